@@ -1,0 +1,1 @@
+"""The order, its lines and how events change them. Pure: no I/O, clock, random or Faust."""

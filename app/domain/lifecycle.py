@@ -1,0 +1,113 @@
+"""One flat transition table for orders and for lines: (status, event) -> status. What has no row is parked, never dropped.
+
+A status is the pair (state, reason) exactly as the specification spells it. `KEEP` marks a pair that is expected and changes
+nothing; its comment says which real case it covers.
+"""
+
+from enum import Enum
+from typing import Final
+
+
+class Status(Enum):
+    """(state, reason). Terminal: FULFILLED, REJECTED, CANCELED."""
+
+    NEW = ("New", "New")
+    CONFIRMED = ("New", "Confirmed")
+    VALIDATED = ("Validated", "Validated")
+    ASSIGNED = ("Validated", "Assigned")
+    SENT = ("Validated", "Sent to fulfillment")
+    PICKED = ("Fulfillment in Process", "Picked")
+    PACKED = ("Fulfillment in Process", "Packed")
+    FULFILLED = ("Completed", "Fulfilled")
+    HELD = ("On Hold", "Needs attention")
+    REJECTED = ("Canceled", "Validation failed")
+    CANCELED = ("Canceled", "Canceled")
+
+    @property
+    def state(self) -> str:
+        return self.value[0]
+
+    @property
+    def reason(self) -> str:
+        return self.value[1]
+
+
+TERMINAL: Final = frozenset({Status.FULFILLED, Status.REJECTED, Status.CANCELED})
+STATUS_OF: Final = {status.value: status for status in Status}
+KEEP: Final = None
+_S = Status
+
+TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
+    (_S.NEW, "order confirmed"): _S.CONFIRMED,
+    (_S.NEW, "order validated"): _S.VALIDATED,
+    (_S.NEW, "order rejected"): _S.REJECTED,
+    (_S.NEW, "order held"): _S.HELD,
+    (_S.NEW, "order canceled"): _S.CANCELED,
+    (_S.CONFIRMED, "order validated"): _S.VALIDATED,
+    (_S.CONFIRMED, "order rejected"): _S.REJECTED,
+    (_S.CONFIRMED, "order held"): _S.HELD,
+    (_S.CONFIRMED, "order canceled"): _S.CANCELED,
+    (_S.VALIDATED, "order assigned"): _S.ASSIGNED,
+    (_S.VALIDATED, "order sent to fulfillment"): _S.SENT,
+    (_S.VALIDATED, "order picked"): _S.PICKED,
+    (_S.VALIDATED, "order shipped"): _S.PACKED,
+    (_S.VALIDATED, "order invoiced"): _S.FULFILLED,
+    (_S.VALIDATED, "order held"): _S.HELD,
+    (_S.VALIDATED, "order canceled"): _S.CANCELED,
+    (_S.ASSIGNED, "order sent to fulfillment"): _S.SENT,
+    # The fulfiller may be faster than the answer to our own request.
+    (_S.ASSIGNED, "order picked"): _S.PICKED,
+    (_S.ASSIGNED, "order shipped"): _S.PACKED,
+    (_S.ASSIGNED, "order invoiced"): _S.FULFILLED,
+    (_S.ASSIGNED, "order held"): _S.HELD,
+    (_S.ASSIGNED, "order canceled"): _S.CANCELED,
+    (_S.SENT, "order picked"): _S.PICKED,
+    (_S.SENT, "order shipped"): _S.PACKED,
+    (_S.SENT, "order invoiced"): _S.FULFILLED,
+    (_S.SENT, "order held"): _S.HELD,
+    (_S.SENT, "order canceled"): _S.CANCELED,
+    # The answer to our request arrives after the fulfiller's first message.
+    (_S.PICKED, "order sent to fulfillment"): KEEP,
+    (_S.PICKED, "order picked"): KEEP,  # several picking lists for one order
+    (_S.PICKED, "order shipped"): _S.PACKED,
+    (_S.PICKED, "order invoiced"): _S.FULFILLED,
+    (_S.PICKED, "order held"): _S.HELD,
+    (_S.PICKED, "order canceled"): _S.CANCELED,
+    (_S.PACKED, "order sent to fulfillment"): KEEP,
+    (_S.PACKED, "order picked"): KEEP,  # a picking message that was overtaken: the reason never goes back
+    (_S.PACKED, "order shipped"): KEEP,  # several packing slips for one order
+    (_S.PACKED, "order invoiced"): _S.FULFILLED,
+    (_S.PACKED, "order held"): _S.HELD,
+    (_S.PACKED, "order canceled"): _S.CANCELED,
+    # What happened in the warehouse wins over a hold that is ours.
+    (_S.HELD, "order confirmed"): KEEP,
+    (_S.HELD, "order sent to fulfillment"): _S.SENT,
+    (_S.HELD, "order picked"): _S.PICKED,
+    (_S.HELD, "order shipped"): _S.PACKED,
+    (_S.HELD, "order invoiced"): _S.FULFILLED,
+    (_S.HELD, "order validated"): _S.VALIDATED,
+    (_S.HELD, "order assigned"): _S.ASSIGNED,
+    (_S.HELD, "order rejected"): _S.REJECTED,
+    (_S.HELD, "order held"): KEEP,
+    (_S.HELD, "order canceled"): _S.CANCELED,
+    # Completed is read-only (S20); late messages about what already happened are expected and change nothing.
+    (_S.FULFILLED, "order sent to fulfillment"): KEEP,
+    (_S.FULFILLED, "order picked"): KEEP,
+    (_S.FULFILLED, "order shipped"): KEEP,
+    (_S.FULFILLED, "order invoiced"): KEEP,
+    # Canceled at the ERP while a message or an answer was on its way.
+    (_S.CANCELED, "order confirmed"): KEEP,
+    (_S.CANCELED, "order sent to fulfillment"): KEEP,
+    (_S.CANCELED, "order picked"): KEEP,
+    (_S.CANCELED, "order canceled"): KEEP,
+    (_S.REJECTED, "order confirmed"): KEEP,
+    (_S.REJECTED, "order canceled"): KEEP,
+}
+
+
+def target(status: Status, event: str) -> Status | None:
+    """The status after `event`, or None for KEEP.
+
+    Raises KeyError when the table has no row: the caller parks the event with that as the reason.
+    """
+    return TRANSITIONS[status, event]

@@ -1,0 +1,216 @@
+"""What each record carries: one frozen struct per record type, fields as in its Avro schema.
+
+Amounts are integers of ten-thousandths, times milliseconds since the epoch; the codec turns them into exact decimals and Avro
+timestamps. Names of events are the specification's ("order shipped"), the same in flows, on the wire (`ce_type`) and in reports.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from app.domain.order import Order
+
+
+class LineStatus(Struct, frozen=True):
+    line_id: str
+    state: str
+    reason: str
+
+
+class LineAssignment(Struct, frozen=True):
+    line_id: str
+    site: str | None
+    warehouse: str | None
+
+
+class LineQuantity(Struct, frozen=True):
+    """Some of a line. `reference` is the line's id at the origin."""
+
+    line_id: str
+    quantity: int
+    reference: str = ""
+
+
+class PolicyResult(Struct, frozen=True):
+    """One policy as evaluated: `outcome` is passed, failed or informed; `rules` are the ids of the rules that decided."""
+
+    policy: str
+    version: int
+    outcome: str
+    rules: tuple[str, ...] = ()
+
+
+class OrderCreated(Struct, frozen=True):
+    """`flow` names the flow that the producer wants; empty: the routing policy picks one."""
+
+    order: Order
+    flow: str = ""
+
+
+class OrderValidated(Struct, frozen=True):
+    order: Order
+    policies: tuple[PolicyResult, ...]
+
+
+class OrderAssigned(Struct, frozen=True):
+    order_id: str
+    company: str | None
+    invoice_customer: str | None
+    site: str | None
+    warehouse: str | None
+    lines: tuple[LineAssignment, ...]
+    policies: tuple[PolicyResult, ...]
+
+
+class FulfillmentRequested(Struct, frozen=True):
+    """`through` says which agent carries it out: `http` (perform), `dual-write` (apply) or `kafka` (a consumer outside)."""
+
+    order: Order
+    effect_id: str
+    provider: str
+    action: str
+    attempt: int
+    through: str
+
+
+class BillingRequested(Struct, frozen=True):
+    order: Order
+    effect_id: str
+    provider: str
+    action: str
+    attempt: int
+    through: str
+
+
+class ChannelUpdateRequested(Struct, frozen=True):
+    order_id: str
+    source_ref: str
+    effect_id: str
+    provider: str
+    action: str
+    attempt: int
+    through: str
+    state: str
+    reason: str
+    lines: tuple[LineQuantity, ...]
+
+
+class SourcingRequested(Struct, frozen=True):
+    order: Order
+    effect_id: str
+    provider: str
+    action: str
+    attempt: int
+    through: str
+
+
+class OrderProgressed(Struct, frozen=True):
+    """Body of order picked, order shipped and order invoiced. `provider` is who reported it, `reference` its document."""
+
+    order_id: str
+    provider: str
+    reference: str
+    state: str
+    reason: str
+    lines: tuple[LineStatus, ...]
+
+
+class OrderStopped(Struct, frozen=True):
+    """Body of order held and order rejected: where it stopped, a closed code, and a sentence for people."""
+
+    order_id: str
+    step: str
+    state: str
+    reason: str
+    code: str
+    detail: str
+    policies: tuple[PolicyResult, ...]
+
+
+class OrderStatus(Struct, frozen=True):
+    """Raised for each applied event. `lines` are those whose status changed."""
+
+    order_id: str
+    source_ref: str
+    event: str
+    step: str
+    state: str
+    reason: str
+    previous_state: str
+    previous_reason: str
+    version: int
+    flow: str
+    flow_version: int
+    lines: tuple[LineStatus, ...]
+
+
+class ProviderEvent(Struct, frozen=True):
+    """Something a provider reports: `event` is e.g. "order shipped". No `lines` means the whole order.
+
+    `values` carries fields that changed at the provider (event "order changed"), named as in Order.
+    """
+
+    order_id: str
+    provider: str
+    event: str
+    reference: str = ""
+    occurred_at: int = 0
+    lines: tuple[LineQuantity, ...] = ()
+    values: Mapping[str, str] = {}
+
+
+class ProviderResult(Struct, frozen=True):
+    """The answer to an effect. `outcome`: ok, declined, retry, unknown; `code`: app.providers.port.Code."""
+
+    order_id: str
+    effect_id: str
+    provider: str
+    action: str
+    attempt: int
+    outcome: str
+    code: str
+    detail: str = ""
+    reference: str = ""
+    retry_after_ms: int = 0
+    values: Mapping[str, str] = {}
+
+
+class OrderCommand(Struct, frozen=True):
+    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: step, or empty for the failed one), "change" (values)."""
+
+    order_id: str
+    command: str
+    subject: str = ""
+    actor: str = ""
+    values: Mapping[str, str] = {}
+
+
+Body = (
+    OrderCreated
+    | OrderValidated
+    | OrderAssigned
+    | FulfillmentRequested
+    | BillingRequested
+    | ChannelUpdateRequested
+    | SourcingRequested
+    | OrderProgressed
+    | OrderStopped
+    | OrderStatus
+    | ProviderEvent
+    | ProviderResult
+    | OrderCommand
+)
+
+
+class Event(Struct, frozen=True):
+    """A body with what CloudEvents headers carry. `name` is `ce_type`, `cause_id` the event that caused this one ("" at intake)."""
+
+    name: str
+    event_id: str
+    order_id: str
+    at: int
+    source: str
+    cause_id: str
+    body: Body
+    trace: str = ""
+    """W3C traceparent of the causing record, "" if none."""
