@@ -1,0 +1,42 @@
+# Everything sets itself up: Python 3.11+ and make are enough. PYTHON=python3.13 picks another interpreter.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check lint types storm bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Waybill needs Python 3.11, 3.12 or 3.13: none is on the PATH; install one or say PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Waybill needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is another: say PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(READY)
+
+demo: $(READY) ## the main job: real broker, real HTTP, every scenario; ends by itself
+	$(BIN)/waybill demo $(ARGS)
+
+test: $(READY) ## all tests, the Kafka tier included
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff
+	$(BIN)/ruff check app tests bench
+	$(BIN)/ruff format --check app tests bench
+
+types: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+check: lint types test ## lint + types + tests
+
+storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at random for minutes
+	$(BIN)/python -m tests.kafka.storm $(ARGS)
+
+bench: $(READY) ## events per second and CPU per event of the orchestrate role
+	$(BIN)/waybill bench $(ARGS)
+
+clean: ## removes what the above made here
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
