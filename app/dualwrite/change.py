@@ -1,0 +1,119 @@
+"""One dual-write record: an F+O sales order with its lines, in a Debezium envelope. The wire form is the codec's business.
+
+Field names are F+O's own, in both directions. Amounts and quantities are integers of ten-thousandths, times milliseconds since
+the epoch, UTC. `DeliveryAddress...` fields are flat, as in F+O's entity.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from app.errors import RecordError
+
+IOM: Final = "IOM"
+"""SalesOrderOriginCode of orders that Waybill made."""
+FNO_PREFIX: Final = "fno"
+
+Op = Literal["c", "u", "d", "r"]
+"""Created, updated, deleted, read (initial sync)."""
+
+
+class SalesOrderRowLine(Struct, frozen=True):
+    """`InventoryLotId` is F+O's key, empty until F+O has the line; `ExternalItemNumber` is our line id on orders that we made."""
+
+    LineNumber: int
+    ItemNumber: str
+    OrderedSalesQuantity: int
+    SalesPrice: int
+    LineAmount: int
+    InventoryLotId: str = ""
+    ExternalItemNumber: str = ""
+    LineDescription: str = ""
+    ShippingSiteId: str = ""
+    ShippingWarehouseId: str = ""
+    SalesOrderLineStatus: str = ""
+    """None, Backorder, Delivered, Invoiced or Canceled (F+O's SalesStatus)."""
+
+
+class SalesOrderRow(Struct, frozen=True):
+    """Text that a side does not know is empty, as in F+O; `RequestedShippingDate` is None where none is asked for."""
+
+    dataAreaId: str  # noqa: N815 F+O's spelling
+    SalesOrderNumber: str
+    CurrencyCode: str
+    SalesOrderProcessingStatus: str
+    Lines: tuple[SalesOrderRowLine, ...]
+    CustomersOrderReference: str = ""
+    SalesOrderOriginCode: str = ""
+    OrderingCustomerAccountNumber: str = ""
+    InvoiceCustomerAccountNumber: str = ""
+    DefaultShippingSiteId: str = ""
+    DefaultShippingWarehouseId: str = ""
+    DeliveryAddressName: str = ""
+    DeliveryAddressStreet: str = ""
+    DeliveryAddressCity: str = ""
+    DeliveryAddressStateId: str = ""
+    DeliveryAddressZipCode: str = ""
+    DeliveryAddressCountryRegionId: str = ""
+    Email: str = ""
+    RequestedShippingDate: int | None = None
+    SalesOrderStatus: str = ""
+    IsSalesProcessingStopped: str = "No"
+    """F+O's NoYes: "Yes" or "No"."""
+    isReadyToSync: bool = True  # noqa: N815 the gate's own spelling; rows born in F+O are always ready
+    OrderTotalAmount: int = 0
+    OrderTotalTaxAmount: int = 0
+    OrderTotalChargesAmount: int = 0
+    TotalDiscountAmount: int = 0
+    OrderCreationDateTime: int = 0
+
+
+class ChangeSource(Struct, frozen=True):
+    """Where a change comes from. On the wire `version` is Debezium's `sequence`.
+
+    `name` is the side that wrote the record, `origin` the side whose change it carries: they differ when a side applied the
+    other's change (an echo), and then `origin_version` is the other side's version. `version` only grows, per order and side.
+    """
+
+    origin: str
+    version: int
+    origin_version: int = 0
+    snapshot: str = "false"
+    table: str = "salesorders"
+    name: str = ""
+    connector: str = "dualwrite"
+    ts_ms: int = 0
+    effect_id: str = ""
+    """Our extension: the effect that asked for this write, so that `apply` can answer it. Empty for a plain change of fields."""
+
+
+class SalesOrderChange(Struct, frozen=True):
+    op: Op
+    ts_ms: int
+    before: SalesOrderRow | None
+    after: SalesOrderRow | None
+    source: ChangeSource
+
+    @property
+    def row(self) -> SalesOrderRow:
+        """The row after the change, or the last one of a deleted order. Raises RecordError("invalid") when there is neither."""
+        row = self.before if self.after is None else self.after
+        if row is None:
+            raise RecordError("invalid", f"op {self.op!r} has neither `before` nor `after`; send the row in one of them")
+        return row
+
+
+def made_by_us(row: SalesOrderRow) -> bool:
+    """Whether Waybill made the order. F+O compares codes without regard to case."""
+    return row.SalesOrderOriginCode.upper() == IOM
+
+
+def order_id(row: SalesOrderRow) -> str:
+    """Our id of a row's order. Raises RecordError("invalid") when the fields that make it up are empty."""
+    if made_by_us(row):
+        if not row.CustomersOrderReference:
+            raise RecordError("invalid", "SalesOrderOriginCode is IOM, but CustomersOrderReference, our order id, is empty")
+        return row.CustomersOrderReference
+    if not row.dataAreaId or not row.SalesOrderNumber:
+        raise RecordError("invalid", "an order of F+O needs dataAreaId and SalesOrderNumber; they make up its order id")
+    return f"{FNO_PREFIX}-{row.dataAreaId.lower()}-{row.SalesOrderNumber}"
