@@ -1,0 +1,77 @@
+"""Which event travels on which topic, under which schema and with which body. Pure; the codec and topics.yaml follow it.
+
+Four events of the flows have no record of their own: they arrive inside a provider event or a provider result and are seen on
+`order-status`. They are listed as CARRIED.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+from app.dualwrite.change import SalesOrderChange
+from app.events import model
+
+CHANGED_AT_FNO: Final = "sales order changed at fno"
+CHANGED_AT_IOM: Final = "sales order changed at iom"
+
+
+class RecordSpec(Struct, frozen=True):
+    """One record type. `stem` names the schema files `<stem>.v<n>.avsc`; `intake` says that producers may write it, in JSON too."""
+
+    name: str
+    topic: str
+    body: type[Struct]
+    intake: bool = False
+
+    @property
+    def stem(self) -> str:
+        return self.topic
+
+
+class ChangeEvent(Struct, frozen=True):
+    """An Event whose body is a dual-write change; `name` is CHANGED_AT_FNO or CHANGED_AT_IOM."""
+
+    name: str
+    event_id: str
+    order_id: str
+    at: int
+    source: str
+    cause_id: str
+    body: SalesOrderChange
+    trace: str = ""
+
+
+_SPECS: Final = (
+    RecordSpec("order created", "order-created", model.OrderCreated, intake=True),
+    RecordSpec("order command", "order-command", model.OrderCommand, intake=True),
+    RecordSpec("provider event", "provider-event", model.ProviderEvent, intake=True),
+    RecordSpec("provider result", "provider-result", model.ProviderResult),
+    RecordSpec("order validated", "order-validated", model.OrderValidated),
+    RecordSpec("order assigned", "order-assigned", model.OrderAssigned),
+    RecordSpec("fulfillment requested", "fulfillment-requested", model.FulfillmentRequested),
+    RecordSpec("billing requested", "billing-requested", model.BillingRequested),
+    RecordSpec("channel update requested", "channel-update-requested", model.ChannelUpdateRequested),
+    RecordSpec("sourcing requested", "sourcing-requested", model.SourcingRequested),
+    RecordSpec("order picked", "order-picked", model.OrderProgressed),
+    RecordSpec("order shipped", "order-shipped", model.OrderProgressed),
+    RecordSpec("order invoiced", "order-invoiced", model.OrderProgressed),
+    RecordSpec("order held", "order-held", model.OrderStopped),
+    RecordSpec("order rejected", "order-rejected", model.OrderStopped),
+    RecordSpec("order status changed", "order-status", model.OrderStatus),
+    RecordSpec(CHANGED_AT_FNO, "dualwrite.fno.salesorders", SalesOrderChange, intake=True),
+    RecordSpec(CHANGED_AT_IOM, "dualwrite.iom.salesorders", SalesOrderChange),
+)
+
+RECORDS: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.name: spec for spec in _SPECS})
+"""Event name -> its record type."""
+BY_TOPIC: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.topic: spec for spec in _SPECS})
+"""Topic -> the one record type on it."""
+
+CARRIED: Final = frozenset({"order confirmed", "order sent to fulfillment", "order canceled", "order changed"})
+EVENT_NAMES: Final = frozenset(RECORDS) | CARRIED
+"""Every name that a flow may listen for or emit, and the names of dual-write records."""
+
+DECLARED: Final = frozenset({"sourcing-result", "stock-change"})
+"""Topics with a published schema and no body yet: the sourcing engine will write and read them."""

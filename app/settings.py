@@ -1,0 +1,97 @@
+"""Every limit and address a process of Waybill can be given, each named with its unit.
+
+Settings of providers are absent: each provider's manifest declares its own.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app.errors import SettingError
+
+_STANDARD: Final = {"bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS", "schema_registry_url": "SCHEMA_REGISTRY_URL"}
+
+
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """Read from the environment: `WAYBILL_` and the field's name in capitals, or one of two names in common use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1, description="host:port of brokers, by commas")
+    schema_registry_url: str | None = Field(None, pattern=r"^https?://\S+$", description="address of a registry")
+    partitions: int | None = Field(None, ge=1, le=1024, description="partitions of all topics keyed by order id")
+    maps: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), alias="dualwrite_maps", description="enabled dual-write maps, separated by commas"
+    )
+
+    web_host: str = Field("127.0.0.1", min_length=1, description="address the web server listens on")
+    web_port: int = Field(6066, ge=1, le=65535, description="port the web server listens on")
+
+    session_timeout_s: int = Field(6, ge=1, le=300, description="seconds until a silent worker loses its lanes")
+    heartbeat_interval_s: int = Field(1, ge=1, le=100, description="seconds between heartbeats")
+    transaction_timeout_ms: int = Field(10_000, ge=1000, le=900_000, description="milliseconds a checkpoint may take")
+    commit_age_max_s: int = Field(60, ge=1, le=3600, description="seconds a position may stay unwritten")
+    settled_after_s: int = Field(60, ge=0, le=604_800, description="seconds a final order stays in memory")
+
+    record_bytes_max: int = Field(1_048_576, ge=1024, le=8_388_608, description="bytes of one record's value")
+    batch_records_max: int = Field(2000, ge=1, le=100_000, description="records folded in one checkpoint")
+    calls_in_flight_max: int = Field(64, ge=1, le=10_000, description="provider calls of one lane at a time")
+    calls_in_flight_per_provider_max: int = Field(32, ge=1, le=10_000, description="calls to one provider at a time")
+
+    pull_interval_s: float = Field(1.0, gt=0, le=86_400, description="seconds between two pulls")
+    effect_retry_initial_ms: int = Field(500, ge=1, le=3_600_000, description="milliseconds before the first repeat")
+    effect_retry_max_ms: int = Field(30_000, ge=1, le=86_400_000, description="milliseconds between repeats at most")
+    effect_attempts_max: int = Field(12, ge=1, le=1000, description="attempts until an effect is given up")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings from environment variables; an empty one counts as absent.
+
+        Raises SettingError that names the variable, its value and what it may be.
+        """
+        given = {key: environ[name] for key, name in variables().items() if environ.get(name, "").strip()}
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as exc:
+            raise _refusal(exc) from exc
+        settings._check_times()
+        return settings
+
+    def _check_times(self) -> None:
+        """Limits that only make sense together."""
+        if self.heartbeat_interval_s * 3 > self.session_timeout_s:
+            raise SettingError(
+                f"WAYBILL_HEARTBEAT_INTERVAL_S={self.heartbeat_interval_s}: at most a third of "
+                f"WAYBILL_SESSION_TIMEOUT_S={self.session_timeout_s}, or one lost heartbeat costs a worker its lanes"
+            )
+        if self.effect_retry_initial_ms > self.effect_retry_max_ms:
+            raise SettingError(
+                f"WAYBILL_EFFECT_RETRY_INITIAL_MS={self.effect_retry_initial_ms}: at most "
+                f"WAYBILL_EFFECT_RETRY_MAX_MS={self.effect_retry_max_ms}"
+            )
+
+
+def variables() -> dict[str, str]:
+    """Key that the model reads -> environment variable."""
+    keys = (field.alias or name for name, field in Settings.model_fields.items())
+    return {key: _STANDARD.get(key, f"WAYBILL_{key.upper()}") for key in keys}
+
+
+def _refusal(error: ValidationError) -> SettingError:
+    names, meanings = variables(), _meanings()
+    return SettingError("; ".join(_sentence(problem, names, meanings) for problem in error.errors()))
+
+
+def _sentence(problem: Any, names: Mapping[str, str], meanings: Mapping[str, str]) -> str:
+    message = problem["msg"]
+    key = str(problem["loc"][0])
+    return f"{names[key]}={problem['input']!r}: {message[:1].lower()}{message[1:]}; it is the {meanings[key]}"
+
+
+def _meanings() -> dict[str, str]:
+    return {field.alias or name: field.description or "" for name, field in Settings.model_fields.items()}
