@@ -1,0 +1,87 @@
+"""What the observer has seen of one order: records of the topics and effects at the simulators. No judgement here."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.demo.orders import COMPLETED, REFUSED, DemoOrder
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One record as any consumer sees it. `at_ms` is the broker's time stamp."""
+
+    topic: str
+    partition: int
+    offset: int
+    order_id: str
+    event_id: str
+    type: str
+    source: str
+    cause: str
+    at_ms: int
+    body: Body
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One effect that a simulator carried out, from its journal."""
+
+    provider: str
+    kind: str
+    order: str
+    detail: Mapping[str, Any]
+
+
+@dataclass
+class Case:
+    """One order of the demo with everything that was seen of it."""
+
+    order: DemoOrder
+    records: list[Seen] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+
+    def on(self, topic: str) -> list[Seen]:
+        return [seen for seen in self.records if seen.topic == topic]
+
+    def did(self, provider: str, kind: str) -> list[Deed]:
+        return [deed for deed in self.deeds if deed.provider == provider and deed.kind == kind]
+
+    def statuses(self) -> list[Body]:
+        """The order's status records, oldest first."""
+        return sorted((seen.body for seen in self.on("order-status")), key=lambda body: int(body["version"]))
+
+    def end(self) -> tuple[str, str] | None:
+        """The last (state, reason) that was published."""
+        last = max(self.on("order-status"), key=lambda seen: (seen.body["version"], seen.offset), default=None)
+        return None if last is None else (last.body["state"], last.body["reason"])
+
+    def ended(self) -> bool:
+        if self.order.expected is None:
+            return self.end() in {COMPLETED, REFUSED}
+        return self.end() == self.order.expected
+
+    @property
+    def refused(self) -> bool:
+        if self.order.expected is None:
+            return bool(self.on("order-rejected"))
+        return self.order.expected == REFUSED
+
+
+def seconds(case: Case) -> float | None:
+    """From the order's arrival on order-created to its last status, by the broker's time stamps."""
+    created, statuses = case.on("order-created"), case.on("order-status")
+    if not created or not statuses:
+        return None
+    return (max(seen.at_ms for seen in statuses) - min(seen.at_ms for seen in created)) / 1000
+
+
+def doubled(records: Iterable[Seen]) -> Iterator[Seen]:
+    """Records whose id was seen before on the same topic."""
+    ids: set[tuple[str, str]] = set()
+    for seen in records:
+        if (seen.topic, seen.event_id) in ids:
+            yield seen
+        ids.add((seen.topic, seen.event_id))

@@ -1,0 +1,162 @@
+"""The demo's verdict: which numbers hold, which orders ended as they must, how long they took; as a table and as JSON."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from app.demo.checks import ALSO_REFUSED, SCENARIOS, SOLUTION, Check
+from app.demo.evidence import Case, Seen, doubled, seconds
+
+EVENT_TOPICS = frozenset(
+    {
+        "order-created", "order-validated", "order-assigned", "fulfillment-requested", "billing-requested",
+        "channel-update-requested", "sourcing-requested", "order-picked", "order-shipped", "order-invoiced", "order-held",
+        "order-rejected", "order-status",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScenarioReport:
+    scenario: int
+    flow: str
+    orders: int
+    completed: int
+    refused: int
+    wrong: tuple[Case, ...]
+    requirements: Mapping[str, bool]
+    p50_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True)
+class Report:
+    broker: str
+    scenarios: tuple[ScenarioReport, ...]
+    solution: Mapping[str, bool]
+    doubled: tuple[Seen, ...]
+    cases: tuple[Case, ...]
+
+    @property
+    def requirements(self) -> dict[str, bool]:
+        found = dict(self.solution)
+        for scenario in self.scenarios:
+            found |= scenario.requirements
+        return dict(sorted(found.items(), key=lambda item: int(item[0][1:].rstrip("abc"))))
+
+    @property
+    def truth(self) -> bool:
+        """All orders ended as they must, every number was observed, nothing was seen twice."""
+        return all(self.requirements.values()) and not self.doubled and not any(scenario.wrong for scenario in self.scenarios)
+
+
+def holds(number: str, check: Check, cases: Iterable[Case]) -> bool:
+    """Whether the check holds for every order that the number speaks of, and there is at least one."""
+    spoken_of = [case for case in cases if not case.refused or number in ALSO_REFUSED]
+    return bool(spoken_of) and all(_check(check, case) for case in spoken_of)
+
+
+def _check(check: Check, case: Case) -> bool:
+    try:
+        return check(case)
+    except (KeyError, IndexError, TypeError):  # a record that is missing, or lacks what the number speaks of
+        return False
+
+
+def _percentile(sorted_values: list[float], share: float) -> float:
+    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))] if sorted_values else 0.0
+
+
+def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool]) -> Report:
+    """`definitions`: the numbers that are shown on the definitions and not on orders (S1, S2)."""
+    every = tuple(cases)
+    by_scenario = {number: [case for case in every if case.order.scenario == number] for number in SCENARIOS}
+    scenarios = tuple(_scenario(number, found) for number, found in by_scenario.items() if found)
+    solution = dict(definitions)
+    for number, (check, speaks_of) in SOLUTION.items():
+        found = [case for case in every if case.order.scenario in speaks_of]
+        if found:
+            solution[number] = holds(number, check, found)
+    return Report(broker, scenarios, solution, tuple(seen for case in every for seen in doubled(case.records)), every)
+
+
+def _scenario(number: int, cases: list[Case]) -> ScenarioReport:
+    flow, checks = SCENARIOS[number]
+    times = sorted(taken for case in cases if not case.refused and (taken := seconds(case)) is not None)
+    return ScenarioReport(
+        number,
+        flow,
+        len(cases),
+        sum(case.end() == ("Completed", "Fulfilled") for case in cases),
+        sum(case.refused and case.ended() for case in cases),
+        tuple(case for case in cases if not case.ended()),
+        {name: holds(name, check, cases) for name, check in checks.items()},
+        _percentile(times, 0.5),
+        _percentile(times, 0.99),
+    )
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The shape that others rely on (design, section 7)."""
+    return {
+        "broker": report.broker,
+        "requirements": report.requirements,
+        "scenarios": [
+            {
+                "scenario": scenario.scenario,
+                "flow": scenario.flow,
+                "orders": scenario.orders,
+                "completed": scenario.completed,
+                "refused": scenario.refused,
+                "requirements": dict(scenario.requirements),
+                "latency_s": {"p50": scenario.p50_s, "p99": scenario.p99_s},
+            }
+            for scenario in report.scenarios
+        ],
+        "orders": [_order(case) for case in report.cases],
+    }
+
+
+def _order(case: Case) -> dict[str, Any]:
+    state, reason = case.end() or (None, None)
+    events = [
+        {"topic": seen.topic, "partition": seen.partition, "offset": seen.offset, "id": seen.event_id, "type": seen.type}
+        for seen in case.records
+        if seen.topic in EVENT_TOPICS
+    ]
+    return {
+        "order_id": case.order.order_id,
+        "source_ref": case.order.source_ref,
+        "scenario": case.order.scenario,
+        "state": state,
+        "reason": reason,
+        "events": events,
+    }
+
+
+def as_table(report: Report) -> Table:
+    table = Table(title="Waybill demo", title_justify="left")
+    for column in ("Scenario", "Orders", "Completed", "Refused", "Wrong", "p50 s", "p99 s", "Sentences observed"):
+        table.add_column(column, justify="left" if column in {"Scenario", "Sentences observed"} else "right")
+    for scenario in report.scenarios:
+        table.add_row(
+            f"{scenario.scenario} {scenario.flow}",
+            str(scenario.orders),
+            str(scenario.completed),
+            str(scenario.refused),
+            str(len(scenario.wrong)),
+            f"{scenario.p50_s:.2f}",
+            f"{scenario.p99_s:.2f}",
+            _observed(scenario.requirements),
+        )
+    table.add_row("solution", "", "", "", "", "", "", _observed(report.solution))
+    return table
+
+
+def _observed(requirements: Mapping[str, bool]) -> str:
+    missing = [number for number, held in requirements.items() if not held]
+    names = sorted(requirements, key=lambda number: int(number[1:].rstrip("abc")))
+    span = f"{names[0]}-{names[-1]}" if names else ""
+    return f"[red]missing {', '.join(missing)}[/red] of {span}" if missing else f"[green]{span} all[/green]"
