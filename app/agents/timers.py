@@ -1,0 +1,57 @@
+"""When the orders of one lane want to be woken: a heap beside the state, rebuilt after a restore."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+
+from app.domain.order import Timer
+
+_STALE_MAX = 1_000
+"""Entries that no longer count are tolerated up to the number of live ones and this many more."""
+
+
+class Timers:
+    """Each timer is given out once; one that was given out comes back only if a restore finds it still in the state."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[bytes, tuple[Timer, ...]] = {}
+        self._given: dict[bytes, frozenset[str]] = {}
+        self._heap: list[tuple[int, bytes]] = []
+
+    def keep(self, key: bytes, timers: Sequence[Timer]) -> None:
+        """The timers of `key` are now these."""
+        given = self._given.get(key)
+        if given:
+            given = self._given[key] = given & {timer.timer_id for timer in timers}
+            timers = [timer for timer in timers if timer.timer_id not in given]
+        if not given:
+            self._given.pop(key, None)
+        if not timers:
+            self._waiting.pop(key, None)
+            return
+        self._waiting[key] = tuple(timers)
+        self._push(key, timers)
+
+    def due(self, now_ms: int) -> Iterator[tuple[bytes, Timer]]:
+        while self._heap and self._heap[0][0] <= now_ms:
+            _, key = heapq.heappop(self._heap)
+            timers = self._waiting.get(key, ())
+            ready = [timer for timer in timers if timer.due_at <= now_ms]
+            if not ready:
+                continue
+            self._given[key] = self._given.get(key, frozenset()) | {timer.timer_id for timer in ready}
+            later = [timer for timer in timers if timer.due_at > now_ms]
+            self.keep(key, [*ready, *later])
+            yield from ((key, timer) for timer in ready)
+
+    def restore(self, items: Iterable[tuple[bytes, Sequence[Timer]]]) -> None:
+        for key, timers in items:
+            self.keep(key, timers)
+
+    def __len__(self) -> int:
+        return sum(len(timers) for timers in self._waiting.values())
+
+    def _push(self, key: bytes, timers: Sequence[Timer]) -> None:
+        heapq.heappush(self._heap, (min(timer.due_at for timer in timers), key))
+        if len(self._heap) > 2 * len(self._waiting) + _STALE_MAX:
+            self._heap = [(min(t.due_at for t in waiting), k) for k, waiting in self._waiting.items()]
+            heapq.heapify(self._heap)

@@ -1,0 +1,155 @@
+"""Runs the demo: a broker, the simulators, every role as a process of its own, then orders, then the verdict."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from app.demo.evidence import Case
+from app.demo.observe import Observer, Reader
+from app.demo.orders import DemoOrder
+from app.demo.report import Report, judge
+from app.demo.setup import show_definitions
+from app.demo.source import COMPANY, STORE
+from app.errors import WaybillError
+from app.runtime.ports import free_port
+from app.runtime.supervise import Supervisor
+
+ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
+READY_TIMEOUT_S: Final = 90.0
+STALL_TIMEOUT_S: Final = 120.0
+"""The demo gives up when nothing at all was published for this long."""
+AFTERMATH_TIMEOUT_S: Final = 20.0
+"""What may still come after the last order has ended: the last channel update."""
+SEED_CHUNK: Final = 100
+ENDS_MAX: Final = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    bootstrap_servers: str
+    orders: Sequence[DemoOrder]
+    folder: Path
+    topics: Sequence[str]
+    schemas: Mapping[int, Any]
+
+
+def environment(bootstrap_servers: str, simulators: str) -> dict[str, str]:
+    """What every process of the demo is told: the broker, and the providers at the simulators."""
+    return {
+        **os.environ,
+        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
+        "WAYBILL_BIGCOMMERCE_BASE_URL": f"{simulators}/bigcommerce",
+        "WAYBILL_BIGCOMMERCE_STORE_HASH": STORE,
+        "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "demo-token",
+        "WAYBILL_FNO_BASE_URL": f"{simulators}/fno",
+        "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
+        "WAYBILL_FNO_CLIENT_ID": "demo-client",
+        "WAYBILL_FNO_CLIENT_SECRET": "demo-secret",
+        "WAYBILL_DUALWRITE_MAPS": "salesorders.fno-to-iom,salesorders.iom-to-fno",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+async def run(plan: Plan, console: Console) -> Report:
+    """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report instead."""
+    port = free_port()
+    simulators = f"http://127.0.0.1:{port}"
+    told = environment(plan.bootstrap_servers, simulators)
+    observer = Observer(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
+    await observer.open()
+    try:
+        async with _processes(plan, told, port) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
+            console.print("Starting the simulators and the roles ...")
+            definitions = asyncio.create_task(show_definitions(told))
+            await _ready(client, supervisor)
+            observer.expect(plan.orders)
+            await asyncio.gather(_seed(client, plan.orders), _follow(observer, client, supervisor, console))
+            return judge(plan.bootstrap_servers, observer.cases.values(), await definitions)
+    finally:
+        await observer.close()
+
+
+@contextlib.asynccontextmanager
+async def _processes(plan: Plan, told: Mapping[str, str], port: int) -> AsyncIterator[Supervisor]:
+    async with Supervisor(plan.folder, told) as supervisor:
+        supervisor.start("simulators", "simulators", "--port", str(port))
+        for role in ROLES:
+            supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=str(free_port()))
+        yield supervisor
+
+
+async def _ready(client: httpx.AsyncClient, supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if (await client.get("/_sim/state")).is_success:
+                return
+        supervisor.check(ends_max=3)
+        await asyncio.sleep(0.1)
+    raise WaybillError(f"the simulators were not ready in {READY_TIMEOUT_S:.0f} s: {supervisor.processes[0].tail()}")
+
+
+async def _seed(client: httpx.AsyncClient, orders: Sequence[DemoOrder]) -> None:
+    """Orders appear at their origin in portions, as they would."""
+    for scenario, path in ((1, "/_sim/bigcommerce/orders?touch=1"), (4, "/_sim/fno/orders")):
+        wires = [order.wire for order in orders if order.scenario == scenario]
+        for start in range(0, len(wires), SEED_CHUNK):
+            answer = await client.post(path, json=wires[start : start + SEED_CHUNK], timeout=60)
+            if not answer.is_success:
+                raise WaybillError(f"the simulator refused the orders: {answer.status_code} {answer.text[:500]}")
+
+
+async def _follow(observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console) -> None:
+    """Until every order has ended and what follows an end was seen, or nothing moves any more."""
+    with _progress(console) as progress:
+        bars = {scenario: progress.add_task(f"scenario {scenario}", total=n) for scenario, n in _counts(observer).items()}
+        await _until_ended(observer, supervisor, progress, bars)
+    deadline = time.monotonic() + AFTERMATH_TIMEOUT_S
+    while time.monotonic() < deadline:
+        await observer.look(200)
+        for provider in ("bigcommerce", "fno"):
+            await observer.read_journal(client, provider)
+        if judge("", observer.cases.values(), {}).truth:
+            break
+    await observer.settle()
+
+
+def _counts(observer: Observer) -> dict[int, int]:
+    scenarios = [case.order.scenario for case in observer.cases.values()]
+    return {scenario: scenarios.count(scenario) for scenario in sorted(set(scenarios))}
+
+
+async def _until_ended(
+    observer: Observer, supervisor: Supervisor, progress: Progress, bars: Mapping[int, TaskID]
+) -> None:
+    waiting = dict(observer.cases)
+    seen, moved = 0, time.monotonic()
+    while waiting and time.monotonic() - moved < STALL_TIMEOUT_S:
+        await observer.look(200)
+        supervisor.check(ENDS_MAX)
+        total = sum(len(case.records) for case in observer.cases.values())
+        if total != seen:
+            seen, moved = total, time.monotonic()
+            waiting = {order_id: case for order_id, case in waiting.items() if not case.ended()}
+            _show(progress, bars, observer.cases.values(), waiting)
+
+
+def _show(progress: Progress, bars: Mapping[int, TaskID], cases: Iterable[Case], waiting: Mapping[str, Case]) -> None:
+    for scenario, bar in bars.items():
+        done = sum(case.order.scenario == scenario and case.order.order_id not in waiting for case in cases)
+        progress.update(bar, completed=done)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )

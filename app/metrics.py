@@ -1,0 +1,151 @@
+"""What operators watch: Prometheus collectors, base units, no order ids in labels, counted per checkpoint and not per record.
+
+Names follow the Prometheus practices: prefix `waybill_`, unit as suffix, `_total` for counters. Faust's own sensor is not used: it
+costs more per record than a lane does (docs/adr/0008).
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+_CHECKPOINT_SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_CALL_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+
+class Metrics:
+    """The collectors of one process. `role` is a label of each; a process of several roles has one instance for each role."""
+
+    def __init__(self, role: str, registry: CollectorRegistry) -> None:
+        self.role = role
+        shared = _collectors(registry)
+        self._records, self._dead, self._calls = shared.records, shared.dead_letters, shared.calls
+        self._checkpoint_seconds = shared.checkpoint_seconds.labels(role)
+        self._checkpoint_records = shared.checkpoint_records.labels(role)
+        self._forwarded = shared.forwarded.labels(role)
+        self._keys, self._restore, self._jobs = shared.keys, shared.restore_seconds, shared.jobs
+        self._call_seconds = shared.call_seconds
+        self._lag, self._ages = shared.lag, shared.ages
+        self._outcomes: dict[str, Counter] = {}
+
+    # ---- what the lanes report (LaneObserver) ----
+
+    def opened(self, partition: int, keys: int, seconds: float) -> None:
+        self._keys.labels(self.role, partition).set(keys)
+        self._restore.labels(self.role, partition).set(seconds)
+        self._ages.moved(self.role, partition)
+
+    def closed(self, partition: int) -> None:
+        self._ages.gone(self.role, partition)
+        for gauge in (self._keys, self._restore):
+            gauge.remove(self.role, str(partition))
+
+    def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None:
+        self._checkpoint_seconds.observe(seconds)
+        self._checkpoint_records.observe(records)
+        self._ages.moved(self.role, partition)
+        for outcome, count in outcomes.items():
+            self._outcome(outcome).inc(count)
+
+    def _outcome(self, outcome: str) -> Counter:
+        child = self._outcomes.get(outcome)
+        if child is None:
+            child = self._outcomes[outcome] = self._records.labels(self.role, outcome)
+        return child
+
+    def dead_letter(self, code: str) -> None:
+        self._dead.labels(self.role, code).inc()
+
+    def forwarded(self, records: int) -> None:
+        self._forwarded.inc(records)
+
+    def in_flight(self, partition: int, running: int, waiting: int) -> None:
+        self._jobs.labels(self.role, partition, "running").set(running)
+        self._jobs.labels(self.role, partition, "waiting").set(waiting)
+
+    def lag(self, topic: str, partition: int, position: int, end: int) -> None:
+        self._lag.labels(self.role, topic, partition).set(max(0, end - position))
+        if position >= end:
+            self._ages.moved(self.role, partition)
+
+    # ---- what the agents that call providers report ----
+
+    def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None:
+        """One attempt at an effect, from the first request to the answer."""
+        self._calls.labels(provider, action, outcome, code).inc()
+        self._call_seconds.labels(provider, action).observe(seconds)
+
+
+class _Ages(Collector):
+    """Seconds since a lane last moved or had nothing to do: computed when scraped."""
+
+    def __init__(self) -> None:
+        self._moved: dict[tuple[str, int], float] = {}
+
+    def moved(self, role: str, partition: int) -> None:
+        self._moved[role, partition] = time.monotonic()
+
+    def gone(self, role: str, partition: int) -> None:
+        self._moved.pop((role, partition), None)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "waybill_commit_age_seconds",
+            "Seconds since a lane last committed or was seen with nothing to do",
+            labels=["role", "partition"],
+        )
+        now = time.monotonic()
+        for (role, partition), moved in self._moved.items():
+            family.add_metric([role, str(partition)], now - moved)
+        yield family
+
+
+class _Collectors:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(name, text, labels, registry=registry, buckets=buckets)
+
+        self.records = counter("waybill_records_total", "Records folded, by what became of them", "role", "outcome")
+        self.dead_letters = counter("waybill_dead_letters_total", "Records set aside, by code", "role", "code")
+        self.forwarded = counter("waybill_forwarded_records_total", "Records passed on to their order's lane", "role")
+        self.calls = counter(
+            "waybill_effect_attempts_total", "Attempts at effects", "provider", "action", "outcome", "code"
+        )
+        self.checkpoint_seconds = histogram(
+            "waybill_checkpoint_seconds", "From the fold of a batch to its commit", _CHECKPOINT_SECONDS, "role"
+        )
+        self.checkpoint_records = histogram("waybill_checkpoint_records", "Records in a checkpoint", _RECORDS, "role")
+        self.call_seconds = histogram(
+            "waybill_effect_seconds", "One attempt at an effect", _CALL_SECONDS, "provider", "action"
+        )
+        self.keys = gauge("waybill_lane_keys", "Keys in memory when the lane opened", "role", "partition")
+        self.restore_seconds = gauge(
+            "waybill_restore_seconds", "Seconds the lane took to fence and restore", "role", "partition"
+        )
+        self.jobs = gauge("waybill_jobs", "Provider calls of a lane, running and waiting", "role", "partition", "status")
+        self.lag = gauge("waybill_lag_records", "Records behind the end of an input", "role", "topic", "partition")
+        self.ages = _Ages()
+        registry.register(self.ages)
+        build = gauge("waybill_build_info", "Version, always 1", "version")
+        build.labels(version("waybill")).set(1)
+
+
+_BY_REGISTRY: dict[CollectorRegistry, _Collectors] = {}
+
+
+def _collectors(registry: CollectorRegistry) -> _Collectors:
+    found = _BY_REGISTRY.get(registry)
+    if found is None:
+        found = _BY_REGISTRY[registry] = _Collectors(registry)
+    return found
