@@ -1,0 +1,1 @@
+"""Waybill: Intelligent Order Management as Kafka streams."""

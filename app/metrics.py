@@ -19,11 +19,10 @@ _RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 
 
 class Metrics:
-    """The collectors of one process. `role` is a label of each; a process of several roles has one instance for each role."""
+    """What one role reports, into collectors that all roles of the process share."""
 
-    def __init__(self, role: str, registry: CollectorRegistry) -> None:
+    def __init__(self, role: str, shared: "Collectors") -> None:
         self.role = role
-        shared = _collectors(registry)
         self._records, self._dead, self._calls = shared.records, shared.dead_letters, shared.calls
         self._checkpoint_seconds = shared.checkpoint_seconds.labels(role)
         self._checkpoint_records = shared.checkpoint_records.labels(role)
@@ -105,7 +104,9 @@ class _Ages(Collector):
         yield family
 
 
-class _Collectors:
+class Collectors:
+    """All collectors, registered once in a registry."""
+
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
@@ -139,13 +140,3 @@ class _Collectors:
         registry.register(self.ages)
         build = gauge("waybill_build_info", "Version, always 1", "version")
         build.labels(version("waybill")).set(1)
-
-
-_BY_REGISTRY: dict[CollectorRegistry, _Collectors] = {}
-
-
-def _collectors(registry: CollectorRegistry) -> _Collectors:
-    found = _BY_REGISTRY.get(registry)
-    if found is None:
-        found = _BY_REGISTRY[registry] = _Collectors(registry)
-    return found
