@@ -1,0 +1,1 @@
+"""One folder per provider behind one port: a manifest, pure actions, one awaiting client and a simulator."""

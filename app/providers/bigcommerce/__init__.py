@@ -1,0 +1,1 @@
+"""BigCommerce, Orders V2: orders are pulled, statuses are reported back."""

@@ -1,0 +1,137 @@
+"""What a failed call means, as tables: may it be repeated, may it have happened? Pure but for the exceptions' types.
+
+httpx-aiohttp reports every connection that is lost, even after the request was sent, as a connect time-out; only the cause behind
+the exception tells one from the other.
+"""
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import aiohttp
+import httpx
+
+from app.providers.port import CallFailed, Code, Outcome, Result
+from app.providers.wire import Intent, MalformedReply, Reply
+
+TROUBLE: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
+"""All that a call over httpx-aiohttp raises when there is no reply."""
+RETRY_AFTER_MAX_MS: Final = 3_600_000
+
+_NEVER_SENT: Final = (
+    aiohttp.ClientConnectorError,  # refused, no route, no such name, TLS
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+_TIMEOUTS: Final = (TimeoutError, httpx.TimeoutException)
+_UNREADABLE: Final = (aiohttp.ClientResponseError, httpx.DecodingError, httpx.RemoteProtocolError)
+
+_DECLINED: Final[Mapping[int, Code]] = {
+    401: Code.UNAUTHORIZED,
+    402: Code.FORBIDDEN,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    405: Code.UNSUPPORTED,
+    406: Code.UNSUPPORTED,
+    409: Code.CONFLICT,
+    410: Code.NOT_FOUND,
+    415: Code.UNSUPPORTED,
+    501: Code.UNSUPPORTED,
+    505: Code.UNSUPPORTED,
+}
+_NOT_DONE: Final[Mapping[int, Code]] = {
+    408: Code.TIMEOUT,
+    412: Code.CONFLICT,  # changed since it was read: read again
+    423: Code.CONFLICT,
+    425: Code.UNAVAILABLE,
+    429: Code.RATE_LIMITED,
+}
+
+
+def lost(exc: BaseException, intent: Intent) -> Result:
+    """A call that raised instead of replying. A write that may have left is unknown; all else may be repeated."""
+    cause = exc.__cause__ or exc
+    name = type(cause).__name__
+    if isinstance(cause, _NEVER_SENT):
+        timed_out = isinstance(cause, _TIMEOUTS)
+        code = Code.TIMEOUT if timed_out else Code.UNAVAILABLE
+        return Result(Outcome.RETRY, code, f"no connection ({name}); nothing was sent")
+    if isinstance(cause, _UNREADABLE):
+        return unreadable(f"not HTTP as expected ({name})", intent)
+    code = Code.TIMEOUT if isinstance(cause, _TIMEOUTS) else Code.UNAVAILABLE
+    return Result(_after_sending(intent), code, f"no reply ({name})")
+
+
+def unreadable(detail: str, intent: Intent) -> Result:
+    """A reply that cannot be read. The write behind it may well have happened."""
+    return Result(_after_sending(intent), Code.MALFORMED, detail)
+
+
+def _after_sending(intent: Intent) -> Outcome:
+    return Outcome.RETRY if intent is Intent.READ else Outcome.UNKNOWN
+
+
+def judge(reply: Reply, intent: Intent, detail: str = "") -> Result | None:
+    """What a reply that is not a success means; None for 2xx. `detail` is the provider's own message."""
+    status = reply.status
+    if 200 <= status < 300:
+        return None
+    outcome, code = _meaning(status, intent)
+    sentence = f"status {status}" + (f": {detail}" if detail else "")
+    wait = 0 if outcome is Outcome.DECLINED else retry_after_ms(reply.headers)
+    return Result(outcome, code, sentence, retry_after_ms=wait)
+
+
+def _meaning(status: int, intent: Intent) -> tuple[Outcome, Code]:
+    if status in _NOT_DONE:
+        return Outcome.RETRY, _NOT_DONE[status]
+    if status in _DECLINED:
+        return Outcome.DECLINED, _DECLINED[status]
+    if status >= 500:
+        return (Outcome.UNKNOWN if intent is Intent.CREATE else Outcome.RETRY), Code.UNAVAILABLE
+    # A redirect means that the base address is not the API's; following it would send the token elsewhere.
+    return Outcome.DECLINED, Code.UNSUPPORTED if status < 400 else Code.INVALID
+
+
+def expect(reply: Reply, intent: Intent, detail: str = "") -> Reply:
+    """The reply if it is a success. Raises CallFailed with what it means otherwise."""
+    result = judge(reply, intent, detail)
+    if result is not None:
+        raise CallFailed(result)
+    return reply
+
+
+def retry_after_ms(headers: Mapping[str, str]) -> int:
+    """The longest wait that a reply asks for, in whichever of the vendors' headers; 0 if none, an hour at most."""
+    waits = (
+        _seconds(headers.get("retry-after", ""), headers.get("date", "")),
+        _seconds(headers.get("x-retry-after", ""), ""),
+        _whole(headers.get("x-rate-limit-time-reset-ms", "")),
+    )
+    return min(max(waits), RETRY_AFTER_MAX_MS)
+
+
+def _seconds(value: str, now: str) -> int:
+    """Milliseconds of a Retry-After: seconds, or a date that is compared with the server's own clock."""
+    seconds = _whole(value)
+    if seconds or not value or not now:
+        return seconds * 1000
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(now)
+    except (TypeError, ValueError):
+        return 0
+    return max(0, round(wait.total_seconds() * 1000))
+
+
+def _whole(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else 0
+
+
+def malformed(exc: MalformedReply, intent: Intent) -> CallFailed:
+    """The failure of a call whose reply had the right status and the wrong body."""
+    return CallFailed(unreadable(str(exc), intent))

@@ -1,0 +1,152 @@
+"""The only place where a request leaves for a provider: httpx on aiohttp's connections, every limit named.
+
+Deliberately absent: retries (the flow's), redirects, environment proxies, and any mention of a header's value in a log.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from msgspec.structs import replace
+
+from app.errors import SettingError
+from app.providers import failures
+from app.providers.breaker import Admission, Breaker
+from app.providers.port import CallFailed, Code, Lease, LeaseLost, Outcome, Result
+from app.providers.redaction import Redaction
+from app.providers.wire import Call, Reply
+
+logger: Final = logging.getLogger(__name__)
+
+CONNECTIONS_MAX: Final = 64
+BODY_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Of one reply, unpacked: 250 orders of BigCommerce take less than 1 MiB."""
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """`read_s` is between two pieces of a reply, `pool_s` for a free connection, `call_s` for a whole call."""
+
+    connect_s: float = 3.0
+    read_s: float = 10.0
+    pool_s: float = 5.0
+    call_s: float = 20.0
+
+
+def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
+    """A client with its own connections; whoever opens it closes it."""
+    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=15)
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(limits=limits, trust_env=False),
+        timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
+        headers={"accept": "application/json", "user-agent": "waybill"},
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def checked_base(variable: str, value: str) -> str:
+    """A base address without its trailing slash. Raises SettingError when it is not one."""
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL as exc:
+        raise SettingError(f"{variable}={value!r}: not an address ({exc}); it looks like https://host/path") from exc
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+        raise SettingError(f"{variable}={value!r}: must look like https://host/path, with no user, query or fragment")
+    return value.rstrip("/")
+
+
+class Link:
+    """One base address of a provider: breaker, pace, size and time limits. Shares its httpx client, which the provider closes."""
+
+    def __init__(
+        self,
+        provider: str,
+        base_url: str,
+        client: httpx.AsyncClient,
+        redaction: Redaction,
+        timeouts: Timeouts,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.provider, self.base_url = provider, base_url
+        self.breaker = Breaker(clock)
+        self._client, self._redaction, self._timeouts, self._clock = client, redaction, timeouts, clock
+        self._not_before = 0.0
+
+    async def send(self, call: Call, lease: Lease) -> Reply:
+        """One request, one reply, whatever its status.
+
+        Raises CallFailed when there is no reply or the provider must not be called now, LeaseLost when the order is not ours.
+        """
+        self._check_pace()
+        admission = self.breaker.admit()
+        if admission.wait_ms:
+            raise self.failed(_wait(Code.CIRCUIT_OPEN, f"{self.provider} is ill and not called", admission.wait_ms))
+        return await self._admitted(call, lease, admission)
+
+    def pause_ms(self) -> int:
+        """How long the provider asked us to stay away, from now on."""
+        return max(0, round((self._not_before - self._clock()) * 1000))
+
+    def pause_for(self, wait_ms: int) -> None:
+        """Sends nothing for that long; a longer pause that was asked for before stays."""
+        self._not_before = max(self._not_before, self._clock() + wait_ms / 1000)
+
+    def failed(self, result: Result) -> CallFailed:
+        """A failure that may be shown: its detail is bounded and free of secrets."""
+        return CallFailed(replace(result, detail=self._redaction.clean(result.detail)))
+
+    def _check_pace(self) -> None:
+        wait_ms = self.pause_ms()
+        if wait_ms:
+            raise self.failed(_wait(Code.RATE_LIMITED, f"{self.provider} asked for a pause", wait_ms))
+
+    async def _admitted(self, call: Call, lease: Lease, admission: Admission) -> Reply:
+        healthy: bool | None = None
+        try:
+            if not lease.valid():
+                raise LeaseLost(f"{self.provider}: {call.method} {call.path} was not sent: the order has a new owner")
+            reply = await self._exchange(call)
+            healthy = None if reply.status == 429 else reply.status < 500
+        except failures.TROUBLE as exc:
+            healthy = False
+            raise self.failed(failures.lost(exc, call.intent)) from exc
+        finally:
+            self.breaker.settle(admission, healthy)
+        logger.debug("%s %s %s -> %d", self.provider, call.method, call.path, reply.status)
+        self._keep_pace(reply)
+        return reply
+
+    async def _exchange(self, call: Call) -> Reply:
+        request = self._client.build_request(
+            call.method, self.base_url + call.target, content=call.body, headers=list(call.headers)
+        )
+        async with asyncio.timeout(self._timeouts.call_s):
+            response = await self._client.send(request, stream=True)
+            try:
+                body = await self._body(response, call)
+            finally:
+                await response.aclose()
+        return Reply(response.status_code, dict(response.headers), body)
+
+    async def _body(self, response: httpx.Response, call: Call) -> bytes:
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > BODY_BYTES_MAX:
+                raise self.failed(failures.unreadable(f"reply of more than {BODY_BYTES_MAX} bytes", call.intent))
+        return bytes(body)
+
+    def _keep_pace(self, reply: Reply) -> None:
+        """Stays away as asked: after 429, and when the quota of the window is used up (BigCommerce says so beforehand)."""
+        if reply.status == 429 or reply.headers.get("x-rate-limit-requests-left") == "0":
+            self.pause_for(failures.retry_after_ms(reply.headers))
+
+
+def _wait(code: Code, detail: str, wait_ms: int) -> Result:
+    return Result(Outcome.RETRY, code, f"{detail} for {wait_ms} ms", retry_after_ms=wait_ms)

@@ -1,0 +1,150 @@
+"""The one port that every provider implements: an action goes in, a result with a closed code comes out.
+
+A provider's refusal is a value, never an exception. Two questions answer every failure: may it be repeated, may it have happened?
+Deliberately absent: retries and back-off. They belong to the flow, so that they survive a restart.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from app.domain.order import Order
+from app.dualwrite.change import SalesOrderRow
+from app.errors import ProviderError, WaybillError
+from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested, SourcingRequested
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    DECLINED = "declined"
+    """The provider said no, or would: repeating the same is useless, and nothing happened."""
+    RETRY = "retry"
+    """Repeating is safe as it stands: it did not happen, or happening twice is the same as once."""
+    UNKNOWN = "unknown"
+    """It may have happened: look at the provider, by its own key, before anything is repeated."""
+
+
+class Code(StrEnum):
+    """Why, as a closed list: it becomes a label of metrics and the code of an order that is held."""
+
+    OK = "ok"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    CONFLICT = "conflict"
+    DUPLICATE = "duplicate"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    MALFORMED = "malformed"
+    UNSUPPORTED = "unsupported"
+    GATE = "gate"
+    CIRCUIT_OPEN = "circuit_open"
+
+
+class Result(Struct, frozen=True):
+    """The answer to an action. `reference` is what the provider calls the order, `retry_after_ms` the wait it asks for (0: none).
+
+    `detail` is one sentence for people, bounded and free of secrets; `values` are fields of the provider worth keeping.
+    """
+
+    outcome: Outcome
+    code: Code
+    detail: str = ""
+    reference: str = ""
+    retry_after_ms: int = 0
+    values: Mapping[str, str] = {}
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the same action may be sent again without looking first."""
+        return self.outcome is Outcome.RETRY
+
+    @property
+    def may_have_happened(self) -> bool:
+        return self.outcome in (Outcome.OK, Outcome.UNKNOWN)
+
+
+ActionBody = FulfillmentRequested | BillingRequested | ChannelUpdateRequested | SourcingRequested | SalesOrderRow
+
+
+class Action(Struct, frozen=True):
+    """What is asked of a provider. `effect_id` is the idempotency key: the same over all attempts.
+
+    `repeated`: an earlier attempt, perhaps of a process that died, may have happened; the provider looks before it acts.
+    """
+
+    name: str
+    effect_id: str
+    order_id: str
+    attempt: int
+    repeated: bool
+    body: ActionBody
+
+
+class Lease(Protocol):
+    """The right of this process to act for an order. It ends when another process takes the lane over."""
+
+    def valid(self) -> bool: ...
+
+
+class Always:
+    """The lease of who shares with nobody: reads, tools, tests."""
+
+    def valid(self) -> bool:
+        return True
+
+
+class LeaseLost(WaybillError):
+    """Another process owns the order now, and no request left this one; the new owner repeats the action with the same key."""
+
+
+class CallFailed(ProviderError):
+    """A call to a provider that gave no usable answer; `result` is what the port returns for it."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__(f"{result.outcome} ({result.code}): {result.detail}")
+
+
+class Provider(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    async def perform(self, action: Action, lease: Lease) -> Result:
+        """Carries the action out, once per effect id. Raises LeaseLost only; every failure of the provider is a Result."""
+
+    async def close(self) -> None:
+        """Frees every socket."""
+
+
+class RefusedOrder(Struct, frozen=True):
+    """An order of a provider that has no meaning here. `reason` names field, value and the fix; `wire` is the order as it came."""
+
+    source_ref: str
+    reason: str
+    wire: bytes
+
+
+class Page(Struct, frozen=True):
+    """What one pull brought. Keep `cursor` in the same transaction as the orders; `more`: pull again at once."""
+
+    orders: tuple[Order, ...]
+    cursor: str
+    refused: tuple[RefusedOrder, ...] = ()
+    more: bool = False
+
+
+class Source(Protocol):
+    """A provider that orders are pulled from."""
+
+    async def pull(self, cursor: str | None) -> Page:
+        """The orders after `cursor` (None: from the beginning), oldest change first. A repeated pull brings the same orders.
+
+        Raises CallFailed when nothing could be read, ProviderError when the cursor is not one of its own.
+        """
+
+    async def close(self) -> None: ...

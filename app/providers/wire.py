@@ -1,0 +1,65 @@
+"""What goes over a provider's wire, as values: a call, a reply, JSON read without loss. Pure: `actions.py` makes and reads these."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+
+class Intent(Enum):
+    """What a call does, which decides what its failure means."""
+
+    READ = "read"
+    SET = "set"
+    """Writes, but twice is the same as once."""
+    CREATE = "create"
+    """Writes something new each time."""
+
+
+class Call(NamedTuple):
+    """`path` is below the provider's base address, its parts already quoted; `query` and `headers` are plain text."""
+
+    intent: Intent
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{urlencode(self.query, quote_via=quote, safe='$,:')}" if self.query else self.path
+
+
+class Reply(NamedTuple):
+    """Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class MalformedReply(ValueError):
+    """A reply that is not what the vendor's documents say; the message says what was expected."""
+
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode(reply: Reply) -> Any:
+    """The JSON of a reply, numbers with a point as Decimal. Raises MalformedReply."""
+    try:
+        return _DECODER.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise MalformedReply(f"expected JSON with status {reply.status}: {exc}") from exc
+
+
+def decode_object(reply: Reply) -> dict[str, Any]:
+    """The JSON object of a reply. Raises MalformedReply."""
+    value = decode(reply)
+    if not isinstance(value, dict):
+        raise MalformedReply(f"expected a JSON object, got {type(value).__name__}")
+    return value
