@@ -21,7 +21,7 @@ class Admission(NamedTuple):
 
 
 class Breaker:
-    """Closed, open, half-open. Opens when at least half of the last calls failed; `clock` gives seconds that never go back."""
+    """Closed, open, half-open. Opens when half of the last calls failed; `clock` gives seconds that never go back."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -48,7 +48,7 @@ class Breaker:
         return Admission(0, probe=True)
 
     def settle(self, admission: Admission, healthy: bool | None) -> None:
-        """How an admitted call ended; None when it says nothing about the provider's health, as a call that was dropped."""
+        """How an admitted call ended; None when it says nothing about the provider's health (a call that was dropped)."""
         if admission.probe:
             self._settle_probe(healthy)
         elif self._opened_at is None and healthy is not None:

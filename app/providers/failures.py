@@ -1,7 +1,7 @@
 """What a failed call means, as tables: may it be repeated, may it have happened? Pure but for the exceptions' types.
 
-httpx-aiohttp reports every connection that is lost, even after the request was sent, as a connect time-out; only the cause behind
-the exception tells one from the other.
+httpx-aiohttp reports every connection that is lost, even after the request was sent, as a connect time-out; only the cause
+behind the exception tells one from the other.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from typing import Final
 import aiohttp
 import httpx
 
-from app.providers.port import CallFailed, Code, Outcome, Result
-from app.providers.wire import Intent, MalformedReply, Reply
+from app.providers.port import CallFailedError, Code, Outcome, Result
+from app.providers.wire import Intent, MalformedReplyError, Reply
 
 TROUBLE: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
 """All that a call over httpx-aiohttp raises when there is no reply."""
@@ -99,10 +99,10 @@ def _meaning(status: int, intent: Intent) -> tuple[Outcome, Code]:
 
 
 def expect(reply: Reply, intent: Intent, detail: str = "") -> Reply:
-    """The reply if it is a success. Raises CallFailed with what it means otherwise."""
+    """The reply if it is a success. Raises CallFailedError with what it means otherwise."""
     result = judge(reply, intent, detail)
     if result is not None:
-        raise CallFailed(result)
+        raise CallFailedError(result)
     return reply
 
 
@@ -132,6 +132,6 @@ def _whole(value: str) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else 0
 
 
-def malformed(exc: MalformedReply, intent: Intent) -> CallFailed:
+def malformed(exc: MalformedReplyError, intent: Intent) -> CallFailedError:
     """The failure of a call whose reply had the right status and the wrong body."""
-    return CallFailed(unreadable(str(exc), intent))
+    return CallFailedError(unreadable(str(exc), intent))

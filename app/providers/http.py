@@ -17,13 +17,14 @@ from msgspec.structs import replace
 from app.errors import SettingError
 from app.providers import failures
 from app.providers.breaker import Admission, Breaker
-from app.providers.port import CallFailed, Code, Lease, LeaseLost, Outcome, Result
+from app.providers.port import CallFailedError, Code, Lease, LeaseLostError, Outcome, Result
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Reply
 
 logger: Final = logging.getLogger(__name__)
 
 CONNECTIONS_MAX: Final = 64
+KEEPALIVE_S: Final = 15.0
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one reply, unpacked: 250 orders of BigCommerce take less than 1 MiB."""
 
@@ -40,7 +41,7 @@ class Timeouts:
 
 def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
     """A client with its own connections; whoever opens it closes it."""
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX, keepalive_expiry=15)
+    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=KEEPALIVE_S)
     return httpx.AsyncClient(
         transport=AiohttpTransport(limits=limits, trust_env=False),
         timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
@@ -62,7 +63,7 @@ def checked_base(variable: str, value: str) -> str:
 
 
 class Link:
-    """One base address of a provider: breaker, pace, size and time limits. Shares its httpx client, which the provider closes."""
+    """One base address of a provider: breaker, pace, size and time limits. The provider owns and closes the httpx client."""
 
     def __init__(
         self,
@@ -81,7 +82,8 @@ class Link:
     async def send(self, call: Call, lease: Lease) -> Reply:
         """One request, one reply, whatever its status.
 
-        Raises CallFailed when there is no reply or the provider must not be called now, LeaseLost when the order is not ours.
+        Raises CallFailedError when there is no reply or the provider must not be called now, LeaseLostError when the order
+        has a new owner.
         """
         self._check_pace()
         admission = self.breaker.admit()
@@ -97,9 +99,9 @@ class Link:
         """Sends nothing for that long; a longer pause that was asked for before stays."""
         self._not_before = max(self._not_before, self._clock() + wait_ms / 1000)
 
-    def failed(self, result: Result) -> CallFailed:
+    def failed(self, result: Result) -> CallFailedError:
         """A failure that may be shown: its detail is bounded and free of secrets."""
-        return CallFailed(replace(result, detail=self._redaction.clean(result.detail)))
+        return CallFailedError(replace(result, detail=self._redaction.clean(result.detail)))
 
     def _check_pace(self) -> None:
         wait_ms = self.pause_ms()
@@ -110,7 +112,7 @@ class Link:
         healthy: bool | None = None
         try:
             if not lease.valid():
-                raise LeaseLost(f"{self.provider}: {call.method} {call.path} was not sent: the order has a new owner")
+                raise LeaseLostError(f"{self.provider}: {call.method} {call.path} was not sent: the order has a new owner")
             reply = await self._exchange(call)
             healthy = None if reply.status == 429 else reply.status < 500
         except failures.TROUBLE as exc:
@@ -143,7 +145,7 @@ class Link:
         return bytes(body)
 
     def _keep_pace(self, reply: Reply) -> None:
-        """Stays away as asked: after 429, and when the quota of the window is used up (BigCommerce says so beforehand)."""
+        """Stays away as asked: after 429, and when a window's quota is used up (BigCommerce says so beforehand)."""
         if reply.status == 429 or reply.headers.get("x-rate-limit-requests-left") == "0":
             self.pause_for(failures.retry_after_ms(reply.headers))
 

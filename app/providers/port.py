@@ -1,7 +1,7 @@
 """The one port that every provider implements: an action goes in, a result with a closed code comes out.
 
-A provider's refusal is a value, never an exception. Two questions answer every failure: may it be repeated, may it have happened?
-Deliberately absent: retries and back-off. They belong to the flow, so that they survive a restart.
+A provider's refusal is a value, never an exception. Two questions answer every failure: may it be repeated, may it have
+happened? Deliberately absent: retries and back-off. They belong to the flow, so that they survive a restart.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Code(StrEnum):
 
 
 class Result(Struct, frozen=True):
-    """The answer to an action. `reference` is what the provider calls the order, `retry_after_ms` the wait it asks for (0: none).
+    """The answer to an action. `reference` is what the provider calls the order, `retry_after_ms` the wait it asks for.
 
     `detail` is one sentence for people, bounded and free of secrets; `values` are fields of the provider worth keeping.
     """
@@ -74,7 +74,7 @@ ActionBody = FulfillmentRequested | BillingRequested | ChannelUpdateRequested | 
 class Action(Struct, frozen=True):
     """What is asked of a provider. `effect_id` is the idempotency key: the same over all attempts.
 
-    `repeated`: an earlier attempt, perhaps of a process that died, may have happened; the provider looks before it acts.
+    `repeated`: an earlier attempt, perhaps of a process that died, may have happened: look before acting.
     """
 
     name: str
@@ -98,11 +98,11 @@ class Always:
         return True
 
 
-class LeaseLost(WaybillError):
-    """Another process owns the order now, and no request left this one; the new owner repeats the action with the same key."""
+class LeaseLostError(WaybillError):
+    """Another process owns the order now, and no request left this one; the new owner repeats the action."""
 
 
-class CallFailed(ProviderError):
+class CallFailedError(ProviderError):
     """A call to a provider that gave no usable answer; `result` is what the port returns for it."""
 
     def __init__(self, result: Result) -> None:
@@ -115,14 +115,14 @@ class Provider(Protocol):
     def name(self) -> str: ...
 
     async def perform(self, action: Action, lease: Lease) -> Result:
-        """Carries the action out, once per effect id. Raises LeaseLost only; every failure of the provider is a Result."""
+        """Carries the action out, once per effect id. Raises LeaseLostError; a failure of the provider is a Result."""
 
     async def close(self) -> None:
         """Frees every socket."""
 
 
 class RefusedOrder(Struct, frozen=True):
-    """An order of a provider that has no meaning here. `reason` names field, value and the fix; `wire` is the order as it came."""
+    """An order that has no meaning here. `reason` names field, value and the fix; `wire` is the order as it came."""
 
     source_ref: str
     reason: str
@@ -142,9 +142,9 @@ class Source(Protocol):
     """A provider that orders are pulled from."""
 
     async def pull(self, cursor: str | None) -> Page:
-        """The orders after `cursor` (None: from the beginning), oldest change first. A repeated pull brings the same orders.
+        """The orders after `cursor` (None: all), oldest change first. A repeated pull brings the same orders.
 
-        Raises CallFailed when nothing could be read, ProviderError when the cursor is not one of its own.
+        Raises CallFailedError when nothing could be read, ProviderError when the cursor is not one of its own.
         """
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What goes over a provider's wire, as values: a call, a reply, JSON read without loss. Pure: `actions.py` makes and reads these."""
+"""What goes over a provider's wire, as values: a call, a reply, JSON read without loss. `actions.py` makes and reads them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -42,7 +42,7 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class MalformedReply(ValueError):
+class MalformedReplyError(ValueError):
     """A reply that is not what the vendor's documents say; the message says what was expected."""
 
 
@@ -50,16 +50,16 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(reply: Reply) -> Any:
-    """The JSON of a reply, numbers with a point as Decimal. Raises MalformedReply."""
+    """The JSON of a reply, numbers with a point as Decimal. Raises MalformedReplyError."""
     try:
         return _DECODER.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise MalformedReply(f"expected JSON with status {reply.status}: {exc}") from exc
+        raise MalformedReplyError(f"expected JSON with status {reply.status}: {exc}") from exc
 
 
 def decode_object(reply: Reply) -> dict[str, Any]:
-    """The JSON object of a reply. Raises MalformedReply."""
+    """The JSON object of a reply. Raises MalformedReplyError."""
     value = decode(reply)
     if not isinstance(value, dict):
-        raise MalformedReply(f"expected a JSON object, got {type(value).__name__}")
+        raise MalformedReplyError(f"expected a JSON object, got {type(value).__name__}")
     return value

@@ -1,1 +1,1 @@
-"""Dynamics 365 Finance + Operations over OData V4: sales orders are written here; what happens to them comes by dual-write."""
+"""Dynamics 365 Finance + Operations, OData V4: sales orders are written; what happens to them comes back by dual-write."""
