@@ -1,0 +1,41 @@
+"""The command `waybill`, same as `python -m app`. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 70 a lane ended."""
+
+import sys
+
+import typer
+
+from app.commands import broker, dead_letters, definitions, orders, run, topics
+from app.commands.output import aside
+from app.errors import LaneError, WaybillError
+
+cli = typer.Typer(
+    name="waybill",
+    help="Intelligent Order Management as Kafka streams.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+cli.add_typer(broker.commands, name="broker")
+cli.add_typer(topics.commands, name="topics")
+cli.add_typer(definitions.schemas, name="schemas")
+cli.add_typer(definitions.flows, name="flows")
+cli.add_typer(definitions.policies, name="policies")
+cli.add_typer(orders.commands, name="orders")
+cli.add_typer(dead_letters.commands, name="dead-letters")
+run.register(cli)
+
+
+def main() -> None:
+    """Runs the command line; a WaybillError is one sentence on standard error, never a trace."""
+    try:
+        cli()
+    except LaneError as problem:
+        aside.print(f"waybill: {problem}", style="red", markup=False)
+        sys.exit(70)
+    except WaybillError as problem:
+        aside.print(f"waybill: {problem}", style="red", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
