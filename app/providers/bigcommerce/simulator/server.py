@@ -1,0 +1,165 @@
+"""The HTTP face of the simulated store: paths, credentials, rate limit and error shape of BigCommerce Orders V2.
+
+Deliberately absent: webhooks, POST /orders, changes and deletion of shipments. A restart loses all orders.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hmac import compare_digest
+from math import ceil
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from app.providers.bigcommerce.simulator.orders import PROVIDER, Orders, StoredOrder, linked, links
+from app.providers.bigcommerce.simulator.query import parse
+from app.providers.bigcommerce.simulator.statuses import listed
+from app.providers.bigcommerce.simulator.wire import Wire
+from app.providers.simulation import FixedQuota, RefusalError, World
+from app.providers.simulation_http import CONTROL_PATH, Delays, answer, body_of, control_orders
+
+API_PATH: Final = f"/{PROVIDER}/stores/{{store}}/v2"
+
+
+@dataclass(frozen=True, slots=True)
+class BigCommerceOptions:
+    """`quota` calls in each window of `window_ms`: 150 in 30 s is a Standard or Plus plan."""
+
+    store_hash: str = "demo"
+    access_token: str = "simulated-bigcommerce-token"
+    quota: int = 150
+    window_ms: int = 30_000
+
+
+class BigCommerceSimulator:
+    """One store. Raises nothing; errors are answers."""
+
+    name = PROVIDER
+
+    def __init__(self, world: World, options: BigCommerceOptions) -> None:
+        self._world, self._options = world, options
+        self._quota = FixedQuota(options.quota, options.window_ms, world.clock)
+        self.orders = Orders(world)
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        order = f"{API_PATH}/orders/{{order_id:[0-9]{{1,15}}}}"
+        return [
+            web.get(f"{API_PATH}/orders", self._list),
+            web.get(f"{API_PATH}/orders/count", self._count),
+            web.get(order, self._get),
+            web.put(order, self._put),
+            web.get(f"{order}/products", self._sub_resource("products", empty=200)),
+            web.get(f"{order}/shipping_addresses", self._sub_resource("shipping_addresses", empty=200)),
+            web.get(f"{order}/shippingaddresses", self._sub_resource("shipping_addresses", empty=200)),
+            web.get(f"{order}/coupons", self._sub_resource("coupons", empty=204)),
+            web.get(f"{order}/taxes", self._sub_resource("taxes", empty=204)),
+            web.get(f"{order}/fees", self._sub_resource("fees", empty=200)),
+            web.get(f"{order}/shipments", self._shipments),
+            web.post(f"{order}/shipments", self._ship),
+            web.get(f"{API_PATH}/order_statuses", self._statuses),
+            web.post(f"{CONTROL_PATH}/{PROVIDER}/orders", self._seed),
+        ]
+
+    @contextmanager
+    def admit(self, request: web.Request) -> Iterator[Mapping[str, str]]:
+        token = request.headers.get("X-Auth-Token", "")
+        if not compare_digest(token.encode(), self._options.access_token.encode()):
+            raise RefusalError(401, "X-Auth-Token is missing or not valid.")
+        if request.match_info.get("store", self._options.store_hash) != self._options.store_hash:
+            raise RefusalError(404, "The store was not found.")
+        if wait_ms := self._quota.take():
+            raise self.throttled(ceil(wait_ms / 1000))
+        yield self._limits()
+
+    def _limits(self) -> dict[str, str]:
+        return {
+            "X-Rate-Limit-Time-Window-Ms": str(self._quota.window_ms),
+            "X-Rate-Limit-Time-Reset-Ms": str(self._quota.reset_ms),
+            "X-Rate-Limit-Requests-Quota": str(self._quota.limit),
+            "X-Rate-Limit-Requests-Left": str(self._quota.left),
+        }
+
+    def throttled(self, retry_after_s: int) -> RefusalError:
+        return RefusalError(429, "Too many requests.", headers={"X-Retry-After": str(retry_after_s)})
+
+    def label(self, request: web.Request) -> str:
+        resource = request.match_info.route.resource
+        path = "other" if resource is None else resource.canonical.removeprefix(API_PATH)
+        return f"{request.method} {path}"
+
+    def refuse(self, refusal: RefusalError) -> web.Response:
+        """V2 writes errors as an array."""
+        body = [{"status": refusal.status, "message": refusal.message}]
+        return answer(body, refusal.status, {**self._limits(), **refusal.headers})
+
+    def state(self) -> Mapping[str, Any]:
+        by_status = {str(status): count for status, count in self.orders.count_by_status().items() if count}
+        return {"orders": len(self.orders), "by_status": by_status}
+
+    def set_delays(self, delays: Delays) -> None:
+        if delays:
+            raise RefusalError(400, "Orders of BigCommerce do not progress by themselves", "send delays for fno")
+
+    def set_limits(self, quota: int, window_ms: int) -> None:
+        self._quota = FixedQuota(quota, window_ms, self._world.clock)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """An empty first page is 204, an empty later one `[]`: V2 is seen to do both."""
+        query = parse(request.query)
+        found = query.run(self.orders.all())
+        if not found and query.page == 1:
+            return web.Response(status=204)
+        return answer(links(found, self._base(request)))
+
+    async def _count(self, _request: web.Request) -> web.Response:
+        counts = self.orders.count_by_status()
+        statuses = [{**status, "count": counts[number]} for number, status in enumerate(listed())]
+        return answer({"statuses": statuses, "count": len(self.orders)})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        return answer(linked(self._order(request), self._base(request)))
+
+    async def _put(self, request: web.Request) -> web.Response:
+        order = self._order(request)
+        self.orders.update(order, await _json_object(request))
+        return answer(linked(order, self._base(request)))
+
+    def _sub_resource(self, name: str, empty: int) -> Callable[[web.Request], Any]:
+        async def get(request: web.Request) -> web.Response:
+            items = self._order(request).lists[name]
+            return answer(items) if items or empty == 200 else web.Response(status=empty)
+
+        return get
+
+    async def _shipments(self, request: web.Request) -> web.Response:
+        shipments = self._order(request).shipments
+        return answer(shipments) if shipments else web.Response(status=204)
+
+    async def _ship(self, request: web.Request) -> web.Response:
+        order = self._order(request)
+        return answer(self.orders.ship(order, await _json_object(request)), 201)
+
+    async def _statuses(self, _request: web.Request) -> web.Response:
+        return answer(listed())
+
+    async def _seed(self, request: web.Request) -> web.Response:
+        orders = await control_orders(request)
+        return answer({"seeded": self.orders.seed(orders, touch=request.query.get("touch") == "1")}, 201)
+
+    def _order(self, request: web.Request) -> StoredOrder:
+        return self.orders.get(int(request.match_info["order_id"]))
+
+    def _base(self, request: web.Request) -> str:
+        return f"{request.url.origin()}{API_PATH.format(store=self._options.store_hash)}"
+
+
+async def _json_object(request: web.Request) -> Wire:
+    """Raises RefusalError: 415 for another content type, 400 for anything but a JSON object."""
+    if request.content_type != "application/json":
+        raise RefusalError(415, "The content type must be application/json.")
+    try:
+        return msgspec.json.decode(await body_of(request), type=Wire)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise RefusalError(400, "The request body is not a JSON object.") from exc
