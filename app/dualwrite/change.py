@@ -1,7 +1,7 @@
 """One dual-write record: an F+O sales order with its lines, in a Debezium envelope. The wire form is the codec's business.
 
-Field names are F+O's own, in both directions. Amounts and quantities are integers of ten-thousandths, times milliseconds since
-the epoch, UTC. `DeliveryAddress...` fields are flat, as in F+O's entity.
+Field names are F+O's own, in both directions. Amounts and quantities are integers of ten-thousandths, times milliseconds
+since the epoch, UTC. `DeliveryAddress...` fields are flat, as in F+O's entity.
 """
 
 from typing import Final, Literal
@@ -19,7 +19,7 @@ Op = Literal["c", "u", "d", "r"]
 
 
 class SalesOrderRowLine(Struct, frozen=True):
-    """`InventoryLotId` is F+O's key, empty until F+O has the line; `ExternalItemNumber` is our line id on orders that we made."""
+    """`InventoryLotId` is F+O's key, empty until F+O has the line. `ExternalItemNumber` is our line id on our orders."""
 
     LineNumber: int
     ItemNumber: str
@@ -71,8 +71,9 @@ class SalesOrderRow(Struct, frozen=True):
 class ChangeSource(Struct, frozen=True):
     """Where a change comes from. On the wire `version` is Debezium's `sequence`.
 
-    `name` is the side that wrote the record, `origin` the side whose change it carries: they differ when a side applied the
-    other's change (an echo), and then `origin_version` is the other side's version. `version` only grows, per order and side.
+    `name` is the side that wrote the record, `origin` the side whose change it carries. They differ when a side applied
+    the other's change (an echo); `origin_version` is then the other side's version. `version` only grows, per order and
+    side.
     """
 
     origin: str
@@ -84,7 +85,7 @@ class ChangeSource(Struct, frozen=True):
     connector: str = "dualwrite"
     ts_ms: int = 0
     effect_id: str = ""
-    """Our extension: the effect that asked for this write, so that `apply` can answer it. Empty for a plain change of fields."""
+    """Our extension: the effect that asked for this write, so that `apply` can answer it. Empty for a plain change."""
 
 
 class SalesOrderChange(Struct, frozen=True):
@@ -96,10 +97,13 @@ class SalesOrderChange(Struct, frozen=True):
 
     @property
     def row(self) -> SalesOrderRow:
-        """The row after the change, or the last one of a deleted order. Raises RecordError("invalid") when there is neither."""
+        """The row after the change, or the last one of a deleted order.
+
+        Raises RecordError("invalid") when there is neither.
+        """
         row = self.before if self.after is None else self.after
         if row is None:
-            raise RecordError("invalid", f"op {self.op!r} has neither `before` nor `after`; send the row in one of them")
+            raise RecordError("invalid", f"op {self.op!r} has neither `before` nor `after`; send the row")
         return row
 
 
@@ -112,8 +116,21 @@ def order_id(row: SalesOrderRow) -> str:
     """Our id of a row's order. Raises RecordError("invalid") when the fields that make it up are empty."""
     if made_by_us(row):
         if not row.CustomersOrderReference:
-            raise RecordError("invalid", "SalesOrderOriginCode is IOM, but CustomersOrderReference, our order id, is empty")
+            raise RecordError(
+                "invalid", "SalesOrderOriginCode is IOM, so CustomersOrderReference has to be our order id"
+            )
         return row.CustomersOrderReference
     if not row.dataAreaId or not row.SalesOrderNumber:
         raise RecordError("invalid", "an order of F+O needs dataAreaId and SalesOrderNumber; they make up its order id")
     return f"{FNO_PREFIX}-{row.dataAreaId.lower()}-{row.SalesOrderNumber}"
+
+
+def line_id(row: SalesOrderRow, line: SalesOrderRowLine) -> str:
+    """Our id of a line: the number for orders of F+O, our own id for ours.
+
+    A line that somebody in F+O added to an order of ours has no id of ours: its number stands behind a prefix, so that it
+    never meets one.
+    """
+    if not made_by_us(row):
+        return str(line.LineNumber)
+    return line.ExternalItemNumber or f"{FNO_PREFIX}-{line.LineNumber}"
