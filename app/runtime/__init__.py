@@ -1,0 +1,1 @@
+"""What touches Kafka, Faust and the machine: transport, lanes, ledger, local broker. No rule about orders is here."""

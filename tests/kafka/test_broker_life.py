@@ -1,0 +1,85 @@
+"""The life of the local broker, on the real Kafka: start, use, stop, start again, killed, and gone."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from app.runtime import broker
+from app.runtime.jvm import command_line, wait_until
+from app.runtime.ports import free_port, is_taken
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(60)]
+TOPIC = "kept"
+LARGE = os.urandom(5_000_000)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data folder whose name Kafka's properties and Java's defaults would trip over; no broker outlives the test."""
+    folder = tmp_path / "dátos, más"
+    yield folder
+    broker.stop(folder)
+
+
+async def create_and_fill(servers: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(TOPIC, num_partitions=4, replication_factor=1)])
+    await admin.close()
+    async with (
+        AIOKafkaProducer(bootstrap_servers=servers, transactional_id="life", max_request_size=8_000_000) as producer,
+        producer.transaction(),
+    ):
+        await producer.send_and_wait(TOPIC, LARGE, partition=3)
+
+
+async def topics_and_record(servers: str) -> tuple[set[str], bytes | None]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    topics = set(await admin.list_topics())
+    await admin.close()
+    place = TopicPartition(TOPIC, 3)
+    async with AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed") as consumer:
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        record = await asyncio.wait_for(consumer.getone(place), 10)
+    return topics, record.value
+
+
+def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
+    port = free_port()
+    first = broker.start(data, port)
+    assert first.bootstrap_servers == f"127.0.0.1:{port}"
+    assert broker.status(data) == broker.BrokerStatus(True, first.bootstrap_servers, first.pid, "4.3.1", data)
+    assert os.getsid(first.pid) != os.getsid(0), "the broker would end with the terminal"
+    assert broker.start(data, port) == first
+    asyncio.run(create_and_fill(first.bootstrap_servers))
+
+    kept = {TOPIC, "__transaction_state"}
+
+    assert broker.stop(data)
+    assert not command_line(first.pid)
+    assert not is_taken(port)
+    assert (data / "log" / ".kafka_cleanshutdown").exists(), "Kafka was not stopped cleanly"
+    assert not broker.status(data).running
+
+    second = broker.start(data, port)
+    assert second.pid != first.pid
+    assert asyncio.run(topics_and_record(second.bootstrap_servers)) == (kept, LARGE)
+
+    os.kill(second.pid, signal.SIGKILL)
+    assert wait_until(lambda: broker.status(data).pid is None, 10)
+    third = broker.start(data, port)
+    assert asyncio.run(topics_and_record(third.bootstrap_servers)) == (kept, LARGE)
+
+
+def test_a_temporary_broker_leaves_nothing_behind() -> None:
+    with broker.temporary() as info:
+        assert broker.status(info.data).running
+    assert not command_line(info.pid)
+    assert not info.data.exists()
