@@ -48,7 +48,7 @@ class Breaker:
         return Admission(0, probe=True)
 
     def settle(self, admission: Admission, healthy: bool | None) -> None:
-        """How an admitted call ended; None when it says nothing about the provider's health (a call that was dropped)."""
+        """How an admitted call ended; None: it says nothing about the provider's health (it was dropped)."""
         if admission.probe:
             self._settle_probe(healthy)
         elif self._opened_at is None and healthy is not None:

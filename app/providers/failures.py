@@ -1,6 +1,6 @@
-"""What a failed call means, as tables: may it be repeated, may it have happened? Pure but for the exceptions' types.
+"""What a failed call means, as tables: may it be repeated, may it have happened? No I/O.
 
-httpx-aiohttp reports every connection that is lost, even after the request was sent, as a connect time-out; only the cause
+httpx-aiohttp reports every lost connection, even after the request was sent, as a connect time-out: only the cause
 behind the exception tells one from the other.
 """
 
@@ -11,8 +11,8 @@ from typing import Final
 import aiohttp
 import httpx
 
-from app.providers.port import CallFailedError, Code, Outcome, Result
-from app.providers.wire import Intent, MalformedReplyError, Reply
+from app.providers.port import Code, Outcome, Result
+from app.providers.wire import Intent, Reply
 
 TROUBLE: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
 """All that a call over httpx-aiohttp raises when there is no reply."""
@@ -98,14 +98,6 @@ def _meaning(status: int, intent: Intent) -> tuple[Outcome, Code]:
     return Outcome.DECLINED, Code.UNSUPPORTED if status < 400 else Code.INVALID
 
 
-def expect(reply: Reply, intent: Intent, detail: str = "") -> Reply:
-    """The reply if it is a success. Raises CallFailedError with what it means otherwise."""
-    result = judge(reply, intent, detail)
-    if result is not None:
-        raise CallFailedError(result)
-    return reply
-
-
 def retry_after_ms(headers: Mapping[str, str]) -> int:
     """The longest wait that a reply asks for, in whichever of the vendors' headers; 0 if none, an hour at most."""
     waits = (
@@ -130,8 +122,3 @@ def _seconds(value: str, now: str) -> int:
 
 def _whole(value: str) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else 0
-
-
-def malformed(exc: MalformedReplyError, intent: Intent) -> CallFailedError:
-    """The failure of a call whose reply had the right status and the wrong body."""
-    return CallFailedError(unreadable(str(exc), intent))

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -19,8 +19,9 @@ from app.providers import failures
 from app.providers.breaker import Admission, Breaker
 from app.providers.port import CallFailedError, Code, Lease, LeaseLostError, Outcome, Result
 from app.providers.redaction import Redaction
-from app.providers.wire import Call, Reply
+from app.providers.wire import Call, Intent, MalformedReplyError, Reply
 
+T = TypeVar("T")
 logger: Final = logging.getLogger(__name__)
 
 CONNECTIONS_MAX: Final = 64
@@ -63,7 +64,7 @@ def checked_base(variable: str, value: str) -> str:
 
 
 class Link:
-    """One base address of a provider: breaker, pace, size and time limits. The provider owns and closes the httpx client."""
+    """One base address of a provider: breaker, pace, size and time limits. The provider owns the httpx client."""
 
     def __init__(
         self,
@@ -72,18 +73,39 @@ class Link:
         client: httpx.AsyncClient,
         redaction: Redaction,
         timeouts: Timeouts,
+        message_of: Callable[[Reply], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.provider, self.base_url = provider, base_url
+        self._message_of = message_of
         self.breaker = Breaker(clock)
         self._client, self._redaction, self._timeouts, self._clock = client, redaction, timeouts, clock
         self._not_before = 0.0
 
+    async def ask(self, call: Call, lease: Lease, read: Callable[[Reply], T]) -> T:
+        """What `read` makes of the reply to a call. Raises CallFailedError for all but a success that can be read."""
+        reply = self.expected(await self.send(call, lease), call.intent)
+        return self.understood(reply, call.intent, read)
+
+    def expected(self, reply: Reply, intent: Intent) -> Reply:
+        """The reply if it is a success. Raises CallFailedError with what it means, in the provider's own words."""
+        result = failures.judge(reply, intent, self._message_of(reply) if reply.status >= 300 else "")
+        if result is not None:
+            raise self.failed(result)
+        return reply
+
+    def understood(self, reply: Reply, intent: Intent, read: Callable[[Reply], T]) -> T:
+        """What `read` makes of a success. Raises CallFailedError when it is not what the documents say."""
+        try:
+            return read(reply)
+        except MalformedReplyError as exc:
+            raise self.failed(failures.unreadable(str(exc), intent)) from exc
+
     async def send(self, call: Call, lease: Lease) -> Reply:
         """One request, one reply, whatever its status.
 
-        Raises CallFailedError when there is no reply or the provider must not be called now, LeaseLostError when the order
-        has a new owner.
+        Raises CallFailedError when there is no reply or the provider must not be called now, and LeaseLostError, before
+        anything leaves, when the order has a new owner.
         """
         self._check_pace()
         admission = self.breaker.admit()
@@ -112,7 +134,7 @@ class Link:
         healthy: bool | None = None
         try:
             if not lease.valid():
-                raise LeaseLostError(f"{self.provider}: {call.method} {call.path} was not sent: the order has a new owner")
+                raise LeaseLostError(f"{self.provider}: {call.method} {call.path} not sent: the order has a new owner")
             reply = await self._exchange(call)
             healthy = None if reply.status == 429 else reply.status < 500
         except failures.TROUBLE as exc:

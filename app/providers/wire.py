@@ -1,4 +1,4 @@
-"""What goes over a provider's wire, as values: a call, a reply, JSON read without loss. `actions.py` makes and reads them."""
+"""What goes over a wire, as values: a call, a reply, JSON read without loss. `actions.py` makes and reads."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,0 +1,108 @@
+"""What to ask of BigCommerce's Orders V2 and how to read its replies. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Final
+
+import msgspec
+
+from app.events.model import ChannelUpdateRequested
+from app.providers.port import Action, Code, Outcome, Result
+from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
+
+UPDATE_ORDER_STATUS: Final = "Update order status"
+ACTIONS: Final = frozenset({UPDATE_ORDER_STATUS})
+
+AWAITING_FULFILLMENT: Final = 11
+SHIPPED: Final = 2
+COMPLETED: Final = 10
+STATUS_OF_REASON: Final[Mapping[str, int]] = {"Packed": SHIPPED, "Fulfilled": COMPLETED}
+
+PAGE_ORDERS: Final = 250
+"""The most that V2 gives in one page."""
+
+
+def update_request(action: Action) -> tuple[str, int] | Result:
+    """(order id at BigCommerce, status_id), or the refusal of an action that cannot be meant for it."""
+    body = action.body
+    if action.name not in ACTIONS or not isinstance(body, ChannelUpdateRequested):
+        return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"bigcommerce has no action {action.name!r} for this request")
+    status_id = STATUS_OF_REASON.get(body.reason)
+    if status_id is None:
+        return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"no status of BigCommerce stands for {body.reason!r}")
+    if not (body.source_ref.isascii() and body.source_ref.isdigit()):
+        return Result(Outcome.DECLINED, Code.INVALID, f"{body.source_ref!r} is not an order id of BigCommerce")
+    return body.source_ref, status_id
+
+
+def read_order(order_id: str) -> Call:
+    return Call(Intent.READ, "GET", f"/orders/{order_id}")
+
+
+def set_status(order_id: str, status_id: int) -> Call:
+    body = msgspec.json.encode({"status_id": status_id})
+    return Call(Intent.SET, "PUT", f"/orders/{order_id}", body=body, headers=(("content-type", "application/json"),))
+
+
+def status_id_of(reply: Reply) -> int:
+    """Statuses are told apart by id: merchants rename them. Raises MalformedReplyError."""
+    status_id = decode_object(reply).get("status_id")
+    if not isinstance(status_id, int):
+        raise MalformedReplyError(f"expected a whole number as status_id, got {status_id!r}")
+    return status_id
+
+
+def already(held: int, wanted: int) -> bool:
+    """Whether an order need not be touched. A completed one never goes back to shipped."""
+    return held in (wanted, COMPLETED)
+
+
+def updated(order_id: str, status_id: int, detail: str = "") -> Result:
+    return Result(Outcome.OK, Code.OK, detail, order_id, values={"status_id": str(status_id)})
+
+
+def list_orders(since: int, page: int) -> Call:
+    """Orders that are paid and wait for fulfillment, changed longest ago first; `since` in seconds, inclusive."""
+    return _listing(
+        "/orders",
+        page,
+        ("min_date_modified", format_datetime(datetime.fromtimestamp(since, UTC))),
+        ("status_id", str(AWAITING_FULFILLMENT)),
+        ("sort", "date_modified:asc"),
+    )
+
+
+def list_products(order_id: int, page: int) -> Call:
+    return _listing(f"/orders/{order_id}/products", page)
+
+
+def list_shipping_addresses(order_id: int, page: int) -> Call:
+    """The documented path; the link within an order spells it /shippingaddresses."""
+    return _listing(f"/orders/{order_id}/shipping_addresses", page)
+
+
+def _listing(path: str, page: int, *query: tuple[str, str]) -> Call:
+    return Call(Intent.READ, "GET", path, (*query, ("limit", str(PAGE_ORDERS)), ("page", str(page))))
+
+
+def rows_of(reply: Reply) -> list[dict[str, Any]]:
+    """The rows of a listing: V2 says "none" with 204 as well as with []. Raises MalformedReplyError."""
+    if reply.status == 204:
+        return []
+    rows = decode(reply)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise MalformedReplyError("expected a JSON array of objects")
+    return rows
+
+
+def message_of(reply: Reply) -> str:
+    """BigCommerce's own words: usually `[{"status": 404, "message": "..."}]`, but the shape is not documented."""
+    try:
+        body = decode(reply)
+    except MalformedReplyError:
+        return reply.body[:1000].decode("utf-8", "replace")
+    first = body[0] if isinstance(body, list) and body else body
+    if isinstance(first, dict):
+        return str(first.get("message") or first.get("title") or first)
+    return str(first)
