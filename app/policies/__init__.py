@@ -1,0 +1,21 @@
+"""Policies: rules as data that accept or refuse an order and assign company, site, warehouse. Pure."""
+
+from app.policies.compiler import Compiled, all_rules
+from app.policies.compiler import compile_policy as compile
+from app.policies.loader import check, load
+from app.policies.spec import Criticality, Policy, PolicyType, Rule
+from app.policies.verdict import Change, Verdict
+
+__all__ = [
+    "Change",
+    "Compiled",
+    "Criticality",
+    "Policy",
+    "PolicyType",
+    "Rule",
+    "Verdict",
+    "all_rules",
+    "check",
+    "compile",
+    "load",
+]

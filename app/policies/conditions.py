@@ -1,0 +1,226 @@
+"""Conditions of rules: comparisons of fields, named checks, and all/any/not groups of them, as frozen values."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from app.policies.checks import CHECKS
+from app.policies.document import Node
+from app.policies.fields import READABLE, Field, Kind, Scope
+from app.policies.literals import LiteralError, amount, shown, text
+from app.policies.problems import Problems, suggest
+
+DEPTH_MAX: Final = 8
+MEMBERS_MAX: Final = 500
+HAS_DATA: Final = "contains data"
+NO_DATA: Final = "does not contain data"
+_ANY_KIND: Final = frozenset(Kind)
+_ORDERED: Final = frozenset({Kind.MONEY, Kind.QUANTITY, Kind.TIME})
+OPERATORS: Final[dict[str, frozenset[Kind]]] = {
+    "equals": _ANY_KIND,
+    "not equals": _ANY_KIND,
+    ">": _ORDERED,
+    ">=": _ORDERED,
+    "<": _ORDERED,
+    "<=": _ORDERED,
+    "in": _ANY_KIND - {Kind.TIME},
+    "matches": frozenset({Kind.TEXT}),
+    HAS_DATA: frozenset({Kind.TEXT, Kind.TIME}),
+    NO_DATA: frozenset({Kind.TEXT, Kind.TIME}),
+}
+"""By operator, the kinds of field that it can be used with. Amounts always contain data."""
+_WITH_VALUE: Final = frozenset(OPERATORS) - {HAS_DATA, NO_DATA}
+_GROUPS: Final = ("all", "any", "not")
+
+Value = str | int | frozenset[str] | frozenset[int] | Field
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`value` is None for the two operators that need none."""
+
+    field: Field
+    operator: str
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A named check of the whole order, its parameters bound: answers the problem in words, "" where there is none."""
+
+    name: str
+    run: partial[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`kind` is all, any or not; `not` has one member."""
+
+    kind: str
+    members: tuple["Condition", ...]
+
+
+Condition = Comparison | Check | Group
+
+
+def checks_of(condition: Condition | None) -> tuple[Check, ...]:
+    """The named checks in a condition, in the order in which they are written."""
+    if isinstance(condition, Group):
+        return tuple(check for member in condition.members for check in checks_of(member))
+    return (condition,) if isinstance(condition, Check) else ()
+
+
+class ConditionReader:
+    """Reads the conditions of one rule; what is wrong goes to `problems`, and the condition is then None."""
+
+    def __init__(self, problems: Problems, scope: Scope) -> None:
+        self._problems, self._scope = problems, scope
+        self._fields = READABLE[scope]
+
+    def condition(self, node: Node, path: str, depth: int = 1) -> Condition | None:
+        if not isinstance(node, dict) or not node:
+            fix = "write a mapping, such as `ship_to.country: {equals: DE}`"
+            self._problems.add(path, f"{shown(node)} is not a condition", fix)
+            return None
+        if depth > DEPTH_MAX:
+            self._problems.add(path, f"groups nested deeper than {DEPTH_MAX}", "flatten them, or split the rule")
+            return None
+        if "check" in node:
+            return self._check(node, path)
+        members = [self._entry(key, value, f"{path}.{key}", depth) for key, value in node.items()]
+        return _group("all", members)
+
+    def _entry(self, key: str, node: Node, path: str, depth: int) -> Condition | None:
+        if key in ("all", "any"):
+            return self._members(key, node, path, depth)
+        if key == "not":
+            return _group("not", [self.condition(node, path, depth + 1)])
+        if (field := self.field(key, path, (*self._fields, *_GROUPS, "check"))) is None:
+            return None
+        return self._comparisons(field, node, path)
+
+    def _members(self, kind: str, node: Node, path: str, depth: int) -> Condition | None:
+        if not isinstance(node, list) or not 1 <= len(node) <= MEMBERS_MAX:
+            fix = f"write a list of 1 to {MEMBERS_MAX} conditions, each after a dash"
+            self._problems.add(path, f"{shown(node)} is not a list of conditions", fix)
+            return None
+        return _group(kind, [self.condition(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(node)])
+
+    def field(self, name: str, path: str, options: tuple[str, ...] = ()) -> Field | None:
+        """The field of that name in the rule's scope; None (and a problem) where there is none."""
+        if (found := self._fields.get(name)) is not None:
+            return found
+        if self._scope is Scope.LINE and name in READABLE[Scope.ORDER]:
+            fix = f"it is a field of the order: write `order.{name}`"
+        elif self._scope is Scope.ORDER and name.removeprefix("order.") in self._fields:
+            fix = f"the rule applies to the order: write `{name.removeprefix('order.')}`"
+        elif self._scope is Scope.ORDER and name in READABLE[Scope.LINE]:
+            fix = "it is a field of a line: give the rule `applies_to: line`"
+        else:
+            fix = suggest(name, options or self._fields)
+        self._problems.add(path, f"there is no field `{name[:60]}` here", fix)
+        return None
+
+    def _comparisons(self, field: Field, node: Node, path: str) -> Condition | None:
+        if node in (HAS_DATA, NO_DATA):
+            return self._comparison(field, str(node), None, path)
+        if not isinstance(node, dict) or not node:
+            if isinstance(node, str):
+                fix = f"write `{{equals: {node[:60]}}}`, `{HAS_DATA}` or `{NO_DATA}`"
+            else:
+                fix = f"write an operator and its value; operators: {', '.join(OPERATORS)}"
+            self._problems.add(path, f"{shown(node)} is not a comparison", fix)
+            return None
+        return _group("all", [self._comparison(field, key, item, f"{path}.{key}") for key, item in node.items()])
+
+    def _comparison(self, field: Field, operator: str, node: Node, path: str) -> Condition | None:
+        if operator not in OPERATORS:
+            self._problems.add(path, f"there is no operator `{operator[:60]}`", suggest(operator, OPERATORS))
+            return None
+        if field.kind not in OPERATORS[operator]:
+            usable = [name for name, kinds in OPERATORS.items() if field.kind in kinds]
+            self._problems.add(path, f"`{operator}` cannot be used with {field.kind}", suggest(operator, usable))
+            return None
+        if operator not in _WITH_VALUE:
+            if node is not None:
+                self._problems.add(path, f"`{operator}` takes no value", f"write `{field.path}: {operator}`")
+            return Comparison(field, operator)
+        value = self._value(field, operator, node, path)
+        return None if value is None else Comparison(field, operator, value)
+
+    def _value(self, field: Field, operator: str, node: Node, path: str) -> Value | None:
+        try:
+            if operator == "in":
+                return _choices(field.kind, node)
+            if isinstance(node, dict) and operator != "matches":
+                return self.reference(node, field.kind, path)
+            return _literal(field.kind, node)
+        except LiteralError as exc:
+            self._problems.add(path, exc.problem, exc.fix)
+            return None
+
+    def reference(self, node: dict[str, Node], kind: Kind, path: str) -> Field | None:
+        """`{field: name}`: another field of the same kind as value."""
+        name = node.get("field")
+        if not isinstance(name, str) or len(node) != 1:
+            self._problems.add(path, f"{shown(node)} is not a value", "write the value, or `{field: name of a field}`")
+            return None
+        found = self.field(name, f"{path}.field")
+        if found is not None and found.kind is not kind:
+            same = [other for other, candidate in self._fields.items() if candidate.kind is kind]
+            problem = f"`{name}` is {found.kind}, compared with {kind}"
+            self._problems.add(f"{path}.field", problem, "use one of: " + ", ".join(sorted(same)))
+            return None
+        return found
+
+    def _check(self, node: dict[str, Node], path: str) -> Check | None:
+        name = node["check"]
+        if self._scope is Scope.LINE:
+            self._problems.add(f"{path}.check", "named checks look at the order", "give the rule `applies_to: order`")
+            return None
+        if not isinstance(name, str) or name not in CHECKS:
+            fix = suggest(name if isinstance(name, str) else "", CHECKS)
+            self._problems.add(f"{path}.check", f"there is no check {shown(name)}", fix)
+            return None
+        bound = self._parameters(name, {key: item for key, item in node.items() if key != "check"}, path)
+        return None if bound is None else Check(name, partial(CHECKS[name].run, **bound))
+
+    def _parameters(self, name: str, given: dict[str, Node], path: str) -> dict[str, int | str] | None:
+        known, before = CHECKS[name].parameters, len(self._problems.found)
+        for key in given.keys() - known.keys():
+            fix = suggest(key, known) if known else "remove it"
+            self._problems.add(f"{path}.{key}", f"the check `{name}` has no parameter `{key[:60]}`", fix)
+        for key in known.keys() - given.keys():
+            self._problems.add(path, f"the check `{name}` needs `{key}`", f"add `{key}: ...`")
+        bound: dict[str, int | str] = {}
+        for key, item in given.items():
+            if key in known:
+                try:
+                    bound[key] = known[key](item)
+                except LiteralError as exc:
+                    self._problems.add(f"{path}.{key}", exc.problem, exc.fix)
+        return bound if len(self._problems.found) == before else None
+
+
+def _group(kind: str, members: list[Condition | None]) -> Condition | None:
+    """None when a member could not be read; a group of one is its member."""
+    read = tuple(member for member in members if member is not None)
+    if len(read) < len(members):
+        return None
+    return read[0] if kind != "not" and len(read) == 1 else Group(kind, read)
+
+
+def _literal(kind: Kind, node: Node) -> str | int:
+    if kind is Kind.TEXT:
+        return text(node)
+    if kind is Kind.TIME:
+        raise LiteralError(f"{shown(node)} is not a field", "compare times with another field: `{field: placed_at}`")
+    return amount(node)
+
+
+def _choices(kind: Kind, node: Node) -> frozenset[str] | frozenset[int]:
+    if not isinstance(node, list) or not 1 <= len(node) <= MEMBERS_MAX:
+        raise LiteralError(
+            f"{shown(node)} is not a list of values", f"write 1 to {MEMBERS_MAX} values, as in `[DE, FR]`"
+        )
+    return frozenset(text(item) for item in node) if kind is Kind.TEXT else frozenset(amount(item) for item in node)
