@@ -134,7 +134,9 @@ class Collectors:
         self.restore_seconds = gauge(
             "waybill_restore_seconds", "Seconds the lane took to fence and restore", "role", "partition"
         )
-        self.jobs = gauge("waybill_jobs", "Provider calls of a lane, running and waiting", "role", "partition", "status")
+        self.jobs = gauge(
+            "waybill_jobs", "Provider calls of a lane, running and waiting", "role", "partition", "status"
+        )
         self.lag = gauge("waybill_lag_records", "Records behind the end of an input", "role", "topic", "partition")
         self.ages = _Ages()
         registry.register(self.ages)

@@ -79,7 +79,9 @@ def test_pure_packages_touch_nothing_outside(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            assert called not in BANNED_CALLS, f"{name_of(path)}:{node.lineno} calls {called}(): pure code gets it as a value"
+            assert called not in BANNED_CALLS, (
+                f"{name_of(path)}:{node.lineno} calls {called}(): pure code gets it as a value"
+            )
 
 
 def test_only_the_runtime_knows_faust_and_providers_never_import_each_other() -> None:

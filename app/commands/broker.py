@@ -8,7 +8,9 @@ import typer
 from app.commands import output
 from app.runtime import broker
 
-commands = typer.Typer(help="A local Apache Kafka, without Docker and without Java on the machine.", no_args_is_help=True)
+commands = typer.Typer(
+    help="A local Apache Kafka, without Docker and without Java on the machine.", no_args_is_help=True
+)
 Data = Annotated[Path | None, typer.Option(help="Folder of its data (default: ~/.waybill/kafka).")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 

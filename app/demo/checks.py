@@ -64,12 +64,19 @@ def _pulled(case: Case) -> bool:
     created = case.on("order-created")
     first = case.statuses()[:1]
     states = {line["state"] for seen in created for line in seen.body["order"]["lines"]} or {"New"}
-    return len(created) == 1 and created[0].source == "waybill/pull" and states == {"New"} and first[0]["state"] == "New"
+    return (
+        len(created) == 1 and created[0].source == "waybill/pull" and states == {"New"} and first[0]["state"] == "New"
+    )
 
 
 def _mirrored_in(case: Case) -> bool:
     rows, created = case.on("dualwrite.fno.salesorders"), case.on("order-created")
-    return bool(rows) and len(created) == 1 and created[0].source == "waybill/mirror" and bool(created[0].body["order"]["company"])
+    return (
+        bool(rows)
+        and len(created) == 1
+        and created[0].source == "waybill/mirror"
+        and bool(created[0].body["order"]["company"])
+    )
 
 
 def _validated_after_confirmation(case: Case) -> bool:
@@ -79,11 +86,18 @@ def _validated_after_confirmation(case: Case) -> bool:
 
 
 def _invoice_received(case: Case) -> bool:
-    return _reported(case, "order-invoiced", "order invoiced", FULFILLED) and case.on("order-invoiced")[0].body["provider"] == "fno"
+    return (
+        _reported(case, "order-invoiced", "order invoiced", FULFILLED)
+        and case.on("order-invoiced")[0].body["provider"] == "fno"
+    )
 
 
 def _sends_nothing(case: Case) -> bool:
-    return not case.on("fulfillment-requested") and not case.on("billing-requested") and not case.on("dualwrite.iom.salesorders")
+    return (
+        not case.on("fulfillment-requested")
+        and not case.on("billing-requested")
+        and not case.on("dualwrite.iom.salesorders")
+    )
 
 
 # ---- what the solution says as a whole: S3 to S8 (S1 and S2 are shown on the definitions, see setup.py) ----------------

@@ -15,9 +15,21 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from app.demo.evidence import Case, Deed, Seen
 from app.demo.orders import DemoOrder
+from app.resources import schema_files, schema_lock
 
 JOURNAL_PAGE: Final = 5_000
 FETCH_MAX_BYTES: Final = 8 << 20
+
+
+def schemas_by_id() -> dict[int, Any]:
+    """Every published schema, parsed, by the id that stands in front of each value."""
+    lock = json.loads(schema_lock())
+    files = schema_files()
+    found: dict[int, Any] = {}
+    for versions in lock.values():
+        for entry in versions.values():
+            found[entry["id"]] = fastavro.parse_schema(json.loads(files[entry["file"]]))
+    return found
 
 
 class Reader:

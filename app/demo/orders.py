@@ -237,12 +237,12 @@ def fno_order(dice: Random, company: str, number: str) -> Wire:
     }
 
 
-def fno_orders(company: str, count: int, seed: int, first: int = 1) -> Iterator[DemoOrder]:
-    """`count` orders of scenario 4; numbers from `first`."""
+def fno_orders(company: str, stamp: str, count: int, seed: int) -> Iterator[DemoOrder]:
+    """`count` orders of scenario 4; `stamp` is part of their numbers."""
     dice = Random(seed)
     faults = _faults(dice, FNO_FAULTS, count)
     for position in range(count):
-        number = f"SO-{first + position:06}"
+        number = f"SO-{stamp}-{position + 1:06}"
         wire = fno_order(dice, company, number)
         if fault := faults.get(position):
             _fno_fault(wire, fault)

@@ -49,7 +49,11 @@ class Report:
     @property
     def truth(self) -> bool:
         """All orders ended as they must, every number was observed, nothing was seen twice."""
-        return all(self.requirements.values()) and not self.doubled and not any(scenario.wrong for scenario in self.scenarios)
+        return (
+            all(self.requirements.values())
+            and not self.doubled
+            and not any(scenario.wrong for scenario in self.scenarios)
+        )
 
 
 def holds(number: str, check: Check, cases: Iterable[Case]) -> bool:
@@ -122,7 +126,13 @@ def as_json(report: Report) -> dict[str, Any]:
 def _order(case: Case) -> dict[str, Any]:
     state, reason = case.end() or (None, None)
     events = [
-        {"topic": seen.topic, "partition": seen.partition, "offset": seen.offset, "id": seen.event_id, "type": seen.type}
+        {
+            "topic": seen.topic,
+            "partition": seen.partition,
+            "offset": seen.offset,
+            "id": seen.event_id,
+            "type": seen.type,
+        }
         for seen in case.records
         if seen.topic in EVENT_TOPICS
     ]

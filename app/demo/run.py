@@ -18,7 +18,7 @@ from app.demo.observe import Observer, Reader
 from app.demo.orders import DemoOrder
 from app.demo.report import Report, judge
 from app.demo.setup import show_definitions
-from app.demo.source import COMPANY, STORE
+from app.demo.source import store
 from app.errors import WaybillError
 from app.runtime.ports import free_port
 from app.runtime.supervise import Supervisor
@@ -35,20 +35,23 @@ ENDS_MAX: Final = 20
 
 @dataclass(frozen=True)
 class Plan:
+    """`stamp` names the run, `topics` are those to observe, `schemas` the Avro schemas by id."""
+
     bootstrap_servers: str
+    stamp: str
     orders: Sequence[DemoOrder]
     folder: Path
     topics: Sequence[str]
     schemas: Mapping[int, Any]
 
 
-def environment(bootstrap_servers: str, simulators: str) -> dict[str, str]:
+def environment(bootstrap_servers: str, simulators: str, stamp: str) -> dict[str, str]:
     """What every process of the demo is told: the broker, and the providers at the simulators."""
     return {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
         "WAYBILL_BIGCOMMERCE_BASE_URL": f"{simulators}/bigcommerce",
-        "WAYBILL_BIGCOMMERCE_STORE_HASH": STORE,
+        "WAYBILL_BIGCOMMERCE_STORE_HASH": store(stamp),
         "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "demo-token",
         "WAYBILL_FNO_BASE_URL": f"{simulators}/fno",
         "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
@@ -63,7 +66,7 @@ async def run(plan: Plan, console: Console) -> Report:
     """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report instead."""
     port = free_port()
     simulators = f"http://127.0.0.1:{port}"
-    told = environment(plan.bootstrap_servers, simulators)
+    told = environment(plan.bootstrap_servers, simulators, plan.stamp)
     observer = Observer(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
     await observer.open()
     try:
@@ -111,7 +114,9 @@ async def _seed(client: httpx.AsyncClient, orders: Sequence[DemoOrder]) -> None:
 async def _follow(observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console) -> None:
     """Until every order has ended and what follows an end was seen, or nothing moves any more."""
     with _progress(console) as progress:
-        bars = {scenario: progress.add_task(f"scenario {scenario}", total=n) for scenario, n in _counts(observer).items()}
+        bars = {
+            scenario: progress.add_task(f"scenario {scenario}", total=n) for scenario, n in _counts(observer).items()
+        }
         await _until_ended(observer, supervisor, progress, bars)
     deadline = time.monotonic() + AFTERMATH_TIMEOUT_S
     while time.monotonic() < deadline:

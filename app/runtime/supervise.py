@@ -92,7 +92,9 @@ class Supervisor:
         """Raises WaybillError, with the end of its log, when a process ended more often than `ends_max`."""
         for process in self.processes:
             if process.ends > ends_max:
-                raise WaybillError(f"{process.name} ended {process.ends} times; the end of {process.log}:\n{process.tail()}")
+                raise WaybillError(
+                    f"{process.name} ended {process.ends} times; the end of {process.log}:\n{process.tail()}"
+                )
 
 
 async def _stop(process: Process) -> None:

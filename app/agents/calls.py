@@ -1,0 +1,88 @@
+"""How the agents that do HTTP carry out an effect: with the lane's lease, timed, and answered by a result record."""
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from app.agents.records import encoded
+from app.agents.role import Lease, Output
+from app.events.codec import Codec
+from app.events.ids import derive
+from app.events.model import Event, ProviderResult
+from app.providers.port import Action, Code, LeaseLostError, Outcome, Provider, Result
+
+
+class CallObserver(Protocol):
+    def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None: ...
+
+
+async def call(provider: Provider, action: Action, lease: Lease, observer: CallObserver) -> Result:
+    """The provider's answer. While the lease is in doubt nothing is sent; what may have been sent before is looked up first."""
+    began = time.monotonic()
+    while True:
+        await lease.confirm()
+        try:
+            result = await provider.perform(action, lease)
+        except LeaseLostError:
+            action = replace(action, repeated=True)
+            continue
+        observer.called(provider.name, action.name, result.outcome, result.code, time.monotonic() - began)
+        return result
+
+
+def not_set_up(provider: str) -> Result:
+    """The answer for a provider that this process was not given the settings of: worth another try once it is."""
+    return Result(
+        Outcome.RETRY, Code.UNSUPPORTED, f"provider {provider} is not set up here; set its settings and restart"
+    )
+
+
+class Answering:
+    """Writes results as records that are caused by the request they answer."""
+
+    def __init__(self, codec: Codec, role: str) -> None:
+        self._codec, self._source = codec, f"waybill/{role}"
+
+    def output(self, request: Event, effect: "Asked", result: Result) -> Output:
+        body = ProviderResult(
+            order_id=request.order_id,
+            effect_id=effect.effect_id,
+            provider=effect.provider,
+            action=effect.action,
+            attempt=effect.attempt,
+            outcome=str(result.outcome),
+            code=str(result.code),
+            detail=result.detail,
+            reference=result.reference,
+            retry_after_ms=result.retry_after_ms,
+            values=result.values,
+        )
+        event = Event(
+            "provider result",
+            derive(request.event_id, "result"),
+            request.order_id,
+            int(time.time() * 1000),
+            self._source,
+            request.event_id,
+            body,
+            request.trace,
+        )
+        return encoded(self._codec, event)
+
+
+class Asked(Protocol):
+    """The part of a request that its result repeats."""
+
+    @property
+    def effect_id(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+Providers = Mapping[str, Provider]

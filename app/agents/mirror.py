@@ -1,0 +1,80 @@
+"""Mirrors F+O's rows: a new order becomes `order created`, a change of status or of fields a provider event, each once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from app.agents.records import decoded_change, encoded, owner
+from app.agents.role import Folded, Output, Record
+from app.dualwrite import mirror
+from app.dualwrite.mapping import SalesOrders
+from app.dualwrite.mirror import Mirrored, MirrorState
+from app.errors import RecordError
+from app.events.catalog import ChangeEvent
+from app.events.codec import Codec
+from app.events.ids import derive
+from app.events.model import Event, OrderCreated, ProviderEvent
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(MirrorState).decode
+SOURCE: Final = "waybill/mirror"
+
+
+class Mirror:
+    """A lane of the role `mirror`: what F+O showed of the orders of one partition."""
+
+    name: Final = "mirror"
+    inputs: Final = ("dualwrite.fno.salesorders",)
+    ledger: Final = "mirror-ledger"
+
+    def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:
+        """`enabled`: the map from F+O is switched on; while it is off every row is set aside, so that none is lost."""
+        self._codec, self._handler, self._enabled = codec, mirror.Mirror(orders), enabled
+
+    def owner_key(self, record: Record) -> bytes | None:
+        return owner(self._codec, record)
+
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:  # noqa: ARG002
+        event = decoded_change(self._codec, record)
+        if event is None:
+            return Folded(outcome="tombstone")
+        if not self._enabled:
+            raise RecordError("map-disabled", "map salesorders.fno-to-iom is not enabled (WAYBILL_DUALWRITE_MAPS)")
+        key = event.order_id.encode()
+        value = state.get(key)
+        known = _decode(value) if value is not None else None
+        mirrored = self._handler.handle(known, event.body)
+        if mirrored.state is None or mirrored.state == known:
+            return Folded(outcome=mirrored.outcome)
+        outputs = [encoded(self._codec, raised) for raised in _raised(event, mirrored)]
+        return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)
+
+    def due(self, now_ms: int) -> Sequence[Output]:  # noqa: ARG002
+        return ()
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        pass
+
+    def changed(self, key: bytes, value: bytes | None) -> None:
+        pass
+
+    def settled_at(self, value: bytes) -> int:  # noqa: ARG002
+        return 0
+
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:  # noqa: ARG002
+        return None
+
+
+def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:
+    """A milestone of an order has one id however it was learned, so that two rows can never raise it twice."""
+    events = []
+    if mirrored.created is not None:
+        events.append(_event(row, "order created", derive(row.order_id, "created"), OrderCreated(mirrored.created)))
+    for position, body in enumerate(mirrored.events):
+        events.append(_event(row, "provider event", derive(row.event_id, position), body))
+    return events
+
+
+def _event(row: ChangeEvent, name: str, event_id: str, body: OrderCreated | ProviderEvent) -> Event:
+    return Event(name, event_id, row.order_id, row.at, SOURCE, row.event_id, body, row.trace)

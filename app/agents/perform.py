@@ -1,0 +1,63 @@
+"""Performs what the orders ask of providers over HTTP, and answers each request with a result."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from app.agents.calls import Answering, CallObserver, Providers, call, not_set_up
+from app.agents.records import decoded
+from app.agents.role import Folded, Job, Lease, Output, Record
+from app.errors import RecordError
+from app.events.codec import Codec
+from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested
+from app.providers.port import Action
+
+Request = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
+THROUGH: Final = "http"
+
+
+class Perform:
+    """A lane of the role `perform`. Its ledger holds nothing but its position: what a request asks is in the request."""
+
+    name: Final = "perform"
+    inputs: Final = ("fulfillment-requested", "billing-requested", "channel-update-requested")
+    ledger: Final = "perform-ledger"
+
+    def __init__(self, codec: Codec, providers: Providers, observer: CallObserver) -> None:
+        self._codec, self._providers, self._observer = codec, providers, observer
+        self._answering = Answering(codec, self.name)
+
+    def owner_key(self, record: Record) -> bytes | None:
+        return record.key
+
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
+        event = decoded(self._codec, record)
+        body = event.body
+        if not isinstance(body, Request):
+            raise RecordError("invalid", f"{record.topic} carries requests, not {event.name}")
+        if body.through != THROUGH:
+            return Folded(outcome="not-ours")
+
+        async def run(lease: Lease) -> Folded:
+            provider = self._providers.get(body.provider)
+            action = Action(
+                body.action, body.effect_id, event.order_id, body.attempt, repeated or body.attempt > 1, body
+            )
+            result = await call(provider, action, lease, self._observer) if provider else not_set_up(body.provider)
+            return Folded((self._answering.output(event, body, result),), outcome=str(result.outcome))
+
+        return Job(event.order_id.encode(), body.provider, run)
+
+    def due(self, now_ms: int) -> Sequence[Output]:
+        return ()
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        pass
+
+    def changed(self, key: bytes, value: bytes | None) -> None:
+        pass
+
+    def settled_at(self, value: bytes) -> int:
+        return 0
+
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
+        return None

@@ -1,0 +1,45 @@
+"""From a lane's record to an event and back: the one place where the codec's arguments are spelled out."""
+
+from app.agents.role import Output, Record
+from app.events.catalog import RECORDS, ChangeEvent
+from app.events.codec import Codec
+from app.events.model import Event
+
+
+def decoded(codec: Codec, record: Record) -> Event:
+    """Raises RecordError."""
+    return codec.decode(
+        record.topic,
+        record.key,
+        record.value,
+        record.headers,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+    )
+
+
+def decoded_change(codec: Codec, record: Record) -> ChangeEvent | None:
+    """None for a tombstone. Raises RecordError."""
+    return codec.decode_change(
+        record.topic,
+        record.key,
+        record.value,
+        record.headers,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+    )
+
+
+def owner(codec: Codec, record: Record) -> bytes | None:
+    """The order id of a record, from its key or else from its value. Raises RecordError."""
+    if record.key:
+        return record.key
+    return codec.order_id(record.topic, record.key, record.value, record.headers, record.timestamp).encode()
+
+
+def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
+    """The record of an event, for the topic of its kind."""
+    value, headers = codec.encode(event)
+    return Output(RECORDS[event.name].topic, event.order_id.encode(), value, headers)

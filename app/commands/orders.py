@@ -1,0 +1,186 @@
+"""`waybill orders`: submit orders, and look at them as the ledger and the status topic have them."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from app.commands import output
+from app.domain import ledger
+from app.domain.order import OrderState
+from app.errors import RecordError, SettingError
+from app.events.codec import Codec
+from app.events.ids import partition_of
+from app.runtime import reading, writing
+from app.settings import Settings
+from app.views import order_view, status_view
+
+commands = typer.Typer(help="Orders: submit, list, show, watch.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+LINE_BYTES_MAX: Final = 8 << 20
+TOPIC: Final = "order-created"
+
+
+@commands.command()
+def submit(
+    file: Annotated[
+        str,
+        typer.Argument(help="Orders as JSON, one a line (schemas/order-created.schema.json); - reads standard input."),
+    ],
+    json: Json = False,
+) -> None:
+    """Publish orders on order-created. Each line is checked first; one that is wrong is named and none is sent."""
+    settings = Settings.from_env(os.environ)
+    codec = Codec.published()
+    wanted = [(order_id(codec, name, line), line) for name, line in _lines(file)]
+    asyncio.run(writing.publish(settings.bootstrap_servers, TOPIC, wanted))
+    if json:
+        output.data([key for key, _ in wanted])
+    else:
+        output.people.print(f"{len(wanted)} orders on {TOPIC}")
+
+
+def order_id(codec: Codec, name: str, line: bytes) -> str:
+    """Raises SettingError that names the line, the path in it and what is wrong."""
+    try:
+        return codec.decode_intake(TOPIC, line).order_id
+    except RecordError as problem:
+        raise SettingError(
+            f"{name}: {problem.detail}; an example is in schemas/examples/order-created.json"
+        ) from problem
+
+
+def _lines(file: str) -> Iterator[tuple[str, bytes]]:
+    try:
+        lines = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 closed below
+    except OSError as problem:
+        raise SettingError(f"{file}: cannot be read ({problem.strerror})") from problem
+    with lines:
+        for number, line in enumerate(lines, 1):
+            if len(line) > LINE_BYTES_MAX:
+                raise SettingError(f"{file}:{number}: longer than {LINE_BYTES_MAX} bytes")
+            if line.strip():
+                yield f"{file}:{number}", line.strip()
+
+
+@commands.command(name="list")
+def list_orders(
+    state: Annotated[str | None, typer.Option(help="Only orders in this state.")] = None,
+    json: Json = False,
+) -> None:
+    """Every order that the ledger holds, with its state and reason."""
+    found = asyncio.run(_all(Settings.from_env(os.environ)))
+    chosen = [item for item in found if state is None or item.order.state.lower() == state.lower()]
+    if json:
+        output.data([_brief(item) for item in chosen])
+        return
+    table = Table("Order", "Flow", "State", "Reason", "Lines", "Version")
+    for item in chosen:
+        order = item.order
+        table.add_row(order.order_id, item.flow, order.state, order.reason, str(len(order.lines)), str(item.version))
+    output.people.print(table)
+
+
+def _brief(item: OrderState) -> dict[str, Any]:
+    order = item.order
+    return {
+        "order_id": order.order_id,
+        "source_ref": order.source_ref,
+        "flow": item.flow,
+        "state": order.state,
+        "reason": order.reason,
+        "lines": len(order.lines),
+        "version": item.version,
+    }
+
+
+async def _all(settings: Settings) -> list[OrderState]:
+    latest: dict[bytes, bytes | None] = {}
+    async with reading.consumer(settings.bootstrap_servers) as reader:
+        async for record in reading.read_to_end(reader, await reading.partitions(reader, "order-ledger")):
+            if record.key is not None:
+                latest[record.key] = record.value
+    entries = (ledger.decode(value) for key, value in sorted(latest.items()) if value and not key.startswith(b"\x00"))
+    return [entry for entry in entries if isinstance(entry, OrderState)]
+
+
+@commands.command()
+def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
+    """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
+    found = asyncio.run(find(Settings.from_env(os.environ), order))
+    if found is None:
+        output.aside.print(f"waybill: no order {order} in the ledger", style="red", markup=False)
+        raise typer.Exit(1)
+    view = order_view(found)
+    if json:
+        output.data(view)
+    else:
+        _print_order(view)
+
+
+async def find(settings: Settings, order: str) -> OrderState | None:
+    """The order's last entry in the ledger."""
+    key, value = order.encode(), None
+    async with reading.consumer(settings.bootstrap_servers) as reader:
+        partitions = await reading.partitions(reader, "order-ledger")
+        own = partitions[partition_of(key, len(partitions))]
+        async for record in reading.read_to_end(reader, [own]):
+            if record.key == key:
+                value = record.value
+    entry = ledger.decode(value) if value else None
+    return entry if isinstance(entry, OrderState) else None
+
+
+def _print_order(view: dict[str, Any]) -> None:
+    output.people.print(f"{view['order_id']}: {view['state']} / {view['reason']}", style="bold", markup=False)
+    output.people.print(
+        f"flow {view['flow']} version {view['flow_version']}, company {view['company'] or '-'}", markup=False
+    )
+    lines = Table(
+        "Line", "SKU", "Quantity", "Site", "Warehouse", "State", "Reason", title="Lines", title_justify="left"
+    )
+    for line in view["lines"]:
+        lines.add_row(
+            *(str(line[name] or "-") for name in ("line_id", "sku", "quantity", "site", "warehouse", "state", "reason"))
+        )
+    timeline = Table("At", "Event", "Step", "State", "Reason", "Source", "Note", title="Timeline", title_justify="left")
+    for entry in view["timeline"]:
+        timeline.add_row(*(str(entry[name]) for name in ("at", "event", "step", "state", "reason", "source", "note")))
+    lineage = Table("Field", "Rule", "Event", title="What set each field", title_justify="left")
+    for item in view["lineage"]:
+        lineage.add_row(item["field"], item["rule"], item["event_id"])
+    for table in (lines, lineage, timeline):
+        output.people.print(table)
+
+
+@commands.command()
+def watch(
+    order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
+    json: Json = False,
+) -> None:
+    """Status changes as they come, until stopped."""
+    try:
+        asyncio.run(_watch(Settings.from_env(os.environ), order, json))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+async def _watch(settings: Settings, order: str | None, as_json: bool) -> None:
+    codec = Codec.published()
+    async with reading.consumer(settings.bootstrap_servers) as reader:
+        wanted = await reading.partitions(reader, "order-status")
+        async for record in reading.follow(reader, wanted):
+            view = status_view(codec.decode_record(record))
+            if order is not None and view["order_id"] != order:
+                continue
+            if as_json:
+                output.data_line(view)
+            else:
+                output.people.print(
+                    "{at} {order_id}  {state} / {reason}  ({event})".format_map(view), markup=False, highlight=False
+                )

@@ -1,0 +1,106 @@
+"""`waybill worker`, `up`, `simulators`, `demo` and `bench`: what runs for a while."""
+
+import asyncio
+import json as json_module
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from app.commands import output
+from app.demo import session
+from app.demo.report import Report, as_json, as_table
+from app.errors import SettingError
+from app.runtime import simulators as simulator_host
+from app.runtime import up, worker
+
+SCENARIOS = (1, 4)
+DEFAULT_COUNT = 200
+Result = TypeVar("Result")
+
+
+def register(cli: typer.Typer) -> None:
+    """Adds these commands to the top level."""
+    cli.command(name="worker")(run_worker)
+    cli.command(name="up")(run_up)
+    cli.command(name="simulators")(run_simulators)
+    cli.command(name="demo")(run_demo)
+
+
+def run_worker(
+    roles: Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(worker.ROLES)}.", metavar="ROLE...")],
+) -> None:
+    """Run roles until stopped. Exit code 70: a lane was fenced or lost its broker; start it again."""
+    raise typer.Exit(worker.run(roles, os.environ))
+
+
+def run_simulators(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8480,
+) -> None:
+    """Run the providers' simulators until stopped: BigCommerce and Finance + Operations, with their wire."""
+    simulator_host.run(port, os.environ)
+
+
+def run_up() -> None:
+    """Run everything on this machine: broker, topics, simulators, all roles. Ctrl-C ends it."""
+    _until_stopped(up.run(os.environ, output.people))
+
+
+def run_demo(
+    orders: Annotated[
+        Path | None, typer.Option(help="Orders of the shop: expanded BigCommerce V2 orders, one JSON a line.")
+    ] = None,
+    scenario: Annotated[list[int] | None, typer.Option(help="Only this scenario; may be given again.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=50_000, help="Orders of each scenario.")] = DEFAULT_COUNT,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
+) -> None:
+    """The main job: every scenario on a real broker with real HTTP, judged on what its topics show."""
+    wanted = tuple(scenario or SCENARIOS)
+    for number in wanted:
+        if number not in SCENARIOS:
+            raise SettingError(f"--scenario {number}: choose of {', '.join(map(str, SCENARIOS))}")
+    if orders is not None and 1 not in wanted:
+        raise SettingError("--orders gives orders of the shop: they run in scenario 1, which --scenario leaves out")
+    with TemporaryDirectory(prefix="waybill-demo-") as folder:
+        report = _until_stopped(session.run(wanted, count, orders, Path(folder), output.people))
+    _tell(report, json)
+    raise typer.Exit(0 if report.truth else 1)
+
+
+def _tell(report: Report, file: Path | None) -> None:
+    output.people.print(as_table(report))
+    for scenario in report.scenarios:
+        for case in scenario.wrong[:10]:
+            output.people.print(
+                f"  {case.order.order_id} is {case.end()}, expected {case.order.expected}", markup=False
+            )
+    for seen in report.doubled[:10]:
+        output.people.print(f"  twice: {seen.topic} {seen.event_id} ({seen.order_id})", markup=False)
+    if file is not None:
+        try:
+            file.write_text(json_module.dumps(as_json(report), ensure_ascii=False, indent=1), encoding="utf-8")
+        except OSError as problem:
+            raise SettingError(f"--json {file}: cannot be written ({problem.strerror})") from problem
+    output.people.print(
+        "Every order ended as its scenario says." if report.truth else "Not everything held: see above."
+    )
+
+
+def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
+    """Runs it; Ctrl-C and SIGTERM end it in order, with everything it started."""
+
+    async def guarded() -> Result:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None

@@ -1,0 +1,59 @@
+"""Writes records for commands: one producer, every delivery awaited, all in one transaction where they belong together."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from app.agents.role import Output
+from app.errors import BrokerError
+
+CONNECT_TIMEOUT_S: Final = 10.0
+REQUEST_BYTES_MAX: Final = 8 << 20
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+JSON: Final = [("content-type", b"application/json")]
+
+
+async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
+    """Writes JSON records (key, value) in one transaction: all or none. Raises BrokerError."""
+    outputs = [Output(topic, key.encode(), value, JSON) for key, value in records]
+    await transact(bootstrap_servers, outputs)
+
+
+async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
+    """Writes all outputs in one transaction; those without a partition go to that of their key (murmur2)."""
+    async with _producer(bootstrap_servers) as producer, producer.transaction():
+        deliveries = [
+            await producer.send(
+                output.topic, output.value, output.key, partition=output.partition, headers=list(output.headers)
+            )
+            for output in outputs
+        ]
+        await asyncio.gather(*deliveries)
+
+
+@contextlib.asynccontextmanager
+async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        transactional_id=f"waybill-command-{uuid.uuid4().hex}",
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        max_request_size=REQUEST_BYTES_MAX,
+    )
+    try:
+        await asyncio.wait_for(producer.start(), CONNECT_TIMEOUT_S)
+        yield producer
+    except (KafkaConnectionError, TimeoutError) as problem:
+        raise BrokerError(
+            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, or set KAFKA_BOOTSTRAP_SERVERS"
+        ) from problem
+    except KafkaError as problem:
+        raise BrokerError(
+            f"Kafka at {bootstrap_servers}: {problem!r}; were the topics made (`waybill topics apply`)?"
+        ) from problem
+    finally:
+        await producer.stop()
