@@ -1,7 +1,8 @@
-"""One dual-write record: an F+O sales order with its lines, in a Debezium envelope. The wire form is the codec's business.
+"""One dual-write record: an F+O sales order with its lines, in a Debezium envelope. The wire form is the codec's
+business.
 
-Field names are F+O's own, in both directions. Amounts and quantities are integers of ten-thousandths, times milliseconds
-since the epoch, UTC. `DeliveryAddress...` fields are flat, as in F+O's entity.
+Field names are F+O's own, in both directions. Amounts and quantities are integers of ten-thousandths, times
+milliseconds since the epoch, UTC. `DeliveryAddress...` fields are flat, as in F+O's entity.
 """
 
 from typing import Final, Literal
@@ -19,7 +20,7 @@ Op = Literal["c", "u", "d", "r"]
 
 
 class SalesOrderRowLine(Struct, frozen=True):
-    """`InventoryLotId` is F+O's key, empty until F+O has the line. `ExternalItemNumber` is our line id on our orders."""
+    """`InventoryLotId` is F+O's key, empty until it has the line. `ExternalItemNumber` is our line id on our orders."""
 
     LineNumber: int
     ItemNumber: str
@@ -128,8 +129,8 @@ def order_id(row: SalesOrderRow) -> str:
 def line_id(row: SalesOrderRow, line: SalesOrderRowLine) -> str:
     """Our id of a line: the number for orders of F+O, our own id for ours.
 
-    A line that somebody in F+O added to an order of ours has no id of ours: its number stands behind a prefix, so that it
-    never meets one.
+    A line that somebody in F+O added to an order of ours has no id of ours: its number stands behind a prefix, so
+    that it never meets one.
     """
     if not made_by_us(row):
         return str(line.LineNumber)

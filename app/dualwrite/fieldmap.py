@@ -50,7 +50,7 @@ class TableSpec(BaseModel):
 
 
 class Move(NamedTuple):
-    """One compiled rule: `read` takes the source and gives the value of `name`, below `part` where the target is nested."""
+    """One compiled rule: `read` gives the value of `name`, which is below `part` where the target is nested."""
 
     part: str
     name: str
@@ -69,7 +69,7 @@ class FieldMap(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The structs that a list of rules leads from and to. `own` are fields of the target that code sets, not the map."""
+    """The structs that a list of rules leads from and to. `own`: fields of the target that code sets, not the map."""
 
     source: type[Struct]
     target: type[Struct]

@@ -1,0 +1,151 @@
+"""Orders from rows and rows from orders: the field maps, plus what a map cannot say (ids of lines, numbers, sums)."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Final, Literal
+
+from app.domain.order import Address, Line, Order, OrderState
+from app.dualwrite.change import (
+    FNO_PREFIX,
+    ChangeSource,
+    SalesOrderChange,
+    SalesOrderRow,
+    SalesOrderRowLine,
+    line_id,
+    made_by_us,
+    order_id,
+)
+from app.dualwrite.fieldmap import Ends, FieldMap, Table, inverse, load_map, load_table, moved
+from app.dualwrite.fields import changed
+from app.errors import DefinitionError, RecordError
+
+FNO: Final = "fno"
+FNO_TO_IOM: Final = "salesorders.fno-to-iom"
+IOM_TO_FNO: Final = "salesorders.iom-to-fno"
+FILES: Final = tuple(f"app/dualwrite/maps/{stem}.yaml" for stem in ("countries", FNO_TO_IOM, IOM_TO_FNO))
+"""The packaged texts that `load` needs, relative to the root."""
+
+_ORDER: Final = Ends(
+    SalesOrderRow,
+    Order,
+    frozenset({"order_id", "origin", "subtotal", "bill_to", "lines", "state", "reason"}),
+)
+_LINE: Final = Ends(SalesOrderRowLine, Line, frozenset({"line_id", "state", "reason"}))
+_ROW: Final = Ends(Order, SalesOrderRow, frozenset({"SalesOrderNumber", "SalesOrderStatus", "Lines"}))
+_ROW_LINE: Final = Ends(
+    Line, SalesOrderRowLine, frozenset({"LineNumber", "ExternalItemNumber", "SalesOrderLineStatus"})
+)
+
+
+class SalesOrders:
+    """Both maps of sales orders, ready for use. Immutable."""
+
+    def __init__(self, to_iom: FieldMap, to_fno: FieldMap) -> None:
+        self._to_iom, self._to_fno = to_iom, to_fno
+
+    def to_order(self, row: SalesOrderRow) -> Order:
+        """The order that a row shows, in state New: how far it is, the status events tell.
+
+        `bill_to` is empty, as a row has none. Raises RecordError ("invalid", "unknown-value") for a row that is no
+        order.
+        """
+        birth = _birth_of_row(row)
+        parts = moved(self._to_iom.header[birth], row)
+        lines = tuple(self._to_line(row, line, birth) for line in row.Lines)
+        if len({line.line_id for line in lines}) < len(lines):
+            raise RecordError("invalid", f"order {row.SalesOrderNumber!r} has two lines with one id; number its lines")
+        return Order(
+            order_id=order_id(row),
+            origin=FNO if birth == FNO else "",
+            subtotal=sum(line.total for line in lines),
+            ship_to=Address(**parts["ship_to"]),
+            bill_to=Address(),
+            lines=lines,
+            **parts[""],
+        )
+
+    def changed(self, before: Order, after: Order) -> dict[str, str]:
+        """The fields that F+O changed between two orders of `to_order`, as text by path (see `fields`)."""
+        birth = FNO if after.origin == FNO else "iom"
+        header = ("subtotal", *self._to_iom.header_follows[birth])
+        return changed(before, after, header, self._to_iom.line_follows[birth])
+
+    def to_row(self, order: Order, number: str = "") -> SalesOrderRow:
+        """The row that shows an order, `number` being F+O's name of it, if there is one yet.
+
+        All lines go; a caller that sends some of them gives an order with those. Raises RecordError("unknown-value").
+        """
+        birth = _birth_of_order(order)
+        return SalesOrderRow(
+            SalesOrderNumber=order.source_ref if birth == FNO else number,
+            Lines=tuple(self._to_row_line(line, at, birth) for at, line in enumerate(order.lines, start=1)),
+            **moved(self._to_fno.header[birth], order)[""],
+        )
+
+    def to_change(
+        self,
+        state: OrderState,
+        before: OrderState | None,
+        *,
+        at_ms: int,
+        effect_id: str = "",
+        origin: Literal["iom", "fno"] = "iom",
+        origin_version: int = 0,
+    ) -> SalesOrderChange:
+        """The dual-write record of an applied event. `before` is the state before it, None if no row went out yet.
+
+        `origin` is "fno", with F+O's version, when the event only took over a change of F+O.
+        """
+        return SalesOrderChange(
+            op="c" if before is None else "u",
+            ts_ms=at_ms,
+            before=None if before is None else self._row_of(before),
+            after=self._row_of(state),
+            source=ChangeSource(origin, state.version, origin_version, name="iom", ts_ms=at_ms, effect_id=effect_id),
+        )
+
+    def _row_of(self, state: OrderState) -> SalesOrderRow:
+        return self.to_row(state.order, state.reference(FNO) or "")
+
+    def _to_line(self, row: SalesOrderRow, line: SalesOrderRowLine, birth: str) -> Line:
+        return Line(line_id=line_id(row, line), **moved(self._to_iom.lines[birth], line)[""])
+
+    def _to_row_line(self, line: Line, position: int, birth: str) -> SalesOrderRowLine:
+        values = moved(self._to_fno.lines[birth], line)[""]
+        number = _number_at_fno(line.line_id, birth)
+        if number is None:
+            return SalesOrderRowLine(LineNumber=position, ExternalItemNumber=line.line_id, **values)
+        return SalesOrderRowLine(LineNumber=number, **values)
+
+
+def load(texts: Mapping[str, str]) -> SalesOrders:
+    """Compile the maps from the texts of FILES, by file name. Raises DefinitionError."""
+    by_stem = {PurePosixPath(file).stem: (file, text) for file, text in texts.items()}
+    for file in FILES:
+        if PurePosixPath(file).stem not in by_stem:
+            raise DefinitionError(file, "(file)", "this map is missing", "add it; dual-write needs both directions")
+    name, rows = load_table(by_stem["countries"][1], by_stem["countries"][0])
+    to_iom = _load(by_stem[FNO_TO_IOM], _ORDER, _LINE, {name: rows})
+    to_fno = _load(by_stem[IOM_TO_FNO], _ROW, _ROW_LINE, {name: inverse(rows)})
+    return SalesOrders(to_iom, to_fno)
+
+
+def _load(named: tuple[str, str], header: Ends, line: Ends, tables: Mapping[str, Table]) -> FieldMap:
+    file, text = named
+    return load_map(text, file, header, line, tables)
+
+
+def _birth_of_row(row: SalesOrderRow) -> str:
+    return "iom" if made_by_us(row) else FNO
+
+
+def _birth_of_order(order: Order) -> str:
+    return FNO if order.origin == FNO else "iom"
+
+
+def _number_at_fno(line_id: str, birth: str) -> int | None:
+    """The line number that `line_id` of a row made up, None for a line of our own."""
+    digits = line_id if birth == FNO else line_id.removeprefix(f"{FNO_PREFIX}-")
+    if birth != FNO and digits == line_id:
+        return None
+    return int(digits) if digits.isascii() and digits.isdigit() else None
