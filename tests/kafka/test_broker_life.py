@@ -55,7 +55,7 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
     port = free_port()
     first = broker.start(data, port)
     assert first.bootstrap_servers == f"127.0.0.1:{port}"
-    assert broker.status(data) == broker.BrokerStatus(True, first.bootstrap_servers, first.pid, "4.3.1", data)
+    assert broker.status(data) == broker.BrokerStatus(True, first.bootstrap_servers, first.pid, first.version, data)
     assert os.getsid(first.pid) != os.getsid(0), "the broker would end with the terminal"
     assert broker.start(data, port) == first
     asyncio.run(create_and_fill(first.bootstrap_servers))
