@@ -1,4 +1,4 @@
-"""The files that Waybill ships beside its code, read as text. What they mean is the business of whoever asks for them."""
+"""The files that Waybill ships beside its code, read as text. What they mean is for the readers to know."""
 
 from pathlib import Path
 from typing import Final

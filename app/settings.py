@@ -38,7 +38,7 @@ class Settings(BaseModel):
     commit_age_max_s: int = Field(60, ge=1, le=3600, description="seconds a position may stay unwritten")
     settled_after_s: int = Field(60, ge=0, le=604_800, description="seconds a final order stays in memory")
 
-    record_bytes_max: int = Field(1_048_576, ge=1024, le=8_388_608, description="bytes of one record's value")
+    record_bytes_max: int = Field(1_048_576, ge=1024, le=2_097_152, description="bytes of one record's value")
     batch_records_max: int = Field(2000, ge=1, le=100_000, description="records folded in one checkpoint")
     calls_in_flight_max: int = Field(64, ge=1, le=10_000, description="provider calls of one lane at a time")
     calls_in_flight_per_provider_max: int = Field(32, ge=1, le=10_000, description="calls to one provider at a time")

@@ -1,7 +1,7 @@
-"""Which event travels on which topic, under which schema and with which body. Pure; the codec and topics.yaml follow it.
+"""Which event travels on which topic, under which schema and with which body. Codec and topics.yaml follow it.
 
-Four events of the flows have no record of their own: they arrive inside a provider event or a provider result and are seen on
-`order-status`. They are listed as CARRIED.
+Four events of the flows have no record of their own (CARRIED): they arrive inside a provider event or a provider result
+and are seen on `order-status`.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,18 @@ from typing import Final
 
 from msgspec import Struct
 
+from app.domain import order
+from app.dualwrite import change
 from app.dualwrite.change import SalesOrderChange
 from app.events import model
+from app.events.avro import Attributes
 
 CHANGED_AT_FNO: Final = "sales order changed at fno"
 CHANGED_AT_IOM: Final = "sales order changed at iom"
 
 
 class RecordSpec(Struct, frozen=True):
-    """One record type. `stem` names the schema files `<stem>.v<n>.avsc`; `intake` says that producers may write it, in JSON too."""
+    """One record type. `intake` says that producers outside may write it, in JSON too."""
 
     name: str
     topic: str
@@ -27,6 +30,7 @@ class RecordSpec(Struct, frozen=True):
 
     @property
     def stem(self) -> str:
+        """Its schema files are `<stem>.v<n>.avsc`."""
         return self.topic
 
 
@@ -75,3 +79,22 @@ EVENT_NAMES: Final = frozenset(RECORDS) | CARRIED
 
 DECLARED: Final = frozenset({"sourcing-result", "stock-change"})
 """Topics with a published schema and no body yet: the sourcing engine will write and read them."""
+
+_SAME_NAME: Final = (
+    order.Order, order.Line, order.Address,
+    model.LineStatus, model.LineAssignment, model.LineQuantity, model.PolicyResult,
+    model.OrderCreated, model.OrderCommand, model.ProviderEvent, model.ProviderResult,
+    model.OrderValidated, model.OrderAssigned, model.FulfillmentRequested, model.BillingRequested,
+    model.ChannelUpdateRequested, model.SourcingRequested, change.SalesOrderRow, change.SalesOrderRowLine,
+)  # fmt: skip
+
+TYPES: Final[Mapping[str, Attributes]] = MappingProxyType(
+    {kind.__name__: Attributes(kind) for kind in _SAME_NAME}
+    | {name: Attributes(model.OrderProgressed) for name in ("OrderPicked", "OrderShipped", "OrderInvoiced")}
+    | {name: Attributes(model.OrderStopped) for name in ("OrderHeld", "OrderRejected")}
+    | {"OrderStatusChanged": Attributes(model.OrderStatus)}
+    | {name: Attributes(SalesOrderChange) for name in ("FnoSalesOrderChange", "IomSalesOrderChange")}
+    # Debezium's source block calls our version `sequence`; its own `version` and `db` say nothing that we keep.
+    | {"ChangeSource": Attributes(change.ChangeSource, {"sequence": "version"}, frozenset({"version", "db"}))}
+)
+"""Avro record name -> the struct it stands for."""

@@ -1,4 +1,4 @@
-"""Derived identities: event ids from what caused them, partitions from order ids. Nothing is random: a replay repeats them."""
+"""Derived identities: event ids from what caused them, partitions from order ids. A replay finds the same ones."""
 
 from functools import lru_cache
 from hashlib import blake2b

@@ -1,0 +1,244 @@
+"""Records to events and back: Confluent framing with Avro for everything, JSON as well where producers write.
+
+Whatever a record contains, it becomes an event or a RecordError that says what is wrong and how to send it right.
+"""
+
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from typing import Any, Final, cast
+
+import fastavro
+from fastavro.read import SchemaResolutionError
+from msgspec import Struct
+
+from app import resources
+from app.errors import RecordError, SchemaError
+from app.events import avro, headers, intake, schemas
+from app.events.catalog import BY_TOPIC, RECORDS, TYPES, ChangeEvent, RecordSpec
+from app.events.headers import Headers
+from app.events.limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
+from app.events.model import Event
+from app.events.schemas import Schema, Schemas
+
+MAGIC: Final = 0
+_FRAME: Final = 5
+GivenHeaders = Iterable[tuple[str, bytes | None]]
+
+
+class _Plan(Struct, frozen=True):
+    """What a topic's records are read and written with. `older` holds writer schemas by id, for fastavro to resolve."""
+
+    spec: RecordSpec
+    schema: Schema
+    prefix: bytes
+    write: avro.Write
+    read: avro.Read
+    older: Mapping[int, Any]
+    newest: Any
+
+
+class Codec:
+    """Encodes and decodes records. One instance serves a process: it keeps nothing but what was compiled."""
+
+    def __init__(self, published: Schemas, *, record_bytes_max: int = RECORD_BYTES_MAX) -> None:
+        """Compile all schemas of the catalog. Raises SchemaError when one lacks or differs from its struct."""
+        self.published = published
+        self._bytes_max = record_bytes_max
+        self._plans = {topic: _plan(spec, published) for topic, spec in BY_TOPIC.items()}
+
+    def encode(self, event: Event | ChangeEvent) -> tuple[bytes, Headers]:
+        """A record's value and headers. Raises RecordError("invalid") when a value of the body cannot be written."""
+        plan = self._plans[RECORDS[event.name].topic]
+        try:
+            return plan.prefix + plan.write(event.body), headers.write(event)
+        except ValueError as exc:
+            raise RecordError("invalid", f"{event.name} {event.event_id}: {exc}") from exc
+
+    def decode(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        given: GivenHeaders,
+        *,
+        partition: int,
+        offset: int,
+        timestamp: int,
+    ) -> Event:
+        """The event in a record of any topic but dual-write's.
+
+        Raises RecordError: empty, too-large, malformed, unknown-schema, invalid; SchemaError for a foreign topic.
+        """
+        if value is None:
+            raise RecordError("empty", f"a record of {topic} has no value; only dual-write topics have tombstones")
+        plan, named = self._plan(topic), headers.read(given)
+        body = self._body(plan, value, named, timestamp)
+        fields = _event_fields(plan.spec, key, body, named, (topic, partition, offset), timestamp)
+        return Event(**fields)
+
+    def decode_change(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        given: GivenHeaders,
+        *,
+        partition: int,
+        offset: int,
+        timestamp: int,
+    ) -> ChangeEvent | None:
+        """The change in a record of a dual-write topic, None for a tombstone. Raises as `decode` does."""
+        if value is None:
+            return None
+        plan, named = self._plan(topic), headers.read(given)
+        body = self._body(plan, value, named, timestamp)
+        fields = _event_fields(plan.spec, key, body, named, (topic, partition, offset), timestamp)
+        return ChangeEvent(**fields)
+
+    def order_id(self, topic: str, key: bytes | None, value: bytes | None, given: GivenHeaders, timestamp: int) -> str:
+        """Whose order a record is about: its key, else what its value says. Raises as `decode` does."""
+        if key:
+            return _key_text(key)
+        if value is None:
+            raise RecordError("empty", f"a record of {topic} has neither key nor value; send the order id as its key")
+        return identity(self._body(self._plan(topic), value, headers.read(given), timestamp))
+
+    def _plan(self, topic: str) -> _Plan:
+        try:
+            return self._plans[topic]
+        except KeyError as exc:
+            raise SchemaError(f"{topic}: no record type; add it to app/events/catalog.py") from exc
+
+    def _body(self, plan: _Plan, value: bytes, named: dict[str, str], timestamp: int) -> Struct:
+        """The body of a record; `named` gains what a structured CloudEvent carries beside it."""
+        if len(value) > self._bytes_max:
+            raise RecordError("too-large", f"{len(value)} bytes; at most {self._bytes_max} (WAYBILL_RECORD_BYTES_MAX)")
+        if value[:1] == b"\0":
+            body = _read(plan, value)
+        elif not plan.spec.intake:
+            raise RecordError("malformed", f"{plan.spec.topic} takes Avro in Confluent framing only; {_starts(value)}")
+        elif value.lstrip()[:1] == b"{":
+            body = intake.read(plan.spec.topic, value, named, timestamp)
+        else:
+            raise RecordError("malformed", f"neither Avro in Confluent framing nor a JSON object: {_starts(value)}")
+        if plan.spec.intake:
+            check_intake(body)
+        return body
+
+
+def load(*, record_bytes_max: int = RECORD_BYTES_MAX, ids: Mapping[int, int] | None = None) -> Codec:
+    """The codec for the schemas that Waybill ships; `ids` are a registry's (id of the lock -> id there).
+
+    Raises SchemaError when schemas, lock, catalog and structs do not agree.
+    """
+    published = schemas.load(resources.schema_files(), resources.schema_lock())
+    return Codec(published.with_ids(ids) if ids else published, record_bytes_max=record_bytes_max)
+
+
+def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
+    subject = schemas.subject_of(spec.topic)
+    schema = published.latest(subject)
+    return _Plan(
+        spec,
+        schema,
+        bytes([MAGIC]) + schema.id.to_bytes(4, "big"),
+        avro.compile_writer(schema.shape, TYPES),
+        avro.compile_reader(schema.shape, TYPES),
+        {older.id: _untyped(older) for older in published.by_subject[subject][:-1]},
+        _untyped(schema),
+    )
+
+
+def _untyped(schema: Schema) -> Any:
+    """The schema for fastavro without logical types: amounts stay bytes from an older version to the newest."""
+    return fastavro.parse_schema(_without_logical_types(schemas.parsed(schema)))
+
+
+def _without_logical_types(schema: Any) -> Any:
+    match schema:
+        case {"logicalType": _, "type": kind}:
+            return kind
+        case dict():
+            kept = ("type", "items", "values", "fields")
+            return {key: _without_logical_types(value) if key in kept else value for key, value in schema.items()}
+        case list():
+            return [_without_logical_types(item) for item in schema]
+    return schema
+
+
+def _read(plan: _Plan, value: bytes) -> Struct:
+    number = int.from_bytes(value[1:_FRAME], "big")
+    if len(value) < _FRAME:
+        raise RecordError("malformed", f"{len(value)} bytes; Confluent framing alone has {_FRAME}")
+    if number != plan.schema.id:
+        value = _newest(plan, value, number)
+    try:
+        body, end = plan.read(value, _FRAME)
+    except IndexError as exc:
+        raise _malformed(plan, "it ends in the middle of a field") from exc
+    except ValueError as exc:
+        raise _malformed(plan, str(exc)) from exc
+    if end != len(value):
+        raise _malformed(plan, f"its fields take {end} bytes, it has {len(value)}")
+    return cast(Struct, body)
+
+
+def _newest(plan: _Plan, value: bytes, number: int) -> bytes:
+    """The same record as the newest version of its schema would have written it."""
+    if number not in plan.older:
+        known = sorted([*plan.older, plan.schema.id])
+        raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {known}")
+    source, target = BytesIO(value[_FRAME:]), BytesIO()
+    try:
+        datum = fastavro.schemaless_reader(source, plan.older[number], plan.newest)
+    except (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, SchemaResolutionError) as exc:
+        raise _malformed(plan, f"schema id {number}: {exc or type(exc).__name__}") from exc
+    if source.tell() != len(value) - _FRAME:
+        raise _malformed(plan, f"schema id {number}: bytes are left over")
+    fastavro.schemaless_writer(target, plan.newest, datum)
+    return plan.prefix + target.getvalue()
+
+
+def _malformed(plan: _Plan, problem: str) -> RecordError:
+    return RecordError("malformed", f"not a record of {plan.schema.subject} version {plan.schema.version}: {problem}")
+
+
+def _starts(value: bytes) -> str:
+    return f"it starts with 0x{value[0]:02x}" if value else "it has 0 bytes"
+
+
+def _event_fields(
+    spec: RecordSpec,
+    key: bytes | None,
+    body: Struct,
+    named: Mapping[str, str],
+    place: tuple[str, int, int],
+    timestamp: int,
+) -> dict[str, Any]:
+    order_id = identity(body)
+    if key and key != order_id.encode():
+        text = _key_text(key)
+        raise RecordError("invalid", f"key {text!r} is not the order id {order_id!r}; send the id as key, or none")
+    kind = named.get("ce_type", spec.name)
+    if kind != spec.name and kind in RECORDS:
+        raise RecordError("invalid", f"ce_type {kind!r} belongs on topic {RECORDS[kind].topic}, not on {spec.topic}")
+    return {
+        "name": spec.name,
+        "event_id": headers.event_id(named, *place),
+        "order_id": order_id,
+        "at": headers.at(named, timestamp),
+        "source": named.get("ce_source", ""),
+        "cause_id": named.get("ce_causationid", ""),
+        "body": body,
+        "trace": headers.trace(named),
+    }
+
+
+def _key_text(key: bytes) -> str:
+    try:
+        text = key.decode()
+    except UnicodeDecodeError as exc:
+        raise RecordError("malformed", f"the key is not UTF-8 ({exc}); send the order id as key, or none") from exc
+    if not ORDER_ID.fullmatch(text):
+        raise RecordError("invalid", f"key {text[:80]!r} is not an order id: {ORDER_ID.pattern}")
+    return text

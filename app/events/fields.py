@@ -1,0 +1,89 @@
+"""Types of single JSON fields at the intake: exact amounts, times and bounded text. No float is ever made."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from app.errors import RecordError
+from app.events import headers
+from app.events.limits import NAME_CHARS_MAX, ORDER_ID, TEXT_CHARS_MAX, VALUES_MAX
+from app.events.shapes import AMOUNT_PRECISION, AMOUNT_SCALE_PLACES
+
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,4}0*)?")
+_AMOUNT_CHARS_MAX: Final = 40
+_WHOLE_DIGITS_MAX: Final = AMOUNT_PRECISION - AMOUNT_SCALE_PLACES
+
+
+def amount(value: Any) -> int:
+    """Ten-thousandths of a JSON number or of text like "12.5000". Raises ValueError that names the rule it breaks."""
+    if isinstance(value, str):
+        if len(value) > _AMOUNT_CHARS_MAX or not _AMOUNT.fullmatch(value):
+            raise ValueError(
+                f'{value[:40]!r} is not an amount; write up to 14 digits and up to 4 places, e.g. "12.5000"'
+            )
+        return _scaled(Decimal(value))
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError('an amount is a number or text, e.g. 12.5 or "12.5000"')
+    return _scaled(Decimal(value))
+
+
+def _scaled(value: Decimal) -> int:
+    """Only integers are computed with: decimal arithmetic would round to its context's precision."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or (any(digits) and value.adjusted() >= _WHOLE_DIGITS_MAX):
+        raise ValueError(f"an amount has at most {_WHOLE_DIGITS_MAX} digits before the point")
+    if not any(digits):
+        return 0
+    shift = exponent + AMOUNT_SCALE_PLACES
+    kept, lost = (digits, ()) if shift >= 0 else (digits[:shift], digits[shift:])
+    if any(lost):
+        raise ValueError(f"an amount has at most {AMOUNT_SCALE_PLACES} places after the point")
+    number: int = int("".join(map(str, kept)) or "0") * 10 ** max(shift, 0)
+    return -number if sign else number
+
+
+def time(value: Any) -> int:
+    """Ms since the epoch, of ms or an ISO 8601 text with a zone. Raises ValueError that names the rule it breaks."""
+    if isinstance(value, str):
+        try:
+            return headers.milliseconds(value, "")
+        except RecordError as exc:
+            raise ValueError(exc.detail.removeprefix(": ")) from exc
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= headers.TIME_MS_MAX:
+        raise ValueError('a time is ms since 1970 or ISO 8601 text with a zone, e.g. "2026-01-31T12:00:00Z"')
+    return value
+
+
+def whole(value: Any) -> Any:
+    """A whole number, also as text: Debezium writes sequences as text."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value) else value
+
+
+Amount = Annotated[
+    int,
+    BeforeValidator(amount),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "pattern": r"^-?[0-9]{1,14}(\.[0-9]{1,4}0*)?$"}, {"type": "number"}],
+            "description": "Exact decimal with up to four places, as text or as a number.",
+        }
+    ),
+]
+Time = Annotated[
+    int,
+    BeforeValidator(time),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}],
+            "description": "ISO 8601 with a time zone, or milliseconds since 1970.",
+        }
+    ),
+]
+Text = Annotated[str, StringConstraints(max_length=TEXT_CHARS_MAX)]
+Name = Annotated[str, StringConstraints(max_length=NAME_CHARS_MAX)]
+Required = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARS_MAX)]
+OrderId = Annotated[str, StringConstraints(pattern=f"^{ORDER_ID.pattern}$")]
+Count = Annotated[int, BeforeValidator(whole), Field(ge=0, lt=1 << 62)]
+Values = Annotated[dict[Name, Text], Field(max_length=VALUES_MAX)]

@@ -1,0 +1,112 @@
+"""CloudEvents 1.0 in Kafka headers (binary mode) and W3C trace context: always written, read leniently."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from app.errors import RecordError
+from app.events.catalog import ChangeEvent
+from app.events.ids import derive
+from app.events.model import Event
+
+Headers = list[tuple[str, bytes]]
+
+AVRO: Final = b"avro/binary"
+JSON: Final = "application/json"
+STRUCTURED: Final = "application/cloudevents"
+ID_CHARS_MAX: Final = 256
+TIME_MS_MAX: Final = 253_402_300_799_999
+"""The end of the year 9999: the last millisecond that RFC 3339 can name."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_SPAN: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
+_VERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT: Final = ("content-type", AVRO)
+
+
+def write(event: Event | ChangeEvent) -> Headers:
+    """The headers of an event's record."""
+    headers = [
+        ("ce_id", event.event_id.encode()),
+        ("ce_type", event.name.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_subject", event.order_id.encode()),
+        ("ce_time", rfc3339(event.at).encode()),
+        _VERSION,
+        ("traceparent", traceparent(event).encode()),
+        _CONTENT,
+    ]
+    if event.cause_id:
+        headers.append(("ce_causationid", event.cause_id.encode()))
+    return headers
+
+
+def traceparent(event: Event | ChangeEvent) -> str:
+    """The trace of the causing record goes on, else the order's own; the span is the event."""
+    trace = event.trace[3:35] if event.trace else derive(event.order_id, "trace")
+    span = event.event_id[:16]
+    if not _SPAN.fullmatch(span):
+        span = derive(event.event_id, "span")[:16]
+    return f"00-{trace}-{span}-01"
+
+
+def read(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """Name -> text, of which the last of several with one name counts. Raises RecordError("malformed") unless UTF-8."""
+    try:
+        return {name: value.decode() for name, value in headers if value is not None}
+    except UnicodeDecodeError as exc:
+        raise RecordError("malformed", f"a header is not UTF-8 ({exc}); send text in headers") from exc
+
+
+def event_id(given: Mapping[str, str], topic: str, partition: int, offset: int) -> str:
+    """`ce_id`, or an id derived from where the record lies. Raises RecordError("invalid") when `ce_id` is unusable."""
+    found = given.get("ce_id", "")
+    if len(found) > ID_CHARS_MAX:
+        raise RecordError("invalid", f"ce_id has {len(found)} characters; at most {ID_CHARS_MAX}")
+    return found or derive(topic, f"{partition}/{offset}")
+
+
+def at(given: Mapping[str, str], timestamp: int) -> int:
+    """`ce_time`, or the record's own time, in ms. Raises RecordError("invalid") when it is no time with a zone."""
+    if "ce_time" in given:
+        return milliseconds(given["ce_time"], "ce_time")
+    if not 0 <= timestamp <= TIME_MS_MAX:
+        raise RecordError("invalid", f"the record's timestamp {timestamp} is no time; send ms since 1970, or ce_time")
+    return timestamp
+
+
+def trace(given: Mapping[str, str]) -> str:
+    """`traceparent` if it is one; whatever else stands there starts a new trace, as W3C asks."""
+    found = given.get("traceparent", "")
+    return found if _TRACEPARENT.fullmatch(found) else ""
+
+
+def rfc3339(at: int) -> str:
+    """`at` (ms) in UTC with milliseconds. Raises ValueError outside the years 1970 to 9999."""
+    if not 0 <= at <= TIME_MS_MAX:
+        raise ValueError(f"{at} ms is not a time between the years 1970 and 9999")
+    second, millisecond = divmod(at, 1000)
+    return f"{_second(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=1024)
+def milliseconds(text: str, where: str) -> int:
+    """An ISO 8601 time with a zone, in ms since the epoch. Raises RecordError("invalid") that names `where`."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise RecordError("invalid", f"{where}: {text[:40]!r} is no time; write e.g. 2026-01-31T12:00:00Z") from exc
+    if moment.tzinfo is None:
+        raise RecordError("invalid", f"{where}: {text!r} has no time zone; add Z or e.g. +02:00")
+    if not 0 <= (result := (moment - _EPOCH) // _MILLISECOND) <= TIME_MS_MAX:
+        raise RecordError("invalid", f"{where}: {text!r} is before 1970")
+    return result
