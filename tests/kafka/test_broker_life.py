@@ -13,7 +13,7 @@ from app.runtime import broker
 from app.runtime.jvm import command_line, wait_until
 from app.runtime.ports import free_port, is_taken
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.kafka
 TOPIC = "kept"
 LARGE = os.urandom(5_000_000)
 
