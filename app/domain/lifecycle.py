@@ -1,7 +1,8 @@
-"""One flat transition table for orders and for lines: (status, event) -> status. What has no row is parked, never dropped.
+"""One flat transition table for orders and for lines: (status, event) -> status. What has no row is parked, never
+dropped.
 
-A status is the pair (state, reason) exactly as the specification spells it. `KEEP` marks a pair that is expected and changes
-nothing; its comment says which real case it covers.
+A status is the pair (state, reason) exactly as the specification spells it. `KEEP` marks a pair that is expected and
+changes nothing; its comment says which real case it covers.
 """
 
 from enum import Enum
@@ -34,6 +35,10 @@ class Status(Enum):
 
 TERMINAL: Final = frozenset({Status.FULFILLED, Status.REJECTED, Status.CANCELED})
 STATUS_OF: Final = {status.value: status for status in Status}
+MILESTONES: Final = {"order picked": 1, "order shipped": 2, "order invoiced": 3}
+"""What a fulfiller reports, in the order in which it happens to goods. A later one implies the earlier ones."""
+RANKS: Final = {Status.PICKED.value: 1, Status.PACKED.value: 2, Status.FULFILLED.value: 3}
+"""(state, reason) -> the milestone that it stands for; all others stand for none (0)."""
 KEEP: Final = None
 _S = Status
 
@@ -43,6 +48,7 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
     (_S.NEW, "order rejected"): _S.REJECTED,
     (_S.NEW, "order held"): _S.HELD,
     (_S.NEW, "order canceled"): _S.CANCELED,
+    (_S.CONFIRMED, "order confirmed"): KEEP,  # confirmed again after an amendment at the ERP
     (_S.CONFIRMED, "order validated"): _S.VALIDATED,
     (_S.CONFIRMED, "order rejected"): _S.REJECTED,
     (_S.CONFIRMED, "order held"): _S.HELD,
@@ -79,6 +85,21 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
     (_S.PACKED, "order invoiced"): _S.FULFILLED,
     (_S.PACKED, "order held"): _S.HELD,
     (_S.PACKED, "order canceled"): _S.CANCELED,
+    # The ERP confirms the orders that we sent as well; that needs no step of ours.
+    (_S.VALIDATED, "order confirmed"): KEEP,
+    (_S.ASSIGNED, "order confirmed"): KEEP,
+    (_S.SENT, "order confirmed"): KEEP,
+    (_S.PICKED, "order confirmed"): KEEP,
+    (_S.PACKED, "order confirmed"): KEEP,
+    # Fields changed at the ERP or by an operator. A final order is read-only, so it has no row.
+    (_S.NEW, "order changed"): KEEP,
+    (_S.CONFIRMED, "order changed"): KEEP,
+    (_S.VALIDATED, "order changed"): KEEP,
+    (_S.ASSIGNED, "order changed"): KEEP,
+    (_S.SENT, "order changed"): KEEP,
+    (_S.PICKED, "order changed"): KEEP,
+    (_S.PACKED, "order changed"): KEEP,
+    (_S.HELD, "order changed"): KEEP,
     # What happened in the warehouse wins over a hold that is ours.
     (_S.HELD, "order confirmed"): KEEP,
     (_S.HELD, "order sent to fulfillment"): _S.SENT,
@@ -91,6 +112,7 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
     (_S.HELD, "order held"): KEEP,
     (_S.HELD, "order canceled"): _S.CANCELED,
     # Completed is read-only (S20); late messages about what already happened are expected and change nothing.
+    (_S.FULFILLED, "order confirmed"): KEEP,
     (_S.FULFILLED, "order sent to fulfillment"): KEEP,
     (_S.FULFILLED, "order picked"): KEEP,
     (_S.FULFILLED, "order shipped"): KEEP,

@@ -1,6 +1,7 @@
 """The order and what the ledger keeps of it: frozen values, no behaviour beyond small look-ups.
 
-Amounts (money and quantities) are integers of ten-thousandths: 12.5000 is 125_000. Times are milliseconds since the epoch, UTC.
+Amounts (money and quantities) are integers of ten-thousandths: 12.5000 is 125_000. Times are milliseconds since the
+epoch, UTC.
 """
 
 from msgspec import Struct
@@ -24,7 +25,8 @@ class Address(Struct, frozen=True, array_like=True, omit_defaults=True):
 
 
 class Line(Struct, frozen=True, array_like=True):
-    """One sales order line. `reference` is the origin's own line id (BigCommerce order_product_id, F+O inventory lot)."""
+    """One sales order line. `reference` is the origin's own line id (BigCommerce order_product_id, F+O inventory
+    lot)."""
 
     line_id: str
     sku: str
@@ -40,7 +42,8 @@ class Line(Struct, frozen=True, array_like=True):
 
 
 class Order(Struct, frozen=True, array_like=True):
-    """`origin` is where the order was born (bigcommerce, fno, ...), `source_ref` its id there, `channel` the sales channel."""
+    """`origin` is where the order was born (bigcommerce, fno, ...), `source_ref` its id there, `channel` the sales
+    channel."""
 
     order_id: str
     origin: str
@@ -69,7 +72,8 @@ class Order(Struct, frozen=True, array_like=True):
 
 
 class Effect(Struct, frozen=True, array_like=True):
-    """Something asked of a provider and not yet answered. `effect_id` is the idempotency key: the same over all attempts."""
+    """Something asked of a provider and not yet answered. `effect_id` is the idempotency key: the same over all
+    attempts."""
 
     effect_id: str
     step: str
@@ -80,7 +84,8 @@ class Effect(Struct, frozen=True, array_like=True):
 
 
 class Timer(Struct, frozen=True, array_like=True):
-    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `wait` or `resolve`; `subject` an effect or step."""
+    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `wait` or `resolve`; `subject` an effect or
+    step."""
 
     timer_id: str
     due_at: int
@@ -89,7 +94,8 @@ class Timer(Struct, frozen=True, array_like=True):
 
 
 class Lineage(Struct, frozen=True, array_like=True):
-    """Which event, and which rule of which policy where one did, set a field. `field` is e.g. `company` or `lines.2.warehouse`."""
+    """Which event, and which rule of which policy where one did, set a field. `field` is e.g. `company` or
+    `lines.2.warehouse`."""
 
     field: str
     event_id: str
@@ -110,8 +116,17 @@ class Entry(Struct, frozen=True, array_like=True):
     note: str = ""
 
 
+class Partial(Struct, frozen=True, array_like=True):
+    """How much of a line has reached a milestone so far, while that is less than was ordered."""
+
+    line_id: str
+    event: str
+    quantity: int
+
+
 class OrderState(Struct, frozen=True, array_like=True):
-    """All that the ledger keeps of one order. `version` counts the applied input events; `done` lists finished steps of the flow."""
+    """All that the ledger keeps of one order. `version` counts the applied input events; `done` lists finished steps of
+    the flow."""
 
     order: Order
     flow: str
@@ -129,6 +144,13 @@ class OrderState(Struct, frozen=True, array_like=True):
     """When the order became final, 0 while it is live."""
     content: str = ""
     """Digest of the order as first created, to tell a copy from another order with the same id."""
+    failed: tuple[str, ...] = ()
+    """Steps whose failure edge was taken and that were not run again since, oldest first."""
+    rounds: tuple[tuple[str, int], ...] = ()
+    """How often a step was deliberately run again; it makes the next effect id."""
+    raised: tuple[str, ...] = ()
+    """Milestones that the order as a whole has reached, each raised once."""
+    partials: tuple[Partial, ...] = ()
 
     def reference(self, provider: str) -> str | None:
         return next((theirs for name, theirs in self.references if name == provider), None)

@@ -1,0 +1,186 @@
+"""How one event changes what is kept of an order: its status, its lines, its timeline, the lineage of its fields. Pure.
+
+Deciding what happens next is absent: that is the flow engine's business. What cannot be applied raises RecordError,
+whose code and sentence go with the parked record.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from app.domain.lifecycle import MILESTONES, RANKS, TRANSITIONS, Status
+from app.domain.order import TIMELINE_MAX, Entry, Line, Lineage, Order, OrderState, Partial
+from app.errors import RecordError
+from app.events.model import LineQuantity
+
+_ROWS: Final = {
+    (before.state, before.reason, event): after if after is None else after.value
+    for (before, event), after in TRANSITIONS.items()
+}
+"""The transition table by plain strings: hashing an Enum member costs more than all the rest of a look-up."""
+_CANCELED: Final = Status.CANCELED.state
+_HELD: Final = Status.HELD.state
+
+
+def row(state: str, reason: str, event: str) -> tuple[str, str] | None:
+    """(state, reason) after `event`, None where it changes nothing. Raises RecordError("no-transition") when it is not
+    expected."""
+    try:
+        return _ROWS[state, reason, event]
+    except KeyError:
+        raise RecordError(
+            "no-transition",
+            f"{event!r} is not expected while the order is {state!r} ({reason!r}): no row in the transition table",
+        ) from None
+
+
+def expects(order: Order, event: str) -> bool:
+    return (order.state, order.reason, event) in _ROWS
+
+
+def moved(order: Order, event: str) -> Order:
+    """The order after an event of the order as a whole. Lines that stand where the order stands go with it.
+
+    Lines that are ahead of it stay (some were shipped already when the rest was held), and so do canceled ones.
+    Raises RecordError("no-transition").
+    """
+    after = row(order.state, order.reason, event)
+    if after is None:
+        return order
+    here, (state, reason) = (order.state, order.reason), after
+    lines = tuple(
+        replace(line, state=state, reason=reason) if (line.state, line.reason) == here else line for line in order.lines
+    )
+    return replace(order, state=state, reason=reason, lines=lines)
+
+
+def reached(order: Order, raised: Iterable[str]) -> int:
+    """The furthest milestone of the order as a whole, 0 for none. A hold hides it from the status, so `raised` counts
+    too."""
+    rank = RANKS.get((order.state, order.reason), 0)
+    for event in raised:
+        rank = max(rank, MILESTONES[event])
+    return rank
+
+
+def overtaken(state: OrderState, event: str) -> bool:
+    """Whether `event` is a milestone that the order as a whole had already reached, or passed."""
+    return 0 < MILESTONES.get(event, 0) <= reached(state.order, state.raised)
+
+
+def lines_moved(state: OrderState, event: str, quantities: Sequence[LineQuantity]) -> tuple[Order, tuple[Partial, ...]]:
+    """The order with the lines moved that reached the milestone `event` in full, and what is known of those that did so
+    in part.
+
+    Quantities add up over several documents; 0 means all that is left of the line. No `quantities` means every line;
+    then lines that have no row for the event (canceled ones) stay. A line that is held stays so when the event is
+    overtaken: it was there before the hold. Raises RecordError when a named line is unknown or has no row.
+    """
+    order, late = state.order, overtaken(state, event)
+    named = _named(order, quantities)
+    partials = {(partial.line_id, partial.event): partial for partial in state.partials}
+    lines = []
+    for line in order.lines:
+        if late and line.state == _HELD:
+            lines.append(line)
+        elif named is None:
+            lines.append(_line_after(line, event) if (line.state, line.reason, event) in _ROWS else line)
+        elif line.line_id in named:
+            lines.append(_line_progressed(line, event, named[line.line_id], partials))
+        else:
+            lines.append(line)
+    if named is None:
+        partials = {key: partial for key, partial in partials.items() if partial.event != event}
+    return _with_lines(order, lines), tuple(partials.values())
+
+
+def _with_lines(order: Order, lines: list[Line]) -> Order:
+    """The same order when no line moved, so that "nothing changed" is cheap to see."""
+    if all(before is after for before, after in zip(order.lines, lines, strict=True)):
+        return order
+    return replace(order, lines=tuple(lines))
+
+
+def _named(order: Order, quantities: Sequence[LineQuantity]) -> dict[str, int] | None:
+    """Line id -> quantity reported, 0 for all that is left; None when no line is named. A line may be named by its
+    reference."""
+    if not quantities:
+        return None
+    ids = {line.reference: line.line_id for line in order.lines if line.reference}
+    ids.update((line.line_id, line.line_id) for line in order.lines)
+    named: dict[str, int] = {}
+    for reported in quantities:
+        line_id = ids.get(reported.line_id) or ids.get(reported.reference)
+        if line_id is None:
+            raise RecordError("unknown-line", f"the order has no line {reported.line_id or reported.reference!r}")
+        if reported.quantity < 0:
+            raise RecordError("invalid", f"line {line_id!r}: a reported quantity is never negative")
+        whole = reported.quantity == 0 or named.get(line_id) == 0
+        named[line_id] = 0 if whole else named.get(line_id, 0) + reported.quantity
+    return named
+
+
+def _line_progressed(line: Line, event: str, quantity: int, partials: dict[tuple[str, str], Partial]) -> Line:
+    after = _line_after(line, event)
+    so_far = partials.pop((line.line_id, event), None)
+    total = quantity + (so_far.quantity if so_far else 0)
+    if after is line or event not in MILESTONES or quantity == 0 or total >= line.quantity:
+        return after
+    partials[line.line_id, event] = Partial(line.line_id, event, total)
+    return line
+
+
+def _line_after(line: Line, event: str) -> Line:
+    try:
+        after = _ROWS[line.state, line.reason, event]
+    except KeyError:
+        raise RecordError(
+            "no-transition",
+            f"{event!r} is not expected while line {line.line_id!r} is {line.state!r} ({line.reason!r}): "
+            "no row in the transition table",
+        ) from None
+    if after is None or RANKS.get((line.state, line.reason), 0) > MILESTONES.get(event, 99):
+        return line
+    return replace(line, state=after[0], reason=after[1])
+
+
+def shared_milestone(order: Order) -> int | None:
+    """The furthest milestone that every line has reached, canceled lines aside; None when no line is left."""
+    ranks = [RANKS.get((line.state, line.reason), 0) for line in order.lines if line.state != _CANCELED]
+    return min(ranks, default=None)
+
+
+def recorded(timeline: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    """The timeline with `entry`; beyond TIMELINE_MAX the oldest entries are gone from the state (they stay on the
+    topics)."""
+    return (*timeline[-TIMELINE_MAX + 1 :], entry)
+
+
+def traced(lineage: tuple[Lineage, ...], changes: Sequence[Lineage]) -> tuple[Lineage, ...]:
+    """One entry a field: the last event and rule that set it."""
+    if not changes:
+        return lineage
+    latest = {known.field: known for known in lineage}
+    latest.update((change.field, change) for change in changes)
+    return tuple(latest.values())
+
+
+def referenced(references: tuple[tuple[str, str], ...], provider: str, theirs: str) -> tuple[tuple[str, str], ...]:
+    """What each provider calls the order; the last answer wins. Without `theirs` nothing changes."""
+    if not theirs or (provider, theirs) in references:
+        return references
+    return (*(known for known in references if known[0] != provider), (provider, theirs))
+
+
+def changed_lines(before: Order, after: Order) -> list[Line]:
+    """Lines of `after` whose status is another than in `before`."""
+    known = {line.line_id: (line.state, line.reason) for line in before.lines}
+    return [line for line in after.lines if known.get(line.line_id) != (line.state, line.reason)]
+
+
+def is_final(order: Order) -> bool:
+    return (order.state, order.reason) in _FINAL
+
+
+_FINAL: Final = frozenset({Status.FULFILLED.value, Status.REJECTED.value, Status.CANCELED.value})

@@ -1,0 +1,100 @@
+"""What the engine's events carry, built from an order. Pure; the vocabulary itself is in events/model.py."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from app.domain.lifecycle import MILESTONES, RANKS
+from app.domain.order import Effect, Line, Order, OrderState
+from app.events.model import (
+    BillingRequested,
+    Body,
+    ChannelUpdateRequested,
+    FulfillmentRequested,
+    LineAssignment,
+    LineQuantity,
+    LineStatus,
+    OrderAssigned,
+    OrderProgressed,
+    OrderStopped,
+    OrderValidated,
+    PolicyResult,
+    SourcingRequested,
+)
+
+Results = tuple[PolicyResult, ...]
+_STATUS_AT: Final = {rank: status for status, rank in RANKS.items()}
+
+
+def line_statuses(lines: Iterable[Line]) -> tuple[LineStatus, ...]:
+    return tuple([LineStatus(line.line_id, line.state, line.reason) for line in lines])
+
+
+def validated(order: Order, results: Results) -> Body:
+    return OrderValidated(order, results)
+
+
+def assigned(order: Order, results: Results) -> Body:
+    lines = tuple([LineAssignment(line.line_id, line.site, line.warehouse) for line in order.lines])
+    return OrderAssigned(
+        order.order_id, order.company, order.invoice_customer, order.site, order.warehouse, lines, results
+    )
+
+
+EMITTED: Final[Mapping[str, Callable[[Order, Results], Body]]] = {
+    "order validated": validated,
+    "order assigned": assigned,
+}
+"""Events that a step emits and that have a topic of their own."""
+
+
+def progressed(order: Order, provider: str, reference: str) -> Body:
+    return OrderProgressed(order.order_id, provider, reference, order.state, order.reason, line_statuses(order.lines))
+
+
+def stopped(order: Order, step: str, code: str, detail: str, results: Results) -> Body:
+    return OrderStopped(order.order_id, step, order.state, order.reason, code, detail, results)
+
+
+def requested(event: str, state: OrderState, effect: Effect, through: str) -> Body:
+    """The request `event` for `effect`, with the order as it is now."""
+    return _REQUESTS[event](state, effect, through)
+
+
+def _with_order(
+    body: type[FulfillmentRequested] | type[BillingRequested] | type[SourcingRequested],
+) -> Callable[[OrderState, Effect, str], Body]:
+    def build(state: OrderState, effect: Effect, through: str) -> Body:
+        return body(state.order, effect.effect_id, effect.provider, effect.action, effect.attempt, through)
+
+    return build
+
+
+def _channel_update(state: OrderState, effect: Effect, through: str) -> Body:
+    """Reports the furthest milestone: what is true of the goods, even while the order is held or a late attempt is
+    repeated."""
+    order = state.order
+    furthest = max((MILESTONES[event] for event in state.raised), default=0)
+    status, reason = _STATUS_AT.get(furthest, (order.state, order.reason))
+    lines = tuple(
+        LineQuantity(line.line_id, line.quantity, line.reference) for line in order.lines if line.state != "Canceled"
+    )
+    return ChannelUpdateRequested(
+        order.order_id,
+        order.source_ref,
+        effect.effect_id,
+        effect.provider,
+        effect.action,
+        effect.attempt,
+        through,
+        status,
+        reason,
+        lines,
+    )
+
+
+_REQUESTS: Final[Mapping[str, Callable[[OrderState, Effect, str], Body]]] = {
+    "fulfillment requested": _with_order(FulfillmentRequested),
+    "billing requested": _with_order(BillingRequested),
+    "sourcing requested": _with_order(SourcingRequested),
+    "channel update requested": _channel_update,
+}

@@ -1,0 +1,117 @@
+"""`step`: one event applied to one order, and all that follows from it. Pure: the same input gives the same output,
+byte for byte.
+
+Nothing is read from a clock: times are those of the input event. Nothing is drawn: ids are derived from the input
+event's id.
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.domain.lifecycle import Status
+from app.domain.order import Order, OrderState
+from app.errors import RecordError
+from app.events.model import Event, OrderCommand, OrderCreated, ProviderEvent, ProviderResult
+from app.flows.answers import provider_result
+from app.flows.commands import order_command
+from app.flows.compile import Flow
+from app.flows.reports import provider_event
+from app.flows.run import Run
+
+CREATED: Final = "order created"
+
+
+class Step(Struct, frozen=True):
+    """What became of the order. Only `applied` differs from before; then `events` are to be written, in this order.
+
+    `outcome`: applied; duplicate (seen before); ignored (about something that is over); parked (to dead-letter, with
+    `code` and `detail`); early (no such order yet: `state` is None). `synced`: a dual-write row of the order is to be
+    written.
+    """
+
+    state: OrderState | None
+    cause: Event
+    events: tuple[Event, ...] = ()
+    synced: bool = False
+    outcome: str = "applied"
+    detail: str = ""
+    code: str = ""
+
+
+def step(flow: Flow, state: OrderState | None, event: Event) -> Step:
+    """Apply `event` to the order that `state` keeps, which runs `flow`; never raises for what an event may carry."""
+    if state is not None and event.event_id in state.recent:
+        return Step(state, event, outcome="duplicate", detail="the event was applied before")
+    try:
+        if isinstance(event.body, OrderCreated):
+            return _created(flow, state, event, event.body)
+        if state is None:
+            return Step(None, event, outcome="early", detail=f"no order {event.order_id!r} yet")
+        return _applied(flow, state, event)
+    except RecordError as refused:
+        return Step(state, event, outcome="parked", detail=refused.detail, code=refused.code)
+
+
+def _applied(flow: Flow, state: OrderState, event: Event) -> Step:
+    handle = _HANDLERS.get(type(event.body))
+    if handle is None:
+        raise RecordError("invalid", f"{event.name!r} is not an input of an order")
+    if event.body.order_id != state.order.order_id:  # type: ignore[union-attr]
+        raise RecordError("invalid", f"the event is about {event.order_id!r}, the order is {state.order.order_id!r}")
+    run = Run(flow, state, event)
+    ignored = handle(run, event.body)
+    return Step(state, event, outcome="ignored", detail=ignored) if ignored else _step(run)
+
+
+def _created(flow: Flow, state: OrderState | None, event: Event, body: OrderCreated) -> Step:
+    content = digest(body.order)
+    if state is not None:
+        if content == state.content:
+            return Step(state, event, outcome="duplicate", detail="the order was created before, with the same content")
+        raise RecordError(
+            "other-content",
+            f"order {event.order_id!r} exists with other content; change it by a command, or send it under another id",
+        )
+    if body.order.order_id != event.order_id:
+        raise RecordError("invalid", f"the event is about {event.order_id!r}, its order is {body.order.order_id!r}")
+    order = _new(body.order)
+    references = ((order.origin, order.source_ref),) if order.source_ref else ()
+    fresh = OrderState(order, flow.name, flow.version, content=content, references=references)
+    run = Run(flow, fresh, event)
+    run.applied(CREATED, order, event_id=event.event_id)
+    run.offer(CREATED)
+    return _step(run)
+
+
+def _step(run: Run) -> Step:
+    return Step(run.closed(), run.cause, tuple(run.events), run.synced())
+
+
+def _new(order: Order) -> Order:
+    """Every order starts as New, whatever its producer claims, and one without a company is never ready to sync
+    (S5)."""
+    state, reason = Status.NEW.value
+    ready = order.ready_to_sync and order.company is not None
+    if all((line.state, line.reason) == Status.NEW.value for line in order.lines):
+        lines = order.lines
+    else:
+        lines = tuple(replace(line, state=state, reason=reason) for line in order.lines)
+    return replace(order, lines=lines, state=state, reason=reason, ready_to_sync=ready)
+
+
+def digest(order: Order) -> str:
+    """Tells a copy of an order from another order with the same id."""
+    return blake2b(_encode(order), digest_size=16).hexdigest()
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_HANDLERS: Final[Mapping[type, Callable[[Run, Any], str]]] = {
+    ProviderEvent: provider_event,
+    ProviderResult: provider_result,
+    OrderCommand: order_command,
+}

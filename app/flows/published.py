@@ -1,0 +1,107 @@
+"""All flows that orders may run, by name and version, with the routing policy that picks one for a new order. Pure.
+
+An order keeps the version it started with, so the file of an older version stays until its last order is final.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+from app.domain.order import OrderState
+from app.errors import DefinitionError, RecordError
+from app.events.model import OrderCreated
+from app.flows import check as flow_check
+from app.flows import routing as routes
+from app.flows.compile import Flow, Policy, compile_flow
+from app.flows.routing import Routing
+from app.flows.setup import EngineLimits, Setup
+from app.flows.spec import FlowSpec, load, load_routing
+
+ROUTING_FILE: Final = "routing.yaml"
+
+
+class Published:
+    """Compiled once; immutable."""
+
+    def __init__(self, flows: Iterable[Flow], routing: Routing) -> None:
+        self._versions = {(flow.name, flow.version): flow for flow in flows}
+        self._newest = {name: self._versions[name, version] for name, version in sorted(self._versions)}
+        self._routing = routing
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The newest version of each flow."""
+        return tuple(self._newest.values())
+
+    def choose(self, created: OrderCreated) -> Flow:
+        """The flow that a new order starts. Raises RecordError("no-flow")."""
+        return self._newest[self._routing.choose(created)]
+
+    def flow_of(self, state: OrderState) -> Flow:
+        """The flow that an order started with. Raises RecordError("no-flow") when that version is no longer there."""
+        flow = self._versions.get((state.flow, state.flow_version))
+        if flow is None:
+            raise RecordError(
+                "no-flow",
+                f"the order runs flow {state.flow!r} version {state.flow_version}, which is not in app/flows; "
+                "put the file of that version back and replay the record",
+            )
+        return flow
+
+
+def publish(
+    files: Mapping[str, str], policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
+) -> Published:
+    """Compile every flow and the routing policy in `files` (path -> text). Raises the first DefinitionError."""
+    specs, routing = _read(files)
+    problems = _problems(specs)
+    if problems:
+        raise problems[0]
+    flows = [compile_flow(spec, policies, setup, limits) for spec in specs]
+    return Published(flows, Routing(load_routing(*routing), {flow.name for flow in flows}))
+
+
+def check_all(files: Mapping[str, str], policies: Collection[str], setup: Setup) -> list[DefinitionError]:
+    """Everything that is wrong with the flows and the routing policy: at most one problem of a file that cannot be
+    read."""
+    specs: list[FlowSpec] = []
+    problems: list[DefinitionError] = []
+    for file, text in files.items():
+        if PurePosixPath(file).name == ROUTING_FILE:
+            continue
+        try:
+            specs.append(load(text, file))
+        except DefinitionError as problem:
+            problems.append(problem)
+    problems += _problems(specs)
+    problems += [problem for spec in specs for problem in flow_check.check(spec, policies, setup)]
+    try:
+        problems += routes.check(load_routing(*_routing(files)), {spec.flow for spec in specs})
+    except DefinitionError as problem:
+        problems.append(problem)
+    return problems
+
+
+def _read(files: Mapping[str, str]) -> tuple[list[FlowSpec], tuple[str, str]]:
+    flows = [load(text, file) for file, text in files.items() if PurePosixPath(file).name != ROUTING_FILE]
+    return flows, _routing(files)
+
+
+def _routing(files: Mapping[str, str]) -> tuple[str, str]:
+    """Text and path of the routing policy."""
+    for file, text in files.items():
+        if PurePosixPath(file).name == ROUTING_FILE:
+            return text, file
+    raise DefinitionError(ROUTING_FILE, "(file)", "there is no routing policy", f"add app/flows/{ROUTING_FILE}")
+
+
+def _problems(specs: Iterable[FlowSpec]) -> list[DefinitionError]:
+    """Two files with one flow and version."""
+    seen: dict[tuple[str, int], str] = {}
+    problems = []
+    for spec in specs:
+        other = seen.setdefault((spec.flow, spec.version), spec.file)
+        if other != spec.file:
+            problem = f"{other} has version {spec.version} of {spec.flow!r} too"
+            problems.append(DefinitionError(spec.file, "version", problem, "give a changed flow the next version"))
+    return problems

@@ -1,0 +1,111 @@
+"""What providers report of an order's progress: which lines move, and when that is an event of the whole order. Pure.
+
+The order's own event is raised when every line has reached the milestone, never before: a partial shipment or invoice
+moves lines alone (requirements a.7, 6 and 11). Each milestone is raised once, and one that was overtaken takes nothing
+back.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from app.domain.evolve import lines_moved, moved, overtaken, reached, row, shared_milestone
+from app.domain.lifecycle import MILESTONES
+from app.domain.order import Line, Order
+from app.dualwrite.fields import REMOVED, assign
+from app.dualwrite.mapping import FNO
+from app.errors import RecordError
+from app.events.model import ProviderEvent
+from app.flows import bodies
+from app.flows.run import Run
+
+REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed"})
+_AT: Final = {rank: event for event, rank in MILESTONES.items()}
+_HEADER_ONLY: Final = frozenset({"order confirmed", "order changed"})
+_FIXED: Final = frozenset(
+    {"order_id", "origin", "source_ref", "ready_to_sync", "lines", "ship_to", "bill_to", "placed_at"}
+)
+_FIXED_ANYWHERE: Final = frozenset({"state", "reason", "line_id"})
+
+
+def provider_event(run: Run, body: ProviderEvent) -> str:
+    """Apply a report. Returns why it was ignored, or "". Raises RecordError when it cannot be applied."""
+    if body.event not in REPORTED:
+        raise RecordError("invalid", f"no provider reports {body.event!r}; use one of {', '.join(sorted(REPORTED))}")
+    if body.event == "order changed":
+        return _fields_changed(run, body)
+    quantities = () if body.event in _HEADER_ONLY else body.lines
+    order = run.state.order
+    if not quantities:
+        row(order.state, order.reason, body.event)
+    after, partials = lines_moved(run.state, body.event, quantities)
+    whole = body.event if not quantities else _shared(run, after, body.event)
+    run.state = replace(run.state, partials=partials)
+    if whole is None:
+        some = ", ".join(reported.line_id or reported.reference for reported in quantities)
+        run.applied(body.event, after, note=f"partial: lines {some}")
+    else:
+        _whole(run, whole, after, body)
+    return ""
+
+
+def _shared(run: Run, after: Order, event: str) -> str | None:
+    """The event of the whole order that the lines now amount to, None while they differ."""
+    shared = shared_milestone(after)
+    if shared is None:
+        return "order canceled"
+    if shared > reached(run.state.order, run.state.raised):
+        return _AT[shared]
+    return event if shared >= MILESTONES.get(event, 99) else None
+
+
+def _whole(run: Run, event: str, after: Order, body: ProviderEvent) -> None:
+    row(after.state, after.reason, event)
+    if not overtaken(run.state, event):
+        after = moved(after, event)
+    event_id = ""
+    if event in MILESTONES and event not in run.state.raised:
+        run.state = replace(run.state, raised=(*run.state.raised, event))
+        event_id = run.emit(event, bodies.progressed(after, body.provider, body.reference))
+    run.applied(event, after, event_id=event_id, note=f"{body.provider} {body.reference}".strip())
+    run.offer(event)
+
+
+def _fields_changed(run: Run, body: ProviderEvent) -> str:
+    """Take over fields that changed at the ERP. The company is read-only once set, there as well as here."""
+    before = run.state.order
+    row(before.state, before.reason, body.event)
+    for path in body.values:
+        head, _, name = path.rpartition(".")
+        if name in _FIXED_ANYWHERE or (not head and name in _FIXED):
+            raise RecordError("unknown-field", f"values: {path!r} is not a provider's to change")
+    after = assign(before, body.values)
+    if before.company is not None and after.company != before.company:
+        raise RecordError(
+            "read-only", f"company is read-only once set: it is {before.company!r}, {after.company!r} is refused"
+        )
+    after = _placed(before, after)
+    if after == before:
+        return "no field differs from what is known"
+    run.applied(body.event, after, note=f"{body.provider}: {', '.join(sorted(body.values))}")
+    run.trace("", [(path, body.provider) for path in body.values if not path.endswith(f".{REMOVED}")])
+    if body.provider == FNO:
+        # F+O has these values already: only what follows from them is worth a row.
+        run.known_there = run.state.order
+    run.offer(body.event)
+    return ""
+
+
+def _placed(before: Order, after: Order) -> Order:
+    """A line that was added starts where the order stands, but goods that left without it do not count for it."""
+    known = {line.line_id for line in before.lines}
+    if all(line.line_id in known for line in after.lines):
+        return after
+    shipped = reached(before, ()) > 0
+    state, reason = ("Validated", "Sent to fulfillment") if shipped else (before.state, before.reason)
+    lines = tuple(_started(line, state, reason) if line.line_id not in known else line for line in after.lines)
+    return replace(after, lines=lines)
+
+
+def _started(line: Line, state: str, reason: str) -> Line:
+    return replace(line, state=state, reason=reason)

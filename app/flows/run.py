@@ -1,0 +1,262 @@
+"""The fold of one input event: what has become of the order so far, the events to write, and the steps that follow from
+them.
+
+A Run lives for one call of `step` and is never shared; what goes in and what comes out is frozen.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from app.domain.evolve import changed_lines, expects, is_final, moved, reached, recorded, traced
+from app.domain.fields import LINE_FIELDS, MAPPED
+from app.domain.lifecycle import MILESTONES
+from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
+from app.dualwrite.gate import missing
+from app.events.ids import derive
+from app.events.model import Body, Event, OrderStatus, PolicyResult
+from app.flows import bodies
+from app.flows.bodies import Results
+from app.flows.compile import Flow, Node
+from app.flows.setup import ActionSpec
+
+SOURCE: Final = "waybill/orchestrate"
+STATUS_CHANGED: Final = "order status changed"
+ACTION_FAILED: Final = "provider action failed"
+NOTE_MAX: Final = 500
+"""Characters of a note in the timeline."""
+CANCELED: Final = "Canceled"
+DUAL_WRITE: Final = "dual-write"
+_STOPS: Final = {"hold": "order held", "reject": "order rejected"}
+_ENDS: Final = frozenset({"order canceled", "order rejected"})
+
+
+class Run:
+    __slots__ = ("_position", "_queue", "cause", "events", "flow", "known_there", "requested_sync", "state")
+
+    def __init__(self, flow: Flow, state: OrderState, cause: Event) -> None:
+        self.flow, self.cause = flow, cause
+        self.known_there = state.order
+        self.state = replace(
+            state,
+            version=state.version + 1,
+            recent=(*state.recent[-RECENT_EVENTS_MAX + 1 :], cause.event_id),
+        )
+        self.events: list[Event] = []
+        self.requested_sync = False
+        self._position = 0
+        self._queue: deque[str] = deque()
+
+    # ---- what is written ------------------------------------------------------------------------------------------
+
+    def emit(self, name: str, body: Body) -> str:
+        """Add an output event; its id follows from the input event and its place among the outputs."""
+        cause = self.cause
+        event_id = derive(cause.event_id, self._position)
+        self._position += 1
+        self.events.append(Event(name, event_id, cause.order_id, cause.at, SOURCE, cause.event_id, body, cause.trace))
+        return event_id
+
+    def applied(self, name: str, after: Order, *, step: str = "", event_id: str = "", note: str = "") -> None:
+        """Take the order to `after` because of `name`: a status record and a line in the timeline."""
+        state, before = self.state, self.state.order
+        moved_lines = () if after is before else bodies.line_statuses(changed_lines(before, after))
+        status = OrderStatus(
+            after.order_id,
+            after.source_ref,
+            name,
+            step,
+            after.state,
+            after.reason,
+            before.state,
+            before.reason,
+            state.version,
+            state.flow,
+            state.flow_version,
+            moved_lines,
+        )
+        status_id = self.emit(STATUS_CHANGED, status)
+        self.state = replace(state, order=after)
+        self.noted(name, step=step, event_id=event_id or status_id, note=note)
+        if name in _ENDS:
+            self.state = replace(self.state, effects=(), timers=(), partials=())
+
+    def noted(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
+        """A line in the timeline without a change of status."""
+        order, cause = self.state.order, self.cause
+        entry = Entry(
+            name,
+            event_id or cause.event_id,
+            "" if event_id == cause.event_id else cause.event_id,
+            cause.at,
+            cause.source,
+            step,
+            order.state,
+            order.reason,
+            note[:NOTE_MAX],
+        )
+        self.state = replace(self.state, timeline=recorded(self.state.timeline, entry))
+
+    def trace(self, event_id: str, changes: Sequence[tuple[str, str]]) -> None:
+        """Keep which event, and which rule, set these fields: (field, rule)."""
+        if changes:
+            set_by = event_id or self.cause.event_id
+            latest = [Lineage(field, set_by, rule) for field, rule in changes]
+            self.state = replace(self.state, lineage=traced(self.state.lineage, latest))
+
+    # ---- what follows ---------------------------------------------------------------------------------------------
+
+    def offer(self, name: str) -> None:
+        """Let the flow react to an applied event, and to what that leads to, until nothing more follows.
+
+        It ends because a step runs at most once in a call, and flows without loops alone are compiled.
+        """
+        self._queue.append(name)
+        if len(self._queue) > 1:
+            return
+        while self._queue:
+            self._react(self._queue[0])
+            self._queue.popleft()
+
+    def _react(self, name: str) -> None:
+        self._settle(name)
+        order = self.state.order
+        if order.state == CANCELED and name not in _ENDS:
+            return
+        if MILESTONES.get(name, 3) < reached(order, self.state.raised):
+            return
+        if not is_final(order):
+            for node in self.flow.starting.get(name, ()):
+                self.start_wait(node)
+        for node in self.flow.listening.get(name, ()):
+            if not self.seen(node):
+                self.work(node)
+
+    def seen(self, node: Node) -> bool:
+        state, name = self.state, node.name
+        return name in state.done or name in state.failed or any(effect.step == name for effect in state.effects)
+
+    def _settle(self, name: str) -> None:
+        for node in self.flow.awaited.get(name, ()):
+            self.finish(*node.settles)
+
+    def finish(self, *names: str) -> None:
+        """These steps are done: they run no more, nothing is waited for any longer, and what failed before is
+        mended."""
+        state = self.state
+        done = (*state.done, *[name for name in names if name not in state.done])
+        failed = tuple([name for name in state.failed if name not in names])
+        timers = tuple([timer for timer in state.timers if not (timer.purpose == "wait" and timer.subject in names)])
+        self.state = replace(state, done=done, failed=failed, timers=timers)
+
+    def start_wait(self, node: Node) -> None:
+        state = self.state
+        if self.seen(node) or any(timer.purpose == "wait" and timer.subject == node.name for timer in state.timers):
+            return
+        timer_id = derive(self.cause.event_id, f"wait/{node.name}")
+        timer = Timer(timer_id, self.cause.at + node.within_ms, "wait", node.name)
+        self.state = replace(state, timers=(*state.timers, timer))
+
+    # ---- working steps --------------------------------------------------------------------------------------------
+
+    def work(self, node: Node) -> None:
+        """Filter, policies, then the provider action or the event that the step emits."""
+        order = self.state.order
+        if node.filter is not None and not node.filter.evaluate(order).passed:
+            return
+        results: list[PolicyResult] = []
+        failures: list[str] = []
+        changes: list[tuple[str, str]] = []
+        for policy in node.policies:
+            verdict = policy.evaluate(order)
+            order = verdict.order
+            results.append(verdict.result)
+            changes.extend([(change.field, change.rule) for change in verdict.changes])
+            if not verdict.passed:
+                failures.append(verdict.detail)
+        if failures:
+            self.fail(node, "policy", "; ".join(failures), tuple(results))
+        elif node.action is not None:
+            self.request(node, order, changes)
+        else:
+            self.succeed(node, order, tuple(results), changes)
+
+    def succeed(
+        self, node: Node, order: Order, results: Results = (), changes: Sequence[tuple[str, str]] = (), note: str = ""
+    ) -> None:
+        """The step is done; its event, if it emits one, is applied and offered.
+
+        A provider's answer that comes when its event is no longer expected is noted. Raises
+        RecordError("no-transition") for policies that are run again too late.
+        """
+        name = node.emits
+        self.finish(node.name)
+        if not name or (node.action is not None and not expects(order, name)):
+            self.noted("provider result", step=node.name, note=note)
+            return
+        after = moved(order, name)
+        build = bodies.EMITTED.get(name)
+        event_id = self.emit(name, build(after, results)) if build else ""
+        self.trace(event_id, changes)
+        self.applied(name, after, step=node.name, event_id=event_id, note=note)
+        self.offer(name)
+
+    def fail(self, node: Node, code: str, detail: str, results: Results = ()) -> None:
+        """Take the failure edge. Where the order can be neither held nor rejected any more, the failure is noted."""
+        state = self.state
+        self.state = replace(state, failed=(*[name for name in state.failed if name != node.name], node.name))
+        name = _STOPS.get(node.otherwise, ACTION_FAILED)
+        note = f"{code}: {detail}"
+        if not expects(state.order, name):
+            self.applied(ACTION_FAILED, state.order, step=node.name, note=note)
+            return
+        after = moved(state.order, name)
+        event_id = self.emit(name, bodies.stopped(after, node.name, code, detail, results))
+        self.applied(name, after, step=node.name, event_id=event_id, note=note)
+        self.offer(name)
+
+    def request(self, node: Node, order: Order, changes: Sequence[tuple[str, str]] = ()) -> None:
+        """Ask the provider. What goes through dual-write must pass the sync gate, and is then ready to sync."""
+        spec = node.action
+        assert spec is not None, "only steps with an action ask"
+        if spec.through == DUAL_WRITE:
+            lacking = missing(order)
+            if lacking:
+                self.fail(node, "gate", f"the order cannot be sent: {', '.join(lacking)} missing")
+                return
+            if not order.ready_to_sync:
+                order, changes = replace(order, ready_to_sync=True), (*changes, ("ready_to_sync", ""))
+        turn = dict(self.state.rounds).get(node.name, 0)
+        effect_id = derive(f"{order.order_id}/{node.name}", turn)
+        effect = Effect(effect_id, node.name, spec.provider, spec.action, 1, self.cause.at)
+        self.state = replace(self.state, order=order, effects=(*self.state.effects, effect))
+        self.trace(self.ask(effect, spec), changes)
+
+    def ask(self, effect: Effect, spec: ActionSpec) -> str:
+        """Write the request for `effect`, whose attempt is the one in its body."""
+        self.requested_sync = self.requested_sync or spec.through == DUAL_WRITE
+        return self.emit(spec.event, bodies.requested(spec.event, self.state, effect, spec.through))
+
+    # ---- the end ----------------------------------------------------------------------------------------------------
+
+    def closed(self) -> OrderState:
+        """The state to keep: nothing is waited for once an order is final, and it is settled when no answer is open."""
+        state = self.state
+        if not is_final(state.order):
+            return state
+        timers = tuple([timer for timer in state.timers if timer.purpose != "wait"])
+        settled = 0 if timers or state.effects else state.settled_at or self.cause.at
+        return replace(state, timers=timers, settled_at=settled)
+
+    def synced(self) -> bool:
+        """Whether F+O must hear of it: asked for by an action, or a mapped field of a ready order changed on our
+        side."""
+        after = self.state.order
+        return self.requested_sync or (after.ready_to_sync and _mapped(self.known_there) != _mapped(after))
+
+
+def _mapped(order: Order) -> tuple[object, ...]:
+    lines = [tuple([getattr(line, name) for name in LINE_FIELDS]) for line in order.lines]
+    return (*[getattr(order, name) for name in MAPPED], lines)

@@ -1,0 +1,36 @@
+"""What is installed and active around the flows, and the limits they run under. Values only; providers and settings
+fill them in."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+
+class ActionSpec(Struct, frozen=True):
+    """One action of a provider. `event` is the request it becomes, `through` who carries it out (http, dual-write,
+    kafka), `maps` the dual-write maps that it needs."""
+
+    provider: str
+    action: str
+    event: str
+    through: str
+    maps: tuple[str, ...] = ()
+
+
+class Setup(Struct, frozen=True):
+    """`actions` and `events` list active providers alone: one that is not in `events` is not set up (S1). `maps` are
+    enabled (S2)."""
+
+    actions: Mapping[str, Mapping[str, ActionSpec]]
+    events: Mapping[str, frozenset[str]]
+    maps: frozenset[str] = frozenset()
+
+
+class EngineLimits(Struct, frozen=True):
+    """How often and how soon a provider is asked again."""
+
+    attempts_max: int = 12
+    retry_initial_ms: int = 500
+    retry_max_ms: int = 30_000
+    retry_after_max_ms: int = 900_000
+    """The longest wait that a provider may ask for (Retry-After)."""
