@@ -44,13 +44,13 @@ class RefusalError(ProviderError):
 
 
 class Effect(Struct, frozen=True):
-    """A change of a provider's state. `order`: the vendor's id of it (F+O: the key of its rows); `at` in ms."""
+    """A change of a provider's state. `order` is our order id of it, `detail` what changed, `at` in ms."""
 
     seq: int
     provider: str
     kind: str
     order: str
-    detail: str
+    detail: Mapping[str, object]
     at: int
 
 
@@ -63,7 +63,7 @@ class Journal:
         self.last = 0
         self.calls: Counter[tuple[str, str]] = Counter()
 
-    def effect(self, provider: str, kind: str, order: str, detail: str = "") -> None:
+    def effect(self, provider: str, kind: str, order: str, detail: Mapping[str, object]) -> None:
         self.last += 1
         self._effects.append(Effect(self.last, provider, kind, order, detail, self._clock()))
 
@@ -75,10 +75,10 @@ class Journal:
     def dropped(self) -> int:
         return self.last - len(self._effects)
 
-    def effects(self, provider: str = "", after: int = 0) -> list[Effect]:
-        """Those with a greater `seq` than `after`, of one provider or of all."""
+    def effects(self, provider: str = "", after: int = 0, limit: int = JOURNAL_EFFECTS_MAX) -> list[Effect]:
+        """The first `limit` with a greater `seq` than `after`, of one provider or of all."""
         recent = islice(self._effects, max(0, after - self.dropped), None)
-        return [effect for effect in recent if provider in ("", effect.provider)]
+        return list(islice((effect for effect in recent if provider in ("", effect.provider)), limit))
 
 
 class FaultRequest(Struct, frozen=True, forbid_unknown_fields=True):

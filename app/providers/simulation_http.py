@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from app.providers.simulation import ActiveFault, FaultRequest, RefusalError, World
+from app.providers.simulation import JOURNAL_EFFECTS_MAX, ActiveFault, FaultRequest, RefusalError, World
 
 CONTROL_BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 """Some 25,000 orders with a few lines each in one request."""
@@ -100,7 +100,7 @@ async def control_body(request: web.Request, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(await body_of(request, CONTROL_BODY_BYTES_MAX), type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise RefusalError(400, f"The body cannot be used: {exc}", "send the JSON that the documentation shows") from exc
+        raise RefusalError(400, f"The body cannot be used: {exc}", "send the documented JSON") from exc
 
 
 async def control_orders(request: web.Request, float_hook: Callable[[str], Any] = float) -> list[dict[str, Any]]:
@@ -109,10 +109,10 @@ async def control_orders(request: web.Request, float_hook: Callable[[str], Any] 
     bare = body.lstrip().startswith(b"[")
     shape: Any = list[dict[str, Any]] if bare else dict[str, list[dict[str, Any]]]
     try:
-        decoded = msgspec.json.Decoder(shape, float_hook=float_hook).decode(body)
+        decoded: Any = msgspec.json.Decoder(shape, float_hook=float_hook).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise RefusalError(400, f"The body cannot be used: {exc}", "send an array of orders") from exc
-    return decoded if bare else decoded.get("orders", [])
+    return list(decoded if bare else decoded.get("orders", []))
 
 
 def application(world: World, simulators: Sequence[Simulator]) -> web.Application:
@@ -218,7 +218,8 @@ class _Control:
         if provider:
             self._simulator(provider)
         journal = self._world.journal
-        effects = journal.effects(provider, whole(request.query, "after", 0))
+        limit = whole(request.query, "limit", JOURNAL_EFFECTS_MAX)
+        effects = journal.effects(provider, whole(request.query, "after", 0), limit)
         return answer({"effects": effects, "last": journal.last, "dropped": journal.dropped, "calls": self._calls()})
 
     async def _state(self, _request: web.Request) -> web.Response:
@@ -246,5 +247,6 @@ class _Control:
 
     def _simulator(self, name: str) -> Simulator:
         if name not in self._simulators:
-            raise RefusalError(404, f"No provider {name[:50]!r} is simulated", f"name one of: {', '.join(self._simulators)}")
+            known = ", ".join(self._simulators)
+            raise RefusalError(404, f"No provider {name[:50]!r} is simulated", f"name one of: {known}")
         return self._simulators[name]

@@ -35,8 +35,10 @@ class StoredOrder:
 
 
 class Orders:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    """The orders of the store with this hash."""
+
+    def __init__(self, world: World, store: str) -> None:
+        self._world, self._store = world, store
         self._by_id: dict[int, StoredOrder] = {}
         self._shipments = 0
 
@@ -73,7 +75,7 @@ class Orders:
             added[order.order_id] = order
         self._by_id |= added
         for order in added.values():
-            self._world.journal.effect(PROVIDER, "order seeded", str(order.order_id))
+            self._tell(order, "order created", status_id=order.fields["status_id"])
         return len(added)
 
     def _stored(self, wire: Wire, at: str, touch: bool) -> StoredOrder:
@@ -97,7 +99,7 @@ class Orders:
         status_id = changed.pop("status_id", None)
         if changed:
             order.fields |= changed
-            self._touched(order, "order changed", ", ".join(sorted(changed)))
+            self._touched(order, "order changed", fields=tuple(changed))
         if status_id is not None:
             self._set_status(order, status_id)
 
@@ -112,7 +114,7 @@ class Orders:
         order.shipments.append(shipment)
         shipments.book(request, order.lists)
         order.fields["items_shipped"] = sum(product.get("quantity_shipped", 0) for product in order.lists["products"])
-        self._touched(order, "shipment created", str(shipment["id"]))
+        self._touched(order, "shipment created", shipment_id=shipment["id"])
         self._set_status(order, SHIPPED if shipments.is_complete(order.lists["products"]) else PARTIALLY_SHIPPED)
         return shipment
 
@@ -123,13 +125,16 @@ class Orders:
         order.fields |= {"status_id": status_id, "status": NAMES[status_id], "custom_status": NAMES[status_id]}
         if status_id == SHIPPED and not order.fields["date_shipped"]:
             order.fields["date_shipped"] = rfc2822(self._world.clock())
-        self._touched(order, "order status", f"{before} -> {status_id}")
+        self._touched(order, "status changed", status_id=status_id, previous=before)
 
-    def _touched(self, order: StoredOrder, kind: str, detail: str) -> None:
+    def _touched(self, order: StoredOrder, kind: str, **detail: object) -> None:
         now = self._world.clock()
         order.modified_ms = now // 1000 * 1000
         order.fields["date_modified"] = rfc2822(now)
-        self._world.journal.effect(PROVIDER, kind, str(order.order_id), detail)
+        self._tell(order, kind, **detail)
+
+    def _tell(self, order: StoredOrder, kind: str, **detail: object) -> None:
+        self._world.journal.effect(PROVIDER, kind, f"bc-{self._store}-{order.order_id}", detail)
 
 
 _LINKS: Final = (("products", "products"), ("shipping_addresses", "shippingaddresses"), ("coupons", "coupons"))

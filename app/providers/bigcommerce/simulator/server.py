@@ -41,7 +41,7 @@ class BigCommerceSimulator:
     def __init__(self, world: World, options: BigCommerceOptions) -> None:
         self._world, self._options = world, options
         self._quota = FixedQuota(options.quota, options.window_ms, world.clock)
-        self.orders = Orders(world)
+        self.orders = Orders(world, options.store_hash)
 
     def routes(self) -> Sequence[web.RouteDef]:
         order = f"{API_PATH}/orders/{{order_id:[0-9]{{1,15}}}}"

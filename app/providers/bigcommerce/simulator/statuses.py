@@ -1,4 +1,4 @@
-"""The fifteen order statuses of BigCommerce, as GET /order_statuses gives them. Merchants rename them: switch on `id`."""
+"""The fifteen order statuses, as GET /order_statuses gives them. Merchants rename them: switch on `id`."""
 
 from typing import Final
 

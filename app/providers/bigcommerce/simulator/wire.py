@@ -71,15 +71,16 @@ def date_ms(text: str) -> int:
 
 
 def seeded(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire]]]:
-    """A seeded order's own fields, complete, and its lists by name. Raises RefusalError that names the place and the fix.
+    """A seeded order's own fields, and its lists by name. Raises RefusalError that names the place and the fix.
 
-    What a shop may hold and a retailer's policy refuses (no lines, negative quantities, wrong totals) is taken as it is.
+    What a shop may hold and a retailer's policy refuses (no lines, negative quantities, wrong totals) is taken as is.
     """
     _check_id(order.get("id"), f"{at}.id")
     status_id = order.get("status_id", 11)
     if status_id not in NAMES or isinstance(status_id, bool):
         raise _unusable(f"{at}.status_id", status_id, "send one of GET /order_statuses, such as 11")
-    fields = {**_DEFAULTS, **{name: value for name, value in order.items() if name not in SUB_RESOURCES}}
+    fields = {name: value for name, value in order.items() if name not in SUB_RESOURCES}
+    fields |= {name: value for name, value in _DEFAULTS.items() if name not in fields}
     created = str(order.get("date_created") or rfc2822(now_ms))
     fields |= {"status_id": status_id, "status": NAMES[status_id], "custom_status": NAMES[status_id]}
     fields |= {"date_created": created, "date_modified": str(order.get("date_modified") or created)}

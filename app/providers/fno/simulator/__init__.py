@@ -1,0 +1,6 @@
+"""Finance + Operations as a real HTTP server for demos and tests: OData V4, the life of an order, dual-write rows."""
+
+from app.providers.fno.simulator.rows import MemoryRows, Rows
+from app.providers.fno.simulator.server import FnoOptions, FnoSimulator
+
+__all__ = ["FnoOptions", "FnoSimulator", "MemoryRows", "Rows"]

@@ -1,0 +1,140 @@
+"""The host of all vendor simulators: one process, one port on the loopback address, a path for each provider.
+
+Everything is in memory: a restart loses all orders, tokens and the journal. The control plane has no authentication:
+it listens on 127.0.0.1 alone.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from app.errors import SettingError
+from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
+from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
+from app.providers.simulation import World
+from app.providers.simulation_http import application
+from app.runtime.ports import HOST
+from app.runtime.row_outbox import RowOutbox
+from app.settings import Settings
+
+FLUSH_LIMIT_S: Final = 2.0
+"""How long a stop waits for rows that are on their way."""
+_SHUTDOWN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorOptions:
+    """`port` 0 takes a free one. Without `bootstrap_servers` F+O's rows stay in memory."""
+
+    port: int = 0
+    bootstrap_servers: str | None = None
+    bigcommerce: BigCommerceOptions = field(default_factory=BigCommerceOptions)
+    fno: FnoOptions = field(default_factory=FnoOptions)
+
+    @classmethod
+    def from_env(cls, port: int, environ: Mapping[str, str]) -> "SimulatorOptions":
+        """The broker and the credentials that the providers are told as well. Raises SettingError."""
+        shop, erp = BigCommerceOptions(), FnoOptions()
+        return cls(
+            port,
+            Settings.from_env(environ).bootstrap_servers,
+            BigCommerceOptions(
+                store_hash=environ.get("WAYBILL_BIGCOMMERCE_STORE_HASH") or shop.store_hash,
+                access_token=environ.get("WAYBILL_BIGCOMMERCE_ACCESS_TOKEN") or shop.access_token,
+            ),
+            FnoOptions(
+                client_id=environ.get("WAYBILL_FNO_CLIENT_ID") or erp.client_id,
+                client_secret=environ.get("WAYBILL_FNO_CLIENT_SECRET") or erp.client_secret,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Simulators:
+    """The running host. `rows` holds F+O's rows when there is no broker."""
+
+    port: int
+    options: SimulatorOptions
+    world: World
+    bigcommerce: BigCommerceSimulator
+    fno: FnoSimulator
+    rows: MemoryRows | RowOutbox
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def environ(self) -> dict[str, str]:
+        """The settings that point the providers here."""
+        shop, erp = self.options.bigcommerce, self.options.fno
+        return {
+            "WAYBILL_BIGCOMMERCE_BASE_URL": f"{self.base_url}/bigcommerce",
+            "WAYBILL_BIGCOMMERCE_STORE_HASH": shop.store_hash,
+            "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": shop.access_token,
+            "WAYBILL_FNO_BASE_URL": f"{self.base_url}/fno",
+            "WAYBILL_FNO_TOKEN_URL": f"{self.base_url}/fno/token",
+            "WAYBILL_FNO_CLIENT_ID": erp.client_id,
+            "WAYBILL_FNO_CLIENT_SECRET": erp.client_secret,
+        }
+
+
+@contextlib.asynccontextmanager
+async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
+    """Run the simulators in this event loop. Raises SettingError when the port is taken."""
+    world = World()
+    rows = MemoryRows() if options.bootstrap_servers is None else RowOutbox(options.bootstrap_servers)
+    bigcommerce = BigCommerceSimulator(world, options.bigcommerce)
+    fno = FnoSimulator(world, options.fno, rows)
+    runner = web.AppRunner(application(world, [bigcommerce, fno]), shutdown_timeout=_SHUTDOWN_S, access_log=None)
+    await runner.setup()
+    try:
+        port = await _listen(runner, options.port)
+        async with _running(world, rows):
+            yield Simulators(port, options, world, bigcommerce, fno, rows)
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _running(world: World, rows: MemoryRows | RowOutbox) -> AsyncIterator[None]:
+    """Progress and publication in the background; a defect in either ends the host, loudly."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(world.agenda.run())]
+        if isinstance(rows, RowOutbox):
+            tasks.append(group.create_task(rows.run()))
+        try:
+            yield
+            if isinstance(rows, RowOutbox):
+                await rows.flush(0 if rows.error else FLUSH_LIMIT_S)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _listen(runner: web.AppRunner, port: int) -> int:
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except (OSError, OverflowError) as exc:
+        raise SettingError(f"Port {port} on {HOST} cannot be used ({exc}): choose another, or 0") from exc
+    return int(runner.addresses[0][1])
+
+
+def run(port: int, environ: Mapping[str, str]) -> None:
+    """`waybill simulators`: serve until SIGINT or SIGTERM, and print the base URL. Raises SettingError."""
+    asyncio.run(_run(SimulatorOptions.from_env(port, environ)))
+
+
+async def _run(options: SimulatorOptions) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(options) as simulators:
+        sys.stdout.write(f"{simulators.base_url}\n")
+        sys.stdout.flush()
+        await stop.wait()
