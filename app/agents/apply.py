@@ -1,1 +1,125 @@
 """Applies our rows at F+O: plans what a row means there, writes it over OData, and answers the effect that asked for it."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from app.agents.calls import Answering, CallObserver
+from app.agents.records import decoded_change
+from app.agents.role import Folded, Job, Lease, Output, Record
+from app.dualwrite.apply import ApplyState, Kind, Plan, applied, plan
+from app.dualwrite.change import SalesOrderRow
+from app.errors import RecordError
+from app.events.catalog import ChangeEvent
+from app.events.codec import Codec
+from app.providers.fno.actions import lots_of
+from app.providers.port import LeaseLostError, Outcome, Result
+
+PROVIDER: Final = "fno"
+PLAIN_ATTEMPTS_MAX: Final = 6
+PLAIN_RETRY_S: Final = 0.5
+"""A change of fields that no effect asked for is repeated here, with doubling pauses: no order waits for its result."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ApplyState).decode
+
+
+class SalesOrderWriter(Protocol):
+    """F+O as this agent needs it."""
+
+    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result: ...
+
+
+class Apply:
+    """A lane of the role `apply`: what F+O was told of the orders of one partition."""
+
+    name: Final = "apply"
+    inputs: Final = ("dualwrite.iom.salesorders",)
+    ledger: Final = "apply-ledger"
+
+    def __init__(self, codec: Codec, writer: SalesOrderWriter, observer: CallObserver) -> None:
+        self._codec, self._writer, self._observer = codec, writer, observer
+        self._answering = Answering(codec, self.name)
+
+    def owner_key(self, record: Record) -> bytes | None:
+        return record.key
+
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:  # noqa: ARG002
+        event = decoded_change(self._codec, record)
+        if event is None:
+            return Folded(outcome="tombstone")
+        key = event.order_id.encode()
+        value = state.get(key)
+        known = _decode(value) if value is not None else None
+        asked = plan(event.body, known)
+
+        async def run(lease: Lease) -> Folded:
+            result = await self._write(event, asked, lease)
+            return self._answered(key, event, asked, known, result)
+
+        return Job(key, PROVIDER, run)
+
+    async def _write(self, event: ChangeEvent, asked: Plan, lease: Lease) -> Result:
+        """One attempt where an effect waits for the answer; several where none does."""
+        result = await self._attempt(event, asked, lease)
+        for attempt in range(1, PLAIN_ATTEMPTS_MAX):
+            if event.body.source.effect_id or result.outcome in (Outcome.OK, Outcome.DECLINED):
+                break
+            await asyncio.sleep(max(PLAIN_RETRY_S * 2**attempt, result.retry_after_ms / 1000))
+            result = await self._attempt(event, asked, lease)
+        return result
+
+    async def _attempt(self, event: ChangeEvent, asked: Plan, lease: Lease) -> Result:
+        began = time.monotonic()
+        row = event.body.row
+        while True:
+            await lease.confirm()
+            try:
+                result = await self._writer.upsert(row, asked, lease)
+            except LeaseLostError:
+                continue
+            self._observer.called(PROVIDER, asked.kind, result.outcome, result.code, time.monotonic() - began)
+            return result
+
+    def _answered(
+        self, key: bytes, event: ChangeEvent, asked: Plan, known: ApplyState | None, result: Result
+    ) -> Folded:
+        outputs = self._answer(event, result)
+        if result.outcome is not Outcome.OK or asked.kind is Kind.SKIP_STALE:
+            return Folded(outputs, outcome=str(result.outcome))
+        after = applied(event.body, known, result.reference, lots_of(result))
+        return Folded(outputs, {key: _encode(after)}, outcome=str(asked.kind))
+
+    def _answer(self, event: ChangeEvent, result: Result) -> Sequence[Output]:
+        source = event.body.source
+        if source.effect_id:
+            return (self._answering.output(event, Effected(source.effect_id), result),)
+        if result.outcome is Outcome.OK:
+            return ()
+        raise RecordError(f"sync-{result.outcome}", f"F+O did not take the change: {result.code}: {result.detail}")
+
+    def due(self, now_ms: int) -> Sequence[Output]:  # noqa: ARG002
+        return ()
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        pass
+
+    def changed(self, key: bytes, value: bytes | None) -> None:
+        pass
+
+    def settled_at(self, value: bytes) -> int:  # noqa: ARG002
+        return 0
+
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:  # noqa: ARG002
+        return None
+
+
+class Effected(msgspec.Struct, frozen=True):
+    """The effect that a row carries out. The row does not say its action and attempt; the order knows them by the id."""
+
+    effect_id: str
+    provider: str = PROVIDER
+    action: str = ""
+    attempt: int = 0

@@ -8,22 +8,32 @@ from app.agents.role import Folded, Output, Record
 from app.agents.timers import Timers
 from app.domain import ledger
 from app.domain.ledger import Early, EarlyRecord
-from app.domain.order import OrderState, Timer
-from app.dualwrite.mapping import Mapping as FieldMapping
+from app.domain.order import Effect, OrderState, Timer
+from app.dualwrite.mapping import SalesOrders
 from app.errors import RecordError
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
-from app.events.model import Event, OrderCommand, OrderCreated
+from app.events.model import (
+    BillingRequested,
+    ChannelUpdateRequested,
+    Event,
+    FulfillmentRequested,
+    OrderCommand,
+    OrderCreated,
+)
 from app.flows.engine import Step, step
 from app.flows.published import Published
 
+SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
 EARLY_WAIT_MS: Final = 3_600_000
 WAITED: Final = "waybill-waited"
 """Header of an event that waited for its order in vain: the second time it is a dead letter."""
 EARLY_TIMER: Final = "early"
 FIRE: Final = "fire timer"
+DUAL_WRITE: Final = "dual-write"
+Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 
 
 class Orchestrate:
@@ -33,8 +43,8 @@ class Orchestrate:
     inputs: Final = ("order-created", "order-command", "provider-event", "provider-result")
     ledger: Final = "order-ledger"
 
-    def __init__(self, codec: Codec, published: Published, mapping: FieldMapping) -> None:
-        self._codec, self._published, self._mapping = codec, published, mapping
+    def __init__(self, codec: Codec, published: Published, orders: SalesOrders) -> None:
+        self._codec, self._published, self._orders = codec, published, orders
         self._timers = Timers()
 
     def owner_key(self, record: Record) -> bytes | None:
@@ -54,57 +64,45 @@ class Orchestrate:
     # ---- an order that is known ----
 
     def _step(self, known: OrderState, event: Event) -> Step:
-        taken = step(self._published.flow_of(known), known, event)
-        if taken.outcome == "parked":
-            raise RecordError(taken.code, taken.detail)
-        return taken
+        return _taken(step(self._published.flow_of(known), known, event))
 
     def _folded(
         self, key: bytes, before: OrderState | None, steps: Sequence[Step], extra: Sequence[Output] = ()
     ) -> Folded:
-        last = steps[-1]
-        if last.state is before:
-            return Folded(extra, outcome=last.outcome)
-        outputs = [encoded(self._codec, event) for taken in steps for event in taken.events]
-        previous = before
+        outputs = [*extra]
+        state = before
         for taken in steps:
-            if taken.synced:
-                outputs.append(encoded(self._codec, self._change(previous, taken)))
-            previous = taken.state
-        return Folded(
-            [*outputs, *extra],
-            {key: ledger.encode(last.state)},
-            outcome=last.outcome,
-            settled=bool(last.state.settled_at),
-        )
+            outputs += [encoded(self._codec, event) for event in taken.events]
+            if taken.synced and taken.state is not None:
+                outputs.append(encoded(self._codec, self._change(state, taken.state, taken)))
+            state = taken.state
+        outcome = steps[-1].outcome
+        if state is None or state is before:
+            return Folded(outputs, outcome=outcome)
+        settled = bool(state.settled_at)
+        return Folded(outputs, {key: ledger.encode(state)}, outcome=outcome, settled=settled)
 
-    def _change(self, before: OrderState | None, taken: Step) -> ChangeEvent:
-        """The dual-write row of the order as it is after the step."""
+    def _change(self, before: OrderState | None, after: OrderState, taken: Step) -> ChangeEvent:
+        """The dual-write row of the order as it is after the step, for the effect that asked for it if one did."""
         cause = taken.cause
-        body = self._mapping.to_change(before, taken.state, cause.at)
+        known = before if before is not None and before.order.ready_to_sync else None
+        asked = _asked(taken)
+        body = self._orders.to_change(known, after, cause.at, effect_id=asked.effect_id if asked else "")
         event_id = derive(cause.event_id, "dual-write")
         return ChangeEvent(
-            CHANGED_AT_IOM,
-            event_id,
-            cause.order_id,
-            cause.at,
-            f"waybill/{self.name}",
-            cause.event_id,
-            body,
-            cause.trace,
+            CHANGED_AT_IOM, event_id, cause.order_id, cause.at, SOURCE, cause.event_id, body, cause.trace
         )
 
     # ---- an order that is not known yet ----
 
     def _created(self, key: bytes, event: Event, body: OrderCreated, early: Early | None) -> Folded:
-        flow = self._published.choose(body)
-        first = step(flow, None, event)
-        if first.outcome == "parked":
-            raise RecordError(first.code, first.detail)
-        steps, late = [first], []
+        steps = [_taken(step(self._published.choose(body), None, event))]
+        late = []
         for record in early.records if early else ():
+            state = steps[-1].state
+            assert state is not None, "a created order has a state"
             try:
-                steps.append(self._step(steps[-1].state, decoded(self._codec, _record(record))))
+                steps.append(self._step(state, decoded(self._codec, _record(record))))
             except RecordError:
                 late.append(_again(record))
         return self._folded(key, None, steps, late)
@@ -140,8 +138,8 @@ class Orchestrate:
 
     def _fire(self, order_id: str, timer: Timer, now_ms: int) -> Event:
         event_id = derive(f"{order_id}/{timer.timer_id}", timer.due_at)
-        body = OrderCommand(order_id, FIRE, timer.timer_id, f"waybill/{self.name}")
-        return Event("order command", event_id, order_id, now_ms, f"waybill/{self.name}", "", body)
+        body = OrderCommand(order_id, FIRE, timer.timer_id, SOURCE)
+        return Event("order command", event_id, order_id, now_ms, SOURCE, "", body)
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         for key, value in items:
@@ -155,6 +153,20 @@ class Orchestrate:
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:  # noqa: ARG002
         return None
+
+
+def _taken(taken: Step) -> Step:
+    """Raises RecordError for an event that the order cannot take: its lane sets the record aside."""
+    if taken.outcome == "parked":
+        raise RecordError(taken.code, taken.detail)
+    return taken
+
+
+def _asked(taken: Step) -> Effect | None:
+    """The effect that the step asked dual-write to carry out."""
+    requests = [event.body for event in taken.events if isinstance(event.body, Requests)]
+    through = [body.effect_id for body in requests if body.through == DUAL_WRITE]
+    return taken.state.effect(through[-1]) if through and taken.state is not None else None
 
 
 def _timers(value: bytes | None) -> Sequence[Timer]:
