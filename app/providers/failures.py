@@ -99,13 +99,15 @@ def _meaning(status: int, intent: Intent) -> tuple[Outcome, Code]:
 
 
 def retry_after_ms(headers: Mapping[str, str]) -> int:
-    """The longest wait that a reply asks for, in whichever of the vendors' headers; 0 if none, an hour at most."""
-    waits = (
-        _seconds(headers.get("retry-after", ""), headers.get("date", "")),
-        _seconds(headers.get("x-retry-after", ""), ""),
-        _whole(headers.get("x-rate-limit-time-reset-ms", "")),
-    )
-    return min(max(waits), RETRY_AFTER_MAX_MS)
+    """The wait that a reply asks for, in milliseconds; 0 if none, an hour at most."""
+    asked = _seconds(headers.get("retry-after", ""), headers.get("date", ""))
+    return min(max(asked, _seconds(headers.get("x-retry-after", ""), "")), RETRY_AFTER_MAX_MS)
+
+
+def throttled_ms(headers: Mapping[str, str]) -> int:
+    """The wait of a reply that means "too many": also until BigCommerce's window ends, whichever is longer."""
+    window = _whole(headers.get("x-rate-limit-time-reset-ms", ""))
+    return min(max(retry_after_ms(headers), window), RETRY_AFTER_MAX_MS)
 
 
 def _seconds(value: str, now: str) -> int:

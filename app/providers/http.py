@@ -64,7 +64,10 @@ def checked_base(variable: str, value: str) -> str:
 
 
 class Link:
-    """One base address of a provider: breaker, pace, size and time limits. The provider owns the httpx client."""
+    """One base address of a provider: breaker, pace, size and time limits. The provider owns the httpx client.
+
+    `message_of` finds the provider's own words in an error, `throttle_ms` is the pause after a 429 that names none.
+    """
 
     def __init__(
         self,
@@ -74,10 +77,11 @@ class Link:
         redaction: Redaction,
         timeouts: Timeouts,
         message_of: Callable[[Reply], str],
+        throttle_ms: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.provider, self.base_url = provider, base_url
-        self._message_of = message_of
+        self._message_of, self._throttle_ms = message_of, throttle_ms
         self.breaker = Breaker(clock)
         self._client, self._redaction, self._timeouts, self._clock = client, redaction, timeouts, clock
         self._not_before = 0.0
@@ -90,9 +94,11 @@ class Link:
     def expected(self, reply: Reply, intent: Intent) -> Reply:
         """The reply if it is a success. Raises CallFailedError with what it means, in the provider's own words."""
         result = failures.judge(reply, intent, self._message_of(reply) if reply.status >= 300 else "")
-        if result is not None:
-            raise self.failed(result)
-        return reply
+        if result is None:
+            return reply
+        if result.code is Code.RATE_LIMITED:
+            result = replace(result, retry_after_ms=max(result.retry_after_ms, self.pause_ms()))
+        raise self.failed(result)
 
     def understood(self, reply: Reply, intent: Intent, read: Callable[[Reply], T]) -> T:
         """What `read` makes of a success. Raises CallFailedError when it is not what the documents say."""
@@ -108,6 +114,8 @@ class Link:
         anything leaves, when the order has a new owner.
         """
         self._check_pace()
+        if not lease.valid():
+            await lease.confirm()
         admission = self.breaker.admit()
         if admission.wait_ms:
             raise self.failed(_wait(Code.CIRCUIT_OPEN, f"{self.provider} is ill and not called", admission.wait_ms))
@@ -168,8 +176,10 @@ class Link:
 
     def _keep_pace(self, reply: Reply) -> None:
         """Stays away as asked: after 429, and when a window's quota is used up (BigCommerce says so beforehand)."""
-        if reply.status == 429 or reply.headers.get("x-rate-limit-requests-left") == "0":
-            self.pause_for(failures.retry_after_ms(reply.headers))
+        if reply.status == 429:
+            self.pause_for(failures.throttled_ms(reply.headers) or self._throttle_ms)
+        elif reply.headers.get("x-rate-limit-requests-left") == "0":
+            self.pause_for(failures.throttled_ms(reply.headers))
 
 
 def _wait(code: Code, detail: str, wait_ms: int) -> Result:

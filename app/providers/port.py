@@ -86,9 +86,13 @@ class Action(Struct, frozen=True):
 
 
 class Lease(Protocol):
-    """The right of this process to act for an order. It ends when another process takes the lane over."""
+    """The right of this process to act for an order. It ends when another process takes the order's lane over."""
 
-    def valid(self) -> bool: ...
+    def valid(self) -> bool:
+        """Whether the last proof of it is young enough: true right before a request leaves."""
+
+    async def confirm(self) -> None:
+        """Returns once it is valid again, with a new proof. Raises when another process acts now."""
 
 
 class Always:
@@ -96,6 +100,9 @@ class Always:
 
     def valid(self) -> bool:
         return True
+
+    async def confirm(self) -> None:
+        return
 
 
 class LeaseLostError(WaybillError):

@@ -18,6 +18,8 @@ from app.providers.wire import Call, Intent, Reply
 ORDERS_PER_PULL: Final = 100
 """Each order takes two more calls; a quota of 150 calls in 30 s is usual."""
 ORDERS_AT_ONCE: Final = 8
+THROTTLE_MS: Final = 5000
+"""A 429 without any header means that the platform is under load."""
 READ_ATTEMPTS: Final = 4
 """How often a pull waits out a 429 before it gives up until next time."""
 _ALWAYS: Final = Always()
@@ -45,7 +47,14 @@ class BigCommerce:
         self._http.headers["x-auth-token"] = access_token
         redaction = Redaction(access_token=access_token)
         self.link = Link(
-            self.name, f"{base_url}/stores/{store_hash}/v2", self._http, redaction, limits, actions.message_of, clock
+            self.name,
+            f"{base_url}/stores/{store_hash}/v2",
+            self._http,
+            redaction,
+            limits,
+            actions.message_of,
+            THROTTLE_MS,
+            clock,
         )
 
     async def close(self) -> None:
@@ -144,13 +153,14 @@ class BigCommerce:
         return {**wire, "products": products, "shipping_addresses": addresses}
 
     async def _all(self, call: Callable[[int], Call]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
+        """All pages of a listing. It ends with a page that is not full, or brings nothing new."""
+        rows: dict[object, dict[str, Any]] = {}
         page = 0
         while len(rows) >= page * actions.PAGE_ORDERS:
             page += 1
             reply = await self._patiently(call(page))
-            rows += self.link.understood(reply, Intent.READ, actions.rows_of)
-        return rows
+            rows |= {row.get("id"): row for row in self.link.understood(reply, Intent.READ, actions.rows_of)}
+        return list(rows.values())
 
     async def _patiently(self, call: Call) -> Reply:
         """A read that waits out the pauses that BigCommerce asks for. Raises CallFailedError when it asks too often."""

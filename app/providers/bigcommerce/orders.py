@@ -1,9 +1,9 @@
 """A BigCommerce V2 order, with its products and shipping addresses, as an Order of ours. Pure.
 
-Amounts are those with tax (`..._inc_tax`), and `tax` is 0, because it is inside: only so do subtotal, charges, discounts
-and total add up on the wire (the sums without tax do not). Handling, wrapping and fees count as shipping, coupons as
-discount. Children of a bundle are lines of their own with price 0: they are what is picked. The status is judged by id,
-since merchants rename them.
+Amounts are those with tax (`..._inc_tax`), and `tax` is 0, because it is inside: only so do subtotal, charges,
+discounts and total add up on the wire (the sums without tax do not). Handling, wrapping and fees count as shipping,
+coupons as discount. Children of a bundle are lines of their own with price 0: they are what is picked. The status is
+judged by id, since merchants rename them.
 """
 
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Dynamics 365 Finance + Operations, OData V4: sales orders are written; what happens to them comes back by dual-write."""
+"""Dynamics 365 Finance + Operations, OData V4: orders are written; what happens to them comes back by dual-write."""

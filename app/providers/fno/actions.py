@@ -1,0 +1,191 @@
+"""Which OData calls write a sales order, and what F+O's entities mean. Pure.
+
+What to write is decided by dual-write (`app.dualwrite.apply`); here it meets what F+O already has, so nothing is
+written twice. The idempotency keys are F+O's own fields: CustomersOrderReference of the header, ExternalItemNumber of
+the line.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from app.dualwrite.apply import Kind, LineWrite, Plan, line_writable, plan, writable
+from app.dualwrite.change import (
+    ChangeSource,
+    SalesOrderChange,
+    SalesOrderRow,
+    SalesOrderRowLine,
+    line_id,
+    made_by_us,
+)
+from app.providers.fno import odata
+from app.providers.port import Action, Code, Outcome, Result
+from app.providers.wire import Call, MalformedReplyError, Reply
+
+SEND_ORDER_TO_FULFILLMENT: Final = "Send order to fulfillment"
+SEND_LINES_TO_BILLING: Final = "Send sales order lines to billing"
+SEND_ORDER_STATUS: Final = "Send order status"
+ACTIONS: Final = frozenset({SEND_ORDER_TO_FULFILLMENT, SEND_LINES_TO_BILLING, SEND_ORDER_STATUS})
+
+HEADERS: Final = "SalesOrderHeadersV4"
+LINES: Final = "SalesOrderLinesV3"
+STOPPED: Final = "IsSalesProcessingStopped"
+_LAST: Final = frozenset({STOPPED, "SalesOrderProcessingStatus"})
+"""Written when the lines are complete: they set the warehouse going, or close the order."""
+_AMOUNTS: Final = frozenset({"OrderedSalesQuantity", "SalesPrice", "LineAmount"})
+_LOT: Final = "lot."
+
+
+def row_of(action: Action) -> SalesOrderRow | Result:
+    """The row that an action carries, or the refusal of one that cannot be meant for F+O."""
+    if action.name not in ACTIONS or not isinstance(action.body, SalesOrderRow):
+        return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"fno has no action {action.name!r} for this request")
+    return action.body
+
+
+def first_plan(row: SalesOrderRow) -> Plan:
+    """What to write when nothing is known about the order: everything that F+O does not have."""
+    return plan(SalesOrderChange("c", 0, None, row, ChangeSource("iom", 1)), None)
+
+
+def without_writing(asked: Plan) -> Result | None:
+    """The result of a plan that needs no call; None when it needs some."""
+    match asked.kind:
+        case Kind.REFUSE:
+            missing = ", ".join(asked.missing)
+            return Result(Outcome.DECLINED, Code.GATE, f"not ready for dual-write, missing: {missing}")
+        case Kind.SKIP_STALE | Kind.SKIP_ECHO:
+            return Result(Outcome.OK, Code.OK, "nothing to write", asked.number)
+    return None
+
+
+def uncreatable(row: SalesOrderRow) -> Result | None:
+    """The refusal of a row that F+O could not tell from its own second copy."""
+    if made_by_us(row) and row.CustomersOrderReference:
+        return None
+    detail = (
+        "an order without CustomersOrderReference, or not of origin IOM, is not created: it could not be found again"
+    )
+    return Result(Outcome.DECLINED, Code.INVALID, detail)
+
+
+def find_headers(row: SalesOrderRow) -> Call:
+    return odata.search(HEADERS, CustomersOrderReference=row.CustomersOrderReference, dataAreaId=row.dataAreaId)
+
+
+def find_lines(company: str, number: str) -> Call:
+    return odata.search(LINES, SalesOrderNumber=number, dataAreaId=company)
+
+
+def header_path(company: str, number: str) -> str:
+    return odata.key_path(HEADERS, dataAreaId=company, SalesOrderNumber=number)
+
+
+def line_path(company: str, lot: str) -> str:
+    return odata.key_path(LINES, dataAreaId=company, InventoryLotId=lot)
+
+
+def create_header(row: SalesOrderRow) -> Call:
+    """A header that is stopped, so that F+O never picks half an order."""
+    values = _filled(_header_values(row, writable(row)))
+    return odata.create(HEADERS, {**values, "IsDeliveryAddressOrderSpecific": "Yes", STOPPED: "Yes"})
+
+
+def create_line(row: SalesOrderRow, number: str, line: SalesOrderRowLine) -> Call:
+    key = {"dataAreaId": row.dataAreaId, "SalesOrderNumber": number}
+    return odata.create(LINES, key | _filled(_line_values(line, line_writable(row))))
+
+
+def first_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
+    """The header's values that are written before the lines."""
+    return _header_values(row, (name for name in asked.fields if name not in _LAST and name != "dataAreaId"))
+
+
+def last_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
+    """The header's values that are written after the lines: it is let go, or its status moves on."""
+    return _header_values(row, (name for name in asked.fields if name in _LAST))
+
+
+def line_fields(line: SalesOrderRowLine, write: LineWrite) -> dict[str, Any]:
+    return _line_values(line, write.fields)
+
+
+def _header_values(row: SalesOrderRow, fields: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in fields}
+    if "RequestedShippingDate" in values:
+        values["RequestedShippingDate"] = odata.date(row.RequestedShippingDate)
+    return values
+
+
+def _line_values(line: SalesOrderRowLine, fields: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(line, name) for name in fields}
+    return values | {name: odata.number(values[name]) for name in _AMOUNTS & values.keys()}
+
+
+def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty: F+O then takes its own defaults."""
+    return {name: value for name, value in values.items() if value not in ("", odata.EMPTY_DATE)}
+
+
+def header(entity: dict[str, Any]) -> odata.Entity:
+    """A header that can be worked with. Raises MalformedReplyError."""
+    odata.text_of(entity, "SalesOrderNumber")
+    return entity
+
+
+def header_of(reply: Reply) -> odata.Entity:
+    return header(odata.entity_of(reply))
+
+
+def line(entity: dict[str, Any]) -> odata.Entity:
+    """A line that can be worked with. Raises MalformedReplyError."""
+    odata.text_of(entity, "InventoryLotId")
+    if not isinstance(entity.get("LineNumber", 0), int | Decimal):
+        raise MalformedReplyError(f"expected a number as LineNumber, got {entity['LineNumber']!r}")
+    return entity
+
+
+def line_of(reply: Reply) -> odata.Entity:
+    return line(odata.entity_of(reply))
+
+
+def by_preference(headers: Sequence[odata.Entity]) -> list[odata.Entity]:
+    """The header that stands for the order comes first. Two exist when a creation took effect after it was given up.
+
+    The one that was let go wins, else the lowest number; the other stays stopped for ever and is reported.
+    """
+    return sorted(headers, key=lambda entity: (entity.get(STOPPED) == "Yes", entity["SalesOrderNumber"]))
+
+
+def existing_line(row: SalesOrderRow, write: LineWrite, lines: Iterable[odata.Entity]) -> odata.Entity | None:
+    """F+O's line for a write: by F+O's key if that is known, else by our line id."""
+    matching = (entity for entity in lines if write.lot in ("", entity["InventoryLotId"]))
+    return next((entity for entity in matching if write.lot or _line_id(row, entity) == write.line_id), None)
+
+
+def _line_id(row: SalesOrderRow, entity: odata.Entity) -> str:
+    """The line id as dual-write derives it from a row."""
+    reference = str(entity.get("ExternalItemNumber") or "")
+    position = int(entity.get("LineNumber", 0))
+    return line_id(row, SalesOrderRowLine(position, "", 0, 0, 0, ExternalItemNumber=reference))
+
+
+def row_line(row: SalesOrderRow, write: LineWrite) -> SalesOrderRowLine:
+    """The row's line that a write is about. Raises KeyError when the plan is not this row's."""
+    return {line_id(row, row_line): row_line for row_line in row.Lines}[write.line_id]
+
+
+def line_gone(write: LineWrite) -> Result:
+    detail = f"line {write.line_id} ({write.lot}) is not at F+O any more; somebody removed it there"
+    return Result(Outcome.DECLINED, Code.CONFLICT, detail)
+
+
+def written(number: str, lots: Mapping[str, str], others: Sequence[str]) -> Result:
+    """`values` keep F+O's key of each line, for `lots_of`. `others` are headers with the same reference."""
+    detail = f"also at F+O with this reference, and stopped: {', '.join(others)}" if others else ""
+    return Result(Outcome.OK, Code.OK, detail, number, values={_LOT + name: lot for name, lot in lots.items()})
+
+
+def lots_of(result: Result) -> dict[str, str]:
+    """Line id -> InventoryLotId, of the lines that an upsert touched."""
+    return {name.removeprefix(_LOT): lot for name, lot in result.values.items() if name.startswith(_LOT)}

@@ -1,0 +1,65 @@
+"""Finance + Operations over HTTP: sales orders are created and changed by the rows of dual-write."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from app.dualwrite.apply import Plan
+from app.dualwrite.change import SalesOrderRow
+from app.providers.fno import actions, odata
+from app.providers.fno.session import Session
+from app.providers.fno.tokens import Tokens
+from app.providers.fno.upsert import Upsert
+from app.providers.http import Link, Timeouts, open_client
+from app.providers.port import Action, CallFailedError, Lease, Result
+from app.providers.redaction import Redaction
+
+THROTTLE_MS: Final = 30_000
+"""F+O's pause after a 429 that names none."""
+
+
+class Fno:
+    """One environment. `clock` gives monotonic seconds."""
+
+    name: Final = "fno"
+
+    def __init__(
+        self,
+        base_url: str,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = timeouts or Timeouts()
+        self._http = open_client(limits)
+        redaction = Redaction(client_secret=client_secret)
+        shared = (self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
+        form = {"client_id": client_id, "client_secret": client_secret, "scope": f"{base_url}/.default"}
+        tokens = Tokens(Link(f"{self.name} tokens", token_url, *shared), form, redaction, clock)
+        self.link = Link(self.name, base_url, *shared)
+        self._session = Session(self.link, tokens)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def perform(self, action: Action, lease: Lease) -> Result:
+        """Writes the row that the action carries. See Provider.perform."""
+        row = actions.row_of(action)
+        if isinstance(row, Result):
+            return row
+        return await self.upsert(row, actions.first_plan(row), lease)
+
+    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
+        """Makes F+O's order as the plan says; `reference` is its number, `lots_of` gives the keys of its lines.
+
+        Safe to repeat at any point: what F+O has is looked up first, and the order stays stopped until it is complete.
+        """
+        done = actions.without_writing(plan)
+        if done is not None:
+            return done
+        try:
+            return await Upsert(self._session, row, plan, lease).run()
+        except CallFailedError as failure:
+            return failure.result

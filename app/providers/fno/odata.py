@@ -1,0 +1,151 @@
+"""The parts of OData V4 that F+O takes: keys and filters with their quoting, exact numbers, ETags, errors. Pure."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
+
+ETAG: Final = "@odata.etag"
+EMPTY_DATE: Final = "1900-01-01T12:00:00Z"
+"""How F+O writes a date that is not set."""
+ACROSS: Final = ("cross-company", "true")
+"""Without it F+O shows the service user's own company alone."""
+_JSON: Final = ("content-type", "application/json")
+_REFUSED: Final = "Write failed for table row"
+"""How F+O's infolog begins when its rules refuse a write and roll it back."""
+
+Entity = Mapping[str, Any]
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class Target(NamedTuple):
+    """An entity of F+O as last seen, and its path."""
+
+    path: str
+    entity: Entity
+
+    @property
+    def etag(self) -> str:
+        return str(self.entity.get(ETAG) or "")
+
+
+class EntityPage(NamedTuple):
+    """`following` is the path of the next page, "" after the last one."""
+
+    entities: list[Entity]
+    following: str
+
+
+def literal(text: str) -> str:
+    """A text inside a filter or a key: in quotes, its own quotes doubled."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def equal(**fields: str) -> str:
+    """A filter that all of these fields equal."""
+    return " and ".join(f"{name} eq {literal(value)}" for name, value in fields.items())
+
+
+def key_path(collection: str, **key: str) -> str:
+    """The path of one entity. F+O wants every field of the key."""
+    fields = ",".join(f"{name}={quote(literal(value), safe='')}" for name, value in key.items())
+    return f"/data/{collection}({fields})"
+
+
+def search(collection: str, **fields: str) -> Call:
+    return Call(Intent.READ, "GET", f"/data/{collection}", (ACROSS, ("$filter", equal(**fields))))
+
+
+def read(path: str) -> Call:
+    return Call(Intent.READ, "GET", path, (ACROSS,))
+
+
+def create(collection: str, values: Mapping[str, Any]) -> Call:
+    return Call(Intent.CREATE, "POST", f"/data/{collection}", (ACROSS,), _ENCODER.encode(values), (_JSON,))
+
+
+def patch(target: Target, values: Mapping[str, Any]) -> Call:
+    headers = (_JSON, ("if-match", target.etag))
+    return Call(Intent.SET, "PATCH", target.path, (ACROSS,), _ENCODER.encode(values), headers)
+
+
+def delete(target: Target) -> Call:
+    return Call(Intent.SET, "DELETE", target.path, (ACROSS,), headers=(("if-match", target.etag or "*"),))
+
+
+def number(amount: int) -> Decimal:
+    """Ten-thousandths as a decimal, which is written as a JSON number without loss."""
+    return Decimal(amount).scaleb(-4)
+
+
+def date(ms: int | None) -> str:
+    """A date without a time: F+O means noon UTC. None is F+O's empty date."""
+    return EMPTY_DATE if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}T12:00:00Z"
+
+
+def same(held: object, wanted: object) -> bool:
+    """Whether F+O's value says the same: dates by day, numbers by value, a missing text is an empty one."""
+    if isinstance(wanted, Decimal | int):
+        return isinstance(held, Decimal | int) and held == wanted
+    text, other = str(held or ""), str(wanted)
+    if other.endswith("T12:00:00Z"):
+        return (text or EMPTY_DATE)[:10] == other[:10]
+    return text == other
+
+
+def differing(held: Entity, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `wanted` that F+O does not have yet."""
+    return {name: value for name, value in wanted.items() if not same(held.get(name), value)}
+
+
+def entity_of(reply: Reply) -> dict[str, Any]:
+    """One entity, with its ETag from the body or the header. Raises MalformedReplyError."""
+    entity = decode_object(reply)
+    entity.setdefault(ETAG, reply.headers.get("etag", ""))
+    return entity
+
+
+def page_of(reply: Reply, base_url: str, check: Callable[[dict[str, Any]], Entity]) -> EntityPage:
+    """The entities of one page, each checked. Raises MalformedReplyError.
+
+    A next page elsewhere than below `base_url` is refused: the token would go there.
+    """
+    page = decode_object(reply)
+    rows, following = page.get("value"), str(page.get("@odata.nextLink") or "")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise MalformedReplyError("expected an array of entities as `value`")
+    if following and not following.startswith(f"{base_url}/data/"):
+        raise MalformedReplyError(f"expected a next page below {base_url}/data/, got {following[:200]!r}")
+    return EntityPage([check(row) for row in rows], following.removeprefix(base_url))
+
+
+def text_of(entity: Entity, name: str) -> str:
+    """A text that an entity must have. Raises MalformedReplyError."""
+    value = entity.get(name)
+    if not isinstance(value, str) or not value:
+        raise MalformedReplyError(f"expected a text as {name}, got {value!r}")
+    return value
+
+
+def message_of(reply: Reply) -> str:
+    """F+O's own words: the infolog within `innererror` says more than the message. Tolerates any body."""
+    try:
+        answer = decode(reply)
+    except MalformedReplyError:
+        return reply.body[:1000].decode("utf-8", "replace")
+    if not isinstance(answer, dict):
+        return str(answer)
+    error = answer.get("error")
+    if isinstance(error, dict):
+        inner = error.get("innererror")
+        return str((inner.get("message") if isinstance(inner, dict) else "") or error.get("message") or error)
+    return str(answer.get("error_description") or error or answer)
+
+
+def refused_by_rules(reply: Reply) -> bool:
+    return message_of(reply).startswith(_REFUSED)

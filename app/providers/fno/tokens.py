@@ -1,0 +1,63 @@
+"""The access token of Microsoft Entra (client credentials): fetched once for all, renewed before it ends."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlencode
+
+from msgspec.structs import replace
+
+from app.providers.http import Link
+from app.providers.port import CallFailedError, Code, Lease
+from app.providers.redaction import Redaction
+from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode_object
+
+RENEW_BEFORE_S: Final = 60.0
+_SHARE_MAX: Final = 0.5
+"""A token that lives shorter than two minutes is renewed after half its life."""
+
+
+class Tokens:
+    """`link` leads to the token endpoint; `redaction` learns each token, so that none is ever shown."""
+
+    def __init__(self, link: Link, form: dict[str, str], redaction: Redaction, clock: Callable[[], float]) -> None:
+        body = urlencode({"grant_type": "client_credentials", **form}).encode()
+        content = ("content-type", "application/x-www-form-urlencoded")
+        self._call: Final = Call(Intent.READ, "POST", "", body=body, headers=(content,))
+        self._link, self._redaction, self._clock = link, redaction, clock
+        self._lock = asyncio.Lock()
+        self._token, self._renew_at = "", 0.0
+
+    async def get(self, lease: Lease) -> str:
+        """Raises CallFailedError, with `unauthorized` when the endpoint does not accept the application."""
+        async with self._lock:
+            if not self._token or self._clock() >= self._renew_at:
+                await self._fetch(lease)
+            return self._token
+
+    def forget(self, token: str) -> None:
+        """F+O refused this token; a newer one that another call fetched meanwhile stays."""
+        if self._token == token:
+            self._token = ""
+
+    async def _fetch(self, lease: Lease) -> None:
+        try:
+            token, lives_s = await self._link.ask(self._call, lease, _token_of)
+        except CallFailedError as failure:
+            if failure.result.code is Code.INVALID:
+                raise CallFailedError(replace(failure.result, code=Code.UNAUTHORIZED)) from failure
+            raise
+        self._redaction.learn("token", token)
+        self._token = token
+        self._renew_at = self._clock() + max(lives_s - RENEW_BEFORE_S, lives_s * _SHARE_MAX)
+
+
+def _token_of(reply: Reply) -> tuple[str, float]:
+    answer = decode_object(reply)
+    token, lives_s = answer.get("access_token"), answer.get("expires_in")
+    if not isinstance(token, str) or not token:
+        raise MalformedReplyError("expected a text as access_token")
+    try:
+        return token, float(str(lives_s))
+    except ValueError as exc:
+        raise MalformedReplyError(f"expected seconds as expires_in, got {lives_s!r}") from exc
