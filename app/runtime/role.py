@@ -24,13 +24,17 @@ class Record(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One record to be written. Without a `partition` it goes to the lane's own: an order's, in every topic."""
+    """One record to be written. Without a `partition` it goes to the lane's own: an order's, in every topic.
+
+    `timestamp` is in milliseconds since the epoch; without one it is the time of writing.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+    timestamp: int | None = None
 
 
 class Folded(NamedTuple):
@@ -63,9 +67,9 @@ class Lease(Protocol):
 class Job(NamedTuple):
     """Work that must wait for something outside. Jobs with the same `key` run in sequence, others side by side.
 
-    `provider` is the bulkhead: so many of one provider run at a time. `run` is awaited with the lane's lease, which must
-    be valid right before each request leaves; its result is folded when it comes. A job that is cancelled (rebalance,
-    stop) or dies with the process is run again by the next owner, from a fold with `repeated=True`.
+    `provider` is the bulkhead: so many of one provider run at a time. `run` is awaited with the lane's lease, which
+    must be valid right before each request leaves; its result is folded when it comes. A job that is cancelled
+    (rebalance, stop) or dies with the process is run again by the next owner, from a fold with `repeated=True`.
     """
 
     key: bytes
@@ -107,6 +111,17 @@ class Role(Protocol):
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         """What a source that has to be asked says. Called at intervals, on lane 0 alone; most roles return None."""
+
+
+class RoleKind(Protocol):
+    """A role as such: what its group is called and reads, and how to make the instance of a lane."""
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+
+    def for_lane(self, partition: int) -> Role:
+        """A new instance, for a lane that opens."""
 
 
 class LaneObserver(Protocol):

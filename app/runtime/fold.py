@@ -1,0 +1,201 @@
+"""One checkpoint in the making: what its records write, kept apart from the state until it is committed.
+
+A record contributes all that it did or nothing: one that cannot be used becomes a dead letter beside the others.
+No log and no clock is here; the lane commits what was gathered.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from datetime import UTC, datetime
+
+from app.errors import RecordError
+from app.events.ids import derive, partition_of
+from app.runtime.jobs import Pending
+from app.runtime.role import DEAD_LETTER, FORWARDED, Folded, Job, Output, Record, Role
+from app.runtime.state import LaneState, View
+
+RECORD_OVERHEAD_BYTES = 128
+"""What Kafka's framing adds to a record at most, apart from its headers."""
+HEADER_OVERHEAD_BYTES = 8
+DETAIL_CHARACTERS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FoldLimits:
+    """`record_bytes_max`: an input record. `output_bytes_max`: one written record, below what the broker takes."""
+
+    record_bytes_max: int = 1 << 20
+    output_bytes_max: int = 7 << 20
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """What the next transaction holds, over the state that its records see."""
+
+    state: InitVar[LaneState]
+    view: View = field(init=False)
+    outputs: list[Output] = field(default_factory=list)
+    changes: dict[bytes, bytes | None] = field(default_factory=dict)
+    final: set[bytes] = field(default_factory=set)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    dead: list[str] = field(default_factory=list)
+    records: int = 0
+    forwarded: int = 0
+    size: int = 0
+
+    def __post_init__(self, state: LaneState) -> None:
+        self.view = View(state, self.changes)
+
+    def add(self, folded: Folded, size: int) -> None:
+        """Take over what one record did."""
+        self.records += 1
+        self.size += size
+        self.outcomes[folded.outcome] = self.outcomes.get(folded.outcome, 0) + 1
+        self.outputs += folded.outputs
+        if folded.changes:
+            self.changes.update(folded.changes)
+            if folded.settled:
+                self.final.update(folded.changes)
+
+
+class Folder:
+    """Folds the records of one lane into a checkpoint."""
+
+    def __init__(
+        self, role: Role, lane: tuple[int, int], limits: FoldLimits, dead_letters: int, now_ms: Callable[[], int]
+    ) -> None:
+        """`lane` is the partition and how many there are, `dead_letters` how many partitions that topic has."""
+        self._role, self._limits, self._now_ms = role, limits, now_ms
+        self._partition, self._partitions = lane
+        self._dead_partition = self._partition % dead_letters
+
+    def owner(self, record: Record, checkpoint: Checkpoint) -> Record | None:
+        """The record with its owner's key, if this lane folds it; otherwise what becomes of it is in the checkpoint."""
+        try:
+            if size_of(record.key, record.value, record.headers) > self._limits.record_bytes_max:
+                raise RecordError("too-large", _too_large(record, self._limits.record_bytes_max))
+            key = self._role.owner_key(record)
+            if key is None:
+                raise RecordError("no-key", "neither key nor value names an order: set the order id as the key")
+        except Exception as exc:
+            self.bury(record, exc, checkpoint)
+            return None
+        owner = partition_of(key, self._partitions)
+        if owner != self._partition:
+            checkpoint.add(Folded((forward(record, key, owner),), outcome="forwarded"), len(record.value or b""))
+            checkpoint.forwarded += 1
+            return None
+        return record if record.key == key else record._replace(key=key)
+
+    def fold(self, pending: Pending, checkpoint: Checkpoint, *, repeated: bool) -> Job | None:
+        """Fold a record of this lane; a job it asks for is returned. Raises Cold when a settled value is needed."""
+        try:
+            folded = self._role.fold(pending.record, checkpoint.view, repeated=repeated)
+            if isinstance(folded, Job):
+                return folded
+            checkpoint.add(folded, self.measure(folded))
+        except Exception as exc:
+            self.bury(pending.original, exc, checkpoint)
+        return None
+
+    def settle(self, folded: Folded, original: Record, checkpoint: Checkpoint) -> None:
+        """Take over what a job found."""
+        try:
+            checkpoint.add(folded, self.measure(folded))
+        except RecordError as exc:
+            self.bury(original, exc, checkpoint)
+
+    def bury(self, record: Record, problem: Exception, checkpoint: Checkpoint) -> None:
+        """Make the record a dead letter."""
+        code, detail = _describe(problem)
+        letter = dead_letter(record, code, detail, self._role.name, self._now_ms())
+        letter = _fit(letter, self._limits.output_bytes_max)._replace(partition=self._dead_partition)
+        checkpoint.add(Folded((letter,), outcome="dead-letter"), size_of(letter.key, letter.value, letter.headers))
+        checkpoint.dead.append(code)
+
+    def measure(self, folded: Folded) -> int:
+        """Bytes of all that the record writes. Raises RecordError for a record that the broker would refuse."""
+        limit, total = self._limits.output_bytes_max, 0
+        for output in folded.outputs:
+            size = size_of(output.key, output.value, output.headers)
+            if size > limit:
+                raise RecordError("output-too-large", f"{size} bytes for {output.topic}, the limit is {limit}")
+            total += size
+        for key, value in folded.changes.items():
+            size = RECORD_OVERHEAD_BYTES + len(key) + len(value or b"")
+            if size > limit:
+                raise RecordError("output-too-large", f"a ledger entry has {size} bytes, more than {limit}")
+            total += size
+        return total
+
+
+def size_of(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
+    """Bytes of a record on the wire, rounded up."""
+    size = RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+    for name, content in headers:
+        size += HEADER_OVERHEAD_BYTES + len(name) + len(content or b"")
+    return size
+
+
+def origin(record: Record) -> str:
+    """Where the record lies: topic/partition/offset."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def forward(record: Record, key: bytes, owner: int) -> Output:
+    """The record for the lane of its order: unchanged, marked, with the key and an id that tells its first place.
+
+    A structured CloudEvent has its id inside and gets no other.
+    """
+    headers = list(record.headers)
+    names = dict(headers)
+    if FORWARDED not in names:
+        headers.append((FORWARDED, origin(record).encode()))
+    structured = names.get("content-type", b"").startswith(b"application/cloudevents")
+    if "ce_id" not in names and not structured:
+        headers.append(("ce_id", derive(record.topic, f"{record.partition}/{record.offset}").encode()))
+    return Output(record.topic, key, record.value, headers, owner, record.timestamp)
+
+
+def dead_letter(record: Record, code: str, detail: str, role: str, now_ms: int) -> Output:
+    """The original bytes with why and where from: enough to look at the record, and to send it again."""
+    marks: Mapping[str, bytes | None] = {
+        "code": code.encode(),
+        "detail": detail[:DETAIL_CHARACTERS_MAX].encode(errors="replace"),
+        "topic": record.topic.encode(),
+        "partition": str(record.partition).encode(),
+        "offset": str(record.offset).encode(),
+        "timestamp": str(record.timestamp).encode(),
+        "key": record.key,
+        "role": role.encode(),
+        "at": _rfc3339(now_ms).encode(),
+    }
+    headers = [*record.headers, *((f"waybill-dead-{name}", mark) for name, mark in marks.items() if mark is not None)]
+    return Output(DEAD_LETTER, origin(record).encode(), record.value, headers)
+
+
+def _fit(letter: Output, limit: int) -> Output:
+    """A dead letter that the broker takes: of a record near the broker's own limit, the beginning and the length."""
+    excess = size_of(letter.key, letter.value, letter.headers) - limit
+    if excess <= 0:
+        return letter
+    ours = [(name, mark) for name, mark in letter.headers if name.startswith("waybill-dead-") and len(mark) <= 4096]
+    value = letter.value or b""
+    headers = [*ours, ("waybill-dead-truncated", str(len(value)).encode())]
+    return letter._replace(value=value[: limit // 2], headers=headers)
+
+
+def _too_large(record: Record, limit: int) -> str:
+    size = size_of(record.key, record.value, record.headers)
+    return f"the record has {size} bytes, more than {limit} (WAYBILL_RECORD_BYTES_MAX)"
+
+
+def _rfc3339(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _describe(problem: Exception) -> tuple[str, str]:
+    """The dead letter's code and sentence."""
+    if isinstance(problem, RecordError):
+        return problem.code, problem.detail
+    return "error", f"{type(problem).__name__}: {problem}"

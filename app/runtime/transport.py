@@ -1,0 +1,190 @@
+"""What Faust has to be told so that its agents can feed lanes: a subclass of its aiokafka transport.
+
+One Message per fetched batch of a partition, whole transactions only, partition n of every input at the same worker,
+and reading that goes on where the lane says. tests/kafka/test_pins.py holds every internal of Faust relied on here.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import aiokafka
+import faust
+from aiokafka import TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faust.events import Event
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from app.errors import LaneError
+from app.runtime.kafka_log import record_of
+from app.runtime.role import Record
+
+FETCH_WAIT_MS = 500
+HELD_FETCH_WAIT_S = 0.05
+"""Seconds that a fetch waits while some partition is held back, so that it is fetched soon after it is released."""
+
+
+class Fetched(NamedTuple):
+    """Records of one partition, in order. The fetch began at `start`: nothing lies between it and the first record."""
+
+    start: int
+    records: list[Record]
+
+
+class Lanes(Protocol):
+    """What the transport asks of the lanes."""
+
+    def held(self, partition: int) -> bool:
+        """Whether nothing may be fetched for the lane: it is not open yet, or has enough to do."""
+
+    def offsets(self) -> Mapping[tuple[str, int], int]:
+        """Where the lanes go on reading that are open and do not read yet."""
+
+    def release(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Reading goes on there."""
+
+    async def revoke(self) -> None:
+        """A rebalance begins."""
+
+    async def assign(self, partitions: set[tuple[str, int]]) -> None:
+        """A rebalance ended."""
+
+    def fail(self, problem: BaseException) -> None:
+        """End the process."""
+
+
+class BatchConsumer(driver.Consumer):
+    """Faust's consumer, a batch at a time, steered by the lanes."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        transport: Any = self.transport
+        self._lanes: Lanes = transport.lanes
+        self._starts: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> "BatchConsumerThread":
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super().on_partitions_revoked(revoked)
+        await self._lanes.revoke()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await self._lanes.assign({(tp.topic, tp.partition) for tp in assigned})
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go to where the lanes are: the group's committed offsets are a hint for people."""
+        await self.read_on()
+        return dict(self._starts)
+
+    async def read_on(self) -> None:
+        """Let the open lanes that do not read yet begin to, where they are."""
+        mine = self.assignment()
+        offsets = {TP(*place): offset for place, offset in self._lanes.offsets().items() if TP(*place) in mine}
+        await self._thread.seek_wait(offsets)
+        self._starts.update(offsets)
+        self._lanes.release({(tp.topic, tp.partition): offset for tp, offset in offsets.items()})
+
+    async def committed(self, topics: tuple[str, ...], partition: int) -> Mapping[str, int | None]:
+        """The group's committed offset of the partition in each topic."""
+        thread: Any = self._thread
+        return {topic: await thread.committed(TP(topic, partition)) for topic in topics}
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        active = active_partitions or set()
+        free = {tp for tp in active if not self._lanes.held(tp.partition)}
+        if not free:
+            await self.sleep(HELD_FETCH_WAIT_S)
+            return {}
+        return await super()._getmany(free, timeout if len(free) == len(active) else HELD_FETCH_WAIT_S)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        records, _ = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if not records or self.should_stop or not self.flow_active:
+            return
+        for tp, batch in records.items():
+            if self.app.consumer_generation_id != generation or not self.flow_active:
+                return
+            if batch:
+                yield tp, self._message(tp, batch)
+
+    def _message(self, tp: TP, batch: list[Any]) -> Any:
+        start = self._starts.get(tp, batch[0].offset)
+        if batch[0].offset < start:
+            self._lanes.fail(
+                LaneError(
+                    f"{tp.topic}/{tp.partition} went back from offset {start} to {batch[0].offset}: it was deleted and"
+                    " created again, or lost its end; the lane must be opened anew"
+                )
+            )
+        self._starts[tp] = batch[-1].offset + 1
+        message: Any = self._to_message(tp, batch[-1])
+        message.value = Fetched(start, [record_of(raw) for raw in batch])
+        return message
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """No gaps: a lane acknowledges its batches in order. (Faust's own counts a batch's last offset twice and then
+        moves the group's offset by one batch for each commit interval.)"""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acknowledged = self._acked[tp]
+        if not acknowledged:
+            return None
+        highest: int = max(acknowledged)
+        acknowledged.clear()
+        self._acked_index[tp].clear()
+        return highest + 1
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """Makes the consumer: read_committed, and RangePartitionAssignor, which keeps partition n of all inputs together.
+
+    (Faust would take RoundRobin, which scatters them, and read what is not committed.)
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        conf = self.app.conf
+        self._assignor = RangePartitionAssignor
+        return aiokafka.AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[RangePartitionAssignor],
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=conf.broker_max_poll_records,
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+        )
+
+    async def committed(self, tp: TP) -> int | None:
+        found: int | None = await self.call_thread(self._ensure_consumer().committed, TopicPartition(*tp))
+        return found
+
+
+class BatchTransport(driver.Transport):
+    """Install with `app.transport = BatchTransport(...)` before anything asks for the app's consumer."""
+
+    Consumer = BatchConsumer
+
+    def __init__(self, *arguments: Any, lanes: Lanes, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.lanes = lanes
+
+
+class BatchSchema(faust.Schema[None, Fetched]):
+    """Hands a batch to the agent as it is."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        async def decode(message: Any, **_: Any) -> Event:
+            return Event(app, None, message.value, message.headers, message)
+
+        return decode

@@ -1,0 +1,57 @@
+"""Ends a process whose lanes stand still although records wait: a known ill of Faust, and of brokers that went away.
+
+It looks at the ends of the inputs itself, on a connection of the lane's own, so that a consumer that sleeps is noticed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.errors import LaneError
+from app.runtime.lane import Lane
+from app.runtime.role import LaneObserver
+
+
+@dataclass(slots=True)
+class _Seen:
+    commits: int
+    since: float
+
+
+@dataclass(slots=True)
+class Watchdog:
+    """`commit_age_max_s`: seconds that a lane may be behind without a commit."""
+
+    commit_age_max_s: float
+    monotonic: Callable[[], float]
+    observer: LaneObserver
+    fail: Callable[[BaseException], None]
+    _seen: dict[Lane, _Seen] = field(default_factory=dict)
+
+    async def watch(self, lanes: Callable[[], list[Lane]], every_s: float) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.look([lane for lane in lanes() if lane.opened and not lane.suspended])
+
+    async def look(self, lanes: list[Lane]) -> None:
+        """Look at each lane once. A broker that does not answer fails in the lane's log, after the limit there."""
+        self._seen = {lane: self._seen[lane] for lane in lanes if lane in self._seen}
+        for lane in lanes:
+            try:
+                behind = await lane.behind()
+            except LaneError as exc:
+                self.fail(exc)
+                return
+            for topic, (position, end) in behind.items():
+                self.observer.lag(topic, lane.partition, position, end)
+            self._judge(lane, lane.busy or any(position < end for position, end in behind.values()))
+
+    def _judge(self, lane: Lane, waits: bool) -> None:
+        now = self.monotonic()
+        seen = self._seen.setdefault(lane, _Seen(lane.commits, now))
+        if not waits or seen.commits != lane.commits:
+            self._seen[lane] = _Seen(lane.commits, now)
+        elif now - seen.since > self.commit_age_max_s:
+            age = f"{lane.name} has committed nothing for {now - seen.since:.0f} s although records wait for it"
+            self.fail(LaneError(f"{age}: the consumer or a job stands still"))
