@@ -7,10 +7,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from app.domain.order import Order
+from app.errors import SettingError
 from app.providers.bigcommerce import actions
 from app.providers.bigcommerce.cursor import Cursor, Listed, parse, write
 from app.providers.bigcommerce.orders import refuse, to_order
-from app.providers.http import Link, Timeouts, open_client
+from app.providers.http import Link, Timeouts, checked_base, open_client
 from app.providers.port import Action, Always, CallFailedError, Code, Lease, Outcome, Page, RefusedOrder, Result
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, Reply
@@ -181,3 +182,12 @@ def _shop_time(reply: Reply) -> int | None:
         return int(parsedate_to_datetime(reply.headers.get("date", "")).timestamp())
     except ValueError:
         return None
+
+
+def open_provider(values: Mapping[str, str]) -> BigCommerce:
+    """From the settings of the manifest. Raises SettingError."""
+    store = values["STORE_HASH"]
+    if not store.isalnum():
+        raise SettingError(f"WAYBILL_BIGCOMMERCE_STORE_HASH={store!r}: a store's hash is letters and digits")
+    base_url = checked_base("WAYBILL_BIGCOMMERCE_BASE_URL", values["BASE_URL"])
+    return BigCommerce(base_url, store, values["ACCESS_TOKEN"])

@@ -1,7 +1,7 @@
 """Finance + Operations over HTTP: sales orders are created and changed by the rows of dual-write."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from app.dualwrite.apply import Plan
@@ -10,7 +10,7 @@ from app.providers.fno import actions, odata
 from app.providers.fno.session import Session
 from app.providers.fno.tokens import Tokens
 from app.providers.fno.upsert import Upsert
-from app.providers.http import Link, Timeouts, open_client
+from app.providers.http import Link, Timeouts, checked_base, open_client
 from app.providers.port import Action, CallFailedError, Lease, Result
 from app.providers.redaction import Redaction
 
@@ -63,3 +63,10 @@ class Fno:
             return await Upsert(self._session, row, plan, lease).run()
         except CallFailedError as failure:
             return failure.result
+
+
+def open_provider(values: Mapping[str, str]) -> Fno:
+    """From the settings of the manifest. Raises SettingError."""
+    base_url = checked_base("WAYBILL_FNO_BASE_URL", values["BASE_URL"])
+    token_url = checked_base("WAYBILL_FNO_TOKEN_URL", values["TOKEN_URL"])
+    return Fno(base_url, token_url, values["CLIENT_ID"], values["CLIENT_SECRET"])

@@ -1,0 +1,69 @@
+"""What a provider says about itself in its manifest.yaml: actions, events, settings. Unknown keys are errors."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.errors import DefinitionError
+
+_Text = Annotated[str, Field(min_length=1)]
+_SETTING: Final = r"^[A-Z][A-Z0-9_]*$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ManifestAction(_Part):
+    """`idempotency` says what carries the key on the wire, so that a repeated action has one effect."""
+
+    name: _Text
+    event: Literal["fulfillment requested", "billing requested", "channel update requested", "sourcing requested"]
+    through: Literal["http", "dual-write", "kafka"]
+    idempotency: _Text
+    maps: tuple[_Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _maps_for_dual_write(self) -> "ManifestAction":
+        if (self.through == "dual-write") != bool(self.maps):
+            raise ValueError("maps are named by actions through dual-write, and by no other")
+        return self
+
+
+class ManifestSetting(_Part):
+    """Given by the environment variable WAYBILL_<PROVIDER>_<NAME>. All are required."""
+
+    name: str = Field(pattern=_SETTING)
+    meaning: _Text
+    secret: bool = False
+
+
+class Manifest(_Part):
+    """`capabilities` and `exemptions` give a reason each: a card of the contract is skipped only for one of them."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: _Text
+    wire: _Text
+    actions: tuple[ManifestAction, ...] = Field(min_length=1)
+    events: tuple[_Text, ...]
+    settings: tuple[ManifestSetting, ...] = Field(min_length=1)
+    capabilities: Mapping[str, _Text] = {}
+    exemptions: Mapping[str, _Text] = {}
+
+    def variable(self, setting: str) -> str:
+        """The environment variable of a setting."""
+        return f"WAYBILL_{self.name.upper()}_{setting}"
+
+
+def parse_manifest(text: str, file: str) -> Manifest:
+    """The manifest of a text. Raises DefinitionError that names file, path and the fix."""
+    try:
+        return Manifest.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as exc:
+        raise DefinitionError(file, "(file)", f"not YAML: {exc}", "mind the indentation and quotes") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        path = ".".join(str(part) for part in first["loc"]) or "(file)"
+        raise DefinitionError(file, path, first["msg"], "see the fields of app/providers/manifest.py") from exc

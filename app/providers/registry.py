@@ -1,0 +1,96 @@
+"""Which providers there are, which are set up, and how one is opened. Folders are discovered by their manifest.yaml."""
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Final, cast
+
+from app import resources
+from app.errors import DefinitionError, SettingError
+from app.flows.setup import ActionSpec, Setup
+from app.providers.manifest import Manifest, parse_manifest
+from app.providers.port import Provider, Source
+from app.settings import Settings
+
+PULL: Final = "pull"
+"""The capability of a provider that orders are pulled from."""
+
+
+@cache
+def load_manifests() -> Mapping[str, Manifest]:
+    """Every manifest by provider. Raises DefinitionError."""
+    manifests: dict[str, Manifest] = {}
+    for file, text in resources.manifest_files().items():
+        manifest = parse_manifest(text, file)
+        folder = PurePosixPath(file).parent.name
+        if manifest.name != folder:
+            raise DefinitionError(file, "name", f"{manifest.name!r} is not the folder's name", f"call it {folder!r}")
+        manifests[folder] = manifest
+    return manifests
+
+
+def active(environ: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """The providers whose settings are all given. Raises SettingError when only some of one are."""
+    return tuple(manifest for manifest in load_manifests().values() if _is_active(manifest, environ))
+
+
+def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
+    """What flows may use: the actions and events of active providers, and the enabled dual-write maps (S1, S2)."""
+    providers = active(environ)
+    return Setup(
+        actions={manifest.name: _specs(manifest) for manifest in providers},
+        events={manifest.name: frozenset(manifest.events) for manifest in providers},
+        maps=frozenset(settings.maps),
+    )
+
+
+def build(name: str, environ: Mapping[str, str]) -> Provider:
+    """The client of an active provider; whoever builds it closes it. Raises SettingError."""
+    manifest = _manifest(name)
+    if not _is_active(manifest, environ):
+        variables = ", ".join(manifest.variable(setting.name) for setting in manifest.settings)
+        raise SettingError(f"{name} is not set up: set {variables}")
+    values = {setting.name: _value(manifest, setting.name, environ) for setting in manifest.settings}
+    client = importlib.import_module(f"app.providers.{name}.client")
+    return cast(Provider, client.open_provider(values))
+
+
+def build_source(name: str, environ: Mapping[str, str]) -> Source:
+    """The client of an active provider that orders are pulled from. Raises SettingError."""
+    if PULL not in _manifest(name).capabilities:
+        raise SettingError(f"no orders are pulled from {name}; its manifest has no capability {PULL!r}")
+    return cast(Source, build(name, environ))
+
+
+def _manifest(name: str) -> Manifest:
+    manifests = load_manifests()
+    if name not in manifests:
+        raise SettingError(f"no provider {name!r}; there are {', '.join(manifests)}")
+    return manifests[name]
+
+
+def _is_active(manifest: Manifest, environ: Mapping[str, str]) -> bool:
+    given = {
+        setting.name: bool(environ.get(manifest.variable(setting.name), "").strip()) for setting in manifest.settings
+    }
+    if any(given.values()) and not all(given.values()):
+        missing = ", ".join(manifest.variable(name) for name, there in given.items() if not there)
+        raise SettingError(f"{manifest.name} is set up in part: set {missing}, or unset its other variables")
+    return all(given.values())
+
+
+def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:
+    """A setting without surrounding space. Raises SettingError, without the value, if no header can carry it."""
+    variable = manifest.variable(name)
+    value = environ[variable].strip()
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingError(f"{variable}: has a space, a line break or a character that is not ASCII; copy it again")
+    return value
+
+
+def _specs(manifest: Manifest) -> dict[str, ActionSpec]:
+    return {
+        action.name: ActionSpec(manifest.name, action.name, action.event, action.through, action.maps)
+        for action in manifest.actions
+    }
