@@ -14,6 +14,7 @@ from app.errors import DefinitionError
 CHARACTERS_MAX: Final = 65_536
 DEPTH_MAX: Final = 24
 NODES_MAX: Final = 10_000
+KEY_MAX: Final = 100
 WHOLE_FILE: Final = "(file)"
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -59,7 +60,7 @@ class _Reader:
     def _node(self, event: yaml.Event, path: str, depth: int) -> Node:
         self._limit(event, path, depth)
         if isinstance(event, yaml.ScalarEvent):
-            return None if event.style is None and event.value in _NULLS else str(event.value)
+            return None if not event.style and event.value in _NULLS else str(event.value)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path, depth)
         return self._mapping(path, depth)
@@ -85,8 +86,8 @@ class _Reader:
         entries: dict[str, Node] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, path, depth + 1)
-            if not isinstance(key, str):
-                raise self._error(path, "a key that is not text", "write keys as plain words")
+            if not isinstance(key, str) or len(key) > KEY_MAX:
+                raise self._error(path, f"a key that is not text of at most {KEY_MAX} characters", "write plain words")
             where = f"{path}.{key}" if path else key
             if key in entries:
                 raise self._error(where, "the key is there twice", "keep one of them")

@@ -42,5 +42,5 @@ def shown(node: Node) -> str:
     if node is None:
         return "nothing"
     if isinstance(node, str):
-        return f"`{node[:60]}`"
+        return f"`{node[:60]}`" if node else "an empty text"
     return "a list" if isinstance(node, list) else "a mapping"

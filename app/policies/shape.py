@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
 from app.policies.document import WHOLE_FILE, Node
 from app.policies.fields import Scope
@@ -59,7 +58,7 @@ def shaped(model: type[Shape], node: Node, path: str, problems: Problems) -> Sha
         return model.model_validate({key: value for key, value in node.items() if value is not None})
     except ValidationError as exc:
         for error in exc.errors(include_url=False, include_context=False):
-            problem, fix = _words(error, model, node)
+            problem, fix = _words(error["type"], str(error["loc"][0]), model, node)
             problems.add(_joined(path, error["loc"]), problem, fix)
         return None
 
@@ -70,15 +69,13 @@ def _joined(path: str, location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _words(error: ErrorDetails, model: type[BaseModel], node: dict[str, Node]) -> tuple[str, str]:
-    key = str(error["loc"][0])
-    if error["type"] == "missing":
+def _words(error: str, key: str, model: type[BaseModel], node: dict[str, Node]) -> tuple[str, str]:
+    if error == "missing":
         return "the key is missing", f"add `{key}: {_EXAMPLES[key][0]}`"
-    if error["type"] == "extra_forbidden":
+    if error == "extra_forbidden":
         return f"there is no key `{key[:60]}`", suggest(key, model.model_fields)
-    if error["type"] == "enum":
-        value = node[key]
-        return f"{shown(value)} is not a known value", suggest(str(value), _EXAMPLES[key])
+    if error == "enum":
+        return f"{shown(node[key])} is not a known value", suggest(str(node[key]), _EXAMPLES[key])
     return f"{shown(node[key])} cannot be used", _FIXES[key]
 
 
