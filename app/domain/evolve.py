@@ -70,29 +70,31 @@ def overtaken(state: OrderState, event: str) -> bool:
 
 
 def lines_moved(state: OrderState, event: str, quantities: Sequence[LineQuantity]) -> tuple[Order, tuple[Partial, ...]]:
-    """The order with the lines moved that reached the milestone `event` in full, and what is known of those that did so
-    in part.
+    """The order with the lines moved that reached `event` in full, and what is known of those that did in part.
 
     Quantities add up over several documents; 0 means all that is left of the line. No `quantities` means every line;
-    then lines that have no row for the event (canceled ones) stay. A line that is held stays so when the event is
-    overtaken: it was there before the hold. Raises RecordError when a named line is unknown or has no row.
+    then lines that have no row for the event (canceled ones) stay. A line that is held stays so when the event is overtaken:
+    it was there before the hold. Raises RecordError when a named line is unknown or has no row.
     """
     order, late = state.order, overtaken(state, event)
+    if not quantities:
+        partials = tuple([partial for partial in state.partials if partial.event != event])
+        return _with_lines(order, [_line_moved(line, event, late) for line in order.lines]), partials
     named = _named(order, quantities)
-    partials = {(partial.line_id, partial.event): partial for partial in state.partials}
+    known = {(partial.line_id, partial.event): partial for partial in state.partials}
     lines = []
     for line in order.lines:
-        if late and line.state == _HELD:
-            lines.append(line)
-        elif named is None:
-            lines.append(_line_after(line, event) if (line.state, line.reason, event) in _ROWS else line)
-        elif line.line_id in named:
-            lines.append(_line_progressed(line, event, named[line.line_id], partials))
-        else:
-            lines.append(line)
-    if named is None:
-        partials = {key: partial for key, partial in partials.items() if partial.event != event}
-    return _with_lines(order, lines), tuple(partials.values())
+        if line.line_id in named and not (late and line.state == _HELD):
+            line = _line_progressed(line, event, named[line.line_id], known)
+        lines.append(line)
+    return _with_lines(order, lines), tuple(known.values())
+
+
+def _line_moved(line: Line, event: str, late: bool) -> Line:
+    after = _ROWS.get((line.state, line.reason, event))
+    if after is None or (late and line.state == _HELD):
+        return line
+    return replace(line, state=after[0], reason=after[1])
 
 
 def _with_lines(order: Order, lines: list[Line]) -> Order:
@@ -102,11 +104,8 @@ def _with_lines(order: Order, lines: list[Line]) -> Order:
     return replace(order, lines=tuple(lines))
 
 
-def _named(order: Order, quantities: Sequence[LineQuantity]) -> dict[str, int] | None:
-    """Line id -> quantity reported, 0 for all that is left; None when no line is named. A line may be named by its
-    reference."""
-    if not quantities:
-        return None
+def _named(order: Order, quantities: Sequence[LineQuantity]) -> dict[str, int]:
+    """Line id -> quantity reported, 0 for all that is left. A line may be named by its reference."""
     ids = {line.reference: line.line_id for line in order.lines if line.reference}
     ids.update((line.line_id, line.line_id) for line in order.lines)
     named: dict[str, int] = {}
@@ -140,7 +139,7 @@ def _line_after(line: Line, event: str) -> Line:
             f"{event!r} is not expected while line {line.line_id!r} is {line.state!r} ({line.reason!r}): "
             "no row in the transition table",
         ) from None
-    if after is None or RANKS.get((line.state, line.reason), 0) > MILESTONES.get(event, 99):
+    if after is None:
         return line
     return replace(line, state=after[0], reason=after[1])
 

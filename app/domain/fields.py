@@ -3,6 +3,7 @@ Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Final
 
 from msgspec.structs import replace
@@ -12,11 +13,25 @@ from app.errors import RecordError
 
 TEXT_MAX: Final = 500
 """Characters of one value."""
+NUMBER_MAX: Final = 1 << 63
+"""Numbers inside are 64-bit on the wire and in the ledger."""
 ADDRESS_FIELDS: Final = frozenset(Address.__struct_fields__)
 LINE_FIELDS: Final = ("site", "warehouse")
 ORDER_FIELDS: Final = frozenset({"company", "invoice_customer", "customer", "site", "warehouse", "requested_ship_date"})
-MAPPED: Final = ("company", "invoice_customer", "site", "warehouse", "requested_ship_date", "ship_to")
-"""Fields of the order that dual-write maps to F+O; of a line it maps LINE_FIELDS."""
+
+_mapped = attrgetter("company", "invoice_customer", "site", "warehouse", "requested_ship_date", "ship_to")
+
+
+def mapped_fields_differ(before: Order, after: Order) -> bool:
+    """Whether a field differs that dual-write maps to F+O and that can be changed here."""
+    if before is after:
+        return False
+    if _mapped(before) != _mapped(after) or len(before.lines) != len(after.lines):
+        return True
+    for old, new in zip(before.lines, after.lines, strict=True):
+        if old.site != new.site or old.warehouse != new.warehouse:
+            return True
+    return False
 
 
 def changed(order: Order, values: Mapping[str, str]) -> tuple[Order, tuple[str, ...]]:
@@ -35,6 +50,17 @@ def changed(order: Order, values: Mapping[str, str]) -> tuple[Order, tuple[str, 
             names.append(name)
         order = after
     return order, tuple(names)
+
+
+def check_bounds(order: Order) -> None:
+    """Raises RecordError("invalid") when the order holds a number that no record or ledger can carry."""
+    numbers = {"requested_ship_date": order.requested_ship_date or 0}
+    numbers |= {name: getattr(order, name) for name in ("subtotal", "shipping", "tax", "discount", "total")}
+    for line in order.lines:
+        numbers |= {f"lines.{line.line_id}.{name}": getattr(line, name) for name in ("quantity", "unit_price", "total")}
+    for name, number in numbers.items():
+        if abs(number) >= NUMBER_MAX:
+            raise RecordError("invalid", f"{name}: {number} is too large for a record")
 
 
 def _set(order: Order, name: str, text: str) -> Order:

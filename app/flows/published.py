@@ -4,7 +4,6 @@ An order keeps the version it started with, so the file of an older version stay
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import Final
 
 from app.domain.order import OrderState
@@ -67,7 +66,7 @@ def check_all(files: Mapping[str, str], policies: Collection[str], setup: Setup)
     specs: list[FlowSpec] = []
     problems: list[DefinitionError] = []
     for file, text in files.items():
-        if PurePosixPath(file).name == ROUTING_FILE:
+        if _is_routing(file):
             continue
         try:
             specs.append(load(text, file))
@@ -83,14 +82,18 @@ def check_all(files: Mapping[str, str], policies: Collection[str], setup: Setup)
 
 
 def _read(files: Mapping[str, str]) -> tuple[list[FlowSpec], tuple[str, str]]:
-    flows = [load(text, file) for file, text in files.items() if PurePosixPath(file).name != ROUTING_FILE]
+    flows = [load(text, file) for file, text in files.items() if not _is_routing(file)]
     return flows, _routing(files)
+
+
+def _is_routing(file: str) -> bool:
+    return file.rpartition("/")[2] == ROUTING_FILE
 
 
 def _routing(files: Mapping[str, str]) -> tuple[str, str]:
     """Text and path of the routing policy."""
     for file, text in files.items():
-        if PurePosixPath(file).name == ROUTING_FILE:
+        if _is_routing(file):
             return text, file
     raise DefinitionError(ROUTING_FILE, "(file)", "there is no routing policy", f"add app/flows/{ROUTING_FILE}")
 

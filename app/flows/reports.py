@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.evolve import lines_moved, moved, overtaken, reached, row, shared_milestone
+from app.domain.fields import changed, check_bounds
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import Line, Order
 from app.dualwrite.fields import REMOVED, assign
@@ -22,10 +23,8 @@ from app.flows.run import Run
 REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed"})
 _AT: Final = {rank: event for event, rank in MILESTONES.items()}
 _HEADER_ONLY: Final = frozenset({"order confirmed", "order changed"})
-_FIXED: Final = frozenset(
-    {"order_id", "origin", "source_ref", "ready_to_sync", "lines", "ship_to", "bill_to", "placed_at"}
-)
-_FIXED_ANYWHERE: Final = frozenset({"state", "reason", "line_id"})
+_FIXED: Final = frozenset({"source_ref", "placed_at", "channel"})
+_HANDLED_HERE: Final = frozenset({"company"})
 
 
 def provider_event(run: Run, body: ProviderEvent) -> str:
@@ -75,15 +74,12 @@ def _fields_changed(run: Run, body: ProviderEvent) -> str:
     """Take over fields that changed at the ERP. The company is read-only once set, there as well as here."""
     before = run.state.order
     row(before.state, before.reason, body.event)
-    for path in body.values:
-        head, _, name = path.rpartition(".")
-        if name in _FIXED_ANYWHERE or (not head and name in _FIXED):
-            raise RecordError("unknown-field", f"values: {path!r} is not a provider's to change")
-    after = assign(before, body.values)
-    if before.company is not None and after.company != before.company:
-        raise RecordError(
-            "read-only", f"company is read-only once set: it is {before.company!r}, {after.company!r} is refused"
-        )
+    after = assign(before, {path: text for path, text in body.values.items() if path not in _HANDLED_HERE})
+    if "company" in body.values:
+        after, _ = changed(after, {"company": body.values["company"]})
+    if fixed := _FIXED.intersection(body.values):
+        raise RecordError("unknown-field", f"values: {', '.join(sorted(fixed))} is not a provider's to change")
+    check_bounds(after)
     after = _placed(before, after)
     if after == before:
         return "no field differs from what is known"

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.evolve import changed_lines, expects, is_final, moved, reached, recorded, traced
-from app.domain.fields import LINE_FIELDS, MAPPED
+from app.domain.fields import mapped_fields_differ
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
 from app.dualwrite.gate import missing
@@ -251,12 +251,6 @@ class Run:
         return replace(state, timers=timers, settled_at=settled)
 
     def synced(self) -> bool:
-        """Whether F+O must hear of it: asked for by an action, or a mapped field of a ready order changed on our
-        side."""
+        """Whether F+O must hear of it: an action asked, or a mapped field of a ready order changed on our side."""
         after = self.state.order
-        return self.requested_sync or (after.ready_to_sync and _mapped(self.known_there) != _mapped(after))
-
-
-def _mapped(order: Order) -> tuple[object, ...]:
-    lines = [tuple([getattr(line, name) for name in LINE_FIELDS]) for line in order.lines]
-    return (*[getattr(order, name) for name in MAPPED], lines)
+        return self.requested_sync or (after.ready_to_sync and mapped_fields_differ(self.known_there, after))
