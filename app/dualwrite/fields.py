@@ -5,6 +5,7 @@ epoch, None is empty text. A line that is gone has the path `lines.<line id>.rem
 fields.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
@@ -23,6 +24,7 @@ _FIXED: Final = frozenset(
 )
 """Fields that no change of F+O sets: identity, parts that have paths of their own, what only the flow decides."""
 _PLACES: Final = len(str(AMOUNT_SCALE)) - 1
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,4})?")
 
 
 def changed(before: Order, after: Order, header: Sequence[str], line: Sequence[str]) -> dict[str, str]:
@@ -67,9 +69,9 @@ def amount_text(amount: int) -> str:
 
 def amount(text: str) -> int:
     """The amount that a decimal text means. Raises ValueError for anything else, more than four places included."""
-    whole, _, places = text.removeprefix("-").partition(".")
-    if not (whole.isascii() and whole.isdigit()) or len(places) > _PLACES or (places and not places.isdigit()):
+    if not _DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not a decimal with at most {_PLACES} places")
+    whole, _, places = text.removeprefix("-").partition(".")
     units = int(whole) * AMOUNT_SCALE + int(places.ljust(_PLACES, "0"))
     return -units if text.startswith("-") else units
 

@@ -1,7 +1,6 @@
 """Orders from rows and rows from orders: the field maps, plus what a map cannot say (ids of lines, numbers, sums)."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Final, Literal
 
 from app.domain.order import Address, Line, Order, OrderState
@@ -84,25 +83,29 @@ class SalesOrders:
 
     def to_change(
         self,
-        state: OrderState,
         before: OrderState | None,
-        *,
+        after: OrderState,
         at_ms: int,
+        *,
         effect_id: str = "",
         origin: Literal["iom", "fno"] = "iom",
         origin_version: int = 0,
     ) -> SalesOrderChange:
-        """The dual-write record of an applied event. `before` is the state before it, None if no row went out yet.
+        """The dual-write record of an applied event: the order before and after it, None before its first.
 
-        `origin` is "fno", with F+O's version, when the event only took over a change of F+O.
+        `effect_id` is the effect that the event asked for, if any. `origin` is "fno", with F+O's version, when the
+        event only took over a change of F+O. Raises RecordError("unknown-value").
         """
-        return SalesOrderChange(
-            op="c" if before is None else "u",
+        source = ChangeSource(
+            origin=origin,
+            version=after.version,
+            origin_version=origin_version,
+            name="iom",
             ts_ms=at_ms,
-            before=None if before is None else self._row_of(before),
-            after=self._row_of(state),
-            source=ChangeSource(origin, state.version, origin_version, name="iom", ts_ms=at_ms, effect_id=effect_id),
+            effect_id=effect_id,
         )
+        row = None if before is None else self._row_of(before)
+        return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
         return self.to_row(state.order, state.reference(FNO) or "")
@@ -120,9 +123,9 @@ class SalesOrders:
 
 def load(texts: Mapping[str, str]) -> SalesOrders:
     """Compile the maps from the texts of FILES, by file name. Raises DefinitionError."""
-    by_stem = {PurePosixPath(file).stem: (file, text) for file, text in texts.items()}
+    by_stem = {_stem(file): (file, text) for file, text in texts.items()}
     for file in FILES:
-        if PurePosixPath(file).stem not in by_stem:
+        if _stem(file) not in by_stem:
             raise DefinitionError(file, "(file)", "this map is missing", "add it; dual-write needs both directions")
     name, rows = load_table(by_stem["countries"][1], by_stem["countries"][0])
     to_iom = _load(by_stem[FNO_TO_IOM], _ORDER, _LINE, {name: rows})
@@ -133,6 +136,10 @@ def load(texts: Mapping[str, str]) -> SalesOrders:
 def _load(named: tuple[str, str], header: Ends, line: Ends, tables: Mapping[str, Table]) -> FieldMap:
     file, text = named
     return load_map(text, file, header, line, tables)
+
+
+def _stem(file: str) -> str:
+    return file.rpartition("/")[2].removesuffix(".yaml")
 
 
 def _birth_of_row(row: SalesOrderRow) -> str:
