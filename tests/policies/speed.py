@@ -11,9 +11,9 @@ type: execution
 criticality: critical
 applies_to: line
 rules:
-  - {rule: a, when: {warehouse: does not contain data, order.ship_to.country: {in: [US, CA]}}, set: {site: A, warehouse: A}}
-  - {rule: b, when: {warehouse: does not contain data, order.ship_to.country: {in: [BR, AR]}}, set: {site: B, warehouse: B}}
-  - {rule: c, when: {warehouse: does not contain data, order.ship_to.country: {in: [JP, KR]}}, set: {site: C, warehouse: C}}
+  - {rule: a, when: {warehouse: does not contain data, order.ship_to.country: {in: [US]}}, set: {site: A, warehouse: A}}
+  - {rule: b, when: {warehouse: does not contain data, order.ship_to.country: {in: [BR]}}, set: {site: B, warehouse: B}}
+  - {rule: c, when: {warehouse: does not contain data, order.ship_to.country: {in: [JP]}}, set: {site: C, warehouse: C}}
   - {rule: d, when: {order.origin: {equals: fno}, sku: {matches: "BIKE-*"}}, set: {site: D, warehouse: D}}
   - {rule: e, when: {order.channel: {not equals: web}, sku: {matches: "BIKE-*"}}, set: {site: E, warehouse: E}}
   - {rule: f, when: {any: [sku: {equals: MUG-001}, quantity: {">": "500"}]}, set: {site: F, warehouse: F}}
