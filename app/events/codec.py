@@ -42,7 +42,7 @@ class Codec:
 
     def __init__(self, published: Schemas, *, record_bytes_max: int = RECORD_BYTES_MAX) -> None:
         """Compile all schemas of the catalog. Raises SchemaError when one lacks or differs from its struct."""
-        self.published = published
+        self.schemas = published
         self._bytes_max = record_bytes_max
         self._plans = {topic: _plan(spec, published) for topic, spec in BY_TOPIC.items()}
 

@@ -19,6 +19,11 @@ def _known_date(value: Any) -> Any:
     return None if isinstance(value, str) and value.startswith("1900-01-01") else value
 
 
+def _date_or_zero(value: Any) -> Any:
+    known = _known_date(value)
+    return 0 if known is None else known
+
+
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,7 +69,7 @@ class RowIn(_Row):
     OrderTotalTaxAmount: Amount = 0
     OrderTotalChargesAmount: Amount = 0
     TotalDiscountAmount: Amount = 0
-    OrderCreationDateTime: Time = 0
+    OrderCreationDateTime: Annotated[Time, BeforeValidator(_date_or_zero)] = 0
 
     def row(self) -> SalesOrderRow:
         values = dict(self)

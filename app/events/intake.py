@@ -22,7 +22,6 @@ from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderE
 
 PROBLEMS_SHOWN_MAX: Final = 5
 _SHOWN_CHARS_MAX: Final = 160
-_ONE: Final = AMOUNT_SCALE
 
 
 class _Intake(BaseModel):
@@ -48,7 +47,7 @@ class LineIn(_Intake):
     line_id: Annotated[Name, Field(description="Unique in the order. Default: the line's position, from 1.")] = ""
     sku: Text = ""
     name: Annotated[Text, Field(description="Default: the sku.")] = ""
-    quantity: Amount = _ONE
+    quantity: Annotated[Amount, Field(json_schema_extra={"default": "1"})] = AMOUNT_SCALE
     unit_price: Amount = 0
     total: Annotated[Amount | None, Field(description="Default: quantity times unit price.")] = None
     reference: Annotated[Text, Field(description="Your own id of the line.")] = ""
@@ -165,6 +164,16 @@ _MODELS: Final[Mapping[str, type[OrderCreatedIn | OrderCommandIn | ProviderEvent
     "provider-event": ProviderEventIn,
     "dualwrite.fno.salesorders": debezium.ChangeIn,
 }
+
+
+def json_schema() -> str:
+    """The JSON Schema of `order-created`, as published in schemas/order-created.schema.json."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **OrderCreatedIn.model_json_schema(),
+        "title": "order-created",
+    }
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> Struct:

@@ -1,0 +1,40 @@
+"""The catalog, topics.yaml and the schemas name the same things."""
+
+from app import topics
+from app.dualwrite.change import SalesOrderChange
+from app.events.catalog import BY_TOPIC, CARRIED, DECLARED, EVENT_NAMES, RECORDS, ChangeEvent
+from app.events.model import Body, Event
+from app.events.schemas import subject_of
+from tests.events.bodies import PUBLISHED
+
+
+def test_every_record_type_has_its_topic_and_every_event_topic_its_record_type() -> None:
+    assert {spec.topic: spec.name for spec in RECORDS.values()} == {
+        topic.name: topic.event for topic in topics.load() if topic.event
+    }
+
+
+def test_every_schema_belongs_to_a_topic_and_every_topic_with_a_schema_has_one() -> None:
+    named = {topic.name for topic in topics.load() if topic.schema}
+    assert all(topic.schema == topic.name for topic in topics.load() if topic.schema)
+    assert {subject_of(name) for name in named} == set(PUBLISHED.by_subject)
+    assert named == set(BY_TOPIC) | DECLARED
+
+
+def test_topics_that_producers_may_write_are_the_intake() -> None:
+    intake = {spec.topic for spec in RECORDS.values() if spec.intake}
+    assert intake == {topic.name for topic in topics.load() if "any" in topic.writers} - DECLARED
+
+
+def test_every_body_travels_on_some_topic() -> None:
+    assert {spec.body for spec in RECORDS.values()} == {*Body.__args__, SalesOrderChange}
+
+
+def test_names_are_unique_and_carried_events_have_no_record() -> None:
+    assert not CARRIED & set(RECORDS)
+    assert EVENT_NAMES == CARRIED | set(RECORDS)
+    assert len(BY_TOPIC) == len(RECORDS)
+
+
+def test_a_change_event_has_the_fields_of_an_event() -> None:
+    assert ChangeEvent.__struct_fields__ == Event.__struct_fields__

@@ -1,0 +1,241 @@
+"""Records to events and back, for every record type; and what happens to records that are none."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.errors import RecordError, SchemaError
+from app.events import codec as codec_module
+from app.events import schemas
+from app.events.catalog import BY_TOPIC, CHANGED_AT_FNO, CHANGED_AT_IOM, RECORDS, ChangeEvent, RecordSpec
+from app.events.codec import Codec
+from app.events.ids import derive
+from app.events.limits import ORDER_ID, identity
+from app.events.model import Event, LineStatus, OrderCommand, OrderProgressed
+from tests.events.bodies import PUBLISHED, SPECS, bodies
+
+CODEC = codec_module.load()
+EVENTS = [spec for spec in SPECS if not spec.topic.startswith("dualwrite.")]
+PLACE: Any = {"partition": 3, "offset": 17, "timestamp": 1_700_000_000_123}
+COMMAND = Event(
+    "order command", "ab" * 16, "x-1", 1_700_000_000_123, "waybill/orchestrate", "", OrderCommand("x-1", "reprocess")
+)
+ROW = SalesOrderRow("usmf", "SO-1", "USD", "Active", ())
+CODES = {"malformed", "unknown-schema", "invalid", "too-large", "empty"}
+
+
+def refused(topic: str, value: bytes | None, headers: Any = (), key: bytes | None = None) -> RecordError:
+    with pytest.raises(RecordError) as caught:
+        CODEC.decode(topic, key, value, headers, **PLACE)
+    return caught.value
+
+
+@given(data=st.data(), spec=st.sampled_from(EVENTS))
+def test_events_come_back(data: st.DataObject, spec: RecordSpec) -> None:
+    body = data.draw(acceptable(spec))
+    event = Event(spec.name, "ab" * 16, identity(body), 1_700_000_000_123, "waybill/test", "cause", body)  # type: ignore[arg-type]
+    value, headers = CODEC.encode(event)
+    found = CODEC.decode(spec.topic, event.order_id.encode(), value, headers, **PLACE)
+    assert found.trace == dict(headers)["traceparent"].decode()
+    assert Event(*[getattr(found, name) for name in Event.__struct_fields__[:-1]]) == event
+
+
+@given(data=st.data(), name=st.sampled_from([CHANGED_AT_FNO, CHANGED_AT_IOM]))
+def test_changes_come_back(data: st.DataObject, name: str) -> None:
+    body = data.draw(acceptable(RECORDS[name]))
+    assert isinstance(body, SalesOrderChange)
+    event = ChangeEvent(name, "ab" * 16, identity(body), 1_700_000_000_123, "waybill/test", "", body)
+    value, headers = CODEC.encode(event)
+    found = CODEC.decode_change(RECORDS[name].topic, None, value, headers, **PLACE)
+    assert found is not None
+    assert (found.body, found.order_id, found.name) == (body, event.order_id, name)
+
+
+def acceptable(spec: RecordSpec) -> st.SearchStrategy[Any]:
+    """Bodies whose order id may be a key."""
+    ids = st.from_regex(ORDER_ID, fullmatch=True)
+    return st.builds(identified, bodies(spec), ids, st.sampled_from("cudr"), st.booleans())
+
+
+def identified(body: Any, order_id: str, op: str, deleted: bool) -> Struct:
+    if isinstance(body, SalesOrderChange):
+        row = replace(body.after or body.before or ROW, SalesOrderOriginCode="IOM", CustomersOrderReference=order_id)
+        return replace(body, op=op, before=row, after=None if deleted else row)
+    if hasattr(body, "order"):
+        return replace(body, order=replace(body.order, order_id=order_id))
+    return replace(body, order_id=order_id)
+
+
+@given(value=st.binary(max_size=400), spec=st.sampled_from(SPECS), key=st.none() | st.binary(max_size=20))
+def test_any_bytes_are_an_event_or_a_record_error(value: bytes, spec: RecordSpec, key: bytes | None) -> None:
+    check_total(spec, value, key)
+
+
+@given(data=st.data(), spec=st.sampled_from(SPECS))
+def test_a_damaged_record_is_an_event_or_a_record_error(data: st.DataObject, spec: RecordSpec) -> None:
+    plain = CODEC._plans[spec.topic]
+    value = bytearray(plain.prefix + plain.write(data.draw(bodies(spec))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        value[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
+    check_total(spec, bytes(value[: data.draw(st.integers(0, len(value)))]), None)
+
+
+def check_total(spec: RecordSpec, value: bytes, key: bytes | None) -> None:
+    for decode in (CODEC.decode, CODEC.decode_change):
+        try:
+            decode(spec.topic, key, value, [("ce_time", b"2026-01-31T12:00:00Z")], **PLACE)
+        except RecordError as exc:
+            assert exc.code in CODES
+            assert exc.detail.encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "detail"),
+    [
+        (b"", "malformed", "it has 0 bytes"),
+        (b"hello", "malformed", "starts with 0x68"),
+        (b"\0\0", "malformed", "2 bytes; Confluent framing alone has 5"),
+        (b"\0\0\0\0\x01", "malformed", "ends in the middle of a field"),
+        (b"\0\0\0\x27\x0f\x02", "unknown-schema", "schema id 9999 is none of order-created-value's: [1]"),
+        (None, "empty", "only dual-write topics have tombstones"),
+        (b"\0" * 1_048_577, "too-large", "at most 1048576 (WAYBILL_RECORD_BYTES_MAX)"),
+    ],
+)
+def test_what_is_no_record_says_why(value: bytes | None, code: str, detail: str) -> None:
+    error = refused("order-created", value)
+    assert error.code == code
+    assert detail in error.detail
+
+
+def test_left_over_bytes_are_noticed() -> None:
+    value, headers = CODEC.encode(COMMAND)
+    error = refused("order-command", value + b"\0", headers)
+    assert error.detail.endswith(f"its fields take {len(value)} bytes, it has {len(value) + 1}")
+
+
+def test_only_intake_topics_take_json() -> None:
+    assert "takes Avro in Confluent framing only" in refused("order-picked", b'{"order_id": "x"}').detail
+
+
+def test_the_key_must_be_the_order() -> None:
+    value, headers = CODEC.encode(COMMAND)
+    assert CODEC.decode("order-command", None, value, headers, **PLACE).order_id == "x-1"
+    assert CODEC.decode("order-command", b"", value, headers, **PLACE).order_id == "x-1"
+    assert "key 'x-2' is not the order id 'x-1'" in refused("order-command", value, headers, b"x-2").detail
+    assert refused("order-command", value, headers, b"\xff").code == "malformed"
+
+
+def test_a_name_of_ours_belongs_on_its_topic_and_foreign_types_are_welcome() -> None:
+    value, headers = CODEC.encode(COMMAND)
+    assert (
+        "belongs on topic order-picked"
+        in refused("order-command", value, [*headers, ("ce_type", b"order picked")]).detail
+    )
+    foreign = [*headers, ("ce_type", b"com.example.command")]
+    assert CODEC.decode("order-command", None, value, foreign, **PLACE).name == "order command"
+
+
+def test_a_record_without_headers_gets_id_and_time_from_its_place() -> None:
+    value, _ = CODEC.encode(COMMAND)
+    event = CODEC.decode("order-command", None, value, [], **PLACE)
+    assert (event.event_id, event.at, event.source, event.trace) == (
+        derive("order-command", "3/17"),
+        1_700_000_000_123,
+        "",
+        "",
+    )
+
+
+def test_the_owner_is_the_key_or_in_the_value() -> None:
+    value, _ = CODEC.encode(COMMAND)
+    assert CODEC.order_id("order-command", b"x-7", None, [], 0) == "x-7"
+    assert CODEC.order_id("order-command", None, value, [], 0) == "x-1"
+    assert CODEC.order_id("order-command", None, b'{"order_id": "x-2", "command": "reprocess"}', [], 0) == "x-2"
+    for key, code in ((None, "empty"), (b"a b", "invalid"), (b"\xff", "malformed")):
+        with pytest.raises(RecordError) as caught:
+            CODEC.order_id("order-command", key, None, [], 0)
+        assert caught.value.code == code
+
+
+def test_a_tombstone_is_no_change() -> None:
+    assert CODEC.decode_change("dualwrite.fno.salesorders", b"fno-usmf-1", None, [], **PLACE) is None
+
+
+def test_a_change_without_a_row_is_refused() -> None:
+    body = SalesOrderChange("u", 0, None, None, ChangeSource("fno", 1))
+    value, headers = CODEC.encode(ChangeEvent(CHANGED_AT_FNO, "a", "x", 0, "", "", body))
+    with pytest.raises(RecordError, match="neither `before` nor `after`"):
+        CODEC.decode_change("dualwrite.fno.salesorders", None, value, headers, **PLACE)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.intake], ids=lambda spec: spec.topic)
+def test_avro_from_producers_keeps_the_limits_of_json(spec: RecordSpec) -> None:
+    plan = CODEC._plans["order-command"]
+    bad = plan.prefix + plan.write(OrderCommand("has spaces", "reprocess"))
+    assert "without spaces" in refused("order-command", bad).detail
+    assert spec.topic in BY_TOPIC
+
+
+def test_what_cannot_be_written_is_invalid() -> None:
+    body = OrderProgressed("x-1", "fno", "\ud800", "s", "r", (LineStatus("1", "s", "r"),))
+    with pytest.raises(RecordError, match="order picked e1: .*surrogates"):
+        CODEC.encode(Event("order picked", "e1", "x-1", 0, "", "", body))
+    with pytest.raises(RecordError, match="is not a time"):
+        CODEC.encode(Event("order command", "e1", "x-1", -1, "", "", OrderCommand("x-1", "c")))
+
+
+def test_a_foreign_topic_is_a_mistake_of_ours() -> None:
+    with pytest.raises(SchemaError, match="app/events/catalog.py"):
+        CODEC.decode("elsewhere", None, b"\0", [], **PLACE)
+
+
+def test_a_registrys_ids_stand_in_records() -> None:
+    there = Codec(PUBLISHED.with_ids({number: number + 5000 for number in PUBLISHED.by_id}))
+    value, headers = there.encode(COMMAND)
+    assert value[:5] == b"\0" + (5000 + PUBLISHED.latest("order-command-value").id).to_bytes(4, "big")
+    assert there.decode("order-command", None, value, headers, **PLACE).body == COMMAND.body
+    with pytest.raises(RecordError, match="unknown-schema"):
+        there.decode("order-command", None, CODEC.encode(COMMAND)[0], headers, **PLACE)
+
+
+def test_records_of_an_older_version_are_read_as_the_newest() -> None:
+    """A version 0 of order-command: without subject, actor and values, which have defaults."""
+    newest = PUBLISHED.latest("order-command-value")
+    shorter = json.loads(newest.text)
+    shorter["fields"] = shorter["fields"][:2]
+    text = json.dumps(shorter)
+    older = schemas.Schema(newest.subject, 1, 900, text, "old", schemas.shape_of(shorter, "old"))
+    both = schemas.Schemas(
+        {**PUBLISHED.by_subject, newest.subject: (older, newest)}, {**PUBLISHED.by_id, older.id: older}
+    )
+    codec = Codec(both)
+    value = b"\0" + (900).to_bytes(4, "big") + b"\x06x-1\x14reprocess!"
+    assert codec.decode("order-command", None, value, [], **PLACE).body == OrderCommand("x-1", "reprocess!")
+    for damaged in (value[:-1], value + b"\0", value[:6], value[:5]):
+        with pytest.raises(RecordError, match="schema id 900"):
+            codec.decode("order-command", None, damaged, [], **PLACE)
+
+
+@given(rest=st.binary(max_size=80))
+def test_any_bytes_of_an_older_version_are_an_event_or_a_record_error(rest: bytes) -> None:
+    newest = PUBLISHED.latest("order-created-value")
+    older = schemas.Schema(newest.subject, 1, 900, newest.text, "old", newest.shape)
+    try:
+        OLDER.decode("order-created", None, b"\0" + older.id.to_bytes(4, "big") + rest, [], **PLACE)
+    except RecordError as exc:
+        assert exc.code in CODES
+
+
+def _with_older() -> Codec:
+    newest = PUBLISHED.latest("order-created-value")
+    older = schemas.Schema(newest.subject, 1, 900, newest.text, "old", newest.shape)
+    return Codec(schemas.Schemas({**PUBLISHED.by_subject, newest.subject: (older, newest)}, PUBLISHED.by_id))
+
+
+OLDER = _with_older()
