@@ -29,6 +29,8 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,4})?")
 
 def changed(before: Order, after: Order, header: Sequence[str], line: Sequence[str]) -> dict[str, str]:
     """The fields among `header` and, per line, `line` that differ, with their new value as text."""
+    if before == after:
+        return {}
     values = _differing("", before, after, header)
     old = {each.line_id: each for each in before.lines}
     for each in after.lines:
@@ -77,7 +79,9 @@ def amount(text: str) -> int:
 
 
 def _differing(prefix: str, before: object | None, after: object, names: Sequence[str]) -> dict[str, str]:
-    values = {}
+    values: dict[str, str] = {}
+    if before == after:
+        return values
     for name in names:
         read = attrgetter(name)
         value = read(after)

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from app.dualwrite.change import SalesOrderRow, SalesOrderRowLine, line_id
+from app.dualwrite.change import SalesOrderRow, line_id
 from app.errors import RecordError
 
 
@@ -75,9 +75,8 @@ def line_status(text: str) -> str:
 def shown(row: SalesOrderRow) -> Shown:
     """Read a row's status fields, on their own: no other row is needed. Raises RecordError("unknown-status")."""
     status = processing_status(row.SalesOrderProcessingStatus)
-    lines = {
-        line_id(row, line): LINE[line_status(line.SalesOrderLineStatus)] for line in row.Lines if not _canceled(line)
-    }
+    statuses = {line_id(row, line): line_status(line.SalesOrderLineStatus) for line in row.Lines}
+    lines = {name: LINE[reached] for name, reached in statuses.items() if reached != CANCELED}
     whole = PROCESSING[status]
     if status == "PartiallyInvoiced":
         whole = max(whole, _whole_by_lines(lines))
@@ -92,11 +91,9 @@ def _whole_by_lines(lines: Mapping[str, Milestone]) -> Milestone:
     return Milestone.SHIPPED if all(lines.values()) else Milestone.PICKED
 
 
-def _canceled(line: SalesOrderRowLine) -> bool:
-    return line_status(line.SalesOrderLineStatus) == CANCELED
-
-
 def _canonical(field: str, text: str, known: Mapping[str, Milestone]) -> str:
+    if text in known:
+        return text
     key = text.replace(" ", "").casefold()
     key = _SPELLINGS.get(key, key)
     for name in known:
