@@ -73,8 +73,8 @@ def lines_moved(state: OrderState, event: str, quantities: Sequence[LineQuantity
     """The order with the lines moved that reached `event` in full, and what is known of those that did in part.
 
     Quantities add up over several documents; 0 means all that is left of the line. No `quantities` means every line;
-    then lines that have no row for the event (canceled ones) stay. A line that is held stays so when the event is overtaken:
-    it was there before the hold. Raises RecordError when a named line is unknown or has no row.
+    then lines that have no row for the event (canceled ones) stay. A held line stays so when the event is overtaken: it
+    was there before the hold. Raises RecordError when a named line is unknown or has no row.
     """
     order, late = state.order, overtaken(state, event)
     if not quantities:

@@ -15,6 +15,7 @@ EVENTS: Final = frozenset(event for _, event in TRANSITIONS) | FROM_OUTSIDE
 """Every event that an order knows."""
 EMITTED: Final = frozenset({"order validated", "order assigned", "order sent to fulfillment"})
 """Events that a step of ours may raise; the others come from providers or from failure edges."""
+_ONE_OF_EMITTED: Final = f"use one of: {', '.join(sorted(EMITTED))}"
 _WORK: Final = ("on", "filter", "policies", "provider", "action", "emits")
 _WAIT: Final = ("wait", "source", "after", "within")
 Found = Iterator[DefinitionError]
@@ -91,7 +92,7 @@ def _events(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
         if event not in EVENTS:
             yield _error(spec, step, key, f"unknown event {event!r}", suggest(event, EVENTS))
     if step.emits and step.emits not in EMITTED:
-        yield _error(spec, step, "emits", f"no step may emit {step.emits!r}", suggest(step.emits, EMITTED))
+        yield _error(spec, step, "emits", f"no step may emit {step.emits!r}", _ONE_OF_EMITTED)
 
 
 def _awaited(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
