@@ -15,6 +15,10 @@ EVENTS: Final = frozenset(event for _, event in TRANSITIONS) | FROM_OUTSIDE
 """Every event that an order knows."""
 EMITTED: Final = frozenset({"order validated", "order assigned", "order sent to fulfillment"})
 """Events that a step of ours may raise; the others come from providers or from failure edges."""
+REQUESTED: Final = frozenset(
+    {"fulfillment requested", "billing requested", "channel update requested", "sourcing requested"}
+)
+"""What an action may become."""
 _ONE_OF_EMITTED: Final = f"use one of: {', '.join(sorted(EMITTED))}"
 _WORK: Final = ("on", "filter", "policies", "provider", "action", "emits")
 _WAIT: Final = ("wait", "source", "after", "within")
@@ -124,6 +128,9 @@ def _action(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
             yield _error(
                 spec, step, "action", f"{step.provider} has no action {step.action!r}", _nearest(step.action, actions)
             )
+        elif found.event not in REQUESTED:
+            fix = f"correct `event` in app/providers/{step.provider}/manifest.yaml; {suggest(found.event, REQUESTED)}"
+            yield _error(spec, step, "action", f"no action can become a request {found.event!r}", fix)
         else:
             yield from _maps(spec, f"steps.{step.step}.action", found.maps, setup)
 

@@ -66,7 +66,9 @@ def _whole(run: Run, event: str, after: Order, body: ProviderEvent) -> None:
     if event in MILESTONES and event not in run.state.raised:
         run.state = replace(run.state, raised=(*run.state.raised, event))
         event_id = run.emit(event, bodies.progressed(after, body.provider, body.reference))
-    run.applied(event, after, event_id=event_id, note=f"{body.provider} {body.reference}".strip())
+    waits = run.flow.awaited.get(event, ())
+    step = waits[0].name if waits else ""
+    run.applied(event, after, step=step, event_id=event_id, note=f"{body.provider} {body.reference}".strip())
     run.offer(event)
 
 

@@ -29,7 +29,8 @@ NOTE_MAX: Final = 500
 """Characters of a note in the timeline."""
 CANCELED: Final = "Canceled"
 DUAL_WRITE: Final = "dual-write"
-_STOPS: Final = {"hold": "order held", "reject": "order rejected"}
+_STOPS: Final = {"hold": ("order held",), "reject": ("order rejected", "order held")}
+"""Failure edge -> the events to try: an order that is too far to be rejected is held."""
 _ENDS: Final = frozenset({"order canceled", "order rejected"})
 
 
@@ -86,10 +87,11 @@ class Run:
     def noted(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
         """A line in the timeline without a change of status."""
         order, cause = self.state.order, self.cause
+        own_id = event_id or cause.event_id
         entry = Entry(
             name,
-            event_id or cause.event_id,
-            "" if event_id == cause.event_id else cause.event_id,
+            own_id,
+            cause.cause_id if own_id == cause.event_id else cause.event_id,
             cause.at,
             cause.source,
             step,
@@ -207,9 +209,9 @@ class Run:
         """Take the failure edge. Where the order can be neither held nor rejected any more, the failure is noted."""
         state = self.state
         self.state = replace(state, failed=(*[name for name in state.failed if name != node.name], node.name))
-        name = _STOPS.get(node.otherwise, ACTION_FAILED)
+        name = next((event for event in _STOPS.get(node.otherwise, ()) if expects(state.order, event)), "")
         note = f"{code}: {detail}"
-        if not expects(state.order, name):
+        if not name:
             self.applied(ACTION_FAILED, state.order, step=node.name, note=note)
             return
         after = moved(state.order, name)

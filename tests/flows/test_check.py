@@ -12,7 +12,7 @@ from app.flows.spec import load, load_routing
 from app.resources import flow_files
 from msgspec.structs import replace
 
-from tests.flows.journey import MAPS, SETUP, Journey, an_order, policies, published
+from tests.flows.journey import MAPS, SEND, SETUP, Journey, an_order, policies, published
 
 FILE = "app/flows/bigcommerce-fno-fno.yaml"
 GOOD = flow_files()[FILE]
@@ -166,6 +166,14 @@ def test_provider_that_is_not_set_up_is_refused() -> None:
         "set every WAYBILL_FNO_ variable of app/providers/fno/manifest.yaml"
     ) in found
     assert any(problem.startswith("f.yaml: steps.await picking.from:") for problem in found)
+
+
+def test_action_that_no_request_can_carry_is_refused() -> None:
+    actions = {**SETUP.actions, "fno": {SEND.action: replace(SEND, event="order requested")}}
+    found = problems(GOOD, replace(SETUP, actions=actions))
+    assert found[0].startswith(
+        "f.yaml: steps.send.action: no action can become a request 'order requested'; correct `event`"
+    )
 
 
 @pytest.mark.parametrize("gone", MAPS)

@@ -161,6 +161,34 @@ def without_places() -> Flow:
     return compile_flow(load(text, file), policies(), SETUP, LIMITS)
 
 
+def test_order_that_is_too_far_to_be_rejected_is_held() -> None:
+    journey = sent()
+    node = journey.flow.nodes["send"]
+    nodes = {**journey.flow.nodes, "send": replace(node, otherwise="reject")}
+    journey.flow = replace(journey.flow, nodes=nodes)
+    journey.command("reprocess", subject="send")
+    journey.answered("send", "declined", "invalid")
+    assert journey.status == "On Hold / Needs attention"
+
+
+def test_failure_of_a_completed_order_is_noted() -> None:
+    journey = Journey(an_order())
+    journey.created()
+    journey.reported("order invoiced")
+    taken = journey.answered("send", "declined", "conflict")
+    assert names(taken) == ["status of provider action failed"]
+    assert journey.status == "Completed / Fulfilled"
+
+
+def test_timeline_tells_what_caused_what() -> None:
+    journey = sent()
+    journey.reported("order picked")
+    created, validated, *_, picked = journey.state.timeline
+    assert (created.event, created.event_id, created.cause_id) == ("order created", journey.events[0].event_id, "")
+    assert (validated.step, validated.cause_id) == ("validate", journey.events[0].event_id)
+    assert (picked.step, picked.note, picked.cause_id) == ("await picking", "fno DOC-2", journey.events[2].event_id)
+
+
 def test_retry_waits_longer_each_time_and_spreads_out() -> None:
     limits = EngineLimits(retry_initial_ms=1000, retry_max_ms=8000)
 
