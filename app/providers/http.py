@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 from msgspec.structs import replace
@@ -42,14 +43,24 @@ class Timeouts:
 
 def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
     """A client with its own connections; whoever opens it closes it."""
-    limits = httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=KEEPALIVE_S)
     return httpx.AsyncClient(
-        transport=AiohttpTransport(limits=limits, trust_env=False),
+        transport=AiohttpTransport(client=_open_session),
         timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
         headers={"accept": "application/json", "user-agent": "waybill"},
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _open_session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S, ssl=httpx.create_ssl_context(trust_env=False)
+    )
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    # aiohttp sends GET, PUT and DELETE again by itself when a connection is lost: behind the lease's back, and PUT may
+    # have happened. It has no public switch; its own test client uses this one.
+    session._retry_connection = False
+    return session
 
 
 def checked_base(variable: str, value: str) -> str:

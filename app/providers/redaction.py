@@ -4,6 +4,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 DETAIL_CHARS_MAX: Final = 500
+_FORMS_MAX: Final = 12
 _HIDDEN: Final = "***"
 
 
@@ -16,9 +17,9 @@ class Redaction:
             self.learn(name, secret)
 
     def learn(self, name: str, secret: str) -> None:
-        """Hides `secret` from now on, instead of an earlier one of that name."""
-        forms = {secret, quote(secret, safe=""), quote_plus(secret)} - {""}
-        self._forms[name] = tuple(sorted(forms, key=len, reverse=True))
+        """Hides `secret` from now on, and the ones of that name before it that may still be under way."""
+        forms = sorted({secret, quote(secret, safe=""), quote_plus(secret)} - {""}, key=len, reverse=True)
+        self._forms[name] = (*forms, *self._forms.get(name, ()))[:_FORMS_MAX]
 
     def clean(self, text: str) -> str:
         """`text` on one line, without secrets and of bounded length."""

@@ -1,0 +1,273 @@
+"""The contract of a provider, as numbered cards: the real client against the real simulator, over real sockets.
+
+Every folder below app/providers is held to it. A card is skipped only when the manifest exempts the provider from the
+capability that the card is about, with a reason.
+"""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from app.domain.lifecycle import TRANSITIONS
+from app.events.catalog import RECORDS
+from app.providers.breaker import CALLS_MIN, OPEN_S
+from app.providers.http import BODY_BYTES_MAX, Timeouts
+from app.providers.manifest import Manifest
+from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
+from app.runtime.simulators import Simulators
+
+from tests.providers.bench import QUICK, Bench, Clock, Lapsing, closed_port
+from tests.providers.tap import Tap
+
+ALWAYS = Always()
+REPORTED = {event for _, event in TRANSITIONS} | {"order created", "order changed"}
+"""What a provider may report: events of the life of an order."""
+CODES = [
+    (400, Code.INVALID),
+    (403, Code.FORBIDDEN),
+    (404, Code.NOT_FOUND),
+    (405, Code.UNSUPPORTED),
+    (409, Code.CONFLICT),
+    (413, Code.INVALID),
+    (415, Code.UNSUPPORTED),
+    (418, Code.INVALID),
+    (422, Code.INVALID),
+    (302, Code.UNSUPPORTED),
+]
+
+
+@dataclass
+class Stage:
+    """One provider before the simulators, with a wire in between that can misbehave."""
+
+    bench: Bench
+    manifest: Manifest
+    simulators: Simulators
+    tap: Tap
+    clock: Clock
+    provider: Provider
+
+    async def perform(self, order: int = 0, *, repeated: bool = False) -> Result:
+        return await self.provider.perform(self.bench.action(order, repeated=repeated), ALWAYS)
+
+    def effects(self, order: int = 0) -> Sequence[str]:
+        return self.bench.effects(self.simulators, order)
+
+    def opened(self, base_url: str, timeouts: Timeouts = QUICK) -> Provider:
+        return self.bench.open(base_url, timeouts, self.clock)
+
+    def needs(self, capability: str) -> None:
+        """Skips the card when the manifest says why; fails when it says nothing."""
+        if capability not in self.manifest.capabilities:
+            reason = self.manifest.exemptions.get(capability)
+            assert reason, f"{self.manifest.name}: neither a capability nor an exemption {capability!r}"
+            pytest.skip(f"{self.manifest.name}: {reason}")
+
+
+class ProviderContract:
+    """`stage` is a fixture, parametrised over the folders."""
+
+    async def test_pc_010_an_action_has_its_result(self, stage: Stage) -> None:
+        result = await stage.perform()
+        assert (result.outcome, result.code) == (Outcome.OK, Code.OK), result
+        assert result.reference == stage.bench.reference(stage.simulators, 0)
+        assert stage.effects() == stage.bench.one_effect()
+
+    @pytest.mark.parametrize("repeated", [True, False])
+    async def test_pc_020_the_same_key_twice_has_one_effect(self, stage: Stage, repeated: bool) -> None:
+        first = await stage.perform()
+        second = await stage.perform(repeated=repeated)
+        assert second.outcome is Outcome.OK
+        assert second.reference == first.reference
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_030_a_refused_connection_may_be_repeated(self, stage: Stage) -> None:
+        provider = stage.opened(f"http://127.0.0.1:{closed_port()}")
+        result = await provider.perform(stage.bench.action(0), ALWAYS)
+        await provider.close()
+        assert (result.outcome, result.code) == (Outcome.RETRY, Code.UNAVAILABLE), result
+        assert result.may_repeat
+        assert not result.may_have_happened
+
+    async def test_pc_031_an_unknown_host_may_be_repeated(self, stage: Stage) -> None:
+        provider = stage.opened("http://nobody.invalid")
+        result = await provider.perform(stage.bench.action(0), ALWAYS)
+        await provider.close()
+        assert (result.outcome, result.may_have_happened) == (Outcome.RETRY, False), result
+
+    @pytest.mark.parametrize("trouble", ["hang", "cut"])
+    async def test_pc_040_a_lost_reply_is_unknown_and_then_found(self, stage: Stage, trouble: str) -> None:
+        getattr(stage.tap, trouble)(stage.bench.write)
+        result = await stage.perform()
+        code = Code.TIMEOUT if trouble == "hang" else Code.UNAVAILABLE
+        assert (result.outcome, result.code) == (Outcome.UNKNOWN, code), result
+        assert not result.may_repeat
+        assert result.may_have_happened
+        assert (await stage.perform(repeated=True)).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    @pytest.mark.parametrize("trouble", ["hang", "cut"])
+    async def test_pc_041_a_lost_look_may_be_repeated(self, stage: Stage, trouble: str) -> None:
+        getattr(stage.tap, trouble)(stage.bench.look)
+        result = await stage.perform(repeated=True)
+        assert (result.outcome, result.may_have_happened) == (Outcome.RETRY, False), result
+        assert (await stage.perform(repeated=True)).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_042_what_never_happened_is_done_by_the_repeat(self, stage: Stage) -> None:
+        stage.tap.cut(stage.bench.write, forward=False)
+        assert (await stage.perform()).outcome is Outcome.UNKNOWN
+        assert (await stage.perform(repeated=True)).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_050_429_is_honoured(self, stage: Stage) -> None:
+        stage.tap.answer(stage.bench.write, 429, headers={"Retry-After": "7", "X-Retry-After": "3"})
+        result = await stage.perform()
+        assert (result.outcome, result.code) == (Outcome.RETRY, Code.RATE_LIMITED), result
+        assert result.retry_after_ms == 7000
+        calls = len(stage.tap.calls)
+        early = await stage.perform()
+        assert (early.code, len(stage.tap.calls)) == (Code.RATE_LIMITED, calls), "nothing is sent before its time"
+        stage.clock.now += 7
+        assert (await stage.perform()).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_051_429_without_a_time_still_pauses(self, stage: Stage) -> None:
+        stage.tap.answer(stage.bench.write, 429)
+        result = await stage.perform()
+        assert (result.code, result.retry_after_ms >= 5000) == (Code.RATE_LIMITED, True)
+
+    @pytest.mark.parametrize(("status", "code"), CODES)
+    async def test_pc_060_refusals_have_a_closed_code(self, stage: Stage, status: int, code: Code) -> None:
+        stage.tap.answer(
+            stage.bench.write, status, b'{"message": "because"}', {"Location": "http://elsewhere.invalid/"}
+        )
+        result = await stage.perform()
+        assert (result.outcome, result.code) == (Outcome.DECLINED, code), result
+        assert "because" in result.detail
+
+    async def test_pc_061_refused_credentials_are_said_so(self, stage: Stage) -> None:
+        for _ in range(2):
+            stage.tap.answer(stage.bench.write, 401)
+        result = await stage.perform()
+        assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNAUTHORIZED), result
+
+    async def test_pc_065_a_server_error_on_a_creation_is_unknown(self, stage: Stage) -> None:
+        stage.needs("creates")
+        stage.tap.answer(stage.bench.write, 500)
+        result = await stage.perform()
+        assert (result.outcome, result.code) == (Outcome.UNKNOWN, Code.UNAVAILABLE), result
+        assert (await stage.perform(repeated=True)).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_066_a_server_error_on_a_look_may_be_repeated(self, stage: Stage) -> None:
+        stage.tap.answer(stage.bench.look, 503, headers={"Retry-After": "2"})
+        result = await stage.perform(repeated=True)
+        assert (result.outcome, result.retry_after_ms) == (Outcome.RETRY, 2000), result
+
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"text"', b'{"value": 3}', b"\xff\xfe", b'{"a": NaN}'])
+    async def test_pc_070_a_malformed_reply_never_crashes(self, stage: Stage, body: bytes) -> None:
+        stage.tap.garble(stage.bench.write, body)
+        written = await stage.perform()
+        assert (written.outcome, written.code) == (Outcome.UNKNOWN, Code.MALFORMED), written
+        stage.tap.garble(stage.bench.look, body)
+        read = await stage.perform(repeated=True)
+        assert (read.outcome, read.code) == (Outcome.RETRY, Code.MALFORMED), read
+        assert (await stage.perform(repeated=True)).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_071_a_reply_without_end_is_cut_off(self, stage: Stage) -> None:
+        stage.tap.answer(stage.bench.look, 200, b" " * (BODY_BYTES_MAX + 1))
+        result = await stage.perform(repeated=True)
+        assert (result.outcome, result.code) == (Outcome.RETRY, Code.MALFORMED), result
+
+    async def test_pc_080_unknown_enums_and_fields_are_tolerated(self, stage: Stage) -> None:
+        await stage.perform()
+        stage.tap.change(stage.bench.look, stage.bench.strange)
+        assert (await stage.perform(repeated=True)).outcome is Outcome.OK
+        assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_090_secrets_are_never_shown(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        await stage.perform(1)
+        told = {value for seen in stage.tap.calls for value in seen.headers.values()}
+        secrets = {stage.bench.secret} | {value.split()[-1] for value in told if value.startswith("Bearer ")}
+        shown = [repr(stage.provider), repr(vars(stage.provider))]
+        for status in (400, 401, 401, 500, 200):
+            echo = f'{{"message": "{" ".join(secrets)}"}}'.encode()
+            stage.tap.answer(lambda seen: stage.bench.write(seen) or stage.bench.look(seen), status, echo)
+            shown.append(repr(await stage.perform(2, repeated=True)))
+        assert any("***" in text for text in shown), "the echo was seen and redacted"
+        assert not [secret for secret in secrets if secret in caplog.text or any(secret in text for text in shown)]
+
+    async def test_pc_120_amounts_are_exact(self, stage: Stage) -> None:
+        amounts = await stage.bench.amounts(stage.provider, stage.simulators)
+        assert amounts
+        assert [held for held, _ in amounts] == [wanted for _, wanted in amounts]
+
+    async def test_pc_130_close_frees_every_socket(self, stage: Stage) -> None:
+        provider = stage.opened(stage.tap.url)
+        before = stage.tap.sockets
+        assert (await provider.perform(stage.bench.action(3), ALWAYS)).outcome is Outcome.OK
+        assert stage.tap.sockets > before
+        await provider.close()
+        for _ in range(200):
+            if stage.tap.sockets == before:
+                break
+            await asyncio.sleep(0.01)
+        assert stage.tap.sockets == before
+        del provider
+        gc.collect()
+
+    async def test_pc_140_the_manifest_is_the_code(self, stage: Stage) -> None:
+        manifest = stage.manifest
+        module: Any = __import__(f"app.providers.{manifest.name}.actions", fromlist=["ACTIONS"])
+        assert {action.name for action in manifest.actions} == module.ACTIONS
+        assert stage.provider.name == manifest.name
+        assert {action.event for action in manifest.actions} <= RECORDS.keys()
+        assert set(manifest.events) <= REPORTED
+        assert any(setting.secret for setting in manifest.settings)
+        assert not manifest.capabilities.keys() & manifest.exemptions.keys()
+
+    async def test_pc_150_nothing_is_sent_without_the_lease(self, stage: Stage) -> None:
+        calls = len(stage.tap.calls)
+        with pytest.raises(LeaseLostError):
+            await stage.provider.perform(stage.bench.action(4), Lapsing(0))
+        assert len(stage.tap.calls) == calls
+        assert stage.effects(4) == []
+
+    async def test_pc_151_a_lease_lost_half_way_leaves_what_a_repeat_completes(self, stage: Stage) -> None:
+        done = False
+        for answers in range(1, 40):
+            try:
+                await stage.provider.perform(stage.bench.action(5, repeated=answers > 1), Lapsing(answers))
+            except LeaseLostError:
+                continue
+            done = True
+            break
+        assert done
+        assert stage.effects(5) == stage.bench.one_effect()
+
+    async def test_pc_160_an_ill_provider_costs_nothing(self, stage: Stage) -> None:
+        for order in range(CALLS_MIN + 10):
+            stage.tap.answer(stage.bench.look, 503)
+            await stage.perform(order, repeated=True)
+        calls = len(stage.tap.calls)
+        result = await stage.perform()
+        assert (result.outcome, result.code) == (Outcome.RETRY, Code.CIRCUIT_OPEN), result
+        assert 0 < result.retry_after_ms <= OPEN_S * 1000
+        assert len(stage.tap.calls) == calls
+        stage.clock.now += OPEN_S
+        stage.tap.forget()
+        assert (await stage.perform()).outcome is Outcome.OK
+
+    async def test_pc_170_a_foreign_action_is_declined(self, stage: Stage) -> None:
+        calls = len(stage.tap.calls)
+        foreign: Action = stage.bench.foreign_action()
+        result = await stage.provider.perform(foreign, ALWAYS)
+        assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNSUPPORTED), result
+        assert len(stage.tap.calls) == calls

@@ -1,0 +1,78 @@
+"""Finance + Operations for the contract."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.providers.fno.client import Fno
+from app.providers.http import Timeouts
+from app.providers.port import Action, Always, Provider
+from app.runtime.simulators import Simulators
+from msgspec.structs import replace
+
+from tests.providers.bench import Clock
+from tests.providers.bigcommerce.bench import an_update
+from tests.providers.fno.rows import a_line, a_row
+from tests.providers.tap import Seen
+
+STAGES = ("Confirmed", "Picked", "Delivered", "Invoiced")
+
+
+class FnoBench:
+    name = "fno"
+    secret = "simulated-fno-secret"
+    orders = 40
+
+    async def seed(self, simulators: Simulators) -> None:
+        """Nothing moves by itself: the contract looks at what the client does."""
+        simulators.fno.set_delays(dict.fromkeys(STAGES))
+
+    def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Fno:
+        url = f"{base_url}/fno"
+        return Fno(url, f"{url}/token", "simulated-client", self.secret, timeouts, clock)
+
+    def action(self, order: int, *, repeated: bool = False) -> Action:
+        row = a_row(reference_of(order))
+        return Action("Send order to fulfillment", "e1", reference_of(order), 1, repeated, row)
+
+    def foreign_action(self) -> Action:
+        return replace(an_update("1"), name="Send order to fulfillment")
+
+    def write(self, seen: Seen) -> bool:
+        return seen.matches("POST", r"/data/SalesOrderHeadersV4\b")
+
+    def look(self, seen: Seen) -> bool:
+        return seen.matches("GET", r"/data/SalesOrderHeadersV4\?")
+
+    def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
+        """Headers with their lines by our line id, and whether F+O may work on them."""
+        orders = simulators.fno.book.with_reference(reference_of(order))
+        return [
+            f"{[line.values['ExternalItemNumber'] for line in found.lines.values()]} stopped: {found.stopped}"
+            for found in orders
+        ]
+
+    def one_effect(self) -> Sequence[str]:
+        return ["['1', '2'] stopped: False"]
+
+    def reference(self, simulators: Simulators, order: int) -> str:
+        return simulators.fno.book.with_reference(reference_of(order))[0].number
+
+    def strange(self, body: Any) -> Any:
+        odd = {"SalesOrderStatus": "Frozen", "SalesOrderProcessingStatus": "Thawed", "NewField": {"deep": [1]}}
+        return {**body, "value": [{**header, **odd} for header in body["value"]]}
+
+    async def amounts(self, provider: Provider, simulators: Simulators) -> Sequence[tuple[int, int]]:
+        """Amounts as F+O holds them, in ten-thousandths, beside those of the row."""
+        wanted = (1, 12_345_678, 9_999_999_999_999_999, 3_333)
+        lines = tuple(a_line(at, SalesPrice=amount, LineAmount=amount) for at, amount in enumerate(wanted, 1))
+        row = a_row("bc-demo-amounts", Lines=lines)
+        await provider.perform(Action("Send order to fulfillment", "e2", "bc-demo-amounts", 1, False, row), Always())
+        held = simulators.fno.book.with_reference("bc-demo-amounts")[0].lines.values()
+        return [(int(line.values["SalesPrice"] * 10_000), amount) for line, amount in zip(held, wanted, strict=True)]
+
+
+def reference_of(order: int) -> str:
+    return f"bc-demo-{order}"
+
+
+BENCH = FnoBench()

@@ -1,0 +1,25 @@
+"""The contract over every provider folder that is discovered."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from app.providers.registry import load_manifests
+from app.runtime.simulators import SimulatorOptions, serve
+
+from tests.providers.bench import QUICK, Clock, bench_of
+from tests.providers.contract import ProviderContract, Stage
+from tests.providers.tap import open_tap
+
+
+@pytest.fixture(params=sorted(load_manifests()))
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    bench, clock = bench_of(request.param), Clock()
+    async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
+        await bench.seed(simulators)
+        provider = bench.open(tap.url, QUICK, clock)
+        yield Stage(bench, load_manifests()[request.param], simulators, tap, clock, provider)
+        await provider.close()
+
+
+class TestContract(ProviderContract):
+    pass
