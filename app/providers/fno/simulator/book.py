@@ -45,7 +45,8 @@ class SalesOrder:
     automatic: frozenset[str]
     lines: dict[str, Entity] = field(default_factory=dict)
     version: int = 0
-    published: Values | None = None
+    published: bytes | None = None
+    """The last row, as JSON."""
     waiting: bool = False
     deleted: bool = False
 
@@ -178,10 +179,10 @@ class Book:
         _add_to_total(order, values["LineAmount"])
         return line
 
-    def patch(self, order: SalesOrder, body: Mapping[str, Any], origin: Origin) -> str:
-        """Change fields of a header; the processing status that is asked for, "" if none. Raises RefusalError."""
+    def patch(self, order: SalesOrder, body: Mapping[str, Any], origin: Origin) -> None:
+        """Change fields of a header, all but its processing status: that is life's. Raises RefusalError."""
         values = patched(HEADER, body)
-        status = values.pop("SalesOrderProcessingStatus", "")
+        values.pop("SalesOrderProcessingStatus", None)
         was_stopped, reference = order.stopped, order.header.values["CustomersOrderReference"]
         if values.keys() - {"IsSalesProcessingStopped"}:
             self._check_open(order)
@@ -192,7 +193,6 @@ class Book:
             released = was_stopped and not order.stopped
             self.tell(order, "order released" if released else "order changed", fields=changed, by=origin)
             self.changed(order, "u", origin)
-        return str(status)
 
     def patch_line(self, order: SalesOrder, line: Entity, body: Mapping[str, Any], origin: Origin) -> None:
         """Change fields of a line. Raises RefusalError."""

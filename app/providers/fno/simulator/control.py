@@ -81,16 +81,18 @@ class Control:
         if step.to not in SYMBOLS["SalesOrderProcessingStatus"]:
             known = ", ".join(SYMBOLS["SalesOrderProcessingStatus"])
             raise RefusalError(400, f"$.to: {step.to[:50]!r} is not a processing status", f"use one of: {known}")
-        before = order.version
+        before, lots = order.version, [_lot(order, line) for line in step.lines]
         try:
-            self._life.advance(order, step.to, [_lot(order, line) for line in step.lines], "fno")
+            self._life.advance(order, step.to, lots, "fno")
         except RefusalError as exc:
             raise RefusalError(409, f"{order.key} is {order.status}", f"it cannot become {step.to}") from exc
         return answer({"key": order.key, "status": order.status, "changed": order.version > before})
 
     async def _change(self, request: web.Request) -> web.Response:
-        order = self._order(request)
-        self._book.patch(order, await control_body(request, dict[str, Any]), "fno")
+        order, body = self._order(request), await control_body(request, dict[str, Any])
+        if "SalesOrderProcessingStatus" in body:
+            raise RefusalError(400, "$.SalesOrderProcessingStatus is not changed here", "POST it to .../advance")
+        self._book.patch(order, body, "fno")
         return answer({"key": order.key, "version": order.version})
 
     def _order(self, request: web.Request) -> SalesOrder:

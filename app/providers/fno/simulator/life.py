@@ -87,12 +87,16 @@ class Life:
 
     def advance(self, order: SalesOrder, status: str, lots: Iterable[str], origin: Origin) -> None:
         """Move the order to a status, with some of its lines for a partial one. Raises RefusalError for a step back."""
-        if not allowed(order.status, status):
-            infolog = f"Error: Sales order {order.number} is {order.status} and cannot become {status}."
-            raise write_failed(HEADER, f"{infolog}; Error: Update has been canceled.")
+        self.check(order, status)
         lines = _line_changes(order, status, tuple(lots))
         if status != order.status or lines:
             self._book.set_status(order, status, origin, _sales_status(order, status, lines), lines)
+
+    def check(self, order: SalesOrder, status: str) -> None:
+        """Raises RefusalError, in F+O's words, when the order cannot get this status."""
+        if not allowed(order.status, status):
+            infolog = f"Error: Sales order {order.number} is {order.status} and cannot become {status}."
+            raise write_failed(HEADER, f"{infolog}; Error: Update has been canceled.")
 
 
 def following(order: SalesOrder) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from app.providers.fno.simulator.book import PROVIDER, Book, SalesOrder
-from app.providers.fno.simulator.entities import HEADER, LINE, Entity, EntityType, Values
+from app.providers.fno.simulator.entities import HEADER, LINE, Entity, EntityType, Values, patched
 from app.providers.fno.simulator.life import Life
 from app.providers.fno.simulator.query import Query, address, parse, run, shown
 from app.providers.simulation import RefusalError
@@ -104,9 +104,16 @@ class OData:
         _check_etag(request, entity)
         if _type(collection) is LINE:
             self._book.patch_line(order, entity, body, "iom")
-        elif status := self._book.patch(order, body, "iom"):
-            self._life.advance(order, status, (), "iom")
+        else:
+            self._patch_header(order, body)
         return web.Response(status=204, headers={"ETag": entity.etag})
+
+    def _patch_header(self, order: SalesOrder, body: Values) -> None:
+        """All of it or nothing: the status is checked before any field changes. Raises RefusalError."""
+        status = patched(HEADER, body).get("SalesOrderProcessingStatus", order.status)
+        self._life.check(order, status)
+        self._book.patch(order, body, "iom")
+        self._life.advance(order, status, (), "iom")
 
     async def _delete(self, request: web.Request) -> web.Response:
         collection, order, entity = self._addressed(request)

@@ -88,14 +88,14 @@ class RowWriter:
         """Publish the change; a deletion is followed by a tombstone, as Debezium does."""
         key = order.key.encode()
         order.version += 1
-        after = None if op == "d" else row(order)
+        after = None if op == "d" else _encode(row(order))
         self._rows.publish(key, _encode(self._envelope(order, op, origin, after)))
         if op == "d":
             self._rows.publish(key, None)
         order.published = after
         self.published += 1
 
-    def _envelope(self, order: SalesOrder, op: Op, origin: Origin, after: Values | None) -> Mapping[str, Any]:
+    def _envelope(self, order: SalesOrder, op: Op, origin: Origin, after: bytes | None) -> Mapping[str, Any]:
         now = self._world.clock()
         source = {
             "version": "1",
@@ -110,7 +110,8 @@ class RowWriter:
             "origin_version": 0,
             "sequence": order.version,
         }
-        return {"before": order.published, "after": after, "source": source, "op": op, "ts_ms": now}
+        before, after = (None if part is None else msgspec.Raw(part) for part in (order.published, after))
+        return {"before": before, "after": after, "source": source, "op": op, "ts_ms": now}
 
 
 def row(order: SalesOrder) -> Values:

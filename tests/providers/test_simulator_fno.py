@@ -1,0 +1,258 @@
+"""The simulated F+O over HTTP, field by field against the documented samples of OData."""
+
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.providers.erp import HEADER, KEY, LINE, Erp, signed_in
+
+
+@pytest.fixture
+async def erp() -> AsyncIterator[Erp]:
+    async with signed_in() as erp:
+        yield erp
+
+
+async def test_header_has_the_documented_fields_and_types(erp: Erp) -> None:
+    status, header = await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    assert status == 201
+    assert header.items() >= HEADER.items()
+    assert header["@odata.context"].endswith("/fno/data/$metadata#SalesOrderHeadersV4/$entity")
+    assert header["@odata.etag"].startswith('W/"')
+    assert header["SalesOrderNumber"] == "000001"
+    assert (header["SalesOrderStatus"], header["SalesOrderProcessingStatus"]) == ("Backorder", "Active")
+    assert header["OrderCreationDateTime"] == "2019-03-05T21:40:11Z"
+    assert header["RequestedShippingDate"] == "1900-01-01T12:00:00Z"
+    assert header["OrderTotalAmount"] == 0
+    assert header["FormattedDelveryAddress"] == "221B Olive Street\n94086 Mountain View\nCA\nUSA"
+    assert (await erp.get(KEY)) == header
+
+
+async def test_line_has_the_documented_fields_and_types(erp: Erp) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    status, line = await erp.call("POST", "/SalesOrderLinesV3", LINE)
+    assert status == 201
+    assert line.items() >= LINE.items()
+    assert (line["InventoryLotId"], line["LineNumber"], line["SalesOrderLineStatus"]) == ("000001", 1, "Backorder")
+    assert (line["LineAmount"], line["SalesUnitSymbol"]) == (80, "ea")
+    by_key = "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000001')?cross-company=true"
+    assert (await erp.get(by_key)) == line
+    assert (await erp.get(KEY))["OrderTotalAmount"] == 80
+
+
+async def test_amounts_are_exact_numbers(erp: Erp) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    body = json.dumps({**LINE, "LineDiscountAmount": 0}).replace('"SalesPrice": 100', '"SalesPrice": 1234567890.1234')
+    headers = {"Authorization": f"Bearer {erp.token}", "Content-Type": "application/json"}
+    response = await erp.client.post("/fno/data/SalesOrderLinesV3", data=body, headers=headers)
+    line = json.loads(await response.text(), parse_float=Decimal)
+    assert (line["SalesPrice"], line["LineAmount"]) == (Decimal("1234567890.1234"), Decimal("1234567890.1234"))
+
+
+async def test_a_line_takes_site_and_warehouse_from_the_header(erp: Erp) -> None:
+    places = {"DefaultShippingSiteId": "2", "DefaultShippingWarehouseId": "24"}
+    await erp.call("POST", "/SalesOrderHeadersV4", HEADER | places)
+    _, line = await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "ShippingSiteId": "", "ShippingWarehouseId": ""})
+    assert (line["ShippingSiteId"], line["ShippingWarehouseId"]) == ("2", "24")
+
+
+async def test_a_line_without_a_site_is_refused_in_the_documented_words(erp: Erp) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    status, body = await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "ShippingSiteId": ""})
+    assert status == 400
+    assert (body["error"]["code"], body["error"]["message"]) == ("", "An error has occurred.")
+    assert body["error"]["innererror"]["message"] == (
+        "Write failed for table row of type 'SalesOrderLineV3Entity'. Infolog: Warning: Inventory dimension Site is "
+        "mandatory and must consequently be specified.; Error: Update has been canceled."
+    )
+    assert body["error"]["innererror"].keys() == {"message", "type", "stacktrace"}
+    assert (await erp.get("/SalesOrderLinesV3"))["value"] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Colour": "red"},
+        {"CurrencyCode": 7},
+        {"IsSalesProcessingStopped": True},
+        {"IsSalesProcessingStopped": "no"},
+        {"RequestedShippingDate": "tomorrow"},
+        {"OrderingCustomerAccountNumber": ""},
+        {"DeliveryAddressStreet": "x" * 1001},
+    ],
+)
+async def test_headers_that_f_and_o_refuses(erp: Erp, change: dict[str, Any]) -> None:
+    status, body = await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, **change})
+    assert (status, body["error"]["message"]) == (400, "An error has occurred.")
+    assert (await erp.get("/SalesOrderHeadersV4"))["value"] == []
+
+
+@pytest.mark.parametrize("change", [{"SalesPrice": "100"}, {"SalesPrice": 1e12}, {"SalesOrderNumber": "9"}])
+async def test_lines_that_f_and_o_refuses(erp: Erp, change: dict[str, Any]) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    assert (await erp.call("POST", "/SalesOrderLinesV3", {**LINE, **change}))[0] == 400
+
+
+async def test_unknown_currency_and_customer_are_not_looked_up(erp: Erp) -> None:
+    unknown = {**HEADER, "CurrencyCode": "QQQ", "OrderingCustomerAccountNumber": "nobody"}
+    assert (await erp.call("POST", "/SalesOrderHeadersV4", unknown))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("$filter=CustomersOrderReference eq 'BC-HASH-1'", ["000001"]),
+        ("$filter=dataAreaId eq 'usmf' and CustomersOrderReference eq 'bc-hash-2'", ["000002"]),
+        (
+            "$filter=CustomersOrderReference eq 'bc-hash-1' or CustomersOrderReference eq 'o''neil'",
+            ["000001", "000003"],
+        ),
+        ("$filter=CustomersOrderReference eq 'bc*2'", ["000002"]),
+        ("$filter=CustomersOrderReference ne '*hash*'", ["000003"]),
+        (
+            "$filter=(SalesOrderNumber eq '000001' or SalesOrderNumber eq '000002') and Email eq ''",
+            ["000001", "000002"],
+        ),
+        ("$filter=not (SalesOrderNumber gt '000001')", ["000001"]),
+        ("$filter=SalesOrderNumber ge '000002' and SalesOrderNumber lt '000003'", ["000002"]),
+        ("$filter=OrderTotalAmount gt 79.5", ["000001"]),
+        ("$filter=OrderTotalAmount le 0", ["000002", "000003"]),
+        ("$filter=OrderCreationDateTime ge 2019-03-05T21:40:11Z", ["000001", "000002", "000003"]),
+        ("$filter=RequestedShippingDate gt 2000-01-01", []),
+        ("$filter=SalesOrderStatus eq Microsoft.Dynamics.DataEntities.SalesStatus'Invoiced'", []),
+        ("$filter=IsSalesProcessingStopped ne Microsoft.Dynamics.DataEntities.NoYes'Yes'", ["000003"]),
+        ("$orderby=SalesOrderNumber desc&$top=2", ["000003", "000002"]),
+        ("$orderby=IsSalesProcessingStopped,SalesOrderNumber desc&$skip=1", ["000002", "000001"]),
+    ],
+)
+async def test_filters_and_order(erp: Erp, query: str, expected: list[str]) -> None:
+    await erp.make_order(release=False)
+    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": "bc-hash-2"})
+    other = {**HEADER, "CustomersOrderReference": "o'neil", "IsSalesProcessingStopped": "No"}
+    await erp.call("POST", "/SalesOrderHeadersV4", other)
+    assert await erp.numbers(query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "$filter=Colour eq 'red'",
+        "$filter=SalesOrderNumber has 'x'",
+        "$filter=SalesOrderNumber in ('x')",
+        "$filter=contains(SalesOrderNumber,'x')",
+        "$filter=SalesOrderNumber eq 7",
+        "$filter=OrderTotalAmount eq '7'",
+        "$filter=SalesOrderStatus eq 'Invoiced'",
+        "$filter=SalesOrderStatus gt Microsoft.Dynamics.DataEntities.SalesStatus'Invoiced'",
+        "$filter=SalesOrderStatus eq Microsoft.Dynamics.DataEntities.NoYes'Yes'",
+        "$filter=SalesOrderNumber eq 'x' and",
+        "$filter=(SalesOrderNumber eq 'x'",
+        "$filter=SalesOrderNumber eq 'x' )",
+        "$filter=OrderCreationDateTime gt 2019-99-99",
+        "$filter=" + "not " * 60 + "SalesOrderNumber eq 'x'",
+        "$select=Colour",
+        "$orderby=Colour",
+        "$orderby=SalesOrderNumber up",
+        "$top=-1",
+        "$skip=x",
+        "$expand=Lines",
+    ],
+)
+async def test_queries_that_f_and_o_refuses(erp: Erp, query: str) -> None:
+    status, body = await erp.call("GET", f"/SalesOrderHeadersV4?{query}")
+    assert (status, "error" in body) == (400, True)
+
+
+async def test_pages_follow_the_next_link(erp: Erp) -> None:
+    for n in range(7):
+        await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": f"bc-hash-{n}"})
+    path = "/SalesOrderHeadersV4?cross-company=true&$count=true&$top=6&$select=SalesOrderNumber&$filter=Email eq ''"
+    seen, pages = [], 0
+    while path:
+        body = await erp.get(path)
+        assert body["@odata.count"] == 7
+        seen += body["value"]
+        path, pages = body.get("@odata.nextLink", "").partition("/fno/data")[2], pages + 1
+    assert ([entity["SalesOrderNumber"] for entity in seen], pages) == ([f"00000{n}" for n in range(1, 7)], 2)
+    assert all(entity.keys() == {"@odata.etag", "SalesOrderNumber"} for entity in seen)
+
+
+async def test_other_companies_need_cross_company(erp: Erp) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "dataAreaId": "DEMF"})
+    key = "/SalesOrderHeadersV4(dataAreaId='demf',SalesOrderNumber='000001')"
+    assert (await erp.get("/SalesOrderHeadersV4"))["value"] == []
+    assert await erp.numbers("$filter=dataAreaId eq 'demf'") == ["000001"]
+    assert (await erp.call("GET", key))[0] == 404
+    assert (await erp.call("PATCH", key, {"Email": "a@example.com"}))[0] == 404
+    assert (await erp.call("PATCH", f"{key}?cross-company=true", {"Email": "a@example.com"}))[0] == 204
+
+
+async def test_a_stale_etag_changes_nothing(erp: Erp) -> None:
+    await erp.make_order(release=False)
+    first = (await erp.get(KEY))["@odata.etag"]
+    assert (await erp.call("PATCH", KEY, {"Email": "a@example.com"}, **{"If-Match": first}))[0] == 204
+    second = (await erp.get(KEY))["@odata.etag"]
+    assert second != first
+    assert (await erp.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": first}))[0] == 412
+    assert (await erp.call("DELETE", KEY, **{"If-Match": first}))[0] == 412
+    assert (await erp.get(KEY))["Email"] == "a@example.com"
+    assert (await erp.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": second}))[0] == 204
+
+
+async def test_patch_answers_with_the_new_etag(erp: Erp) -> None:
+    await erp.make_order(release=False)
+    headers = {"Authorization": f"Bearer {erp.token}"}
+    response = await erp.client.patch(f"/fno/data{KEY}", json={"Email": "a@example.com"}, headers=headers)
+    assert response.headers["ETag"] == (await erp.get(KEY))["@odata.etag"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"dataAreaId": "demf"}, {"SalesOrderNumber": "9"}, {"OrderTotalAmount": 1}, {"SalesOrderStatus": "Invoiced"}],
+)
+async def test_fields_that_cannot_be_changed(erp: Erp, change: dict[str, Any]) -> None:
+    await erp.make_order(release=False)
+    before = await erp.get(KEY)
+    assert (await erp.call("PATCH", KEY, change))[0] == 400
+    assert await erp.get(KEY) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/SalesOrderHeadersV4(dataAreaId='usmf',SalesOrderNumber='9')", 404),
+        ("GET", "/SalesOrderHeadersV4(dataAreaId='usmf')", 400),
+        ("GET", "/SalesOrderHeadersV4('000001')", 400),
+        ("GET", "/CustomersV3", 404),
+        ("GET", "/SalesOrderHeadersV4/$count", 404),
+        ("POST", "/SalesOrderHeadersV4(dataAreaId='usmf',SalesOrderNumber='000001')", 405),
+        ("PATCH", "/SalesOrderHeadersV4", 405),
+        ("PUT", "/SalesOrderHeadersV4", 405),
+        ("POST", "/SalesOrderHeadersV4", 400),
+    ],
+)
+async def test_addresses_that_lead_nowhere(erp: Erp, method: str, path: str, status: int) -> None:
+    answered, body = await erp.call(method, path)
+    assert (answered, "message" in body["error"]) == (status, True)
+
+
+async def test_lines_can_be_changed_and_deleted(erp: Erp) -> None:
+    await erp.make_order(lines=2, release=False)
+    second = "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000002')?cross-company=true"
+    assert (await erp.call("PATCH", second, {"OrderedSalesQuantity": 3}))[0] == 204
+    assert (await erp.get(second))["LineAmount"] == 240
+    assert (await erp.get(KEY))["OrderTotalAmount"] == 320
+    assert (await erp.call("DELETE", second))[0] == 204
+    assert (await erp.call("GET", second))[0] == 404
+    assert (await erp.get(KEY))["OrderTotalAmount"] == 80
+
+
+@pytest.mark.parametrize("version", ["V2", "V3", "V4"])
+async def test_older_versions_of_the_entity_are_the_same_orders(erp: Erp, version: str) -> None:
+    await erp.make_order()
+    body = await erp.get(f"/SalesOrderHeaders{version}")
+    assert body["@odata.context"].endswith(f"$metadata#SalesOrderHeaders{version}")
+    assert [entity["SalesOrderNumber"] for entity in body["value"]] == ["000001"]

@@ -1,0 +1,253 @@
+"""The simulated F+O: the life of an order, the rows that dual-write publishes, and what its people do."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from app.events.debezium import ChangeIn
+from app.providers.fno.simulator.life import STAGES
+from app.providers.simulation import FaultRequest
+
+from tests.providers.erp import BORN_THERE, HEADER, KEY, LINE, Erp, signed_in
+
+
+@pytest.fixture
+async def erp() -> AsyncIterator[Erp]:
+    async with signed_in() as erp:
+        yield erp
+
+
+async def test_an_order_of_ours_starts_when_it_is_released(erp: Erp) -> None:
+    await erp.make_order(release=False)
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active"]
+    await erp.call("PATCH", KEY, {"IsSalesProcessingStopped": "No"})
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active", "Active", "Confirmed", "Picked", "Delivered", "Invoiced"]
+    statuses = [row["after"]["SalesOrderStatus"] for row in erp.rows()]
+    assert statuses == ["Backorder", "Backorder", "Backorder", "Backorder", "Delivered", "Invoiced"]
+    lines = [line["SalesOrderLineStatus"] for row in erp.rows() for line in row["after"]["Lines"]]
+    assert lines == ["Backorder", "Backorder", "Backorder", "Delivered", "Invoiced"]
+
+
+async def test_an_order_without_lines_does_not_start(erp: Erp) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "IsSalesProcessingStopped": "No"})
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active"]
+    await erp.call("POST", "/SalesOrderLinesV3", LINE)
+    erp.let_pass(10_000)
+    assert erp.statuses()[-1] == "Invoiced"
+
+
+async def test_a_stop_holds_the_order_where_it_is(erp: Erp) -> None:
+    await erp.make_order()
+    erp.let_pass(60)
+    await erp.call("PATCH", KEY, {"IsSalesProcessingStopped": "Yes"})
+    erp.let_pass(10_000)
+    assert (await erp.get(KEY))["SalesOrderProcessingStatus"] == "Confirmed"
+    await erp.call("PATCH", KEY, {"IsSalesProcessingStopped": "No"})
+    erp.let_pass(10_000)
+    assert (await erp.get(KEY))["SalesOrderProcessingStatus"] == "Invoiced"
+    assert [erp.effects().count(f"order {stage.lower()}") for stage in STAGES] == [1, 1, 1, 1]
+
+
+async def test_an_order_born_there_is_delivered_without_a_picking_list(erp: Erp) -> None:
+    assert await erp.control("", [BORN_THERE]) == (201, {"seeded": 1, "orders": ["fno-usmf-SO-7"]})
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active", "Confirmed", "Delivered", "Invoiced"]
+    assert {key for key, _ in erp.memory.rows} == {b"fno-usmf-SO-7"}
+    assert {row["source"]["origin"] for row in erp.rows()} == {"fno"}
+    row = erp.rows()[0]["after"]
+    assert (row["InvoiceCustomerAccountNumber"], row["OrderTotalAmount"]) == ("US-001", "26.0000")
+    assert [line["LineAmount"] for line in row["Lines"]] == ["13.0000", "13.0000"]
+
+
+async def test_rows_are_debezium_changes_that_the_intake_reads(erp: Erp) -> None:
+    await erp.make_order(lines=2)
+    erp.let_pass(10_000)
+    assert {key for key, _ in erp.memory.rows} == {b"bc-hash-1"}
+    rows = erp.rows()
+    assert [row["op"] for row in rows] == ["c", "u", "u", "u", "u", "u"]
+    assert [row["source"]["sequence"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["source"]["origin"] for row in rows] == ["iom", "iom", "fno", "fno", "fno", "fno"]
+    assert [row["before"] for row in rows] == [None, *(row["after"] for row in rows[:-1])]
+    change = ChangeIn.model_validate(rows[-1]).body(0)
+    assert change.row.OrderTotalAmount == 160_0000
+    assert [line.InventoryLotId for line in change.row.Lines] == ["000001", "000002"]
+    assert change.source.name == "fno"
+
+
+async def test_a_deletion_is_followed_by_a_tombstone(erp: Erp) -> None:
+    await erp.make_order(release=False)
+    assert (await erp.call("DELETE", KEY))[0] == 204
+    deleted, tombstone = list(erp.memory.rows)[-2:]
+    row = json.loads(deleted[1] or b"")
+    assert (row["op"], row["after"], row["before"]["SalesOrderNumber"]) == ("d", None, "000001")
+    assert tombstone == (b"bc-hash-1", None)
+    assert (await erp.call("GET", KEY))[0] == 404
+    assert await erp.numbers("$filter=CustomersOrderReference eq 'bc-hash-1'") == []
+
+
+async def test_a_change_that_changes_nothing_is_no_effect(erp: Erp) -> None:
+    await erp.make_order(release=False)
+    before, etag = len(erp.rows()), (await erp.get(KEY))["@odata.etag"]
+    assert (await erp.call("PATCH", KEY, {"Email": "", "CurrencyCode": "USD"}))[0] == 204
+    assert (len(erp.rows()), (await erp.get(KEY))["@odata.etag"]) == (before, etag)
+    assert erp.effects() == ["order created", "line created"]
+
+
+async def test_partial_steps_move_the_lines_that_are_named(erp: Erp) -> None:
+    await erp.client.post("/_sim/progress", json={"provider": "fno", "delays": dict.fromkeys(STAGES)})
+    await erp.control("", [BORN_THERE])
+    steps: list[tuple[str, list[int | str], list[str], str]] = [
+        ("Confirmed", [], ["Backorder", "Backorder"], "Backorder"),
+        ("PartiallyDelivered", [2], ["Backorder", "Delivered"], "Backorder"),
+        ("PartiallyInvoiced", ["000002"], ["Backorder", "Invoiced"], "Backorder"),
+        ("Invoiced", [], ["Invoiced", "Invoiced"], "Invoiced"),
+    ]
+    for to, lines, line_statuses, status in steps:
+        answered, body = await erp.control("/usmf/SO-7/advance", {"to": to, "lines": lines})
+        assert (answered, body["status"], body["changed"]) == (200, to, True)
+        row = erp.rows()[-1]["after"]
+        assert [line["SalesOrderLineStatus"] for line in row["Lines"]] == line_statuses
+        assert row["SalesOrderStatus"] == status
+
+
+@pytest.mark.parametrize("to", ["Confirmed", "Active", "Canceled", "PartiallyInvoiced"])
+async def test_an_invoiced_order_stays_invoiced(erp: Erp, to: str) -> None:
+    await erp.control("", [BORN_THERE])
+    await erp.control("/usmf/SO-7/advance", {"to": "Invoiced"})
+    rows = len(erp.rows())
+    assert (await erp.control("/usmf/SO-7/advance", {"to": to}))[0] == 409
+    assert len(erp.rows()) == rows
+
+
+async def test_a_canceled_order_does_not_go_on(erp: Erp) -> None:
+    await erp.control("", [BORN_THERE])
+    await erp.control("/USMF/SO-7/advance", {"to": "Canceled"})
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active", "Canceled"]
+
+
+async def test_a_status_that_cannot_be_leaves_the_other_fields_alone(erp: Erp) -> None:
+    await erp.make_order()
+    erp.let_pass(350)
+    status, _ = await erp.call("PATCH", KEY, {"Email": "a@example.com", "SalesOrderProcessingStatus": "Picked"})
+    assert (status, (await erp.get(KEY))["Email"], erp.statuses()[-1]) == (204, "a@example.com", "Picked")
+    status, _ = await erp.call("PATCH", KEY, {"Email": "b@example.com", "SalesOrderProcessingStatus": "Confirmed"})
+    assert (status, (await erp.get(KEY))["Email"], erp.statuses()[-1]) == (400, "a@example.com", "Picked")
+
+
+async def test_stages_that_others_bring_can_be_left_to_them(erp: Erp) -> None:
+    """Whoever ships tells F+O by dual-write; F+O then invoices."""
+    assert (await erp.control("?automatic=Confirmed,Invoiced", [BORN_THERE]))[0] == 201
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active", "Confirmed"]
+    key = "/SalesOrderHeadersV4(dataAreaId='usmf',SalesOrderNumber='SO-7')"
+    assert (await erp.call("PATCH", key, {"SalesOrderProcessingStatus": "Delivered"}))[0] == 204
+    assert (erp.statuses()[-1], erp.rows()[-1]["source"]["origin"]) == ("Delivered", "iom")
+    erp.let_pass(10_000)
+    assert (erp.statuses()[-1], erp.rows()[-1]["source"]["origin"]) == ("Invoiced", "fno")
+
+
+async def test_people_at_f_and_o_change_fields(erp: Erp) -> None:
+    await erp.control("", [BORN_THERE])
+    status, _ = await erp.control("/usmf/SO-7/change", {"DeliveryAddressCity": "Reims"})
+    row = erp.rows()[-1]
+    assert (status, row["after"]["DeliveryAddressCity"], row["source"]["origin"]) == (200, "Reims", "fno")
+
+
+async def test_new_delays_hold_and_let_go(erp: Erp) -> None:
+    await erp.client.post("/_sim/progress", json={"provider": "fno", "delays": {"Confirmed": None}})
+    await erp.control("", [BORN_THERE])
+    erp.let_pass(10_000)
+    assert erp.statuses() == ["Active"]
+    await erp.client.post("/_sim/progress", json={"provider": "fno", "delays": {"Confirmed": 5, "Delivered": None}})
+    erp.let_pass(5)
+    assert erp.statuses() == ["Active", "Confirmed"]
+    response = await erp.client.post("/_sim/progress", json={"provider": "fno", "delays": {"Shipped": 5}})
+    assert (response.status, "Shipped" in (await response.json())["error"]) == (400, True)
+
+
+async def test_rows_come_twice_on_purpose(erp: Erp) -> None:
+    erp.world.faults.add(FaultRequest("fno", "duplicate-rows", share=1))
+    await erp.control("", [BORN_THERE])
+    first, second = erp.memory.rows
+    assert first == second
+
+
+async def test_rows_come_out_of_order_on_purpose_and_none_is_lost(erp: Erp) -> None:
+    erp.world.faults.add(FaultRequest("fno", "reorder-rows", share=0.5, seed=3, delay_ms=400))
+    orders = [{**BORN_THERE, "SalesOrderNumber": f"SO-{n}"} for n in range(20)]
+    await erp.control("", orders)
+    erp.let_pass(10_000)
+    by_key: dict[bytes, list[int]] = {}
+    for key, value in erp.memory.rows:
+        by_key.setdefault(key, []).append(json.loads(value or b"")["source"]["sequence"])
+    assert all(sorted(sequence) == [1, 2, 3, 4] for sequence in by_key.values())
+    assert any(sequence != sorted(sequence) for sequence in by_key.values())
+
+
+async def test_nothing_changes_while_rows_cannot_be_taken(erp: Erp) -> None:
+    await erp.make_order()
+    erp.memory.full = True
+    erp.let_pass(5000)
+    assert erp.statuses() == ["Active", "Active"]
+    assert (await erp.call("PATCH", KEY, {"Email": "a@example.com"}))[0] == 503
+    assert (await erp.get(KEY))["Email"] == ""
+    erp.memory.full = False
+    erp.let_pass(5000)
+    assert erp.statuses()[-1] == "Invoiced"
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"dataAreaId": ""}, "$[1]"),
+        ({"Colour": "red"}, "$[1].Colour"),
+        ({"SalesOrderOriginCode": "iom"}, "$[1].SalesOrderOriginCode"),
+        ({"OrderTotalAmount": "abc"}, "$[1].OrderTotalAmount"),
+        ({"Lines": "none"}, "$[1].Lines"),
+        ({"Lines": [{"ItemNumber": "TEA"}]}, "$[1].Lines[0].ShippingSiteId"),
+        ({"Lines": [{"ShippingSiteId": "EU"}]}, "$[1].Lines[0].ItemNumber"),
+        ({"Lines": [{"ItemNumber": "TEA", "SalesPrice": "NaN"}]}, "$[1].Lines[0].SalesPrice"),
+    ],
+)
+async def test_unusable_seeds_name_the_place_and_leave_nothing(erp: Erp, change: dict[str, Any], place: str) -> None:
+    status, body = await erp.control("", [BORN_THERE, {**BORN_THERE, "SalesOrderNumber": "SO-8", **change}])
+    assert (status, body["error"].replace(" ", ":").split(":")[0]) == (400, place)
+    assert body["fix"]
+    assert (len(erp.simulator.book), list(erp.memory.rows)) == (0, [])
+
+
+async def test_a_number_is_seeded_once(erp: Erp) -> None:
+    assert (await erp.control("", [BORN_THERE, BORN_THERE]))[0] == 409
+    assert (await erp.control("", [BORN_THERE]))[0] == 201
+    assert (await erp.control("", [BORN_THERE]))[0] == 409
+    assert (await erp.control("", [{**BORN_THERE, "SalesOrderNumber": ""}]))[0] == 201
+
+
+async def test_what_a_policy_must_refuse_can_be_seeded(erp: Erp) -> None:
+    lines = [{"ItemNumber": "TEA", "ShippingSiteId": "EU", "OrderedSalesQuantity": "-1"}]
+    odd = {**BORN_THERE, "CurrencyCode": "QQQ", "DeliveryAddressStreet": "", "Lines": lines}
+    assert (await erp.control("", [odd]))[0] == 201
+    assert erp.rows()[0]["after"]["Lines"][0]["OrderedSalesQuantity"] == "-1.0000"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/usmf/SO-9/advance", {"to": "Confirmed"}, 404),
+        ("/usmf/SO-7/advance", {"to": "Shipped"}, 400),
+        ("/usmf/SO-7/advance", {"status": "Confirmed"}, 400),
+        ("/usmf/SO-7/advance", {"to": "PartiallyDelivered", "lines": [9]}, 404),
+        ("/usmf/SO-7/change", {"dataAreaId": "demf"}, 400),
+        ("/usmf/SO-7/change", {"SalesOrderProcessingStatus": "Invoiced"}, 400),
+        ("?automatic=Packed", [], 400),
+    ],
+)
+async def test_control_refuses_clearly(erp: Erp, path: str, body: Any, status: int) -> None:
+    await erp.control("", [BORN_THERE])
+    answered, problem = await erp.control(path, body)
+    assert (answered, problem.keys()) == (status, {"error", "fix"})
