@@ -10,7 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from app.errors import SettingError
 
-_STANDARD: Final = {"bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS", "schema_registry_url": "SCHEMA_REGISTRY_URL"}
+_NAMED: Final = {
+    "bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
+    "schema_registry_url": "SCHEMA_REGISTRY_URL",
+    "maps": "WAYBILL_DUALWRITE_MAPS",
+}
 
 
 def _listed(value: object) -> object:
@@ -18,35 +22,49 @@ def _listed(value: object) -> object:
 
 
 class Settings(BaseModel):
-    """Read from the environment: `WAYBILL_` and the field's name in capitals, or one of two names in common use."""
+    """Read from the environment: `WAYBILL_` and the field's name in capitals, but for three named otherwise."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1, description="host:port of brokers, by commas")
-    schema_registry_url: str | None = Field(None, pattern=r"^https?://\S+$", description="address of a registry")
-    partitions: int | None = Field(None, ge=1, le=1024, description="partitions of all topics keyed by order id")
+    bootstrap_servers: str = Field(
+        default="127.0.0.1:9092", min_length=1, description="host:port of brokers, by commas"
+    )
+    schema_registry_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="address of a registry"
+    )
+    partitions: int | None = Field(
+        default=None, ge=1, le=1024, description="partitions of all topics keyed by order id"
+    )
     maps: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        (), alias="dualwrite_maps", description="enabled dual-write maps, separated by commas"
+        default=(), description="enabled dual-write maps, by commas"
     )
 
-    web_host: str = Field("127.0.0.1", min_length=1, description="address the web server listens on")
-    web_port: int = Field(6066, ge=1, le=65535, description="port the web server listens on")
+    web_host: str = Field(default="127.0.0.1", min_length=1, description="address the web server listens on")
+    web_port: int = Field(default=6066, ge=1, le=65535, description="port the web server listens on")
 
-    session_timeout_s: int = Field(6, ge=1, le=300, description="seconds until a silent worker loses its lanes")
-    heartbeat_interval_s: int = Field(1, ge=1, le=100, description="seconds between heartbeats")
-    transaction_timeout_ms: int = Field(10_000, ge=1000, le=900_000, description="milliseconds a checkpoint may take")
-    commit_age_max_s: int = Field(60, ge=1, le=3600, description="seconds a position may stay unwritten")
-    settled_after_s: int = Field(60, ge=0, le=604_800, description="seconds a final order stays in memory")
+    session_timeout_s: int = Field(default=6, ge=1, le=300, description="seconds until a silent worker loses its lanes")
+    heartbeat_interval_s: int = Field(default=1, ge=1, le=100, description="seconds between heartbeats")
+    transaction_timeout_ms: int = Field(
+        default=10_000, ge=1000, le=900_000, description="milliseconds a checkpoint may take"
+    )
+    commit_age_max_s: int = Field(default=60, ge=1, le=3600, description="seconds a position may stay unwritten")
+    settled_after_s: int = Field(default=60, ge=0, le=604_800, description="seconds a final order stays in memory")
 
-    record_bytes_max: int = Field(1_048_576, ge=1024, le=2_097_152, description="bytes of one record's value")
-    batch_records_max: int = Field(2000, ge=1, le=100_000, description="records folded in one checkpoint")
-    calls_in_flight_max: int = Field(64, ge=1, le=10_000, description="provider calls of one lane at a time")
-    calls_in_flight_per_provider_max: int = Field(32, ge=1, le=10_000, description="calls to one provider at a time")
+    record_bytes_max: int = Field(default=1_048_576, ge=1024, le=2_097_152, description="bytes of one record's value")
+    batch_records_max: int = Field(default=2000, ge=1, le=100_000, description="records folded in one checkpoint")
+    calls_in_flight_max: int = Field(default=64, ge=1, le=10_000, description="provider calls of one lane at a time")
+    calls_in_flight_per_provider_max: int = Field(
+        default=12, ge=1, le=10_000, description="calls to one provider at a time"
+    )
 
-    pull_interval_s: float = Field(1.0, gt=0, le=86_400, description="seconds between two pulls")
-    effect_retry_initial_ms: int = Field(500, ge=1, le=3_600_000, description="milliseconds before the first repeat")
-    effect_retry_max_ms: int = Field(30_000, ge=1, le=86_400_000, description="milliseconds between repeats at most")
-    effect_attempts_max: int = Field(12, ge=1, le=1000, description="attempts until an effect is given up")
+    pull_interval_s: float = Field(default=1.0, gt=0, le=86_400, description="seconds between two pulls")
+    effect_retry_initial_ms: int = Field(
+        default=500, ge=1, le=3_600_000, description="milliseconds before the first repeat"
+    )
+    effect_retry_max_ms: int = Field(
+        default=30_000, ge=1, le=86_400_000, description="milliseconds between repeats at most"
+    )
+    effect_attempts_max: int = Field(default=12, ge=1, le=1000, description="attempts until an effect is given up")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -77,9 +95,8 @@ class Settings(BaseModel):
 
 
 def variables() -> dict[str, str]:
-    """Key that the model reads -> environment variable."""
-    keys = (field.alias or name for name, field in Settings.model_fields.items())
-    return {key: _STANDARD.get(key, f"WAYBILL_{key.upper()}") for key in keys}
+    """Field -> environment variable."""
+    return {name: _NAMED.get(name, f"WAYBILL_{name.upper()}") for name in Settings.model_fields}
 
 
 def _refusal(error: ValidationError) -> SettingError:
@@ -94,4 +111,4 @@ def _sentence(problem: Any, names: Mapping[str, str], meanings: Mapping[str, str
 
 
 def _meanings() -> dict[str, str]:
-    return {field.alias or name: field.description or "" for name, field in Settings.model_fields.items()}
+    return {name: field.description or "" for name, field in Settings.model_fields.items()}

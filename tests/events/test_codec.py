@@ -1,14 +1,10 @@
 """Records to events and back, for every record type; and what happens to records that are none."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec import Struct
-from msgspec.structs import replace
-
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.errors import RecordError, SchemaError
 from app.events import codec as codec_module
@@ -18,6 +14,12 @@ from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.limits import ORDER_ID, identity
 from app.events.model import Event, LineStatus, OrderCommand, OrderProgressed
+from app.events.shapes import shape_of
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
 from tests.events.bodies import PUBLISHED, SPECS, bodies
 
 CODEC = codec_module.load()
@@ -39,7 +41,7 @@ def refused(topic: str, value: bytes | None, headers: Any = (), key: bytes | Non
 @given(data=st.data(), spec=st.sampled_from(EVENTS))
 def test_events_come_back(data: st.DataObject, spec: RecordSpec) -> None:
     body = data.draw(acceptable(spec))
-    event = Event(spec.name, "ab" * 16, identity(body), 1_700_000_000_123, "waybill/test", "cause", body)  # type: ignore[arg-type]
+    event = Event(spec.name, "ab" * 16, identity(body), 1_700_000_000_123, "waybill/test", "cause", body)
     value, headers = CODEC.encode(event)
     found = CODEC.decode(spec.topic, event.order_id.encode(), value, headers, **PLACE)
     assert found.trace == dict(headers)["traceparent"].decode()
@@ -67,9 +69,9 @@ def identified(body: Any, order_id: str, op: str, deleted: bool) -> Struct:
     if isinstance(body, SalesOrderChange):
         row = replace(body.after or body.before or ROW, SalesOrderOriginCode="IOM", CustomersOrderReference=order_id)
         return replace(body, op=op, before=row, after=None if deleted else row)
-    if hasattr(body, "order"):
-        return replace(body, order=replace(body.order, order_id=order_id))
-    return replace(body, order_id=order_id)
+    known = {"order": replace(body.order, order_id=order_id)} if hasattr(body, "order") else {"order_id": order_id}
+    changed: Struct = replace(body, **known)
+    return changed
 
 
 @given(value=st.binary(max_size=400), spec=st.sampled_from(SPECS), key=st.none() | st.binary(max_size=20))
@@ -88,11 +90,16 @@ def test_a_damaged_record_is_an_event_or_a_record_error(data: st.DataObject, spe
 
 def check_total(spec: RecordSpec, value: bytes, key: bytes | None) -> None:
     for decode in (CODEC.decode, CODEC.decode_change):
-        try:
-            decode(spec.topic, key, value, [("ce_time", b"2026-01-31T12:00:00Z")], **PLACE)
-        except RecordError as exc:
-            assert exc.code in CODES
-            assert exc.detail.encode()
+        error = failure(decode, spec.topic, key, value)
+        assert error is None or (error.code in CODES and error.detail.encode())
+
+
+def failure(decode: Callable[..., object], topic: str, key: bytes | None, value: bytes) -> RecordError | None:
+    try:
+        decode(topic, key, value, [], **PLACE)
+    except RecordError as exc:
+        return exc
+    return None
 
 
 @pytest.mark.parametrize(
@@ -170,7 +177,7 @@ def test_a_tombstone_is_no_change() -> None:
 def test_a_change_without_a_row_is_refused() -> None:
     body = SalesOrderChange("u", 0, None, None, ChangeSource("fno", 1))
     value, headers = CODEC.encode(ChangeEvent(CHANGED_AT_FNO, "a", "x", 0, "", "", body))
-    with pytest.raises(RecordError, match="neither `before` nor `after`"):
+    with pytest.raises(RecordError, match=r"neither `before` nor `after`"):
         CODEC.decode_change("dualwrite.fno.salesorders", None, value, headers, **PLACE)
 
 
@@ -184,14 +191,14 @@ def test_avro_from_producers_keeps_the_limits_of_json(spec: RecordSpec) -> None:
 
 def test_what_cannot_be_written_is_invalid() -> None:
     body = OrderProgressed("x-1", "fno", "\ud800", "s", "r", (LineStatus("1", "s", "r"),))
-    with pytest.raises(RecordError, match="order picked e1: .*surrogates"):
+    with pytest.raises(RecordError, match=r"order picked e1: .*surrogates"):
         CODEC.encode(Event("order picked", "e1", "x-1", 0, "", "", body))
     with pytest.raises(RecordError, match="is not a time"):
         CODEC.encode(Event("order command", "e1", "x-1", -1, "", "", OrderCommand("x-1", "c")))
 
 
 def test_a_foreign_topic_is_a_mistake_of_ours() -> None:
-    with pytest.raises(SchemaError, match="app/events/catalog.py"):
+    with pytest.raises(SchemaError, match=r"app/events/catalog\.py"):
         CODEC.decode("elsewhere", None, b"\0", [], **PLACE)
 
 
@@ -210,7 +217,7 @@ def test_records_of_an_older_version_are_read_as_the_newest() -> None:
     shorter = json.loads(newest.text)
     shorter["fields"] = shorter["fields"][:2]
     text = json.dumps(shorter)
-    older = schemas.Schema(newest.subject, 1, 900, text, "old", schemas.shape_of(shorter, "old"))
+    older = schemas.Schema(newest.subject, 1, 900, text, "old", shape_of(shorter, "old"))
     both = schemas.Schemas(
         {**PUBLISHED.by_subject, newest.subject: (older, newest)}, {**PUBLISHED.by_id, older.id: older}
     )
@@ -224,12 +231,8 @@ def test_records_of_an_older_version_are_read_as_the_newest() -> None:
 
 @given(rest=st.binary(max_size=80))
 def test_any_bytes_of_an_older_version_are_an_event_or_a_record_error(rest: bytes) -> None:
-    newest = PUBLISHED.latest("order-created-value")
-    older = schemas.Schema(newest.subject, 1, 900, newest.text, "old", newest.shape)
-    try:
-        OLDER.decode("order-created", None, b"\0" + older.id.to_bytes(4, "big") + rest, [], **PLACE)
-    except RecordError as exc:
-        assert exc.code in CODES
+    error = failure(OLDER.decode, "order-created", None, OLD_PREFIX + rest)
+    assert error is None or error.code in CODES
 
 
 def _with_older() -> Codec:
@@ -239,3 +242,4 @@ def _with_older() -> Codec:
 
 
 OLDER = _with_older()
+OLD_PREFIX = b"\0" + (900).to_bytes(4, "big")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from app.errors import SchemaError
 from app.events.shapes import Record, problems, shape_of
 

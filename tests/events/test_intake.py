@@ -1,0 +1,224 @@
+"""JSON as producers write it: what is filled in, what is exact, and what every refusal says."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from app.errors import RecordError
+from app.events import codec
+from app.events.fields import amount
+from app.events.ids import derive
+from app.events.model import Event, LineQuantity, OrderCommand, OrderCreated, ProviderEvent
+from hypothesis import given
+from hypothesis import strategies as st
+
+CODEC = codec.load()
+AT = 1_769_851_800_000
+
+
+def decode(topic: str, document: Any, headers: Any = ()) -> Event:
+    value = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return CODEC.decode(topic, None, value, headers, partition=1, offset=2, timestamp=AT)
+
+
+def created(document: Any) -> OrderCreated:
+    body = decode("order-created", document).body
+    assert isinstance(body, OrderCreated)
+    return body
+
+
+def refusal(topic: str, document: Any, headers: Any = ()) -> str:
+    with pytest.raises(RecordError) as caught:
+        decode(topic, document, headers)
+    assert caught.value.code in ("invalid", "malformed")
+    return caught.value.detail
+
+
+def test_an_order_id_is_enough() -> None:
+    body = created({"order_id": "web-1"})
+    order = body.order
+    assert (order.order_id, order.origin, order.channel, order.source_ref) == ("web-1", "external", "external", "web-1")
+    assert (order.placed_at, order.lines, order.total, order.state, body.flow) == (AT, (), 0, "New", "")
+
+
+def test_what_is_absent_is_computed() -> None:
+    lines = [{"sku": "A", "quantity": 2, "unit_price": "12.5"}, {"sku": "B", "unit_price": 0.3333, "quantity": "0.5"}]
+    document = {"order_id": "x", "origin": "shop", "lines": lines, "shipping": 1, "tax": "0.5", "discount": "0.25"}
+    order = created({**document, "ship_to": {"city": "Seattle"}}).order
+    assert [(line.line_id, line.name, line.quantity, line.total) for line in order.lines] == [
+        ("1", "A", 20_000, 250_000),
+        ("2", "B", 5_000, 1_666),  # 0.16665 to the ten-thousandth, half to even
+    ]
+    assert (order.subtotal, order.total, order.channel) == (251_666, 251_666 + 12_500, "shop")
+    assert order.bill_to == order.ship_to
+    assert order.ship_to.city == "Seattle"
+
+
+def test_what_is_given_stays_even_if_it_makes_no_sense() -> None:
+    """Policies refuse it, by name."""
+    lines = [{"line_id": "7", "quantity": "-1", "unit_price": 5, "total": 99, "warehouse": "24"}]
+    order = created({"order_id": "x", "lines": lines, "subtotal": 1, "total": "2.0000", "currency": "???"}).order
+    assert (order.lines[0].quantity, order.lines[0].total, order.lines[0].warehouse) == (-10_000, 990_000, "24")
+    assert (order.subtotal, order.total, order.currency) == (10_000, 20_000, "???")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"12.5000"', 125_000),
+        ("12.5", 125_000),
+        ("1e3", 10_000_000),
+        ("-0.0001", -1),
+        ('"0.00000"', 0),
+        ("0e999999", 0),
+        ("99999999999999.9999", 10**18 - 1),
+        ("12345678901234.5678", 123_456_789_012_345_678),  # a float would end in ...680
+        ("0.10000000000000000000", 1_000),
+    ],
+)
+def test_amounts_are_exact(text: str, expected: int) -> None:
+    assert created(f'{{"order_id": "x", "tax": {text}}}'.encode()).order.tax == expected
+
+
+@given(st.decimals(min_value=-(10**14) + 1, max_value=10**14 - 1, places=4))
+def test_every_amount_with_four_places_is_exact(value: Decimal) -> None:
+    assert amount(value) == amount(f"{value:f}") == int(value.scaleb(4))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('"abc"', "'abc' is not an amount"),
+        ('"1,50"', "'1,50' is not an amount"),
+        ('"١٢"', "is not an amount"),
+        ("true", "an amount is a number or text"),
+        ("null", "an amount is a number or text"),
+        ("[]", "an amount is a number or text"),
+        ("0.00001", "at most 4 places"),
+        ("1e-400", "at most 4 places"),
+        ("1e14", "at most 14 digits before the point"),
+        ("1e400", "at most 14 digits before the point"),
+        ("1" + "0" * 4000, "at most 14 digits before the point"),
+        ('"' + "1" * 50 + '"', "is not an amount"),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_its_path(text: str, problem: str) -> None:
+    document = f'{{"order_id": "x", "lines": [{{}}, {{"unit_price": {text}}}]}}'.encode()
+    found = refusal("order-created", document)
+    assert found.startswith("order-created: lines[1].unit_price: ")
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (b"{", "not JSON: Expecting"),
+        (b'{"order_id": "x", "tax": NaN}', "NaN is not a JSON value"),
+        (b'{"order_id": "x", "tax": 1e99999999999999999999}', "is too large"),
+        (b'{"order_id": "x", "tax": ' + b"1" * 5000 + b"}", "not JSON: Exceeds the limit"),
+        (b'{"order_id": "x", "order_id": "y"}', "field 'order_id' is given twice"),
+        (b'{"order_id": ' + b"[" * 100_000, "nested too deeply"),
+        (b'{"order_id": "\xff"}', "not JSON"),
+        (b"[]", "starts with 0x5b"),
+    ],
+)
+def test_what_is_no_json_object_is_malformed(value: bytes, problem: str) -> None:
+    assert problem in refusal("order-created", value)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ({}, "order_id: required, and missing"),
+        ({"order_id": ""}, "order_id: write 1 to 128 characters without spaces"),
+        ({"order_id": "a b"}, "order_id: write 1 to 128 characters without spaces"),
+        ({"order_id": 5}, "order_id: input should be a valid string"),
+        ({"order_id": "x", "colour": 1}, "colour: unknown field; remove it or correct its name"),
+        ({"order_id": "x", "lines": [{"qty": 1}]}, "lines[0].qty: unknown field"),
+        ({"order_id": "x", "lines": [{}] * 1001}, "lines: tuple should have at most 1000 items"),
+        ({"order_id": "x", "customer": "c" * 1025}, "customer: string should have at most 1024 characters"),
+        ({"order_id": "x", "placed_at": "2026-01-31"}, "placed_at: '2026-01-31' has no time zone; add Z"),
+        ({"order_id": "x", "placed_at": -1}, "placed_at: a time is ms since 1970 or ISO 8601"),
+        ({"order_id": "x", "placed_at": True}, "placed_at: a time is ms since 1970 or ISO 8601"),
+        ({"order_id": "x", "flow": "\ud800"}, "flow: input should be a valid string"),
+        ({"order_id": "x", "\ud800": 1}, "the record: input should be a valid string"),
+    ],
+)
+def test_every_refusal_names_the_field_and_the_fix(document: Any, problem: str) -> None:
+    assert problem in refusal("order-created", document)
+
+
+def test_many_problems_are_counted_and_bounded() -> None:
+    found = refusal("order-created", {"order_id": "x", **{f"f{number}" + "x" * 1000: 1 for number in range(9)}})
+    assert found.endswith("; and 4 more")
+    assert len(found) < 1200
+
+
+@pytest.mark.parametrize("placed_at", ["2026-01-31T09:30:00Z", "2026-01-31T11:30:00+02:00", AT])
+def test_times_are_text_or_ms(placed_at: Any) -> None:
+    assert created({"order_id": "x", "placed_at": placed_at}).order.placed_at == AT
+
+
+def test_commands_and_provider_events_are_json_too() -> None:
+    command = decode("order-command", {"order_id": "x", "command": "change", "values": {"company": "usmf"}})
+    assert command.body == OrderCommand("x", "change", values={"company": "usmf"})
+    event = decode("provider-event", {"order_id": "x", "provider": "flexe", "event": "order shipped",
+                                      "lines": [{"line_id": "1", "quantity": 2}]})  # fmt: skip
+    assert event.body == ProviderEvent("x", "flexe", "order shipped", "", AT, (LineQuantity("1", 20_000),), {})
+    assert "quantity: required" in refusal(
+        "provider-event", {"order_id": "x", "provider": "p", "event": "e", "lines": [{}]}
+    )
+    assert "values.a: input should be a valid string" in refusal(
+        "order-command", {"order_id": "x", "command": "change", "values": {"a": 1}}
+    )
+
+
+def test_a_structured_cloud_event_is_taken_apart() -> None:
+    document = {
+        "specversion": "1.0",
+        "id": "evt-1",
+        "source": "/shop",
+        "type": "com.example.order",
+        "subject": "x",
+        "time": "2026-01-31T09:30:00Z",
+        "datacontenttype": "application/json",
+        "data": {"order_id": "x"},
+    }
+    event = decode("order-created", document, [("content-type", b"application/cloudevents+json; charset=UTF-8")])
+    assert (event.event_id, event.source, event.at, event.order_id) == ("evt-1", "/shop", AT, "x")
+
+
+def test_a_structured_cloud_event_needs_data() -> None:
+    headers = [("content-type", b"application/cloudevents+json")]
+    assert "without `data`" in refusal("order-created", {"id": "evt-1"}, headers)
+
+
+def test_without_headers_the_id_comes_from_the_place() -> None:
+    assert decode("order-created", {"order_id": "x"}).event_id == derive("order-created", "1/2")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["order_id", "lines", "tax", "ship_to", "after", "source", "op", "payload", "data"])
+                | st.text(max_size=5),
+                inner,
+                max_size=6,
+            )
+        ),
+        max_leaves=12,
+    ),
+    st.sampled_from(["order-created", "order-command", "provider-event", "dualwrite.fno.salesorders"]),
+)
+def test_any_json_is_an_event_or_a_record_error(document: Any, topic: str) -> None:
+    value = json.dumps(document).encode()
+    for headers in ([], [("content-type", b"application/cloudevents+json")]):
+        try:
+            CODEC.decode(topic, None, value, headers, partition=0, offset=0, timestamp=0)
+        except RecordError as exc:
+            problem = exc
+            problem.detail.encode()

@@ -1,0 +1,67 @@
+"""Settings come from the environment, and every wrong one is named with its fix."""
+
+import pytest
+from app.errors import SettingError
+from app.settings import Settings, variables
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = Settings.from_env({"HOME": "/", "WAYBILL_WEB_PORT": " "})
+    assert settings == Settings()
+    assert (settings.bootstrap_servers, settings.schema_registry_url) == ("127.0.0.1:9092", None)
+    assert (settings.web_host, settings.web_port, settings.maps, settings.partitions) == ("127.0.0.1", 6066, (), None)
+
+
+def test_every_field_has_its_variable() -> None:
+    names = variables()
+    assert names["bootstrap_servers"] == "KAFKA_BOOTSTRAP_SERVERS"
+    assert names["schema_registry_url"] == "SCHEMA_REGISTRY_URL"
+    assert names["maps"] == "WAYBILL_DUALWRITE_MAPS"
+    assert names["effect_retry_max_ms"] == "WAYBILL_EFFECT_RETRY_MAX_MS"
+    assert len(set(names.values())) == len(Settings.model_fields)
+
+
+def test_values_are_read() -> None:
+    settings = Settings.from_env(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": "a:1,b:2",
+            "SCHEMA_REGISTRY_URL": "http://registry:8081",
+            "WAYBILL_PARTITIONS": "8",
+            "WAYBILL_DUALWRITE_MAPS": "salesorders.fno-to-iom, salesorders.iom-to-fno,",
+            "WAYBILL_PULL_INTERVAL_S": "0.25",
+        }
+    )
+    assert settings.bootstrap_servers == "a:1,b:2"
+    assert settings.schema_registry_url == "http://registry:8081"
+    assert settings.maps == ("salesorders.fno-to-iom", "salesorders.iom-to-fno")
+    assert (settings.partitions, settings.pull_interval_s) == (8, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("WAYBILL_WEB_PORT", "http", "valid integer"),
+        ("WAYBILL_WEB_PORT", "65536", "less than or equal to 65535"),
+        ("WAYBILL_PARTITIONS", "0", "greater than or equal to 1"),
+        ("WAYBILL_PULL_INTERVAL_S", "nan", "less than or equal to 86400"),
+        ("WAYBILL_RECORD_BYTES_MAX", "9999999999", "less than or equal to 2097152"),
+        ("SCHEMA_REGISTRY_URL", "registry:8081", "match pattern"),
+        ("WAYBILL_HEARTBEAT_INTERVAL_S", "3", "at most a third of WAYBILL_SESSION_TIMEOUT_S=6"),
+        ("WAYBILL_EFFECT_RETRY_INITIAL_MS", "30001", "at most WAYBILL_EFFECT_RETRY_MAX_MS=30000"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, problem: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.from_env({name: value})
+    assert str(caught.value).startswith(name)
+    assert value in str(caught.value)
+    assert problem in str(caught.value)
+
+
+def test_all_wrong_values_are_named_at_once() -> None:
+    with pytest.raises(SettingError, match=r"WAYBILL_PARTITIONS.*; WAYBILL_WEB_PORT"):
+        Settings.from_env({"WAYBILL_WEB_PORT": "x", "WAYBILL_PARTITIONS": "y"})
+
+
+def test_every_field_says_what_it_is() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -1,0 +1,103 @@
+"""topics.yaml: what it says, and what is wrong with a wrong one. The broker's side is in tests/kafka/test_topics.py."""
+
+import pytest
+from app import topics
+from app.errors import TopicError
+from app.topics import Drift, TopicSpec, parse
+
+TOPICS = {topic.name: topic for topic in topics.load()}
+GOOD = """
+partitions: 4
+topics:
+  a:
+    event: order created
+    schema: a
+    key: order id
+    writers: [any]
+    cleanup: delete
+    retention: 7d
+    meaning: Something.
+  b:
+    key: order id
+    writers: [pull]
+    cleanup: compact
+    partitions: 1
+    bytes_max: 2048
+    meaning: Something else.
+"""
+
+
+def test_a_file_becomes_specs() -> None:
+    first, second = parse(GOOD, "t.yaml")
+    assert first == TopicSpec(
+        "a", "order created", "a", "order id", 4, "delete", 7 * 86_400_000, None, ("any",), "Something."
+    )
+    assert first.configs == {"cleanup.policy": "delete", "retention.ms": "604800000"}
+    assert (second.event, second.schema, second.partitions) == (None, None, 1)
+    assert second.configs["cleanup.policy"] == "compact"
+    assert second.configs["max.message.bytes"] == "2048"
+
+
+def test_a_number_of_partitions_replaces_the_files_but_not_a_topics_own() -> None:
+    assert [topic.partitions for topic in parse(GOOD, "t.yaml", 12)] == [12, 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("    key: order id\n    writers: [any]", "    writers: [any]", "t.yaml: topics.a.key: Field required"),
+        ("cleanup: delete", "cleanup: rinse", "topics.a.cleanup: Input should be 'delete' or 'compact'"),
+        ("retention: 7d", "retention: 7", "topics.a.retention: write hours or days, e.g. 7d"),
+        ("    retention: 7d\n", "", "topics.a: `retention` goes with `cleanup: delete`"),
+        ("cleanup: compact", "cleanup: compact\n    retention: 7d", "topics.b: `retention` goes with"),
+        ("writers: [pull]", "writers: [push]", "topics.b.writers.0: Input should be"),
+        (
+            "meaning: Something.",
+            "meaning: Something.\n    colour: red",
+            "topics.a.colour: unknown key; one of event, schema",
+        ),
+        ("  b:", "  B:", "topics.B.[key]: String should match pattern"),
+        ("  b:", "  a:", "line 12: `a` is given twice"),
+        ("partitions: 4", "partitions: 0", "partitions: Input should be greater than or equal to 1"),
+        ("partitions: 4", "partition: 4", "partition: unknown key; one of partitions, topics"),
+        ("topics:", "topics: [", "t.yaml: not YAML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_path(old: str, new: str, problem: str) -> None:
+    assert old in GOOD
+    with pytest.raises(TopicError) as caught:
+        parse(GOOD.replace(old, new, 1), "t.yaml")
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("t.yaml: ")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a"])
+def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(TopicError, match=r"t\.yaml: the file: Input should be"):
+        parse(text, "t.yaml")
+
+
+def test_inputs_of_a_role_have_the_same_partitions() -> None:
+    assert {topic.partitions for topic in TOPICS.values() if topic.key.startswith("order id")} == {4}
+
+
+def test_topics_have_one_writer_besides_producers() -> None:
+    """The two answers to requests are the exception: one role for each way that a request can go."""
+    shared = {name for name, topic in TOPICS.items() if "any" not in topic.writers and len(topic.writers) > 1}
+    assert shared == {"provider-result"}
+
+
+def test_ledgers_and_change_topics_are_compacted() -> None:
+    compacted = {name for name, topic in TOPICS.items() if topic.cleanup == "compact"}
+    assert compacted == {name for name in TOPICS if name.endswith("-ledger") or name.startswith("dualwrite.")} | {
+        "dead-letter"
+    }
+
+
+def test_a_dead_letter_has_room_for_any_record_that_arrives() -> None:
+    largest = max(topic.bytes_max or 0 for name, topic in TOPICS.items() if name != "dead-letter")
+    assert (TOPICS["dead-letter"].bytes_max or 0) >= 2 * largest
+
+
+def test_drift_is_a_sentence() -> None:
+    assert str(Drift("a", "retention.ms", "1", "2")) == "a: retention.ms is 2, topics.yaml says 1"
