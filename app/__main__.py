@@ -1,5 +1,6 @@
 """The command `waybill`, same as `python -m app`. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 70 a lane ended."""
 
+import logging
 import sys
 
 import typer
@@ -27,6 +28,8 @@ run.register(cli)
 
 def main() -> None:
     """Runs the command line; a WaybillError is one sentence on standard error, never a trace."""
+    # A client that retries says so at length; what it cannot mend becomes an error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         cli()
     except LaneError as problem:

@@ -1,10 +1,13 @@
-"""HTTP views on Faust's web server: the registry's read calls, for Avro clients that have no registry of their own."""
+"""HTTP views on Faust's web server: metrics, liveness and readiness, and the registry's read calls for Avro clients."""
 
-from typing import Final, cast
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, cast
 
 import faust
 from aiohttp import web
 from faust.web.drivers.aiohttp import Web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from app.events import registry
 from app.events.schemas import Schemas
@@ -12,9 +15,50 @@ from app.events.schemas import Schemas
 REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode")
 
 
-def register(app: faust.App, published: Schemas) -> None:
+class Status(Protocol):
+    """A lane's status, as a named tuple."""
+
+    @property
+    def opened(self) -> bool: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+class Lanes(Protocol):
+    """What the views ask of the lanes of a role."""
+
+    @property
+    def name(self) -> str: ...
+
+    def status(self) -> Sequence[Status]: ...
+
+
+def register(app: faust.App, published: Schemas, collectors: CollectorRegistry, hosts: Sequence[Lanes]) -> None:
     """Add the views to the web server of a Faust app, before it starts."""
-    cast(Web, app.web).web_app.add_routes(registry_routes(published))
+    routes = [*registry_routes(published), *health_routes(hosts), metrics_route(collectors)]
+    cast(Web, app.web).web_app.add_routes(routes)
+
+
+def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
+    async def view(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(collectors), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return web.get("/metrics", view)
+
+
+def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
+    """`/health`: the process answers. `/ready`: every lane that it was given is open; 503 until then."""
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_: web.Request) -> web.Response:
+        lanes = {host.name: host.status() for host in hosts}
+        opened = all(statuses and all(lane.opened for lane in statuses) for statuses in lanes.values())
+        shown = {name: [lane._asdict() for lane in statuses] for name, statuses in lanes.items()}
+        return web.json_response({"ready": opened, "lanes": shown}, status=200 if opened else 503)
+
+    return [web.get("/health", health), web.get("/ready", ready)]
 
 
 def registry_routes(published: Schemas) -> list[web.RouteDef]:

@@ -14,4 +14,16 @@ from app.runtime.role import (  # noqa: F401
     Unobserved,
 )
 
-__all__ = ["DEAD_LETTER", "FORWARDED", "Folded", "Headers", "Job", "LaneObserver", "Lease", "Output", "Record", "Role", "Unobserved"]
+__all__ = [
+    "DEAD_LETTER",
+    "FORWARDED",
+    "Folded",
+    "Headers",
+    "Job",
+    "LaneObserver",
+    "Lease",
+    "Output",
+    "Record",
+    "Role",
+    "Unobserved",
+]

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from app.agents.records import decoded
 from app.commands import output
 from app.domain import ledger
 from app.domain.order import OrderState
 from app.errors import RecordError, SettingError
+from app.events import codec
 from app.events.codec import Codec
 from app.events.ids import partition_of
 from app.runtime import reading, writing
@@ -36,8 +38,8 @@ def submit(
 ) -> None:
     """Publish orders on order-created. Each line is checked first; one that is wrong is named and none is sent."""
     settings = Settings.from_env(os.environ)
-    codec = Codec.published()
-    wanted = [(order_id(codec, name, line), line) for name, line in _lines(file)]
+    records = codec.load()
+    wanted = [(order_id(records, name, line), line) for name, line in _lines(file)]
     asyncio.run(writing.publish(settings.bootstrap_servers, TOPIC, wanted))
     if json:
         output.data([key for key, _ in wanted])
@@ -45,10 +47,10 @@ def submit(
         output.people.print(f"{len(wanted)} orders on {TOPIC}")
 
 
-def order_id(codec: Codec, name: str, line: bytes) -> str:
+def order_id(records: Codec, name: str, line: bytes) -> str:
     """Raises SettingError that names the line, the path in it and what is wrong."""
     try:
-        return codec.decode_intake(TOPIC, line).order_id
+        return records.order_id(TOPIC, None, line, (), 0)
     except RecordError as problem:
         raise SettingError(
             f"{name}: {problem.detail}; an example is in schemas/examples/order-created.json"
@@ -171,11 +173,11 @@ def watch(
 
 
 async def _watch(settings: Settings, order: str | None, as_json: bool) -> None:
-    codec = Codec.published()
+    records = codec.load()
     async with reading.consumer(settings.bootstrap_servers) as reader:
         wanted = await reading.partitions(reader, "order-status")
         async for record in reading.follow(reader, wanted):
-            view = status_view(codec.decode_record(record))
+            view = status_view(decoded(records, record))
             if order is not None and view["order_id"] != order:
                 continue
             if as_json:

@@ -40,9 +40,12 @@ def run_worker(
 
 def run_simulators(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8480,
+    generous: Annotated[
+        bool, typer.Option("--generous", help="Quotas of a large plan, not the vendors' defaults.")
+    ] = False,
 ) -> None:
     """Run the providers' simulators until stopped: BigCommerce and Finance + Operations, with their wire."""
-    simulator_host.run(port, os.environ)
+    simulator_host.run(port, os.environ, generous)
 
 
 def run_up() -> None:

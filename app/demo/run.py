@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,15 +22,14 @@ from app.demo.source import store
 from app.errors import WaybillError
 from app.runtime.ports import free_port
 from app.runtime.supervise import Supervisor
+from app.runtime.up import simulated, start_all
 
-ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0
 """The demo gives up when nothing at all was published for this long."""
 AFTERMATH_TIMEOUT_S: Final = 20.0
 """What may still come after the last order has ended: the last channel update."""
 SEED_CHUNK: Final = 100
-ENDS_MAX: Final = 20
 
 
 @dataclass(frozen=True)
@@ -45,33 +44,17 @@ class Plan:
     schemas: Mapping[int, Any]
 
 
-def environment(bootstrap_servers: str, simulators: str, stamp: str) -> dict[str, str]:
-    """What every process of the demo is told: the broker, and the providers at the simulators."""
-    return {
-        **os.environ,
-        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
-        "WAYBILL_BIGCOMMERCE_BASE_URL": f"{simulators}/bigcommerce",
-        "WAYBILL_BIGCOMMERCE_STORE_HASH": store(stamp),
-        "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "demo-token",
-        "WAYBILL_FNO_BASE_URL": f"{simulators}/fno",
-        "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
-        "WAYBILL_FNO_CLIENT_ID": "demo-client",
-        "WAYBILL_FNO_CLIENT_SECRET": "demo-secret",
-        "WAYBILL_DUALWRITE_MAPS": "salesorders.fno-to-iom,salesorders.iom-to-fno",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
 async def run(plan: Plan, console: Console) -> Report:
     """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report instead."""
     port = free_port()
     simulators = f"http://127.0.0.1:{port}"
-    told = environment(plan.bootstrap_servers, simulators, plan.stamp)
+    told = simulated({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}, port, store(plan.stamp))
     observer = Observer(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
     await observer.open()
     try:
-        async with _processes(plan, told, port) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
-            console.print("Starting the simulators and the roles ...")
+        async with Supervisor(plan.folder, told) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
+            for line in start_all(supervisor, told):
+                console.print(line, markup=False, highlight=False)
             definitions = asyncio.create_task(show_definitions(told))
             await _ready(client, supervisor)
             observer.expect(plan.orders)
@@ -81,22 +64,13 @@ async def run(plan: Plan, console: Console) -> Report:
         await observer.close()
 
 
-@contextlib.asynccontextmanager
-async def _processes(plan: Plan, told: Mapping[str, str], port: int) -> AsyncIterator[Supervisor]:
-    async with Supervisor(plan.folder, told) as supervisor:
-        supervisor.start("simulators", "simulators", "--port", str(port))
-        for role in ROLES:
-            supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=str(free_port()))
-        yield supervisor
-
-
 async def _ready(client: httpx.AsyncClient, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
             if (await client.get("/_sim/state")).is_success:
                 return
-        supervisor.check(ends_max=3)
+        supervisor.check()
         await asyncio.sleep(0.1)
     raise WaybillError(f"the simulators were not ready in {READY_TIMEOUT_S:.0f} s: {supervisor.processes[0].tail()}")
 
@@ -140,7 +114,7 @@ async def _until_ended(
     seen, moved = 0, time.monotonic()
     while waiting and time.monotonic() - moved < STALL_TIMEOUT_S:
         await observer.look(200)
-        supervisor.check(ENDS_MAX)
+        supervisor.check()
         total = sum(len(case.records) for case in observer.cases.values())
         if total != seen:
             seen, moved = total, time.monotonic()

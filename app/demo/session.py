@@ -1,9 +1,8 @@
 """Everything around one demo: which broker, its topics, which orders under which ids."""
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,41 +12,27 @@ from app.demo import run as demo
 from app.demo.observe import schemas_by_id
 from app.demo.report import Report
 from app.demo.source import choose
-from app.runtime import broker
+from app.runtime.up import chosen_broker
 from app.settings import Settings
 from app.topics import apply, load
 
 _EPOCH_S: Final = 1_760_000_000
+LEDGER: Final = "-ledger"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 async def run(scenarios: Sequence[int], count: int, file: Path | None, folder: Path, console: Console) -> Report:
     """One demo from nothing to its verdict. `folder` takes the logs of its processes."""
-    with chosen_broker(console) as bootstrap_servers:
+    with chosen_broker(os.environ, console) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         topics = load(settings.partitions)
         await apply(bootstrap_servers, topics)
         stamp = run_stamp(time.time())
         orders = choose(scenarios, count, file, stamp)
-        observed = [topic.name for topic in topics if topic.observed]
+        observed = [topic.name for topic in topics if not topic.name.endswith(LEDGER)]
         plan = demo.Plan(bootstrap_servers, stamp, orders, folder, observed, schemas_by_id())
         console.print(f"{len(orders)} orders through Kafka on {bootstrap_servers}")
         return await demo.run(plan, console)
-
-
-@contextlib.contextmanager
-def chosen_broker(console: Console) -> Iterator[str]:
-    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one of its own that ends with it."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
-        yield given
-        return
-    found = broker.status()
-    if found.running and found.bootstrap_servers:
-        yield found.bootstrap_servers
-        return
-    console.print("No broker runs: starting one for this demo (the first time fetches 43 MB) ...")
-    with broker.temporary(notice=console.print) as info:
-        yield info.bootstrap_servers
 
 
 def run_stamp(now_s: float) -> str:

@@ -7,14 +7,14 @@ from typing import Final
 
 CHECK_TIMEOUT_S: Final = 60
 FLOW: Final = "bigcommerce-fno-fno"
-PROVIDER_SETTING: Final = "WAYBILL_FNO_BASE_URL"
+PROVIDER_SETTINGS: Final = "WAYBILL_FNO_"
 MAPS_SETTING: Final = "WAYBILL_DUALWRITE_MAPS"
 
 
 async def show_definitions(environment: Mapping[str, str]) -> dict[str, bool]:
     """`environment` has everything set up; each number takes one thing away and expects a refusal that names it."""
     maps = environment[MAPS_SETTING].split(",")
-    without_provider = {name: value for name, value in environment.items() if name != PROVIDER_SETTING}
+    without_provider = {name: value for name, value in environment.items() if not name.startswith(PROVIDER_SETTINGS)}
     accepted, no_provider, *no_map = await asyncio.gather(
         _flows_check(environment),
         _flows_check(without_provider),

@@ -39,7 +39,7 @@ def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
     """What flows may use: the actions and events of active providers, and the enabled dual-write maps (S1, S2)."""
     providers = active(environ)
     return Setup(
-        actions={manifest.name: _specs(manifest) for manifest in providers},
+        actions={manifest.name: action_specs(manifest) for manifest in providers},
         events={manifest.name: frozenset(manifest.events) for manifest in providers},
         maps=frozenset(settings.maps),
     )
@@ -89,7 +89,8 @@ def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:
     return value
 
 
-def _specs(manifest: Manifest) -> dict[str, ActionSpec]:
+def action_specs(manifest: Manifest) -> dict[str, ActionSpec]:
+    """A provider's actions as flows know them."""
     return {
         action.name: ActionSpec(manifest.name, action.name, action.event, action.through, action.maps)
         for action in manifest.actions

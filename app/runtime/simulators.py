@@ -25,6 +25,8 @@ from app.settings import Settings
 
 FLUSH_LIMIT_S: Final = 2.0
 """How long a stop waits for rows that are on their way."""
+GENEROUS_QUOTA: Final = 1_000_000
+"""Calls in a window: as good as none, for runs that are about orders and not about throttling."""
 _SHUTDOWN_S: Final = 1.0
 
 
@@ -38,8 +40,11 @@ class SimulatorOptions:
     fno: FnoOptions = field(default_factory=FnoOptions)
 
     @classmethod
-    def from_env(cls, port: int, environ: Mapping[str, str]) -> "SimulatorOptions":
-        """The broker and the credentials that the providers are told as well. Raises SettingError."""
+    def from_env(cls, port: int, environ: Mapping[str, str], generous: bool = False) -> "SimulatorOptions":
+        """The broker and the credentials that the providers are told as well. `generous`: the quotas of a large plan.
+
+        Raises SettingError.
+        """
         shop, erp = BigCommerceOptions(), FnoOptions()
         return cls(
             port,
@@ -47,10 +52,12 @@ class SimulatorOptions:
             BigCommerceOptions(
                 store_hash=environ.get("WAYBILL_BIGCOMMERCE_STORE_HASH") or shop.store_hash,
                 access_token=environ.get("WAYBILL_BIGCOMMERCE_ACCESS_TOKEN") or shop.access_token,
+                quota=GENEROUS_QUOTA if generous else shop.quota,
             ),
             FnoOptions(
                 client_id=environ.get("WAYBILL_FNO_CLIENT_ID") or erp.client_id,
                 client_secret=environ.get("WAYBILL_FNO_CLIENT_SECRET") or erp.client_secret,
+                quota=GENEROUS_QUOTA if generous else erp.quota,
             ),
         )
 
@@ -125,9 +132,9 @@ async def _listen(runner: web.AppRunner, port: int) -> int:
     return int(runner.addresses[0][1])
 
 
-def run(port: int, environ: Mapping[str, str]) -> None:
+def run(port: int, environ: Mapping[str, str], generous: bool = False) -> None:
     """`waybill simulators`: serve until SIGINT or SIGTERM, and print the base URL. Raises SettingError."""
-    asyncio.run(_run(SimulatorOptions.from_env(port, environ)))
+    asyncio.run(_run(SimulatorOptions.from_env(port, environ, generous)))
 
 
 async def _run(options: SimulatorOptions) -> None:

@@ -21,19 +21,24 @@ RESTART_DELAY_S: Final = 0.5
 RESTART_DELAY_MAX_S: Final = 15.0
 STEADY_AFTER_S: Final = 30.0
 """A process that ran this long starts again without a longer delay."""
+STUMBLES_MAX: Final = 3
+LANE_LOST: Final = 70
+"""Exit code of a worker that ended itself so that it is started again."""
 STOP_TIMEOUT_S: Final = 15.0
 LOG_TAIL_BYTES: Final = 4_096
 
 
 @dataclass
 class Process:
-    """One supervised process. `ends` counts how often it ended without being asked to."""
+    """One supervised process. `ends` counts how often it ended without being asked to, `stumbles` how often in a row soon
+    after its start and not by a signal: that is no crash but a process that cannot run."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
     ends: int = 0
+    stumbles: int = 0
     running: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
     def tail(self) -> str:
@@ -82,19 +87,19 @@ class Supervisor:
                     stderr=log,
                     start_new_session=True,
                 )
-            await process.running.wait()
+            code = await process.running.wait()
+            steady = time.monotonic() - began > STEADY_AFTER_S
             process.ends += 1
-            delay_s = RESTART_DELAY_S if time.monotonic() - began > STEADY_AFTER_S else delay_s
+            process.stumbles = 0 if steady or code < 0 or code == LANE_LOST else process.stumbles + 1
+            delay_s = RESTART_DELAY_S if steady else delay_s
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
 
-    def check(self, ends_max: int) -> None:
-        """Raises WaybillError, with the end of its log, when a process ended more often than `ends_max`."""
+    def check(self) -> None:
+        """Raises WaybillError, with the end of its log, when a process cannot be kept running."""
         for process in self.processes:
-            if process.ends > ends_max:
-                raise WaybillError(
-                    f"{process.name} ended {process.ends} times; the end of {process.log}:\n{process.tail()}"
-                )
+            if process.stumbles >= STUMBLES_MAX:
+                raise WaybillError(f"{process.name} does not run; the end of {process.log}:\n{process.tail()}")
 
 
 async def _stop(process: Process) -> None:

@@ -1,0 +1,137 @@
+"""Puts the parts together: what a process has once, and what each lane gets. Nothing is started here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from app import policies, resources
+from app.agents.apply import Apply, SalesOrderWriter
+from app.agents.mirror import Mirror
+from app.agents.orchestrate import Orchestrate
+from app.agents.perform import Perform
+from app.agents.pull import Pull
+from app.agents.role import DEAD_LETTER, Role
+from app.dualwrite import mapping
+from app.dualwrite.mapping import SalesOrders
+from app.errors import SettingError
+from app.events import codec
+from app.events.codec import Codec
+from app.flows.published import Published, publish
+from app.flows.setup import EngineLimits, Setup
+from app.metrics import Metrics
+from app.providers import registry
+from app.providers.port import Provider, Source
+from app.settings import Settings
+from app.topics import TopicSpec
+from app.topics import load as load_topics
+
+ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A role as such; `for_lane` makes the instance of a lane."""
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+    make: Callable[[], Role]
+
+    def for_lane(self, partition: int) -> Role:  # noqa: ARG002 lanes of a role are all alike
+        return self.make()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process has once. `providers` are the open clients; whoever made the parts closes them."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    topics: Mapping[str, TopicSpec]
+    codec: Codec
+    orders: SalesOrders
+    setup: Setup
+    providers: Mapping[str, Provider]
+
+    def partitions(self, topic: str) -> int:
+        return self.topics[topic].partitions
+
+
+def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[int, int] | None = None) -> Parts:
+    """All parts of a process. `schema_ids`: what a registry calls our schemas. Raises DefinitionError, SettingError."""
+    setup = registry.setup(settings, environ)
+    return Parts(
+        settings,
+        environ,
+        {topic.name: topic for topic in load_topics(settings.partitions)},
+        codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids),
+        sales_orders(),
+        setup,
+        {manifest.name: registry.build(manifest.name, environ) for manifest in registry.active(environ)},
+    )
+
+
+def published_flows(setup: Setup, settings: Settings) -> Published:
+    limits = EngineLimits(
+        attempts_max=settings.effect_attempts_max,
+        retry_initial_ms=settings.effect_retry_initial_ms,
+        retry_max_ms=settings.effect_retry_max_ms,
+    )
+    return publish(resources.flow_files(), policies.all_rules(resources.policy_files()), setup, limits)
+
+
+def sales_orders() -> SalesOrders:
+    return mapping.load({file: resources.read_text(file) for file in mapping.FILES})
+
+
+def role_kind(name: str, parts: Parts, metrics: Metrics) -> Kind:
+    """The role as this process runs it. Raises SettingError for one that does not exist or lacks its provider."""
+    makers: Mapping[str, Callable[[], Kind]] = {
+        "orchestrate": lambda: _orchestrate(parts),
+        "perform": lambda: _kind(Perform, lambda: Perform(parts.codec, parts.providers, metrics)),
+        "apply": lambda: _apply(parts, metrics),
+        "mirror": lambda: _kind(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
+        "pull": lambda: _pull(parts),
+    }
+    if name not in makers:
+        raise SettingError(f"no role {name!r}; there are {', '.join(ROLES)}")
+    return makers[name]()
+
+
+def _kind(role: type[Role], make: Callable[[], Role]) -> Kind:
+    return Kind(role.name, role.inputs, role.ledger, make)
+
+
+def _orchestrate(parts: Parts) -> Kind:
+    published = published_flows(parts.setup, parts.settings)
+    return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders))
+
+
+def _mirrors(parts: Parts) -> bool:
+    return mapping.FNO_TO_IOM in parts.setup.maps
+
+
+def _apply(parts: Parts, metrics: Metrics) -> Kind:
+    writer = parts.providers.get("fno")
+    if writer is None:
+        raise SettingError("the role apply writes to F+O, which is not set up; set the variables of app/providers/fno")
+    return _kind(Apply, lambda: Apply(parts.codec, cast(SalesOrderWriter, writer), metrics))
+
+
+def _pull(parts: Parts) -> Kind:
+    sources = {
+        manifest.name: cast(Source, parts.providers[manifest.name])
+        for manifest in registry.active(parts.environ)
+        if registry.PULL in manifest.capabilities
+    }
+    if not sources:
+        raise SettingError("the role pull has no shop to ask; set the variables of app/providers/bigcommerce")
+    named = {_source_name(name, parts.environ): source for name, source in sources.items()}
+    partitions = parts.partitions("order-created"), parts.partitions(DEAD_LETTER)
+    return _kind(Pull, lambda: Pull(parts.codec, named, *partitions))
+
+
+def _source_name(provider: str, environ: Mapping[str, str]) -> str:
+    """Provider and store: each store has a cursor of its own."""
+    store = environ.get(f"WAYBILL_{provider.upper()}_STORE_HASH", "")
+    return f"{provider}/{store}" if store else provider

@@ -1,0 +1,81 @@
+"""`waybill up`: a broker, the topics, the simulators and every role on this machine, until it is stopped."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from app import topics
+from app.runtime import broker
+from app.runtime.compose import ROLES
+from app.runtime.ports import free_port
+from app.runtime.supervise import Supervisor
+from app.settings import Settings
+
+STORE: Final = "demo"
+LOGS: Final = "logs"
+MAPS: Final = "salesorders.fno-to-iom,salesorders.iom-to-fno"
+CHECK_INTERVAL_S: Final = 2.0
+
+
+async def run(environ: Mapping[str, str], console: Console) -> None:
+    """Until cancelled. Raises WaybillError when a process cannot be kept running."""
+    with chosen_broker(environ, console) as bootstrap_servers:
+        told = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, free_port(), STORE)
+        settings = Settings.from_env(told)
+        await topics.apply(bootstrap_servers, topics.load(settings.partitions))
+        folder = Path(environ.get("WAYBILL_HOME") or Path.home() / ".waybill") / LOGS
+        async with Supervisor(folder, told) as supervisor:
+            for line in start_all(supervisor, told):
+                console.print(line, markup=False, highlight=False)
+            console.print(f"Logs in {folder}. Ctrl-C ends everything.", markup=False, highlight=False)
+            while True:
+                await asyncio.sleep(CHECK_INTERVAL_S)
+                supervisor.check()
+
+
+def start_all(supervisor: Supervisor, told: Mapping[str, str]) -> Iterator[str]:
+    """Starts the simulators and one process for each role; says where each can be found."""
+    base_url = told["WAYBILL_BIGCOMMERCE_BASE_URL"].removesuffix("/bigcommerce")
+    port = base_url.rsplit(":", 1)[1]
+    supervisor.start("simulators", "simulators", "--port", port, "--generous")
+    yield f"simulators   {base_url}"
+    for role in ROLES:
+        web = free_port()
+        supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=str(web))
+        yield f"{role:<12} http://127.0.0.1:{web}/metrics"
+
+
+def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, str]:
+    """The environment with every provider set up at the simulators on `port`, and both maps enabled."""
+    simulators = f"http://127.0.0.1:{port}"
+    return {
+        **environ,
+        "WAYBILL_BIGCOMMERCE_BASE_URL": f"{simulators}/bigcommerce",
+        "WAYBILL_BIGCOMMERCE_STORE_HASH": store,
+        "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "simulated-token",
+        "WAYBILL_FNO_BASE_URL": f"{simulators}/fno",
+        "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
+        "WAYBILL_FNO_CLIENT_ID": "simulated-client",
+        "WAYBILL_FNO_CLIENT_SECRET": "simulated-secret",
+        "WAYBILL_DUALWRITE_MAPS": MAPS,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextlib.contextmanager
+def chosen_broker(environ: Mapping[str, str], console: Console) -> Iterator[str]:
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one that ends with the caller."""
+    if given := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
+        yield given
+        return
+    found = broker.status()
+    if found.running and found.bootstrap_servers:
+        yield found.bootstrap_servers
+        return
+    console.print("No broker runs: starting one that ends with this command (the first time fetches 43 MB) ...")
+    with broker.temporary(notice=console.print) as info:
+        yield info.bootstrap_servers

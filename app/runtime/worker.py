@@ -1,0 +1,60 @@
+"""The composition root of a worker process: settings, parts, one Faust app a role, web views, and the end of it all."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from app import web
+from app.errors import SettingError
+from app.events import codec
+from app.events import registry as schema_registry
+from app.metrics import Collectors, Metrics
+from app.runtime import app_factory
+from app.runtime.compose import ROLES, Parts, compose, role_kind
+from app.settings import Settings
+
+__all__ = ["ROLES", "run"]
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run roles until SIGTERM; the exit code of the process. Raises WaybillError when it cannot start."""
+    names = list(dict.fromkeys(roles))
+    for name in names:
+        if name not in ROLES:
+            raise SettingError(f"no role {name!r}; there are {', '.join(ROLES)}")
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("app").setLevel(logging.INFO)
+    return asyncio.run(_serve(names, environ))
+
+
+async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
+    settings = Settings.from_env(environ)
+    parts = compose(settings, environ, await _schema_ids(settings))
+    registry = CollectorRegistry()
+    collectors = Collectors(registry)
+    apps = []
+    for position, name in enumerate(names):
+        metrics = Metrics(name, collectors)
+        kind = role_kind(name, parts, metrics)
+        partitions = parts.partitions(kind.inputs[0])
+        apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
+    web.register(apps[0], parts.codec.schemas, registry, [app.host for app in apps])
+    try:
+        return await app_factory._run(apps)
+    finally:
+        await _close(parts)
+
+
+async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:
+    """What the registry calls our schemas, registered there if it lacks them; None without a registry."""
+    if settings.schema_registry_url is None:
+        return None
+    return await schema_registry.publish(settings.schema_registry_url, codec.load().schemas)
+
+
+async def _close(parts: Parts) -> None:
+    for provider in parts.providers.values():
+        await provider.close()
