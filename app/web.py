@@ -1,11 +1,12 @@
-"""HTTP views on Faust's web server: metrics, liveness and readiness, and the registry's read calls for Avro clients."""
+"""HTTP views of a worker: metrics, liveness and readiness, and the registry's read calls for Avro clients.
+
+They are plain aiohttp routes, added to the application inside Faust's web server.
+"""
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
-import faust
 from aiohttp import web
-from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -33,10 +34,11 @@ class Lanes(Protocol):
     def status(self) -> Sequence[Status]: ...
 
 
-def register(app: faust.App, published: Schemas, collectors: CollectorRegistry, hosts: Sequence[Lanes]) -> None:
-    """Add the views to the web server of a Faust app, before it starts."""
-    routes = [*registry_routes(published), *health_routes(hosts), metrics_route(collectors)]
-    cast(Web, app.web).web_app.add_routes(routes)
+def register(
+    application: web.Application, published: Schemas, collectors: CollectorRegistry, hosts: Sequence[Lanes]
+) -> None:
+    """Add all views to an application that has not started yet."""
+    application.add_routes([*registry_routes(published), *health_routes(hosts), metrics_route(collectors)])
 
 
 def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import cast
 
+from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
 from app import web
@@ -41,7 +43,7 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
         kind = role_kind(name, parts, metrics)
         partitions = parts.partitions(kind.inputs[0])
         apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
-    web.register(apps[0], parts.codec.schemas, registry, [app.host for app in apps])
+    web.register(cast(Web, apps[0].web).web_app, parts.codec.schemas, registry, [app.host for app in apps])
     try:
         return await app_factory._run(apps)
     finally:
