@@ -154,11 +154,70 @@ def test_gate_names_what_is_missing() -> None:
     assert not taken.synced
 
 
+def test_order_without_a_company_is_not_ready_whatever_its_producer_claims() -> None:
+    """S5."""
+    journey = Journey(an_order(ready_to_sync=True))
+    journey.flow = without_places()
+    assert not journey.created().synced
+
+
 def without_places() -> Flow:
     """The shop's flow, but no policy gives the lines a site and warehouse."""
+    return shop_flow("assign-company, assign-site-warehouse", "assign-company")
+
+
+def shop_flow(old: str, new: str) -> Flow:
     file = "app/flows/bigcommerce-fno-fno.yaml"
-    text = flow_files()[file].replace("assign-company, assign-site-warehouse", "assign-company")
-    return compile_flow(load(text, file), policies(), SETUP, LIMITS)
+    assert old in flow_files()[file]
+    return compile_flow(load(flow_files()[file].replace(old, new), file), policies(), SETUP, LIMITS)
+
+
+def test_nothing_is_waited_for_once_the_order_is_complete() -> None:
+    paperwork = """steps:
+  - step: await paperwork
+    wait: order confirmed
+    from: fno
+    after: order picked
+    within: 1d
+    else: hold
+"""
+    journey = sent()
+    journey.flow = shop_flow("steps:\n", paperwork)
+    journey.reported("order picked")
+    assert {timer.subject for timer in journey.state.timers} == {"await paperwork", "await shipment"}
+    journey.reported("order invoiced")
+    assert journey.state.timers == ()
+
+
+def test_what_was_overtaken_starts_no_step() -> None:
+    journey = sent()
+    journey.reported("order invoiced")
+    assert names(journey.reported("order shipped")) == ["order shipped", "status of order shipped"]
+
+
+def test_canceled_order_starts_no_step() -> None:
+    journey = Journey(an_erp_order())
+    journey.created()
+    journey.reported("order canceled")
+    taken = journey.reported("order confirmed")
+    assert (taken.outcome, names(taken)) == ("applied", ["status of order confirmed"])
+    assert journey.status == "Canceled / Canceled"
+
+
+def test_failed_step_is_not_run_by_a_repeated_event() -> None:
+    journey = sent()
+    journey.reported("order shipped")
+    journey.answered("report shipment", "declined", "not_found")
+    assert names(journey.reported("order shipped")) == ["status of order shipped"]
+
+
+def test_steps_after_a_step_that_is_run_again_follow() -> None:
+    journey = Journey(an_order())
+    journey.created()
+    journey.answered("send", "declined", "invalid")
+    taken = journey.command("reprocess", subject="assign")
+    assert names(taken) == ["order assigned", "status of order assigned", "fulfillment requested"]
+    assert journey.state.failed == ()
 
 
 def test_order_that_is_too_far_to_be_rejected_is_held() -> None:
