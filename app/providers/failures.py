@@ -55,7 +55,7 @@ _NOT_DONE: Final[Mapping[int, Code]] = {
 
 def lost(exc: BaseException, intent: Intent) -> Result:
     """A call that raised instead of replying. A write that may have left is unknown; all else may be repeated."""
-    cause = exc.__cause__ or exc
+    cause = exc.__cause__ if isinstance(exc.__cause__, aiohttp.ClientError) else exc
     name = type(cause).__name__
     if isinstance(cause, _NEVER_SENT):
         timed_out = isinstance(cause, _TIMEOUTS)

@@ -11,7 +11,9 @@ from app.runtime.simulators import Simulators
 
 from tests.providers.tap import Seen
 
-QUICK = Timeouts(connect_s=1.0, read_s=0.3, pool_s=1.0, call_s=2.0)
+PATIENT = Timeouts()
+HASTY = Timeouts(read_s=0.8)
+"""For replies that never come; on a busy machine all others take a while."""
 
 
 class Clock:

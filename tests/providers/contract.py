@@ -20,7 +20,7 @@ from app.providers.manifest import Manifest
 from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
 from app.runtime.simulators import Simulators
 
-from tests.providers.bench import QUICK, Bench, Clock, Lapsing, closed_port
+from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
 from tests.providers.tap import Tap
 
 ALWAYS = Always()
@@ -57,7 +57,7 @@ class Stage:
     def effects(self, order: int = 0) -> Sequence[str]:
         return self.bench.effects(self.simulators, order)
 
-    def opened(self, base_url: str, timeouts: Timeouts = QUICK) -> Provider:
+    def opened(self, base_url: str, timeouts: Timeouts = PATIENT) -> Provider:
         return self.bench.open(base_url, timeouts, self.clock)
 
     def needs(self, capability: str) -> None:
@@ -101,8 +101,10 @@ class ProviderContract:
 
     @pytest.mark.parametrize("trouble", ["hang", "cut"])
     async def test_pc_040_a_lost_reply_is_unknown_and_then_found(self, stage: Stage, trouble: str) -> None:
+        hasty = stage.opened(stage.tap.url, HASTY)
         getattr(stage.tap, trouble)(stage.bench.write)
-        result = await stage.perform()
+        result = await hasty.perform(stage.bench.action(0), ALWAYS)
+        await hasty.close()
         code = Code.TIMEOUT if trouble == "hang" else Code.UNAVAILABLE
         assert (result.outcome, result.code) == (Outcome.UNKNOWN, code), result
         assert not result.may_repeat
@@ -112,8 +114,10 @@ class ProviderContract:
 
     @pytest.mark.parametrize("trouble", ["hang", "cut"])
     async def test_pc_041_a_lost_look_may_be_repeated(self, stage: Stage, trouble: str) -> None:
+        hasty = stage.opened(stage.tap.url, HASTY)
         getattr(stage.tap, trouble)(stage.bench.look)
-        result = await stage.perform(repeated=True)
+        result = await hasty.perform(stage.bench.action(0, repeated=True), ALWAYS)
+        await hasty.close()
         assert (result.outcome, result.may_have_happened) == (Outcome.RETRY, False), result
         assert (await stage.perform(repeated=True)).outcome is Outcome.OK
         assert stage.effects() == stage.bench.one_effect()

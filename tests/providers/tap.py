@@ -16,7 +16,7 @@ HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-enco
 
 
 class Seen(NamedTuple):
-    """One request as it came, `path` with its query."""
+    """One request as it came, `path` with its query, names of headers in lower case."""
 
     method: str
     path: str
@@ -59,6 +59,10 @@ class Tap:
         """It happens at the provider, and no reply comes."""
         self._acts.append(Act(which, then="hang"))
 
+    def silence(self, which: Which) -> None:
+        """Nothing happens, and no reply comes."""
+        self._acts.append(Act(which, forward=False, then="hang", status=200))
+
     def cut(self, which: Which, *, forward: bool = True) -> None:
         """The connection is lost instead of a reply; with `forward` it has happened."""
         self._acts.append(Act(which, forward, then="cut"))
@@ -88,7 +92,12 @@ class Tap:
         return len(self.server.connections) if self.server is not None else 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        seen = Seen(request.method, request.raw_path, dict(request.headers), await request.read())
+        seen = Seen(
+            request.method,
+            request.raw_path,
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.read(),
+        )
         self.calls.append(seen)
         act = next((act for act in self._acts if act.which(seen)), Act(lambda _: True))
         if act in self._acts:

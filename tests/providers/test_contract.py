@@ -6,7 +6,7 @@ import pytest
 from app.providers.registry import load_manifests
 from app.runtime.simulators import SimulatorOptions, serve
 
-from tests.providers.bench import QUICK, Clock, bench_of
+from tests.providers.bench import PATIENT, Clock, bench_of
 from tests.providers.contract import ProviderContract, Stage
 from tests.providers.tap import open_tap
 
@@ -16,7 +16,7 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     bench, clock = bench_of(request.param), Clock()
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
         await bench.seed(simulators)
-        provider = bench.open(tap.url, QUICK, clock)
+        provider = bench.open(tap.url, PATIENT, clock)
         yield Stage(bench, load_manifests()[request.param], simulators, tap, clock, provider)
         await provider.close()
 

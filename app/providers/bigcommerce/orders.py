@@ -86,7 +86,8 @@ class WireOrder(Struct):
 
 def to_order(store: str, wire: Mapping[str, Any]) -> Order | RefusedOrder | None:
     """The order, a refusal that says why, or None for one that the shopper has not finished."""
-    if wire.get("status_id") in UNFINISHED_STATUSES:
+    status_id = wire.get("status_id")
+    if isinstance(status_id, int) and status_id in UNFINISHED_STATUSES:
         return None
     try:
         return _order(store, msgspec.convert(wire, WireOrder, strict=False))

@@ -1,0 +1,198 @@
+"""Orders pulled from the simulator, over HTTP: paging, quota, what goes wrong half-way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from app.errors import ProviderError
+from app.providers.bigcommerce import actions
+from app.providers.bigcommerce import client as client_module
+from app.providers.bigcommerce.client import BigCommerce
+from app.providers.port import CallFailedError, Code, Outcome
+from app.runtime.simulators import SimulatorOptions, Simulators, serve
+
+from tests.providers.bench import PATIENT, Clock
+from tests.providers.bigcommerce.bench import everything
+from tests.providers.bigcommerce.orders import a_product, a_wire_order
+from tests.providers.tap import Seen, Tap, open_tap
+
+LIST = r"/orders\?"
+MODIFIED = 1_551_822_011
+
+
+@dataclass
+class Shop:
+    simulators: Simulators
+    tap: Tap
+    provider: BigCommerce
+    clock: Clock
+    slept: list[float] = field(default_factory=list)
+
+    def seed(self, *wires: dict[str, Any]) -> None:
+        self.simulators.bigcommerce.orders.seed(list(wires), touch=False)
+
+    async def ids(self) -> list[int]:
+        return [int(order.source_ref) for order in await everything(self.provider)]
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    clock, slept = Clock(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+        slept.append(seconds)
+        await asyncio.sleep(0)
+
+    async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
+        simulators.bigcommerce.set_limits(100_000, 30_000)
+        provider = BigCommerce(f"{tap.url}/bigcommerce", "demo", "simulated-bigcommerce-token", PATIENT, clock, sleep)
+        yield Shop(simulators, tap, provider, clock, slept)
+        await provider.close()
+
+
+def an_order(order_id: int, second: int = 0, **fields: Any) -> dict[str, Any]:
+    return a_wire_order(order_id, date_modified=formatdate(MODIFIED + second, usegmt=True), **fields)
+
+
+def lists(seen: Seen) -> bool:
+    return seen.matches("GET", LIST)
+
+
+async def test_s10_orders_come_once_oldest_change_first(shop: Shop) -> None:
+    shop.seed(an_order(3, 1), an_order(1, 2), an_order(2, 1))
+    first = await shop.provider.pull(None)
+    assert [order.order_id for order in first.orders] == ["bc-demo-2", "bc-demo-3", "bc-demo-1"]
+    assert not first.more
+    again = await shop.provider.pull(first.cursor)
+    assert again.orders == ()
+    assert (await shop.provider.pull(None)).orders == first.orders
+
+
+async def test_s10_only_orders_that_wait_for_fulfillment_come(shop: Shop) -> None:
+    shop.seed(*(an_order(100 + status_id, status_id=status_id) for status_id in range(15)))
+    assert await shop.ids() == [111]
+
+
+async def test_an_empty_shop_says_204(shop: Shop) -> None:
+    page = await shop.provider.pull(None)
+    assert (page.orders, page.more) == ((), False)
+
+
+async def test_an_order_of_the_same_second_is_not_skipped(shop: Shop) -> None:
+    shop.seed(an_order(5, 0), an_order(6, 9))
+    page = await shop.provider.pull(None)
+    shop.seed(an_order(4, 9))
+    assert [order.source_ref for order in (await shop.provider.pull(page.cursor)).orders] == ["4"]
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Ten orders a page, so that few orders make many pages."""
+    monkeypatch.setattr(actions, "PAGE_ORDERS", 10)
+    return actions.PAGE_ORDERS
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_more_orders_than_a_page_holds_and_all_of_one_second(shop: Shop) -> None:
+    shop.seed(*(an_order(order_id) for order_id in range(1, 36)))
+    assert await shop.ids() == list(range(1, 36))
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_an_order_that_leaves_between_two_pages_moves_none_out_of_sight(shop: Shop) -> None:
+    """All of page 1 is known. Before page 2 is read, orders of page 1 are shipped, and order 12 moves to page 1."""
+    shop.seed(*(an_order(order_id) for order_id in range(1, 12)))
+    page = await shop.provider.pull(None)
+    while page.more:
+        page = await shop.provider.pull(page.cursor)
+    shop.seed(an_order(12), an_order(13, 5))
+    orders = shop.simulators.bigcommerce.orders
+
+    def ship(body: Any) -> Any:
+        for order_id in (1, 2):
+            orders.update(orders.get(order_id), {"status_id": 2})
+        return body
+
+    shop.tap.change(lambda seen: seen.matches("GET", r"/orders\?.*page=1$"), ship)
+    found = [order.source_ref for order in (await shop.provider.pull(page.cursor)).orders]
+    assert found == ["12", "13"]
+
+
+async def test_lines_and_addresses_are_fetched_page_by_page(shop: Shop) -> None:
+    shop.seed(an_order(1, products=[a_product(at) for at in range(1, 301)]))
+    [order] = await everything(shop.provider)
+    assert [line.line_id for line in order.lines] == [str(at) for at in range(1, 301)]
+
+
+async def test_an_order_that_cannot_be_mapped_stops_no_other(shop: Shop) -> None:
+    split = [a_product(1, order_address_id=1), a_product(2, order_address_id=2)]
+    shop.seed(an_order(1), an_order(2, products=split), an_order(3))
+    page = await shop.provider.pull(None)
+    assert [order.source_ref for order in page.orders] == ["1", "3"]
+    assert [(refused.source_ref, "2 addresses" in refused.reason) for refused in page.refused] == [("2", True)]
+    assert (await shop.provider.pull(page.cursor)).refused == ()
+
+
+async def test_an_order_that_vanishes_while_it_is_read_is_refused(shop: Shop) -> None:
+    shop.seed(an_order(1), an_order(2))
+    shop.tap.answer(lambda seen: seen.matches("GET", "/orders/1/products"), 404, b'[{"status":404,"message":"gone"}]')
+    page = await shop.provider.pull(None)
+    assert [order.source_ref for order in page.orders] == ["2"]
+    assert "gone" in page.refused[0].reason
+
+
+async def test_a_used_up_quota_is_waited_for(shop: Shop) -> None:
+    shop.seed(*(an_order(order_id) for order_id in range(1, 31)))
+    shop.simulators.bigcommerce.set_limits(20, 200)
+    cursor, found = None, list[str]()
+    for _ in range(40):
+        page = await shop.provider.pull(cursor)
+        cursor = page.cursor
+        found += [order.source_ref for order in page.orders]
+        if not page.more:
+            break
+        # The pull waits on the test's clock; the simulator's windows go by on the wall's.
+        await asyncio.sleep(0.2)
+    assert sorted(map(int, found)) == list(range(1, 31))
+
+
+async def test_429_is_waited_out_as_long_as_it_says(shop: Shop) -> None:
+    shop.seed(an_order(1))
+    shop.tap.answer(lists, 429, headers={"X-Retry-After": "9", "X-Rate-Limit-Time-Reset-Ms": "4000"})
+    assert await shop.ids() == [1]
+    assert 9.0 in shop.slept
+
+
+async def test_a_shop_that_only_says_429_is_left_for_now(shop: Shop) -> None:
+    for _ in range(client_module.READ_ATTEMPTS):
+        shop.tap.answer(lists, 429)
+    with pytest.raises(CallFailedError) as failure:
+        await shop.provider.pull(None)
+    assert failure.value.result.code is Code.RATE_LIMITED
+
+
+async def test_what_was_read_before_a_failure_is_kept(shop: Shop) -> None:
+    shop.seed(*(an_order(order_id) for order_id in range(1, 31)))
+    shop.tap.cut(lambda seen: seen.matches("GET", "/orders/12/products"))
+    page = await shop.provider.pull(None)
+    assert [order.source_ref for order in page.orders] == [str(order_id) for order_id in range(1, 12)]
+    assert page.more
+    rest = await shop.provider.pull(page.cursor)
+    assert [order.source_ref for order in rest.orders] == [str(order_id) for order_id in range(12, 31)]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[1]", b"3"])
+async def test_a_list_that_is_none_is_a_failure_not_a_crash(shop: Shop, body: bytes) -> None:
+    shop.tap.answer(lists, 200, body)
+    with pytest.raises(CallFailedError) as failure:
+        await shop.provider.pull(None)
+    assert (failure.value.result.outcome, failure.value.result.code) == (Outcome.RETRY, Code.MALFORMED)
+
+
+async def test_a_cursor_of_somebody_else_is_refused(shop: Shop) -> None:
+    with pytest.raises(ProviderError):
+        await shop.provider.pull("yesterday")

@@ -1,0 +1,94 @@
+"""Reporting a status to BigCommerce: which one, and when nothing is written."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from app.providers.bigcommerce.actions import message_of
+from app.providers.bigcommerce.client import BigCommerce
+from app.providers.port import Always, Code, Outcome
+from app.providers.wire import Reply
+from app.runtime.simulators import SimulatorOptions, Simulators, serve
+
+from tests.providers.bench import PATIENT, Clock
+from tests.providers.bigcommerce.bench import an_update
+from tests.providers.bigcommerce.orders import a_wire_order
+
+ALWAYS = Always()
+
+
+@pytest.fixture
+async def simulators() -> AsyncIterator[Simulators]:
+    async with serve(SimulatorOptions()) as simulators:
+        simulators.bigcommerce.orders.seed([a_wire_order(218)], touch=False)
+        yield simulators
+
+
+@pytest.fixture
+async def shop(simulators: Simulators) -> AsyncIterator[BigCommerce]:
+    provider = BigCommerce(
+        f"{simulators.base_url}/bigcommerce", "demo", "simulated-bigcommerce-token", PATIENT, Clock()
+    )
+    yield provider
+    await provider.close()
+
+
+def status_of(simulators: Simulators) -> int:
+    return int(simulators.bigcommerce.orders.get(218).fields["status_id"])
+
+
+async def test_s18_s21_shipped_then_completed(shop: BigCommerce, simulators: Simulators) -> None:
+    for reason, status_id in (("Packed", 2), ("Fulfilled", 10)):
+        result = await shop.perform(an_update("218", reason=reason), ALWAYS)
+        assert (result.outcome, result.reference) == (Outcome.OK, "218")
+        assert result.values == {"status_id": str(status_id)}
+        assert status_of(simulators) == status_id
+
+
+async def test_a_repeated_report_of_shipment_leaves_a_completed_order(
+    shop: BigCommerce, simulators: Simulators
+) -> None:
+    await shop.perform(an_update("218", reason="Fulfilled"), ALWAYS)
+    result = await shop.perform(an_update("218", repeated=True), ALWAYS)
+    assert (result.outcome, result.values) == (Outcome.OK, {"status_id": "10"})
+    assert status_of(simulators) == 10
+
+
+async def test_a_repeated_report_is_not_written_twice(shop: BigCommerce, simulators: Simulators) -> None:
+    await shop.perform(an_update("218"), ALWAYS)
+    writes = simulators.world.journal.calls["bigcommerce", "PUT /orders/{order_id}"]
+    result = await shop.perform(an_update("218", repeated=True), ALWAYS)
+    assert result.detail == "was so already"
+    assert simulators.world.journal.calls["bigcommerce", "PUT /orders/{order_id}"] == writes
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+async def test_an_order_that_is_not_there_is_declined(shop: BigCommerce, repeated: bool) -> None:
+    result = await shop.perform(an_update("999", repeated=repeated), ALWAYS)
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.NOT_FOUND)
+
+
+@pytest.mark.parametrize("source_ref", ["", "SO-1", "1/../2", "²", "-1"])
+async def test_what_is_no_order_id_is_never_put_into_a_path(shop: BigCommerce, source_ref: str) -> None:
+    result = await shop.perform(an_update(source_ref), ALWAYS)
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
+
+
+async def test_a_reason_without_a_status_is_declined(shop: BigCommerce) -> None:
+    result = await shop.perform(an_update("218", reason="Picked"), ALWAYS)
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNSUPPORTED)
+    assert "'Picked'" in result.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'[{"status":404,"message":"not here"}]', "not here"),
+        (b'{"status":422,"title":"wrong"}', "wrong"),
+        (b"[]", "[]"),
+        (b"[3]", "3"),
+        (b"<html>503</html>", "<html>503</html>"),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_errors_of_any_shape_are_read(body: bytes, message: str) -> None:
+    assert message_of(Reply(400, {}, body)) == message

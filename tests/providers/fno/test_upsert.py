@@ -1,0 +1,301 @@
+"""A sales order written to the simulated F+O, from every point where it may have broken off before."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from app.dualwrite.apply import ApplyState, Plan, applied, plan
+from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.providers.fno.actions import first_plan, lots_of
+from app.providers.fno.client import Fno
+from app.providers.fno.session import RECONCILE_AFTER_MS
+from app.providers.fno.simulator import FnoOptions
+from app.providers.port import Always, Code, Outcome, Result
+from app.runtime.simulators import SimulatorOptions, Simulators, serve
+from msgspec.structs import replace
+
+from tests.providers.bench import PATIENT, Clock
+from tests.providers.fno.bench import STAGES
+from tests.providers.fno.rows import a_line, a_row
+from tests.providers.tap import Seen, Tap, open_tap
+
+ALWAYS = Always()
+REFERENCE = "bc-demo-500"
+
+
+@dataclass
+class Erp:
+    simulators: Simulators
+    tap: Tap
+    provider: Fno
+
+    async def upsert(self, row: SalesOrderRow, asked: Plan | None = None) -> Result:
+        return await self.provider.upsert(row, asked or first_plan(row), ALWAYS)
+
+    def orders(self, reference: str = REFERENCE) -> Sequence[Any]:
+        return self.simulators.fno.book.with_reference(reference)
+
+    def header(self) -> dict[str, Any]:
+        [order] = self.orders()
+        return dict(order.header.values)
+
+    def lines(self) -> list[dict[str, Any]]:
+        [order] = self.orders()
+        return [dict(line.values) for line in order.lines.values()]
+
+    def writes(self) -> list[str]:
+        """Method and collection of each call that writes."""
+        written = [seen for seen in self.tap.calls if writes(seen)]
+        return [f"{seen.method} {re.split('[?(]', seen.path.split('/data/')[-1])[0]}" for seen in written]
+
+
+@pytest.fixture
+async def erp() -> AsyncIterator[Erp]:
+    async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
+        simulators.fno.set_delays(dict.fromkeys(STAGES))
+        url = f"{tap.url}/fno"
+        provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
+        yield Erp(simulators, tap, provider)
+        await provider.close()
+
+
+def writes(seen: Seen) -> bool:
+    return seen.method != "GET" and "/data/" in seen.path
+
+
+def post_of(collection: str) -> Any:
+    return lambda seen: seen.matches("POST", rf"/data/{collection}\b")
+
+
+def patch_of(collection: str) -> Any:
+    return lambda seen: seen.matches("PATCH", rf"/data/{collection}\(")
+
+
+def change(after: SalesOrderRow, before: SalesOrderRow | None, version: int = 2) -> SalesOrderChange:
+    return SalesOrderChange("u", 0, before, after, ChangeSource("iom", version))
+
+
+async def test_s13_an_order_is_created_with_everything_f_o_is_to_know(erp: Erp) -> None:
+    result = await erp.upsert(a_row())
+    header = erp.header()
+    assert (result.outcome, result.reference) == (Outcome.OK, header["SalesOrderNumber"])
+    row = a_row()
+    for name in (
+        "dataAreaId",
+        "CurrencyCode",
+        "SalesOrderOriginCode",
+        "DeliveryAddressName",
+        "DeliveryAddressZipCode",
+        "Email",
+    ):
+        assert header[name] == getattr(row, name)
+    assert header["RequestedShippingDate"] == "2019-03-05T12:00:00Z"
+    assert header["IsDeliveryAddressOrderSpecific"] == "Yes"
+    [first, second] = erp.lines()
+    assert (first["ExternalItemNumber"], first["SalesPrice"], first["OrderedSalesQuantity"]) == (
+        "1",
+        Decimal("12.5"),
+        2,
+    )
+    assert lots_of(result) == {"1": first["InventoryLotId"], "2": second["InventoryLotId"]}
+
+
+async def test_s13_f_o_works_on_no_half_order(erp: Erp) -> None:
+    """The header is stopped from its first moment on, and let go by the last call."""
+    await erp.upsert(a_row())
+    assert erp.writes() == [
+        "POST SalesOrderHeadersV4",
+        "POST SalesOrderLinesV3",
+        "POST SalesOrderLinesV3",
+        "PATCH SalesOrderHeadersV4",
+    ]
+    first = next(seen for seen in erp.tap.calls if post_of("SalesOrderHeadersV4")(seen))
+    assert b'"IsSalesProcessingStopped":"Yes"' in first.body
+    assert erp.header()["IsSalesProcessingStopped"] == "No"
+
+
+async def test_an_order_that_is_to_stay_stopped_does(erp: Erp) -> None:
+    await erp.upsert(a_row(IsSalesProcessingStopped="Yes"))
+    assert erp.header()["IsSalesProcessingStopped"] == "Yes"
+
+
+@pytest.mark.parametrize("broken", range(4))
+async def test_wherever_it_breaks_off_a_repeat_completes_it(erp: Erp, broken: int) -> None:
+    seen_writes = 0
+
+    def the_write(seen: Seen) -> bool:
+        nonlocal seen_writes
+        seen_writes += writes(seen)
+        return writes(seen) and seen_writes == broken + 1
+
+    erp.tap.cut(the_write)
+    first = await erp.upsert(a_row())
+    assert first.outcome is Outcome.UNKNOWN
+    second = await erp.upsert(a_row())
+    assert second.outcome is Outcome.OK
+    assert len(erp.orders()) == 1
+    assert [line["ExternalItemNumber"] for line in erp.lines()] == ["1", "2"]
+    assert erp.header()["IsSalesProcessingStopped"] == "No"
+    assert first.reference in ("", second.reference)
+
+
+async def test_an_unknown_creation_asks_for_time_before_anybody_looks(erp: Erp) -> None:
+    erp.tap.cut(post_of("SalesOrderHeadersV4"))
+    assert (await erp.upsert(a_row())).retry_after_ms == RECONCILE_AFTER_MS
+
+
+async def test_a_second_header_stays_stopped_and_is_reported(erp: Erp) -> None:
+    """A creation that took effect after it was looked for in vain."""
+    first = await erp.upsert(a_row())
+    twin = {"CustomersOrderReference": REFERENCE, "SalesOrderOriginCode": "IOM", "OrderingCustomerAccountNumber": "W"}
+    erp.simulators.fno.book.create({**twin, "dataAreaId": "usmf", "IsSalesProcessingStopped": "Yes"}, "usmf")
+    again = await erp.upsert(a_row())
+    assert again.reference == first.reference
+    assert again.detail == "also at F+O with this reference, and stopped: 000002"
+    assert [order.stopped for order in erp.orders()] == [False, True]
+
+
+async def test_nothing_is_written_when_nothing_differs(erp: Erp) -> None:
+    await erp.upsert(a_row())
+    erp.tap.calls.clear()
+    assert (await erp.upsert(a_row())).outcome is Outcome.OK
+    assert erp.writes() == []
+
+
+async def test_only_what_changed_is_written(erp: Erp) -> None:
+    before = a_row()
+    created = await erp.upsert(before)
+    known = applied(change(before, None, 1), None, created.reference, lots_of(created))
+    after = replace(before, Email="new@example.com", Lines=(a_line(1), a_line(2, ShippingWarehouseId="24")))
+    erp.tap.calls.clear()
+    result = await erp.upsert(after, plan(change(after, before), known))
+    assert result.outcome is Outcome.OK
+    assert erp.writes() == ["PATCH SalesOrderHeadersV4", "PATCH SalesOrderLinesV3"]
+    bodies = [seen.body for seen in erp.tap.calls if seen.method == "PATCH"]
+    assert bodies == [b'{"Email":"new@example.com"}', b'{"ShippingWarehouseId":"24"}']
+    assert all(seen.headers["if-match"].startswith('W/"') for seen in erp.tap.calls if seen.method == "PATCH")
+
+
+async def test_lines_are_added_and_removed(erp: Erp) -> None:
+    before = a_row()
+    created = await erp.upsert(before)
+    known = applied(change(before, None, 1), None, created.reference, lots_of(created))
+    after = replace(before, Lines=(a_line(2), a_line(3)))
+    asked = plan(change(after, before), known)
+    assert (await erp.upsert(after, asked)).outcome is Outcome.OK
+    assert [line["ExternalItemNumber"] for line in erp.lines()] == ["2", "3"]
+    assert (await erp.upsert(after, asked)).outcome is Outcome.OK, "a line that is gone is as good as removed"
+
+
+async def test_a_line_that_somebody_removed_at_f_o_is_a_conflict(erp: Erp) -> None:
+    before = a_row()
+    created = await erp.upsert(before)
+    known = applied(change(before, None, 1), None, created.reference, lots_of(created))
+    [order] = erp.orders()
+    erp.simulators.fno.book.delete_line(order, lots_of(created)["2"])
+    after = replace(before, Lines=(a_line(1), a_line(2, ShippingWarehouseId="24")))
+    result = await erp.upsert(after, plan(change(after, before), known))
+    assert (result.outcome, result.code, result.reference) == (Outcome.DECLINED, Code.CONFLICT, created.reference)
+
+
+async def test_a_change_by_somebody_else_is_read_again_once(erp: Erp) -> None:
+    before = a_row()
+    created = await erp.upsert(before)
+    known = applied(change(before, None, 1), None, created.reference, lots_of(created))
+    after = replace(before, Email="new@example.com")
+    erp.tap.answer(patch_of("SalesOrderHeadersV4"), 412)
+    assert (await erp.upsert(after, plan(change(after, before), known))).outcome is Outcome.OK
+    assert erp.header()["Email"] == "new@example.com"
+
+
+async def test_a_change_that_never_fits_is_tried_later(erp: Erp) -> None:
+    before = a_row()
+    created = await erp.upsert(before)
+    known = applied(change(before, None, 1), None, created.reference, lots_of(created))
+    after = replace(before, Email="new@example.com")
+    for _ in range(2):
+        erp.tap.answer(patch_of("SalesOrderHeadersV4"), 412)
+    result = await erp.upsert(after, plan(change(after, before), known))
+    assert (result.outcome, result.code) == (Outcome.RETRY, Code.CONFLICT)
+
+
+async def test_what_the_rules_of_f_o_refuse_is_declined_in_its_words(erp: Erp) -> None:
+    row = a_row(DefaultShippingSiteId="", Lines=(a_line(1), a_line(2, ItemNumber="")))
+    erp.tap.answer(post_of("SalesOrderLinesV3"), 500, INFOLOG)
+    result = await erp.upsert(row)
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
+    assert "Inventory dimension Site is mandatory" in result.detail
+    assert result.reference == erp.header()["SalesOrderNumber"]
+    assert erp.header()["IsSalesProcessingStopped"] == "Yes"
+
+
+INFOLOG = (
+    b'{"error":{"code":"","message":"An error has occurred.","innererror":{"message":"Write failed for table row of '
+    b"type 'SalesOrderLineV3Entity'. Infolog: Warning: Inventory dimension Site is mandatory and must consequently be "
+    b'specified.; Error: Update has been canceled."}}}'
+)
+
+
+async def test_s5_an_order_without_a_company_never_leaves(erp: Erp) -> None:
+    result = await erp.upsert(a_row(dataAreaId=""))
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.GATE)
+    assert "dataAreaId" in result.detail
+    assert erp.tap.calls == []
+
+
+async def test_an_order_that_could_not_be_found_again_is_not_created(erp: Erp) -> None:
+    result = await erp.upsert(a_row(CustomersOrderReference=""))
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
+    assert erp.writes() == []
+
+
+async def test_an_order_born_in_f_o_gets_its_status(erp: Erp) -> None:
+    """Shipped by somebody else: F+O is told, its own fields are left alone."""
+    wire = {"dataAreaId": "usmf", "OrderingCustomerAccountNumber": "US-001", "CustomersOrderReference": "PO 77"}
+    order = erp.simulators.fno.book.create({**wire, "DefaultShippingSiteId": "1"}, "usmf")
+    key = {"dataAreaId": "usmf", "SalesOrderNumber": order.number, "ItemNumber": "A", "ExternalItemNumber": "theirs"}
+    _, line = erp.simulators.fno.book.add_line(key, "usmf")
+    lot = str(line.values["InventoryLotId"])
+    row = a_row(
+        "",
+        SalesOrderNumber=order.number,
+        SalesOrderOriginCode="",
+        SalesOrderProcessingStatus="Delivered",
+        Lines=(a_line(1, InventoryLotId=lot, ItemNumber="A", ExternalItemNumber=""),),
+    )
+    result = await erp.upsert(row)
+    assert (result.outcome, result.reference) == (Outcome.OK, order.number), result
+    assert order.status == "Delivered"
+    assert order.header.values["CustomersOrderReference"] == "PO 77"
+    assert line.values["ExternalItemNumber"] == "theirs"
+
+
+async def test_an_order_that_is_gone_at_f_o_is_said_so(erp: Erp) -> None:
+    row = a_row()
+    asked = plan(change(row, None), ApplyState("000404"))
+    result = await erp.upsert(row, asked)
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.NOT_FOUND)
+
+
+async def test_names_with_quotes_and_slashes_are_found_again(erp: Erp) -> None:
+    reference = "bc-d'emo-5/0 0&x=1#%2F+é"
+    row = a_row(reference)
+    first = await erp.upsert(row)
+    assert (await erp.upsert(row)).reference == first.reference
+    assert len(erp.orders(reference)) == 1
+
+
+async def test_many_lines_come_in_pages() -> None:
+    async with serve(SimulatorOptions(fno=FnoOptions(page_size=3))) as simulators:
+        simulators.fno.set_delays(dict.fromkeys(STAGES))
+        url = f"{simulators.base_url}/fno"
+        provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
+        row = a_row(Lines=tuple(a_line(at) for at in range(1, 8)))
+        first = await provider.upsert(row, first_plan(row), ALWAYS)
+        again = await provider.upsert(row, first_plan(row), ALWAYS)
+        await provider.close()
+        assert lots_of(again) == lots_of(first)
+        assert len(lots_of(first)) == 7

@@ -1,0 +1,121 @@
+"""The one way out: pace, lease, addresses. Failures are in test_failures, the whole of it in the contract."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from app.errors import SettingError
+from app.providers.http import Link, Timeouts, checked_base, open_client
+from app.providers.port import Always, CallFailedError, Code
+from app.providers.redaction import Redaction
+from app.providers.wire import Call, Intent, Reply
+
+from tests.providers.bench import PATIENT, Clock
+from tests.providers.tap import Tap, open_tap
+
+READ = Call(Intent.READ, "GET", "/x")
+ALWAYS = Always()
+
+
+@pytest.fixture
+async def tap() -> AsyncIterator[Tap]:
+    async with open_tap("http://127.0.0.1:1") as tap:
+        yield tap
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def link(tap: Tap, clock: Clock) -> AsyncIterator[Link]:
+    async with open_client(PATIENT) as client:
+        yield Link("shop", tap.url, client, Redaction(), PATIENT, _no_message, 5000, clock)
+
+
+def _no_message(_reply: Reply) -> str:
+    return ""
+
+
+async def test_a_used_up_quota_pauses_before_the_provider_refuses(link: Link, tap: Tap, clock: Clock) -> None:
+    quota = {"X-Rate-Limit-Requests-Left": "0", "X-Rate-Limit-Time-Reset-Ms": "12000"}
+    tap.answer(lambda _: True, 200, headers=quota)
+    assert (await link.send(READ, ALWAYS)).status == 200
+    with pytest.raises(CallFailedError) as failure:
+        await link.send(READ, ALWAYS)
+    assert failure.value.result.code is Code.RATE_LIMITED
+    assert failure.value.result.retry_after_ms == 12_000
+    assert len(tap.calls) == 1
+    clock.now += 12
+    tap.answer(lambda _: True, 200)
+    assert (await link.send(READ, ALWAYS)).status == 200
+
+
+async def test_a_throttled_provider_is_not_ill(link: Link, tap: Tap, clock: Clock) -> None:
+    for _ in range(30):
+        tap.answer(lambda _: True, 429, headers={"Retry-After": "1"})
+        await link.send(READ, ALWAYS)
+        clock.now += 1
+    assert link.breaker.state == "closed"
+
+
+async def test_the_longer_pause_stays(link: Link) -> None:
+    link.pause_for(9000)
+    link.pause_for(2000)
+    assert link.pause_ms() == 9000
+
+
+class Stale:
+    """A lease whose proof is too old, until it is asked for another."""
+
+    def __init__(self) -> None:
+        self.confirmed = False
+
+    def valid(self) -> bool:
+        return self.confirmed
+
+    async def confirm(self) -> None:
+        self.confirmed = True
+
+
+async def test_a_stale_lease_is_confirmed_before_a_request_leaves(link: Link, tap: Tap) -> None:
+    tap.answer(lambda _: True, 200)
+    lease = Stale()
+    await link.send(READ, lease)
+    assert lease.confirmed
+
+
+async def test_a_reply_that_trickles_ends_with_the_call(tap: Tap, clock: Clock) -> None:
+    slow = Timeouts(read_s=5.0, call_s=0.2)
+    tap.silence(lambda _: True)
+    async with open_client(slow) as client:
+        link = Link("shop", tap.url, client, Redaction(), slow, _no_message, 5000, clock)
+        with pytest.raises(CallFailedError) as failure:
+            await link.send(READ, ALWAYS)
+    assert failure.value.result.code is Code.TIMEOUT
+
+
+def test_aiohttp_has_the_switch_that_keeps_it_from_repeating() -> None:
+    assert "_retry_connection" in aiohttp.ClientSession.ATTRS
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "shop.example.com",
+        "ftp://host",
+        "https://",
+        "https://me:pw@host",
+        "https://host/?x=1",
+        "https://h/#x",
+        "http://[::1",
+    ],
+)
+def test_an_address_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingError, match="WAYBILL_SHOP_BASE_URL"):
+        checked_base("WAYBILL_SHOP_BASE_URL", value)
+
+
+def test_an_address_keeps_its_path() -> None:
+    assert checked_base("X", "http://127.0.0.1:9/bigcommerce/") == "http://127.0.0.1:9/bigcommerce"

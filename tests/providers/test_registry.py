@@ -1,0 +1,92 @@
+"""Manifests, and which providers are set up."""
+
+import pytest
+from app.errors import DefinitionError, SettingError
+from app.flows.setup import ActionSpec
+from app.providers import registry
+from app.providers.bigcommerce.client import BigCommerce
+from app.providers.manifest import parse_manifest
+from app.settings import Settings
+
+SHOP = {
+    "WAYBILL_BIGCOMMERCE_BASE_URL": "https://api.bigcommerce.com/",
+    "WAYBILL_BIGCOMMERCE_STORE_HASH": "abc123",
+    "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": " token \n",
+}
+MANIFEST = """
+name: shop
+title: Shop
+wire: REST
+actions:
+  - {name: Update, event: channel update requested, through: http, idempotency: a key}
+events: [order created]
+settings:
+  - {name: TOKEN, secret: true, meaning: a token}
+"""
+
+
+def test_s1_only_what_is_set_up_is_offered_to_flows() -> None:
+    maps = ("salesorders.iom-to-fno",)
+    setup = registry.setup(Settings(maps=maps), SHOP)
+    name = "Update order status"
+    assert setup.actions == {"bigcommerce": {name: ActionSpec("bigcommerce", name, "channel update requested", "http")}}
+    assert setup.events == {"bigcommerce": frozenset({"order created"})}
+    assert setup.maps == frozenset(maps)
+
+
+def test_nothing_is_set_up_by_itself() -> None:
+    assert registry.setup(Settings(), {}).actions == {}
+
+
+def test_a_provider_set_up_in_part_is_an_error_that_names_the_rest() -> None:
+    with pytest.raises(SettingError, match="set WAYBILL_BIGCOMMERCE_STORE_HASH, WAYBILL_BIGCOMMERCE_ACCESS_TOKEN"):
+        registry.active({"WAYBILL_BIGCOMMERCE_BASE_URL": "https://x", "WAYBILL_BIGCOMMERCE_STORE_HASH": " "})
+
+
+async def test_a_provider_is_built_from_its_settings() -> None:
+    provider = registry.build("bigcommerce", SHOP)
+    assert isinstance(provider, BigCommerce)
+    assert provider.link.base_url == "https://api.bigcommerce.com/stores/abc123/v2"
+    await provider.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "to ken"}, "ACCESS_TOKEN: has a space"),
+        ({"WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "tökén"}, "not ASCII"),
+        ({"WAYBILL_BIGCOMMERCE_STORE_HASH": "../admin"}, "letters and digits"),
+        ({"WAYBILL_BIGCOMMERCE_BASE_URL": "api.bigcommerce.com"}, "must look like"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(change: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingError, match=message) as refusal:
+        registry.build("bigcommerce", SHOP | change)
+    assert "tökén" not in str(refusal.value)
+
+
+def test_unknown_and_missing_providers_are_named() -> None:
+    with pytest.raises(SettingError, match="no provider 'shopify'; there are bigcommerce, fno"):
+        registry.build("shopify", {})
+    with pytest.raises(SettingError, match="fno is not set up: set WAYBILL_FNO_BASE_URL"):
+        registry.build("fno", {})
+    with pytest.raises(SettingError, match="no orders are pulled from fno"):
+        registry.build_source("fno", {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("through: http", "through: fax", r"actions\.0\.through"),
+        ("through: http", "through: dual-write", r"actions\.0"),
+        ("events: [order created]", "events: order created", "events"),
+        ("title: Shop", "titel: Shop", "title"),
+        ("name: TOKEN", "name: token", r"settings\.0\.name"),
+        (", idempotency: a key", "", r"actions\.0\.idempotency"),
+        ("events: [order created]", "events: [order created", r"\(file\)"),
+    ],
+)
+def test_a_wrong_manifest_names_file_and_path(old: str, new: str, path: str) -> None:
+    assert old in MANIFEST
+    with pytest.raises(DefinitionError, match=f"^shop/manifest.yaml: {path}: "):
+        parse_manifest(MANIFEST.replace(old, new), "shop/manifest.yaml")
