@@ -212,9 +212,11 @@ async def test_a_dropped_answer_leaves_its_effect(shop: Shop) -> None:
 def test_pages_have_every_order_once(modified: list[int], limit: int, direction: str) -> None:
     """However many orders share their date_modified."""
     orders = [StoredOrder(number, 0, second * 1000, {}, {}) for number, second in enumerate(modified)]
+    orders.reverse()
     seen: list[int] = []
     for page in range(1, len(orders) // limit + 2):
         query = parse({"sort": f"date_modified:{direction}", "limit": str(limit), "page": str(page)})
         seen += [order.order_id for order in query.run(orders)]
     assert sorted(seen) == list(range(len(orders)))
-    assert [modified[number] for number in seen] == sorted(modified, reverse=direction == "desc")
+    sign = 1 if direction == "asc" else -1
+    assert seen == sorted(range(len(modified)), key=lambda number: (sign * modified[number], number))

@@ -54,6 +54,17 @@ async def test_the_last_shipment_makes_the_order_shipped(shop: Shop) -> None:
     assert [kind for kind, _ in shop.effects()].count("shipment created") == 2
 
 
+async def test_a_second_partial_shipment_is_no_second_change_of_status(shop: Shop) -> None:
+    await shop.seed(seed())
+    for _ in range(2):
+        items = [{"order_product_id": 66, "quantity": 1}]
+        await shop.call("POST", "/orders/218/shipments", json={"order_address_id": 51, "items": items})
+    kinds = [kind for kind, _ in shop.effects()]
+    assert (kinds.count("shipment created"), kinds.count("status changed")) == (2, 1)
+    _, addresses = await shop.get("/orders/218/shipping_addresses")
+    assert addresses[0]["items_shipped"] == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -112,6 +112,9 @@ async def test_unknown_currency_and_customer_are_not_looked_up(erp: Erp) -> None
         ),
         ("$filter=CustomersOrderReference eq 'bc*2'", ["000002"]),
         ("$filter=CustomersOrderReference ne '*hash*'", ["000003"]),
+        ("$filter=CustomersOrderReference eq 'hash*'", []),
+        ("$filter=CustomersOrderReference eq '*hash'", []),
+        ("$filter=CustomersOrderReference eq 'bc-*-1*1'", []),
         (
             "$filter=(SalesOrderNumber eq '000001' or SalesOrderNumber eq '000002') and Email eq ''",
             ["000001", "000002"],

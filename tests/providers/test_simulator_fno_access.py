@@ -63,3 +63,5 @@ async def test_throttling_says_when_to_come_back(erp: Erp) -> None:
     assert (await response.json())["error"]["message"] == message
     erp.now[0] += 200_000
     await erp.get("/SalesOrderHeadersV4")
+    response = await erp.client.get("/fno/data/SalesOrderHeadersV4", headers=headers)
+    assert (response.status, response.headers["Retry-After"]) == (429, "100")

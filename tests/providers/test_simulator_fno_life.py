@@ -89,6 +89,21 @@ async def test_a_deletion_is_followed_by_a_tombstone(erp: Erp) -> None:
     assert await erp.numbers("$filter=CustomersOrderReference eq 'bc-hash-1'") == []
 
 
+async def test_a_deleted_order_does_not_go_on(erp: Erp) -> None:
+    await erp.make_order()
+    await erp.call("DELETE", KEY)
+    erp.let_pass(10_000)
+    assert [row["op"] for row in erp.rows()] == ["c", "u", "d"]
+
+
+async def test_changes_do_not_hurry_an_order(erp: Erp) -> None:
+    await erp.make_order()
+    erp.let_pass(40)
+    await erp.call("PATCH", KEY, {"Email": "a@example.com"})
+    await erp.call("PATCH", KEY, {"Email": "b@example.com"})
+    assert len(erp.world.agenda) == 1
+
+
 async def test_a_change_that_changes_nothing_is_no_effect(erp: Erp) -> None:
     await erp.make_order(release=False)
     before, etag = len(erp.rows()), (await erp.get(KEY))["@odata.etag"]
@@ -112,6 +127,16 @@ async def test_partial_steps_move_the_lines_that_are_named(erp: Erp) -> None:
         row = erp.rows()[-1]["after"]
         assert [line["SalesOrderLineStatus"] for line in row["Lines"]] == line_statuses
         assert row["SalesOrderStatus"] == status
+
+
+async def test_a_partial_invoice_of_a_delivered_order_leaves_it_delivered(erp: Erp) -> None:
+    await erp.client.post("/_sim/progress", json={"provider": "fno", "delays": dict.fromkeys(STAGES)})
+    await erp.control("", [BORN_THERE])
+    await erp.control("/usmf/SO-7/advance", {"to": "Delivered"})
+    await erp.control("/usmf/SO-7/advance", {"to": "PartiallyInvoiced"})
+    row = erp.rows()[-1]["after"]
+    assert (row["SalesOrderProcessingStatus"], row["SalesOrderStatus"]) == ("PartiallyInvoiced", "Delivered")
+    assert [line["SalesOrderLineStatus"] for line in row["Lines"]] == ["Invoiced", "Delivered"]
 
 
 @pytest.mark.parametrize("to", ["Confirmed", "Active", "Canceled", "PartiallyInvoiced"])
@@ -187,6 +212,14 @@ async def test_rows_come_out_of_order_on_purpose_and_none_is_lost(erp: Erp) -> N
         by_key.setdefault(key, []).append(json.loads(value or b"")["source"]["sequence"])
     assert all(sorted(sequence) == [1, 2, 3, 4] for sequence in by_key.values())
     assert any(sequence != sorted(sequence) for sequence in by_key.values())
+
+
+async def test_a_row_that_was_overtaken_comes_right_after(erp: Erp) -> None:
+    erp.world.faults.add(FaultRequest("fno", "reorder-rows", delay_ms=60_000))
+    await erp.control("", [BORN_THERE])
+    assert erp.rows() == []
+    erp.let_pass(50)
+    assert [row["source"]["sequence"] for row in erp.rows()] == [2, 1]
 
 
 async def test_nothing_changes_while_rows_cannot_be_taken(erp: Erp) -> None:

@@ -151,15 +151,17 @@ async def test_the_control_plane_refuses_clearly(
 
 
 async def test_bodies_have_a_limit(host: Simulators, client: httpx.AsyncClient) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        for _ in range(CONTROL_BODY_BYTES_MAX // (1 << 20) + 1):
+    async def spaces(mebibytes: int) -> AsyncIterator[bytes]:
+        for _ in range(mebibytes):
             yield b" " * (1 << 20)
 
-    answer = await client.post("/_sim/bigcommerce/orders", content=endless())
+    answer = await client.post("/_sim/bigcommerce/orders", content=spaces(CONTROL_BODY_BYTES_MAX // (1 << 20) + 1))
     assert answer.status_code == 413
     headers = {"Content-Type": "application/json"}
     await client.post("/_sim/bigcommerce/orders", json=[ORDER])
     answer = await client.put(orders_path(host, "/1"), content=b" " * ((1 << 20) + 1), headers=headers)
+    assert (answer.status_code, answer.json()[0]["status"]) == (413, 413)
+    answer = await client.put(orders_path(host, "/1"), content=spaces(2), headers=headers)
     assert (answer.status_code, answer.json()[0]["status"]) == (413, 413)
 
 
