@@ -46,7 +46,7 @@ class Apply:
     def owner_key(self, record: Record) -> bytes | None:
         return record.key
 
-    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:  # noqa: ARG002
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
         event = decoded_change(self._codec, record)
         if event is None:
             return Folded(outcome="tombstone")
@@ -100,7 +100,7 @@ class Apply:
             return ()
         raise RecordError(f"sync-{result.outcome}", f"F+O did not take the change: {result.code}: {result.detail}")
 
-    def due(self, now_ms: int) -> Sequence[Output]:  # noqa: ARG002
+    def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -109,10 +109,10 @@ class Apply:
     def changed(self, key: bytes, value: bytes | None) -> None:
         pass
 
-    def settled_at(self, value: bytes) -> int:  # noqa: ARG002
+    def settled_at(self, value: bytes) -> int:
         return 0
 
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:  # noqa: ARG002
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         return None
 
 

@@ -35,7 +35,7 @@ class Mirror:
     def owner_key(self, record: Record) -> bytes | None:
         return owner(self._codec, record)
 
-    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:  # noqa: ARG002
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         event = decoded_change(self._codec, record)
         if event is None:
             return Folded(outcome="tombstone")
@@ -50,7 +50,7 @@ class Mirror:
         outputs = [encoded(self._codec, raised) for raised in _raised(event, mirrored)]
         return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)
 
-    def due(self, now_ms: int) -> Sequence[Output]:  # noqa: ARG002
+    def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -59,10 +59,10 @@ class Mirror:
     def changed(self, key: bytes, value: bytes | None) -> None:
         pass
 
-    def settled_at(self, value: bytes) -> int:  # noqa: ARG002
+    def settled_at(self, value: bytes) -> int:
         return 0
 
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:  # noqa: ARG002
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         return None
 
 

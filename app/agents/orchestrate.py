@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from app.agents.letters import dead_letter
 from app.agents.records import decoded, encoded, owner
 from app.agents.role import Folded, Output, Record
 from app.agents.timers import Timers
@@ -28,8 +29,7 @@ from app.flows.published import Published
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
 EARLY_WAIT_MS: Final = 3_600_000
-WAITED: Final = "waybill-waited"
-"""Header of an event that waited for its order in vain: the second time it is a dead letter."""
+UNKNOWN: Final = "unknown-order"
 EARLY_TIMER: Final = "early"
 FIRE: Final = "fire timer"
 DUAL_WRITE: Final = "dual-write"
@@ -50,7 +50,7 @@ class Orchestrate:
     def owner_key(self, record: Record) -> bytes | None:
         return owner(self._codec, record)
 
-    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:  # noqa: ARG002
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         event = decoded(self._codec, record)
         key = event.order_id.encode()
         value = state.get(key)
@@ -103,31 +103,29 @@ class Orchestrate:
             assert state is not None, "a created order has a state"
             try:
                 steps.append(self._step(state, decoded(self._codec, _record(record))))
-            except RecordError:
-                late.append(_again(record))
+            except RecordError as refused:
+                late.append(dead_letter(_record(record), refused.code, refused.detail, self.name, event.at))
         return self._folded(key, None, steps, late)
 
     def _early(self, key: bytes, record: Record, event: Event, early: Early | None) -> Folded:
         if isinstance(event.body, OrderCommand) and event.body.command == FIRE:
-            return self._waited_in_vain(key, early)
+            return self._waited_in_vain(key, event, early)
         records = early.records if early else ()
-        if any(name == WAITED for name, _ in record.headers):
-            raise RecordError(
-                "unknown-order", f"no order {event.order_id} was created in the hour after its {event.name}"
-            )
         if len(records) >= EARLY_RECORDS_MAX:
             raise RecordError(
-                "unknown-order", f"order {event.order_id} is not known, and {len(records)} events wait for it already"
+                UNKNOWN, f"order {event.order_id} is not known, and {len(records)} events wait for it already"
             )
         waiting = Early(
             (*records, EarlyRecord(*record)), early.expires_at if early else record.timestamp + EARLY_WAIT_MS
         )
         return Folded((), {key: ledger.encode(waiting)}, outcome="early")
 
-    def _waited_in_vain(self, key: bytes, early: Early | None) -> Folded:
+    def _waited_in_vain(self, key: bytes, event: Event, early: Early | None) -> Folded:
         if early is None:
             return Folded(outcome="ignored")
-        return Folded([_again(record) for record in early.records], {key: None}, outcome="expired")
+        why = f"no order {event.order_id} was created in the hour after it"
+        letters = [dead_letter(_record(record), UNKNOWN, why, self.name, event.at) for record in early.records]
+        return Folded(letters, {key: None}, outcome="expired")
 
     # ---- timers ----
 
@@ -151,7 +149,7 @@ class Orchestrate:
     def settled_at(self, value: bytes) -> int:
         return ledger.settled_at(value)
 
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:  # noqa: ARG002
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         return None
 
 
@@ -180,8 +178,3 @@ def _timers(value: bytes | None) -> Sequence[Timer]:
 
 def _record(early: EarlyRecord) -> Record:
     return Record(early.topic, early.partition, early.offset, early.timestamp, early.key, early.value, early.headers)
-
-
-def _again(early: EarlyRecord) -> Output:
-    """The record once more on its own topic, marked: its lane then sets it aside with the reason."""
-    return Output(early.topic, early.key, early.value, (*early.headers, (WAITED, b"1")))

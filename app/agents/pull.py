@@ -36,7 +36,7 @@ class Pull:
     def owner_key(self, record: Record) -> bytes | None:
         return record.key
 
-    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:  # noqa: ARG002
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         return Folded(outcome="own")
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
@@ -86,7 +86,7 @@ class Pull:
         headers = [(f"waybill-dead-{mark}", text.encode()) for mark, text in marks.items()]
         return Output(DEAD_LETTER, key, refused.wire, headers, partition_of(key, self._dead_letters))
 
-    def due(self, now_ms: int) -> Sequence[Output]:  # noqa: ARG002
+    def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -95,7 +95,7 @@ class Pull:
     def changed(self, key: bytes, value: bytes | None) -> None:
         pass
 
-    def settled_at(self, value: bytes) -> int:  # noqa: ARG002
+    def settled_at(self, value: bytes) -> int:
         return 0
 
 
