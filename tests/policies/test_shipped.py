@@ -108,8 +108,9 @@ def test_many_wrong_lines_are_counted() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"total": amount("23.96")}, "a cent a line of rounding"),
-        ({"tax": amount("2"), "total": amount("25.95")}, "two lines, tax on top, rounding"),
+        ({"total": amount("23.97")}, "a cent a line of rounding up"),
+        ({"total": amount("23.93")}, "a cent a line of rounding down"),
+        ({"tax": amount("2"), "total": amount("25.95")}, "tax on top"),
         ({"tax": amount("2")}, "tax in the prices"),
         ({"discount": amount("3.95"), "total": amount("20.00")}, "a discount"),
         ({"shipping": amount("-0.01"), "total": amount("18.99")}, "a charge paid back"),
@@ -119,6 +120,11 @@ def test_totals_that_add_up(changes: dict[str, int], why: str) -> None:
     order = an_order(**changes)
     assert order.subtotal == amount("19"), why
     accepted("totals-add-up", order)
+
+
+@pytest.mark.parametrize("subtotal", ["18.98", "19.02"])
+def test_the_subtotal_may_round_by_a_cent_a_line(subtotal: str) -> None:
+    accepted("totals-add-up", an_order(subtotal=amount(subtotal), total=amount(subtotal) + amount("4.95")))
 
 
 def test_a_line_may_have_a_discount_or_round_by_a_cent() -> None:
@@ -136,6 +142,9 @@ def test_totals_with_tax_need_the_tax_once() -> None:
 @pytest.mark.parametrize(
     ("order", "sentence"),
     [
+        (an_order(subtotal=amount("19.0201"), total=amount("23.9701")), "subtotal 19.0201 is not the sum of the lines"),
+        (an_order(subtotal=amount("18.9799"), total=amount("23.9299")), "subtotal 18.9799 is not the sum of the lines"),
+        (an_order(a_line(total=-1)), "line 1 (SKU TEA-001): total -0.0001 is negative"),
         (an_order(total=amount("30.95")), "total 30.95 is not subtotal + shipping + tax - discount, 23.95"),
         (an_order(total=amount("23.9701")), "total 23.9701 is not subtotal + shipping + tax - discount, 23.95"),
         (an_order(total=amount("23.9299")), "total 23.9299 is not subtotal + shipping + tax - discount, 23.95"),
