@@ -48,11 +48,12 @@ def moved(order: Order, event: str) -> Order:
     after = row(order.state, order.reason, event)
     if after is None:
         return order
-    here, (state, reason) = (order.state, order.reason), after
-    lines = tuple(
-        replace(line, state=state, reason=reason) if (line.state, line.reason) == here else line for line in order.lines
-    )
-    return replace(order, state=state, reason=reason, lines=lines)
+    (state, reason), here, here_reason = after, order.state, order.reason
+    lines = [
+        replace(line, state=state, reason=reason) if line.reason == here_reason and line.state == here else line
+        for line in order.lines
+    ]
+    return replace(order, state=state, reason=reason, lines=tuple(lines))
 
 
 def reached(order: Order, raised: Iterable[str]) -> int:
@@ -78,7 +79,7 @@ def lines_moved(state: OrderState, event: str, quantities: Sequence[LineQuantity
     """
     order, late = state.order, overtaken(state, event)
     if not quantities:
-        partials = tuple([partial for partial in state.partials if partial.event != event])
+        partials = state.partials and tuple([partial for partial in state.partials if partial.event != event])
         return _with_lines(order, [_line_moved(line, event, late) for line in order.lines]), partials
     named = _named(order, quantities)
     known = {(partial.line_id, partial.event): partial for partial in state.partials}
@@ -174,8 +175,14 @@ def referenced(references: tuple[tuple[str, str], ...], provider: str, theirs: s
 
 def changed_lines(before: Order, after: Order) -> list[Line]:
     """Lines of `after` whose status is another than in `before`."""
-    known = {line.line_id: (line.state, line.reason) for line in before.lines}
-    return [line for line in after.lines if known.get(line.line_id) != (line.state, line.reason)]
+    if before.lines is after.lines:
+        return []
+    known = {line.line_id: line for line in before.lines}
+    return [line for line in after.lines if _stands_elsewhere(known.get(line.line_id), line)]
+
+
+def _stands_elsewhere(before: Line | None, after: Line) -> bool:
+    return before is None or before.reason != after.reason or before.state != after.state
 
 
 def is_final(order: Order) -> bool:

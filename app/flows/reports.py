@@ -39,7 +39,8 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
         row(order.state, order.reason, body.event)
     after, partials = lines_moved(run.state, body.event, quantities)
     whole = body.event if not quantities else _shared(run, after, body.event)
-    run.state = replace(run.state, partials=partials)
+    if partials is not run.state.partials:
+        run.state = replace(run.state, partials=partials)
     if whole is None:
         some = ", ".join(reported.line_id or reported.reference for reported in quantities)
         run.applied(body.event, after, note=f"partial: lines {some}")

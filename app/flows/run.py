@@ -149,8 +149,10 @@ class Run:
         mended."""
         state = self.state
         done = (*state.done, *[name for name in names if name not in state.done])
-        failed = tuple([name for name in state.failed if name not in names])
-        timers = tuple([timer for timer in state.timers if not (timer.purpose == "wait" and timer.subject in names)])
+        failed = state.failed and tuple([name for name in state.failed if name not in names])
+        timers = state.timers and tuple(
+            [timer for timer in state.timers if not (timer.purpose == "wait" and timer.subject in names)]
+        )
         self.state = replace(state, done=done, failed=failed, timers=timers)
 
     def start_wait(self, node: Node) -> None:
