@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -111,17 +111,31 @@ async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
 @contextlib.asynccontextmanager
 async def _running(world: World, rows: MemoryRows | RowOutbox) -> AsyncIterator[None]:
     """Progress and publication in the background; a defect in either ends the host, loudly."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(world.agenda.run())]
+    host = asyncio.current_task()
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and host is not None:
+            host.cancel()
+
+    tasks = [asyncio.create_task(world.agenda.run())]
+    tasks += [asyncio.create_task(rows.run())] if isinstance(rows, RowOutbox) else []
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
         if isinstance(rows, RowOutbox):
-            tasks.append(group.create_task(rows.run()))
-        try:
-            yield
-            if isinstance(rows, RowOutbox):
-                await rows.flush(0 if rows.error else FLUSH_LIMIT_S)
-        finally:
-            for task in tasks:
-                task.cancel()
+            await rows.flush(0 if rows.error else FLUSH_LIMIT_S)
+    finally:
+        await _stopped(tasks)
+
+
+async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Raises what ended a task before it was told to."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 async def _listen(runner: web.AppRunner, port: int) -> int:

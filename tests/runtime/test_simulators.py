@@ -67,6 +67,25 @@ async def test_a_port_that_is_taken_is_refused(host: Simulators) -> None:
             pass
 
 
+async def test_a_defect_in_the_background_ends_the_host() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        async with serve(SimulatorOptions()) as simulators:
+            simulators.world.agenda.after(0, fail)
+            await asyncio.Event().wait()
+
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(asyncio.create_task(run()), 10)
+
+
+async def test_errors_of_whoever_uses_it_come_through_as_they_are() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with serve(SimulatorOptions()):
+            raise ZeroDivisionError
+
+
 async def test_down_is_a_closed_connection_or_503(host: Simulators, client: httpx.AsyncClient) -> None:
     assert (await fault(client, provider="bigcommerce", kind="down", seed=1)).status_code == 201
     seen = set()

@@ -1,7 +1,9 @@
 """The orders of one simulated store: what they are, and the changes that the API makes to them. In memory."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from app.providers.bigcommerce.simulator import shipments
@@ -40,6 +42,7 @@ class Orders:
     def __init__(self, world: World, store: str) -> None:
         self._world, self._store = world, store
         self._by_id: dict[int, StoredOrder] = {}
+        self._by_modified: list[tuple[int, int]] = []
         self._shipments = 0
 
     def __len__(self) -> int:
@@ -47,6 +50,11 @@ class Orders:
 
     def all(self) -> list[StoredOrder]:
         return list(self._by_id.values())
+
+    def modified_from(self, ms: int) -> Iterator[StoredOrder]:
+        """Orders changed then or later, the oldest change first, those of one second by id."""
+        start = bisect_left(self._by_modified, (ms, 0))
+        return (self._by_id[order_id] for _, order_id in islice(self._by_modified, start, None))
 
     def get(self, order_id: int) -> StoredOrder:
         """Raises RefusalError with 404."""
@@ -74,6 +82,8 @@ class Orders:
                 raise RefusalError(409, f"$[{position}].id: order {order.order_id} exists", "use another id")
             added[order.order_id] = order
         self._by_id |= added
+        self._by_modified += [(order.modified_ms, order.order_id) for order in added.values()]
+        self._by_modified.sort()
         for order in added.values():
             self._tell(order, "order created", status_id=order.fields["status_id"])
         return len(added)
@@ -129,7 +139,9 @@ class Orders:
 
     def _touched(self, order: StoredOrder, kind: str, **detail: object) -> None:
         now = self._world.clock()
+        del self._by_modified[bisect_left(self._by_modified, (order.modified_ms, order.order_id))]
         order.modified_ms = now // 1000 * 1000
+        insort(self._by_modified, (order.modified_ms, order.order_id))
         order.fields["date_modified"] = rfc2822(now)
         self._tell(order, kind, **detail)
 

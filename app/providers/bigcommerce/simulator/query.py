@@ -1,11 +1,12 @@
 """The query string of GET /orders, as documented. Unknown parameters are ignored, as V2 does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, Final
 
-from app.providers.bigcommerce.simulator.orders import StoredOrder
+from app.providers.bigcommerce.simulator.orders import Orders, StoredOrder
 from app.providers.bigcommerce.simulator.wire import date_ms
 from app.providers.simulation import RefusalError
 
@@ -22,18 +23,25 @@ class Query:
     tests: tuple[Test, ...]
     page: int
     limit: int
-    key: Callable[[StoredOrder], Any]
+    sort: str
     descending: bool
+    modified_from: int
 
     def matches(self, order: StoredOrder) -> bool:
         return all(test(order) for test in self.tests)
 
-    def run(self, orders: list[StoredOrder]) -> list[StoredOrder]:
+    def run(self, orders: Orders) -> list[StoredOrder]:
         """One page of those that match, sorted; equal keys by id, so that pages neither overlap nor leave a gap."""
-        found = sorted((order for order in orders if self.matches(order)), key=lambda order: order.order_id)
-        found.sort(key=self.key, reverse=self.descending)
         start = (self.page - 1) * self.limit
-        return found[start : start + self.limit]
+        return list(islice(self._sorted(orders), start, start + self.limit))
+
+    def _sorted(self, orders: Orders) -> Iterable[StoredOrder]:
+        """What pulls ask for, the oldest change first, is kept in that order: only what the page needs is read."""
+        if self.sort == "date_modified" and not self.descending:
+            return filter(self.matches, orders.modified_from(self.modified_from))
+        found = sorted(filter(self.matches, orders.all()), key=_id_of)
+        found.sort(key=_SORT_KEYS[self.sort], reverse=self.descending)
+        return found
 
 
 def parse(params: Mapping[str, str]) -> Query:
@@ -46,7 +54,8 @@ def parse(params: Mapping[str, str]) -> Query:
         raise _invalid("limit" if limit < 1 else "page")
     field, descending = _sort(params.get("sort", "id:asc"))
     tests = tuple(_FILTERS[name](name, text) for name, text in params.items() if name in _FILTERS)
-    return Query(tests, page, limit, _SORT_KEYS[field], descending)
+    modified_from = _date("min_date_modified", params["min_date_modified"]) if "min_date_modified" in params else 0
+    return Query(tests, page, limit, field, descending, modified_from)
 
 
 def _sort(text: str) -> tuple[str, bool]:

@@ -108,7 +108,7 @@ class BigCommerceSimulator:
     async def _list(self, request: web.Request) -> web.Response:
         """An empty first page is 204, an empty later one `[]`: V2 is seen to do both."""
         query = parse(request.query)
-        found = query.run(self.orders.all())
+        found = query.run(self.orders)
         if not found and query.page == 1:
             return web.Response(status=204)
         return answer(links(found, self._base(request)))
