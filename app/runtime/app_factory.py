@@ -4,6 +4,7 @@ Faust contributes worker, group membership and web server; the path of a record 
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -30,7 +31,10 @@ EXIT_LANE_LOST = 70
 """Exit code of a process that cannot go on: start it again, it continues from its last transaction."""
 STREAM_BATCHES_MAX = 16
 """Batches inside Faust; its own default of 4096 would hold millions of records."""
+FETCH_RECORDS_MAX = 2_000
 COMMIT_INTERVAL_S = 1.0
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
+"""Allocations between two looks for cycles. Python's default of 700 looks at each batch of records many times over."""
 WATCH_INTERVAL_S = 5.0
 STOP_LIMIT_S = 20.0
 MakeLog = Callable[[str, str, int, KafkaLimits], Log]
@@ -117,7 +121,7 @@ def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> Ro
         topic_disable_leader=True,
         topic_allow_declare=False,
         broker_commit_interval=COMMIT_INTERVAL_S,
-        broker_max_poll_records=settings.batch_records_max,
+        broker_max_poll_records=FETCH_RECORDS_MAX,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.heartbeat_interval_s,
         broker_request_timeout=30,
@@ -155,6 +159,7 @@ def _register(app: RoleApp, role: RoleKind, partitions: int) -> None:
 
 def run(apps: Sequence[RoleApp]) -> int:
     """Run apps until SIGTERM or SIGINT, then stop them in order; the exit code for the process."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     return asyncio.run(_run(apps))
 
 

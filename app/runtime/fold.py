@@ -50,12 +50,13 @@ class Checkpoint:
         """Take over what one record did."""
         self.records += 1
         self.size += size
-        self.outcomes[folded.outcome] = self.outcomes.get(folded.outcome, 0) + 1
-        self.outputs += folded.outputs
-        if folded.changes:
-            self.changes.update(folded.changes)
-            if folded.settled:
-                self.final.update(folded.changes)
+        outputs, changes, outcome, settled = folded
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.outputs += outputs
+        if changes:
+            self.changes.update(changes)
+            if settled:
+                self.final.update(changes)
 
 
 class Folder:
@@ -72,8 +73,9 @@ class Folder:
     def owner(self, record: Record, checkpoint: Checkpoint) -> Record | None:
         """The record with its owner's key, if this lane folds it; otherwise what becomes of it is in the checkpoint."""
         try:
-            if size_of(record.key, record.value, record.headers) > self._limits.record_bytes_max:
-                raise RecordError("too-large", _too_large(record, self._limits.record_bytes_max))
+            if (size := size_of(record.key, record.value, record.headers)) > (limit := self._limits.record_bytes_max):
+                sentence = f"the record has {size} bytes, more than {limit} (WAYBILL_RECORD_BYTES_MAX)"
+                raise RecordError("too-large", sentence)
             key = self._role.owner_key(record)
             if key is None:
                 raise RecordError("no-key", "neither key nor value names an order: set the order id as the key")
@@ -115,25 +117,35 @@ class Folder:
 
     def measure(self, folded: Folded) -> int:
         """Bytes of all that the record writes. Raises RecordError for a record that the broker would refuse."""
-        limit, total = self._limits.output_bytes_max, 0
-        for output in folded.outputs:
-            size = size_of(output.key, output.value, output.headers)
-            if size > limit:
-                raise RecordError("output-too-large", f"{size} bytes for {output.topic}, the limit is {limit}")
-            total += size
+        total = 0
+        for _, key, value, headers, _, _ in folded.outputs:
+            total += RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+            if headers:
+                total += _size_of_headers(headers)
         for key, value in folded.changes.items():
-            size = RECORD_OVERHEAD_BYTES + len(key) + len(value or b"")
-            if size > limit:
-                raise RecordError("output-too-large", f"a ledger entry has {size} bytes, more than {limit}")
-            total += size
+            total += RECORD_OVERHEAD_BYTES + len(key) + len(value or b"")
+        if total > self._limits.output_bytes_max:
+            self._refuse_large(folded)
         return total
+
+    def _refuse_large(self, folded: Folded) -> None:
+        sizes = [size_of(output.key, output.value, output.headers) for output in folded.outputs]
+        sizes += [size_of(key, value, ()) for key, value in folded.changes.items()]
+        if max(sizes) > (limit := self._limits.output_bytes_max):
+            problem = f"it would write a record of {max(sizes)} bytes, the limit is {limit}"
+            raise RecordError("output-too-large", problem)
 
 
 def size_of(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
     """Bytes of a record on the wire, rounded up."""
     size = RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+    return size + _size_of_headers(headers) if headers else size
+
+
+def _size_of_headers(headers: Sequence[tuple[str, bytes]]) -> int:
+    size = HEADER_OVERHEAD_BYTES * len(headers)
     for name, content in headers:
-        size += HEADER_OVERHEAD_BYTES + len(name) + len(content or b"")
+        size += len(name) + len(content or b"")
     return size
 
 
@@ -183,11 +195,6 @@ def _fit(letter: Output, limit: int) -> Output:
     value = letter.value or b""
     headers = [*ours, ("waybill-dead-truncated", str(len(value)).encode())]
     return letter._replace(value=value[: limit // 2], headers=headers)
-
-
-def _too_large(record: Record, limit: int) -> str:
-    size = size_of(record.key, record.value, record.headers)
-    return f"the record has {size} bytes, more than {limit} (WAYBILL_RECORD_BYTES_MAX)"
 
 
 def _rfc3339(at_ms: int) -> str:

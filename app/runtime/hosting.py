@@ -51,6 +51,10 @@ class LaneHost:
         self.reading: Reading
 
     @property
+    def name(self) -> str:
+        return self._name
+
+    @property
     def lanes(self) -> list[Lane]:
         return [hosted.lane for hosted in self._hosted.values()]
 

@@ -62,6 +62,8 @@ class Jobs:
     @property
     def full(self) -> bool:
         """Whether the lane must stop taking records."""
+        if not self.keys:
+            return False
         limits = self._limits
         unfinished = len(self._tasks) + len(self._ended)
         return (

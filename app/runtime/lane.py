@@ -206,7 +206,11 @@ class Lane:
             if index % _RECORDS_BETWEEN_LOOKS == 0 and index > start and self._spent(checkpoint, deadline):
                 return index
             if progress.take(records[index]):
-                await self._meet(records[index], checkpoint)
+                try:
+                    self._meet(records[index], checkpoint)
+                except Cold as cold:
+                    await self._warm(cold.key)
+                    await self._meet_again(records[index], checkpoint)
                 if jobs.full or checkpoint.size >= self._limits.checkpoint_bytes_max:
                     return index + 1
         return len(records)
@@ -219,8 +223,16 @@ class Lane:
             or self._clock.monotonic() >= deadline
         )
 
-    async def _meet(self, original: Record, checkpoint: Checkpoint) -> None:
-        """A record that this owner meets for the first time."""
+    async def _meet_again(self, original: Record, checkpoint: Checkpoint) -> None:
+        """A record whose settled keys are being read back, one by one."""
+        while True:
+            try:
+                return self._meet(original, checkpoint)
+            except Cold as cold:
+                await self._warm(cold.key)
+
+    def _meet(self, original: Record, checkpoint: Checkpoint) -> None:
+        """A record that this owner meets for the first time. Raises Cold before it has had any effect."""
         record = self._folder.owner(original, checkpoint)
         if record is None:
             return
@@ -228,16 +240,19 @@ class Lane:
         if self._jobs.keys and record.key in self._jobs.keys:
             self._position[record.topic].unfinished[record.offset] = None
             self._jobs.queue(record.key, pending)
-        elif job := await self._fold(pending, checkpoint):
+        elif job := self._fold(pending, checkpoint):
             self._position[record.topic].unfinished[record.offset] = None
             self._enlist(pending, job)
 
-    async def _fold(self, pending: Pending, checkpoint: Checkpoint) -> Job | None:
+    def _fold(self, pending: Pending, checkpoint: Checkpoint) -> Job | None:
         record = pending.record
         repeated = record.offset < self._repeated_below[record.topic]
+        return self._folder.fold(pending, checkpoint, repeated=repeated)
+
+    async def _fold_later(self, pending: Pending, checkpoint: Checkpoint) -> Job | None:
         while True:
             try:
-                return self._folder.fold(pending, checkpoint, repeated=repeated)
+                return self._fold(pending, checkpoint)
             except Cold as cold:
                 await self._warm(cold.key)
 
@@ -255,7 +270,7 @@ class Lane:
     async def _fold_queue(self, key: bytes, checkpoint: Checkpoint) -> None:
         """The records that waited for the key, up to the next that needs a job of it."""
         while pending := self._jobs.next_waiting(key):
-            job = await self._fold(pending, checkpoint)
+            job = await self._fold_later(pending, checkpoint)
             if job is None:
                 self._finish(pending)
             elif job.key == key:
