@@ -20,12 +20,15 @@ ROUTING_FILE: Final = "routing.yaml"
 
 
 class Published:
-    """Compiled once; immutable."""
+    """Compiled once; immutable. `refused`: flows that are not published, by name and version, with the reason."""
 
-    def __init__(self, flows: Iterable[Flow], routing: Routing) -> None:
+    def __init__(
+        self, flows: Iterable[Flow], routing: Routing, refused: Mapping[tuple[str, int], DefinitionError] | None = None
+    ) -> None:
         self._versions = {(flow.name, flow.version): flow for flow in flows}
         self._newest = {name: self._versions[name, version] for name, version in sorted(self._versions)}
         self._routing = routing
+        self.refused = refused or {}
 
     @property
     def flows(self) -> tuple[Flow, ...]:
@@ -33,12 +36,23 @@ class Published:
         return tuple(self._newest.values())
 
     def choose(self, created: OrderCreated) -> Flow:
-        """The flow that a new order starts. Raises RecordError("no-flow")."""
-        return self._newest[self._routing.choose(created)]
+        """The flow that a new order starts. Raises RecordError("no-flow") or RecordError("flow-refused")."""
+        name = self._routing.choose(created)
+        newest = max((version for known, version in self.refused if known == name), default=0)
+        flow = self._newest.get(name)
+        if flow is None or flow.version < newest:
+            raise self._refusal((name, newest))
+        return flow
 
     def flow_of(self, state: OrderState) -> Flow:
-        """The flow that an order started with. Raises RecordError("no-flow") when that version is no longer there."""
-        flow = self._versions.get((state.flow, state.flow_version))
+        """The flow that an order started with.
+
+        Raises RecordError("no-flow") when that version is no longer there, "flow-refused" when it is not set up any more.
+        """
+        version = state.flow, state.flow_version
+        flow = self._versions.get(version)
+        if flow is None and version in self.refused:
+            raise self._refusal(version)
         if flow is None:
             raise RecordError(
                 "no-flow",
@@ -48,16 +62,28 @@ class Published:
         return flow
 
 
+    def _refusal(self, version: tuple[str, int]) -> RecordError:
+        return RecordError("flow-refused", f"flow {version[0]!r} is not published: {self.refused[version]}")
+
+
 def publish(
     files: Mapping[str, str], policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
 ) -> Published:
-    """Compile every flow and the routing policy in `files` (path -> text). Raises the first DefinitionError."""
+    """Compile the flows and the routing policy in `files` (path -> text); what cannot run as things are set up is refused.
+
+    Raises DefinitionError for a file that cannot be read, and when the routing policy is wrong.
+    """
     specs, routing = _read(files)
     problems = _problems(specs)
     if problems:
         raise problems[0]
-    flows = [compile_flow(spec, policies, setup, limits) for spec in specs]
-    return Published(flows, Routing(load_routing(*routing), {flow.name for flow in flows}))
+    flows, refused = [], {}
+    for spec in specs:
+        try:
+            flows.append(compile_flow(spec, policies, setup, limits))
+        except DefinitionError as problem:
+            refused[spec.flow, spec.version] = problem
+    return Published(flows, Routing(load_routing(*routing), {spec.flow for spec in specs}), refused)
 
 
 def check_all(files: Mapping[str, str], policies: Collection[str], setup: Setup) -> list[DefinitionError]:

@@ -1,5 +1,6 @@
 """Puts the parts together: what a process has once, and what each lane gets. Nothing is started here."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -25,6 +26,7 @@ from app.settings import Settings
 from app.topics import TopicSpec
 from app.topics import load as load_topics
 
+_journal = logging.getLogger(__name__)
 ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
 
 
@@ -104,6 +106,8 @@ def _kind(role: type[Role], make: Callable[[], Role]) -> Kind:
 
 def _orchestrate(parts: Parts) -> Kind:
     published = published_flows(parts.setup, parts.settings)
+    for (flow, version), problem in published.refused.items():
+        _journal.warning("flow %s version %d is not published: %s", flow, version, problem)
     return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders))
 
 

@@ -228,10 +228,52 @@ def test_routing_picks_by_origin_unless_the_producer_names_a_flow() -> None:
     assert flows.choose(OrderCreated(an_order())).name == "bigcommerce-fno-fno"
     assert flows.choose(OrderCreated(an_order(origin="fno"))).name == "fno-fno-fno"
     assert flows.choose(OrderCreated(an_order(), "fno-fno-fno")).name == "fno-fno-fno"
-    with pytest.raises(RecordError, match="no route takes an order of origin 'edi'"):
-        flows.choose(OrderCreated(an_order(origin="edi")))
+    assert flows.choose(OrderCreated(an_order(origin="edi"))).name == "bigcommerce-fno-fno"
     with pytest.raises(RecordError, match=r"there is no flow 'fno-fno'; did you mean `fno-fno-fno`\?"):
         flows.choose(OrderCreated(an_order(), "fno-fno"))
+
+
+def test_an_order_that_no_route_takes_is_refused() -> None:
+    routing = Routing(load_routing("{routing: r, version: 1, routes: [{route: a, when: {origin: x}, flow: a}]}", "r"), {"a"})
+    with pytest.raises(RecordError, match="no route takes an order of origin 'edi'"):
+        routing.choose(OrderCreated(an_order(origin="edi")))
+
+
+@pytest.mark.parametrize(
+    ("setup", "named"),
+    [
+        (replace(SETUP, events={"bigcommerce": SETUP.events["bigcommerce"]}), "provider 'fno' is not installed"),
+        (replace(SETUP, maps=frozenset(MAPS[1:])), "map 'salesorders.fno-to-iom' is not enabled"),
+    ],
+)
+def test_a_flow_that_is_not_set_up_is_not_published_and_says_why(setup: Setup, named: str) -> None:
+    flows = publish(flow_files(), policies(), setup)
+    assert not flows.flows
+    with pytest.raises(RecordError, match=named) as refused:
+        flows.choose(OrderCreated(an_order()))
+    assert refused.value.code == "flow-refused"
+    journey = Journey(an_order())
+    journey.created()
+    with pytest.raises(RecordError, match=named):
+        flows.flow_of(journey.state)
+
+
+def test_a_refused_flow_leaves_the_others_published() -> None:
+    flows = publish(flow_files(), policies(), replace(SETUP, maps=frozenset({"salesorders.fno-to-iom"})))
+    assert [flow.name for flow in flows.flows] == ["fno-fno-fno"]
+    assert flows.choose(OrderCreated(an_order(origin="fno"))).name == "fno-fno-fno"
+    with pytest.raises(RecordError, match="salesorders.iom-to-fno"):
+        flows.choose(OrderCreated(an_order()))
+
+
+def test_the_shop_is_told_of_its_own_orders_alone() -> None:
+    for origin, told in (("bigcommerce", True), ("external", False)):
+        journey = Journey(an_order(origin=origin))
+        journey.created()
+        for name in ("order picked", "order shipped", "order invoiced"):
+            journey.reported(name)
+        assert journey.state.order.state == "Completed"
+        assert any(effect.provider == "bigcommerce" for effect in journey.state.effects) is told
 
 
 def test_first_route_whose_conditions_all_hold_wins() -> None:
