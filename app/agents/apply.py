@@ -95,7 +95,7 @@ class Apply:
     def _answer(self, event: ChangeEvent, result: Result) -> Sequence[Output]:
         source = event.body.source
         if source.effect_id:
-            return (self._answering.output(event, Effected(source.effect_id), result),)
+            return (self._answering.output(event, Asked(source.effect_id, source.action, source.attempt), result),)
         if result.outcome is Outcome.OK:
             return ()
         raise RecordError(f"sync-{result.outcome}", f"F+O did not take the change: {result.code}: {result.detail}")
@@ -116,10 +116,10 @@ class Apply:
         return None
 
 
-class Effected(msgspec.Struct, frozen=True):
-    """The effect that a row carries out. The row does not say its action and attempt; the order knows them by the id."""
+class Asked(msgspec.Struct, frozen=True):
+    """The effect that a row carries out, as its answer names it."""
 
     effect_id: str
+    action: str
+    attempt: int
     provider: str = PROVIDER
-    action: str = ""
-    attempt: int = 0

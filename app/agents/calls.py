@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from app.agents.records import encoded
 from app.agents.role import Lease, Output
+from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.model import Event, ProviderResult
@@ -45,7 +46,7 @@ class Answering:
     def __init__(self, codec: Codec, role: str) -> None:
         self._codec, self._source = codec, f"waybill/{role}"
 
-    def output(self, request: Event, effect: "Asked", result: Result) -> Output:
+    def output(self, request: Event | ChangeEvent, effect: "Asked", result: Result) -> Output:
         body = ProviderResult(
             order_id=request.order_id,
             effect_id=effect.effect_id,

@@ -86,8 +86,7 @@ class Orchestrate:
         """The dual-write row of the order as it is after the step, for the effect that asked for it if one did."""
         cause = taken.cause
         known = before if before is not None and before.order.ready_to_sync else None
-        asked = _asked(taken)
-        body = self._orders.to_change(known, after, cause.at, effect_id=asked.effect_id if asked else "")
+        body = self._orders.to_change(known, after, cause.at, effect=_asked(taken))
         event_id = derive(cause.event_id, "dual-write")
         return ChangeEvent(
             CHANGED_AT_IOM, event_id, cause.order_id, cause.at, SOURCE, cause.event_id, body, cause.trace

@@ -87,6 +87,9 @@ class ChangeSource(Struct, frozen=True):
     ts_ms: int = 0
     effect_id: str = ""
     """Our extension: the effect that asked for this write, so that `apply` can answer it. Empty for a plain change."""
+    action: str = ""
+    attempt: int = 0
+    """Action and attempt of that effect, which its answer repeats."""
 
 
 class SalesOrderChange(Struct, frozen=True):

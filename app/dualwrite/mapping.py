@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from app.domain.order import Address, Line, Order, OrderState
+from app.domain.order import Address, Effect, Line, Order, OrderState
 from app.dualwrite.change import (
     FNO_PREFIX,
     ChangeSource,
@@ -87,13 +87,13 @@ class SalesOrders:
         after: OrderState,
         at_ms: int,
         *,
-        effect_id: str = "",
+        effect: Effect | None = None,
         origin: Literal["iom", "fno"] = "iom",
         origin_version: int = 0,
     ) -> SalesOrderChange:
         """The dual-write record of an applied event: the order before and after it, None before its first.
 
-        `effect_id` is the effect that the event asked for, if any. `origin` is "fno", with F+O's version, when the
+        `effect` is what the event asked for, if anything. `origin` is "fno", with F+O's version, when the
         event only took over a change of F+O. Raises RecordError("unknown-value").
         """
         source = ChangeSource(
@@ -102,7 +102,9 @@ class SalesOrders:
             origin_version=origin_version,
             name="iom",
             ts_ms=at_ms,
-            effect_id=effect_id,
+            effect_id=effect.effect_id if effect else "",
+            action=effect.action if effect else "",
+            attempt=effect.attempt if effect else 0,
         )
         row = None if before is None else self._row_of(before)
         return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)

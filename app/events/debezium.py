@@ -91,6 +91,8 @@ class SourceIn(BaseModel):
     connector: Name = "dualwrite"
     ts_ms: Time = 0
     effect_id: Name = ""
+    action: Name = ""
+    attempt: Count = 0
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from app.domain.order import OrderState
+from app.domain.order import Effect, OrderState
 from app.dualwrite.change import SalesOrderRow, line_id, order_id
 from app.dualwrite.mapping import load
 from app.errors import DefinitionError, RecordError
@@ -129,8 +129,10 @@ def test_status_and_hold_are_told_to_fno(state: str, reason: str, status: str, s
 def test_a_change_carries_versions_origin_and_effect() -> None:
     before = OrderState(an_order(company=None), "f", 1, version=3)
     after = OrderState(an_order(), "f", 1, version=4, references=(("fno", "SO-9"),))
-    change = ORDERS.to_change(before, after, AT, effect_id="e1")
-    assert (change.op, change.ts_ms, change.source.version, change.source.effect_id) == ("u", AT, 4, "e1")
+    effect = Effect("e1", "send", "fno", "Send order to fulfillment", 3, AT)
+    change = ORDERS.to_change(before, after, AT, effect=effect)
+    assert (change.op, change.ts_ms, change.source.version) == ("u", AT, 4)
+    assert (change.source.effect_id, change.source.action, change.source.attempt) == ("e1", effect.action, 3)
     assert (change.source.origin, change.source.name) == ("iom", "iom")
     assert change.before is not None
     assert change.before.dataAreaId == ""
