@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from app.errors import TopicError
 from app.runtime import broker as local_broker
 from app.topics import Change, Drift, apply, check, load
+from msgspec.structs import replace
 
 pytestmark = pytest.mark.kafka
 TOPICS = load()
@@ -41,8 +42,6 @@ async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(brok
 
 
 async def test_a_topic_that_the_broker_refuses_is_named(broker: str) -> None:
-    from msgspec.structs import replace
-
     with pytest.raises(TopicError, match=r"wrong name: Kafka refused it \(17: "):
         await apply(broker, [replace(TOPICS[0], name="wrong name")])
 
