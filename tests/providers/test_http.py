@@ -1,11 +1,12 @@
 """The one way out: pace, lease, addresses. Failures are in test_failures, the whole of it in the contract."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from app.errors import SettingError
-from app.providers.http import Link, Timeouts, checked_base, open_client
+from app.providers.http import CALLS_AT_ONCE, Link, Timeouts, checked_base, open_client
 from app.providers.port import Always, CallFailedError, Code
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, Reply
@@ -94,6 +95,37 @@ async def test_a_reply_that_trickles_ends_with_the_call(tap: Tap, clock: Clock) 
         with pytest.raises(CallFailedError) as failure:
             await link.send(READ, ALWAYS)
     assert failure.value.result.code is Code.TIMEOUT
+
+
+class Waiting:
+    """A lease that is never confirmed, and counts who waits for it."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    def valid(self) -> bool:
+        return False
+
+    async def confirm(self) -> None:
+        self.waiting += 1
+        await asyncio.Event().wait()
+
+
+async def test_only_so_many_calls_are_out_at_once(link: Link) -> None:
+    """A call waits for its turn before the lease is asked, never between the lease and the wire."""
+    lease = Waiting()
+    calls = [asyncio.create_task(link.send(READ, lease)) for _ in range(CALLS_AT_ONCE + 5)]
+    await asyncio.sleep(0)
+    assert lease.waiting == CALLS_AT_ONCE
+    for call in calls[:5]:
+        call.cancel()
+    await asyncio.gather(*calls[:5], return_exceptions=True)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert lease.waiting == CALLS_AT_ONCE + 5
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
 
 
 def test_aiohttp_has_the_switch_that_keeps_it_from_repeating() -> None:

@@ -21,6 +21,8 @@ ORDERS_PER_PULL: Final = 100
 ORDERS_AT_ONCE: Final = 8
 THROTTLE_MS: Final = 5000
 """A 429 without any header means that the platform is under load."""
+PAUSE_MAX_S: Final = 60.0
+"""The longest pause that a pull waits out; after a longer one it is somebody else's turn to ask again."""
 READ_ATTEMPTS: Final = 4
 """How often a pull waits out a 429 before it gives up until next time."""
 _ALWAYS: Final = Always()
@@ -167,7 +169,9 @@ class BigCommerce:
         """A read that waits out the pauses that BigCommerce asks for. Raises CallFailedError when it asks too often."""
         attempt = 1
         while True:
-            await self._sleep(self.link.pause_ms() / 1000)
+            pause_s = self.link.pause_ms() / 1000
+            if pause_s <= PAUSE_MAX_S:
+                await self._sleep(pause_s)
             try:
                 return self.link.expected(await self.link.send(call, _ALWAYS), call.intent)
             except CallFailedError as failure:

@@ -175,6 +175,14 @@ async def test_a_shop_that_only_says_429_is_left_for_now(shop: Shop) -> None:
     assert failure.value.result.code is Code.RATE_LIMITED
 
 
+async def test_a_pause_of_an_hour_is_not_waited_out(shop: Shop) -> None:
+    shop.tap.answer(lists, 429, headers={"X-Retry-After": "3600"})
+    with pytest.raises(CallFailedError) as failure:
+        await shop.provider.pull(None)
+    assert failure.value.result.retry_after_ms == 3_600_000
+    assert max(shop.slept) == 0.0
+
+
 async def test_what_was_read_before_a_failure_is_kept(shop: Shop) -> None:
     shop.seed(*(an_order(order_id) for order_id in range(1, 31)))
     shop.tap.cut(lambda seen: seen.matches("GET", "/orders/12/products"))
