@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"settings", "topics"}),
     frozenset({"providers"}),
     frozenset({"metrics"}),
-    frozenset({"agents", "web"}),
+    frozenset({"agents", "views", "web"}),
     frozenset({"runtime"}),
     frozenset({"demo", "bench"}),
     frozenset({"commands", "__main__"}),
