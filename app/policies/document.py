@@ -71,7 +71,7 @@ class _Reader:
             raise self._error(path, f"more than {NODES_MAX} values", "split it: one definition a file")
         if depth > DEPTH_MAX:
             raise self._error(path, f"nested deeper than {DEPTH_MAX} levels", "flatten the groups")
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+        if getattr(event, "anchor", None) is not None:
             raise self._error(path, "anchors (&) and aliases (*) are not supported", "write the value out, or quote it")
         if (tag := getattr(event, "tag", None)) is not None:
             raise self._error(path, f"the tag {tag} is not supported", "remove the tag, or quote the value")

@@ -127,6 +127,12 @@ def test_a_filter_has_no_criticality_and_only_decides() -> None:
             "`total` is money",
             "site",
         ),
+        (
+            "when: {site: {contains data: x}}, set: {site: EU}",
+            "when.site.contains data",
+            "takes no value",
+            "site: cont",
+        ),
         ("when: {placed_at: {'>': 5}}, set: {site: EU}", "when.placed_at.>", "`5` is not a field", "another field"),
         ("when: {any: {site: {equals: A}}}, set: {site: EU}", "when.any", "a mapping is not a list", "after a dash"),
         ("when: {all: []}, set: {site: EU}", "when.all", "a list is not a list of conditions", "1 to 500"),
@@ -195,6 +201,8 @@ def test_rules_together() -> None:
     assert only(line_first)[:2] == ("rules[1]", "a rule of the order after a rule of the lines")
     twice = rule_text(GOOD, GOOD.replace("EUR", "USD"))
     assert only(twice)[:2] == ("rules[1].rule", "the name `r` is there twice")
+    half_useful = rule_text("{rule: a, set: {site: EU}}", "{rule: b, set: {site: US, warehouse: US-SEA}}")
+    assert errors(half_useful) == []
     useless = rule_text("{rule: a, set: {site: EU}}", GOOD)
     assert only(useless)[:2] == ("rules[1]", "never sets anything: rule `a` above always sets site")
 
