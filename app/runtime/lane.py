@@ -75,6 +75,7 @@ class Lane:
         self._folder: Folder
         self._waiting: deque[tuple[Batch, int]] = deque()
         self._unacknowledged: deque[Batch] = deque()
+        self._unproved = False
         self._poll: asyncio.Task[Folded | None] | None = None
         self._poll_at = 0.0
 
@@ -162,8 +163,11 @@ class Lane:
             self._unacknowledged.clear()
 
     def resume(self) -> None:
-        """Go on after a pause, the lane being still ours."""
-        self._lease.suspended = False
+        """Go on after a pause, the lane being still ours; if it is not after all, the next turn is stopped.
+
+        That happens to a process which slept through the time when another one had the lane.
+        """
+        self._lease.suspended, self._unproved = False, True
         self._wake.set()
 
     async def close(self) -> None:
@@ -183,7 +187,7 @@ class Lane:
         await self._fold_ended(checkpoint)
         await self._fold_waiting(checkpoint, began + self._limits.checkpoint_fold_s_max)
         self._gather_poll(checkpoint)
-        if checkpoint.records or checkpoint.outputs or self._lease.wanted:
+        if checkpoint.records or checkpoint.outputs or self._lease.wanted or self._unproved:
             await self._commit(checkpoint, began)
         self._jobs.launch()
         self._observer.in_flight(self.partition, self._jobs.running, self._jobs.waiting)
@@ -331,6 +335,7 @@ class Lane:
         asked_at = self._clock.monotonic()
         await self._log.commit()
         self._lease.proved(asked_at)
+        self._unproved = False
         self.commits += 1
         self._state.publish(changes, offsets[:-1], checkpoint.final)
         for key, value in changes:

@@ -19,7 +19,7 @@ from tests.runtime.roles import LEDGER, OUT, Counting
 TURNS_MAX = 500
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process died here."""
 
 
@@ -98,7 +98,7 @@ class World:
             if reached == step:
                 left -= 1
                 if left == 0:
-                    raise Crash(step)
+                    raise CrashError(step)
 
         self.cluster.hook = hook
 
@@ -154,4 +154,4 @@ class Driven:
         return done
 
 
-__all__ = ["Crash", "Driven", "LaneError", "Seen", "StillClock", "World"]
+__all__ = ["CrashError", "Driven", "LaneError", "Seen", "StillClock", "World"]

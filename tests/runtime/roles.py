@@ -23,7 +23,9 @@ class Counting:
         self.polled: list[Folded] = []
 
     def for_lane(self, _partition: int) -> "Counting":
-        return type(self)(self.inputs, self.name, self.out)
+        lane = type(self)(self.inputs, self.name, self.out)
+        lane.ledger = self.ledger
+        return lane
 
     def owner_key(self, record: Record) -> bytes | None:
         """Without a key, a value may name it: `key=k1`."""

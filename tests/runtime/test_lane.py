@@ -1,4 +1,4 @@
-"""What a lane promises, over a log in memory: each record once, in order, all of its effects or none, wherever it dies."""
+"""What a lane promises, over a log in memory: each record once, in order, all of it or nothing, wherever it dies."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from app.runtime.role import DEAD_LETTER, FORWARDED, Folded, Output, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.runtime.lane_driver import Crash, Driven, World
+from tests.runtime.lane_driver import CrashError, Driven, World
 from tests.runtime.memory_log import STEPS
 from tests.runtime.roles import LEDGER, Counting
 
@@ -51,7 +51,7 @@ async def test_nothing_is_visible_before_the_commit() -> None:
     role = Counting()
     driven = await world.open(role)
     world.fail_at("commit before")
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         await driven.settle()
     assert world.outputs() == []
     assert role.heap == {}
@@ -68,7 +68,7 @@ async def test_a_crash_at_any_step_loses_and_doubles_nothing(step: str, occurren
         world.produce(b"k2", b"b", topic="in-b")
     world.fail_at(step, occurrence)
     driven = await world.open()
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         await driven.settle(1)
     world.cluster.hook = lambda _id, _step: None
     await (await world.open()).settle()
@@ -93,7 +93,7 @@ async def test_whatever_dies_the_fold_is_the_same(
         world.fail_at(step, occurrence)
         try:
             await (await world.open()).settle(portion)
-        except Crash:
+        except CrashError:
             continue
     world.cluster.hook = lambda _id, _step: None
     await (await world.open()).settle()
@@ -115,7 +115,7 @@ async def test_what_a_dead_owner_left_open_is_not_read() -> None:
     world = World()
     world.produce(b"k1", b"one")
     world.fail_at("send after")
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         await (await world.open()).settle()
     world.cluster.hook = lambda _id, _step: None
     assert world.cluster.bounds(LEDGER, 0).end == 0, "the open transaction must hold readers back"
@@ -218,11 +218,11 @@ async def test_a_lane_is_full_when_enough_batches_wait() -> None:
     world.produce(b"k1", *[b"v"] * 5)
     driven = await world.open()
     driven.feed(1)
-    assert not driven.lane.full
+    before = driven.lane.full
     driven.feed(1)
-    assert driven.lane.full
+    between = driven.lane.full
     await driven.lane.turn()
-    assert not driven.lane.full
+    assert (before, between, driven.lane.full) == (False, True, False)
 
 
 async def test_timers_go_out_without_any_input_and_survive_no_crash_twice() -> None:

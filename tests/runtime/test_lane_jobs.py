@@ -1,12 +1,13 @@
-"""Lanes whose records call somebody: in sequence for a key, side by side otherwise, bounded, and repeated after a death."""
+"""Lanes whose records call somebody: in sequence for a key, otherwise side by side, bounded, repeated after a death."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from app.errors import LaneError
 from app.runtime.jobs import JobLimits
-from app.runtime.role import DEAD_LETTER
+from app.runtime.role import DEAD_LETTER, Folded, Job, Record
 
 from tests.runtime.lane_driver import Driven, World
 from tests.runtime.roles import Calling
@@ -213,8 +214,9 @@ async def test_a_job_with_another_key_than_its_record_waits_for_that_key() -> No
     world, somebody = World(), Somebody()
 
     class Shared(Calling):
-        def fold(self, record, state, *, repeated):  # type: ignore[no-untyped-def]
+        def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
             job = super().fold(record, state, repeated=repeated)
+            assert isinstance(job, Job)
             return job._replace(key=b"shared")
 
     role = Shared(world.inputs, "call")
@@ -240,9 +242,11 @@ async def test_run_takes_turns_by_itself() -> None:
     running = asyncio.create_task(driven.lane.run())
     world.produce(b"k1", b"p-1")
     driven.feed()
-    async with asyncio.timeout(5):
-        while not world.outputs():
-            await asyncio.sleep(0)
+    for _ in range(10_000):
+        if world.outputs():
+            break
+        await asyncio.sleep(0)
+    assert world.outputs() == [b"p-1"]
     await driven.lane.pause()
     running.cancel()
     await driven.close()

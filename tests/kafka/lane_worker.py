@@ -1,0 +1,91 @@
+"""The process that the tests on the real broker start: a role of tests/runtime/roles.py, with faults on demand.
+
+Environment: ROLE (Counting or Calling), NAME, INPUTS, OUT, LEDGER, and the faults: CRASH (`before`, `inside` or `after`
+and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), CALLS (folder
+in which each call is noted and waits for its answer).
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.runtime.app_factory import build_app, run
+from app.runtime.hosting import LaneHost
+from app.runtime.kafka_log import KafkaLog
+from app.runtime.lane import Batch
+from app.runtime.log import Change
+from app.runtime.role import Output
+from app.settings import Settings
+
+from tests.runtime import roles
+
+ENVIRON = os.environ
+CRASHED = 9
+
+
+class FaultyLog(KafkaLog):
+    """Dies at a chosen transaction of the process, or is slow."""
+
+    transactions = 0
+    """Begun by all lanes of the process."""
+    mine = 0
+    step, _, number = ENVIRON.get("CRASH", "never 0").partition(" ")
+
+    async def begin(self) -> None:
+        FaultyLog.transactions += 1
+        self.mine = FaultyLog.transactions
+        self._die("before")
+        await super().begin()
+
+    async def send(self, outputs: Sequence[Output], changes: Sequence[Change]) -> Sequence[int]:
+        stored = await super().send(outputs, changes)
+        await asyncio.sleep(float(ENVIRON.get("SLOW_S", "0")))
+        self._die("inside")
+        return stored
+
+    async def commit(self) -> None:
+        await super().commit()
+        self._die("after")
+
+    def _die(self, step: str) -> None:
+        if step == self.step and self.mine == int(self.number):
+            os._exit(CRASHED)
+
+
+class FaultyHost(LaneHost):
+    """Fails at a chosen batch."""
+
+    batches = 0
+
+    def offer(self, partition: int, start: int, batch: Batch) -> None:
+        self.batches += 1
+        if self.batches == int(ENVIRON.get("AGENT", "0")):
+            raise RuntimeError("the agent's own fault")
+        super().offer(partition, start, batch)
+
+
+async def call(effect: bytes, repeated: bool) -> None:
+    """Note the call in a file and wait until the test has put an answer beside it."""
+    folder = Path(ENVIRON["CALLS"])
+    with (folder / "calls").open("a") as calls:
+        calls.write(f"{effect.decode()} {repeated}\n")
+    while not (folder / f"{effect.decode()}.answer").exists():
+        await asyncio.sleep(0.02)
+
+
+def main() -> int:
+    logging.basicConfig(level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    kind = getattr(roles, ENVIRON.get("ROLE", "Counting"))
+    role = kind(tuple(ENVIRON["INPUTS"].split(",")), ENVIRON["NAME"], ENVIRON["OUT"])
+    role.ledger = ENVIRON["LEDGER"]
+    app = build_app(Settings.from_env(ENVIRON), role, int(ENVIRON.get("PARTITIONS", "4")), make_log=FaultyLog)
+    app.host.__class__ = FaultyHost
+    return run([app])
+
+
+if __name__ == "__main__":
+    roles.Calling.call = staticmethod(call)
+    sys.exit(main())
