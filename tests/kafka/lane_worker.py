@@ -1,8 +1,8 @@
 """The process that the tests on the real broker start: a role of tests/runtime/roles.py, with faults on demand.
 
 Environment: ROLE (Counting or Calling), NAME, INPUTS, OUT, LEDGER, and the faults: CRASH (`before`, `inside` or `after`
-and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), CALLS (folder
-in which each call is noted and waits for its answer).
+and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), CALLS (a
+folder in which each call is noted and waits for its answer).
 """
 
 import asyncio
@@ -72,7 +72,8 @@ async def call(effect: bytes, repeated: bool) -> None:
     folder = Path(ENVIRON["CALLS"])
     with (folder / "calls").open("a") as calls:
         calls.write(f"{effect.decode()} {repeated}\n")
-    while not (folder / f"{effect.decode()}.answer").exists():
+    answer = folder / f"{effect.decode()}.answer"
+    while not answer.exists():  # noqa: ASYNC110 - the answer comes from another process
         await asyncio.sleep(0.02)
 
 

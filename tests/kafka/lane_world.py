@@ -1,4 +1,4 @@
-"""Topics of a test's own, producers, worker processes, and the check; clients are librdkafka's, which shares no code."""
+"""Topics of a test's own, a producer, worker processes, and the check, all with librdkafka: it shares no code."""
 
 import asyncio
 import os
