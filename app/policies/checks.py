@@ -53,20 +53,28 @@ def known_currency(order: Order) -> str:
 
 
 def ship_to_complete(order: Order) -> str:
-    """A carrier can deliver: name (or company), street, city, known country, postal code where the country has them."""
+    """A carrier can deliver: name (or company), street, city; a country that is given is known and has its postal code.
+
+    A country that is not given at all is the business of `ship-to country given`: imports leave it out.
+    """
     to = order.ship_to
     missing = [
         what
         for what, value in (("name", to.name.strip() or to.company.strip()), ("street", to.street), ("city", to.city))
         if not value.strip()
     ]
-    if not to.country.strip():
-        missing.append("country")
-    elif to.country not in COUNTRIES:
+    given = to.country.strip()
+    if given and to.country not in COUNTRIES:
         return f"ship-to country {clean(to.country)} is not a country code of ISO 3166-1 (two capital letters)"
-    elif to.country not in POSTAL_CODE_OPTIONAL and not to.postal_code.strip():
+    if given and to.country not in POSTAL_CODE_OPTIONAL and not to.postal_code.strip():
         missing.append(f"postal code (needed in {to.country})")
     return f"ship-to address has no {', no '.join(missing)}" if missing else ""
+
+
+def ship_to_country_given(order: Order) -> str:
+    if order.ship_to.country.strip():
+        return ""
+    return "ship-to address has no country; what depends on it takes its default"
 
 
 def totals_add_up(order: Order, tolerance: int, tax: str) -> str:
@@ -127,5 +135,6 @@ CHECKS: Final[dict[str, NamedCheck]] = {
     "unique line ids": NamedCheck(unique_line_ids),
     "known currency": NamedCheck(known_currency),
     "ship-to complete": NamedCheck(ship_to_complete),
+    "ship-to country given": NamedCheck(ship_to_country_given),
     "totals add up": NamedCheck(totals_add_up, {"tolerance": _tolerance, "tax": _tax}),
 }

@@ -21,6 +21,7 @@ VALIDATION = (
     "currency-known",
     "ship-to-complete",
 )
+INFORMING = ("ship-to-country",)
 ASSIGNMENT = ("assign-company", "assign-site-warehouse")
 FILTERS = ("from-bigcommerce", "from-fno")
 
@@ -52,7 +53,7 @@ def test_shipped_files_are_right_and_named_after_their_policy(file: str, text: s
 
 
 def test_what_ships() -> None:
-    assert set(SHIPPED) == {*VALIDATION, *ASSIGNMENT, *FILTERS}
+    assert set(SHIPPED) == {*VALIDATION, *INFORMING, *ASSIGNMENT, *FILTERS}
     assert all(SHIPPED[name].policy.criticality is Criticality.CRITICAL for name in VALIDATION + ASSIGNMENT)
     assert {name for name, one in SHIPPED.items() if one.policy.type is PolicyType.FILTER} == set(FILTERS)
 
@@ -193,7 +194,6 @@ def test_addresses_that_a_carrier_can_use(changes: dict[str, str]) -> None:
         ({"street": ""}, "ship-to address has no street"),
         ({"name": " ", "city": "\t"}, "ship-to address has no name, no city"),
         ({"postal_code": ""}, "ship-to address has no postal code (needed in FR)"),
-        ({"country": ""}, "ship-to address has no country"),
         ({"country": "fr"}, "ship-to country fr is not a country code of ISO 3166-1 (two capital letters)"),
         ({"country": "13008"}, "ship-to country 13008 is not a country code of ISO 3166-1 (two capital letters)"),
         ({"country": "\x1b[31m"}, "ship-to country ?[31m is not a country code of ISO 3166-1 (two capital letters)"),
@@ -201,6 +201,17 @@ def test_addresses_that_a_carrier_can_use(changes: dict[str, str]) -> None:
 )
 def test_addresses_that_no_carrier_can_use(changes: dict[str, str], sentence: str) -> None:
     assert refused("ship-to-complete", an_order(ship_to=an_address(**changes))) == sentence
+
+
+def test_an_order_without_a_country_goes_on_and_says_so() -> None:
+    """Columns that slipped in an import: house number as city, postal code as country name, and no country code."""
+    slipped = an_address(street="12", city=" rue des Bouchers", region="Marseille", postal_code="", country="")
+    accepted("ship-to-complete", an_order(ship_to=slipped))
+    verdict = evaluate("ship-to-country", an_order(ship_to=slipped))
+    assert verdict.passed
+    assert verdict.result.outcome == "informed"
+    assert verdict.detail == "ship-to address has no country; what depends on it takes its default"
+    accepted("ship-to-country", an_order())
 
 
 def test_only_the_ship_to_address_has_to_be_complete() -> None:
