@@ -1,4 +1,4 @@
-"""Every internal of Faust and aiokafka that the lanes rely on. A failure says what to read before a version is raised."""
+"""Each internal of Faust and aiokafka that the lanes rely on. A failure says what to read before a version is raised."""
 
 import inspect
 from collections import defaultdict
@@ -105,7 +105,7 @@ def fingerprint(function: Any) -> str:
 @pytest.mark.parametrize("package", PINNED)
 def test_versions_are_the_ones_that_were_read(package: str) -> None:
     assert version(package) == PINNED[package], (
-        f"{package} changed: run tests/kafka, read what test_pins.py names, then change the pin in pyproject.toml and here"
+        f"{package} changed: read what this file names, run tests/kafka, then change the pin in pyproject.toml and here"
     )
 
 
