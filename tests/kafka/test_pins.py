@@ -1,4 +1,4 @@
-"""Each internal of Faust and aiokafka that the lanes rely on. A failure says what to read before a version is raised."""
+"""Each internal of Faust and aiokafka that the lanes rely on. A failure says what to read before a version changes."""
 
 import inspect
 from collections import defaultdict

@@ -1,0 +1,206 @@
+"""The lanes of a process: opened and closed with the assignment, held while they have enough, ended by any fault."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+from app.errors import LaneError, TopicError
+from app.runtime.hosting import LaneHost
+from app.runtime.lane import Batch, Lane
+from app.runtime.watchdog import Watchdog
+
+from tests.runtime.lane_driver import Seen, World
+from tests.runtime.memory_log import MemoryLog
+from tests.runtime.roles import LEDGER, Counting
+
+INPUTS = ("in-a", "in-b")
+
+
+class Reading:
+    """The consumer, as the host sees it: it reads from the cluster what the host does not hold back."""
+
+    def __init__(self, world: World, host: LaneHost) -> None:
+        self.world, self.host = world, host
+        self.at: dict[tuple[str, int], int] = {}
+
+    async def committed(self, topics: tuple[str, ...], _partition: int) -> Mapping[str, int | None]:
+        return dict.fromkeys(topics)
+
+    async def read_on(self) -> None:
+        offsets = self.host.offsets()
+        self.at.update(offsets)
+        self.host.release(offsets)
+
+    def fetch(self, topic: str, partition: int) -> None:
+        start = self.at[topic, partition]
+        records = self.world.cluster.read(topic, partition, start)
+        if records and not self.host.held(partition):
+            self.at[topic, partition] = records[-1].offset + 1
+            self.host.offer(partition, start, Batch(topic, records, lambda: None))
+
+
+class Hosted:
+    def __init__(self) -> None:
+        self.world = World(partitions=2)
+        self.failures: list[BaseException] = []
+        self.host = LaneHost("count", INPUTS, self.make_lane, self.failures.append)
+        self.reading = Reading(self.world, self.host)
+        self.host.reading = self.reading
+        self.logs: list[MemoryLog] = []
+
+    def make_lane(self, partition: int) -> Lane:
+        self.logs.append(MemoryLog(self.world.cluster, f"count-{partition}", LEDGER, partition))
+        return Lane(Counting(), self.logs[-1], partition, 2, self.world.limits, clock=self.world.clock)
+
+    async def assign(self, *partitions: int) -> None:
+        await self.host.assign({(topic, partition) for topic in INPUTS for partition in partitions})
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110 - any state of the lanes may be waited for
+                await asyncio.sleep(0.001)
+
+    def reads(self, *partitions: int) -> bool:
+        return all(not self.host.held(partition) for partition in partitions)
+
+
+@pytest.fixture
+def hosted() -> Hosted:
+    return Hosted()
+
+
+async def test_a_lane_is_held_until_it_is_open(hosted: Hosted) -> None:
+    await hosted.assign(0)
+    assert hosted.host.held(0)
+    await hosted.until(lambda: hosted.reads(0))
+    assert hosted.host.held(1)
+    assert [status.partition for status in hosted.host.status()] == [0]
+    await hosted.host.close()
+
+
+async def test_records_are_folded_and_a_full_lane_is_held(hosted: Hosted) -> None:
+    hosted.world.limit(waiting_batches_max=1)
+    hosted.world.produce(b"k", b"one", partition=0)
+    await hosted.assign(0, 1)
+    await hosted.until(lambda: hosted.reads(0, 1))
+    hosted.reading.fetch("in-a", 0)
+    assert hosted.host.held(0)
+    await hosted.until(lambda: hosted.host.status()[0].commits > 0)
+    assert not hosted.host.held(0)
+    await hosted.host.close()
+
+
+async def test_a_rebalance_closes_what_was_lost_and_keeps_the_rest(hosted: Hosted) -> None:
+    await hosted.assign(0, 1)
+    await hosted.until(lambda: hosted.reads(0, 1))
+    kept = hosted.host.lanes[0]
+    await hosted.host.revoke()
+    assert hosted.host.held(0)
+    await hosted.assign(0)
+    assert hosted.host.lanes == [kept]
+    assert [log.closed for log in hosted.logs] == [False, True]
+    await hosted.reading.read_on()
+    assert hosted.reads(0)
+    assert hosted.failures == []
+    await hosted.host.close()
+
+
+async def test_a_lane_that_is_taken_over_ends_the_process(hosted: Hosted) -> None:
+    await hosted.assign(0)
+    await hosted.until(lambda: hosted.reads(0))
+    hosted.world.cluster.fence("count-0")
+    hosted.world.produce(b"k", b"one", partition=0)
+    hosted.reading.fetch("in-a", 0)
+    await hosted.until(lambda: bool(hosted.failures))
+    assert "fenced" in str(hosted.failures[0])
+
+
+async def test_a_stale_owner_is_found_out_right_after_a_rebalance(hosted: Hosted) -> None:
+    await hosted.assign(0)
+    await hosted.until(lambda: hosted.reads(0))
+    hosted.world.cluster.fence("count-0")
+    await hosted.host.revoke()
+    await hosted.assign(0)
+    await hosted.until(lambda: bool(hosted.failures))
+    assert "fenced" in str(hosted.failures[0])
+
+
+async def test_records_that_got_lost_on_the_way_end_the_process(hosted: Hosted) -> None:
+    hosted.world.produce(b"k", b"one", b"two", partition=0)
+    await hosted.assign(0)
+    await hosted.until(lambda: hosted.reads(0))
+    (record,) = hosted.world.cluster.read("in-a", 0, 1)
+    hosted.host.offer(0, 1, Batch("in-a", [record], lambda: None))
+    assert "in-a from offset 0 to 1 got lost" in str(hosted.failures[0])
+    await hosted.host.close()
+
+
+async def test_inputs_must_have_equally_many_partitions(hosted: Hosted) -> None:
+    await hosted.host.assign({("in-a", 0), ("in-a", 1), ("in-b", 0)})
+    assert isinstance(hosted.failures[0], TopicError)
+    assert "in-b" in str(hosted.failures[0])
+    await hosted.host.close()
+
+
+async def test_records_of_a_former_assignment_are_dropped(hosted: Hosted) -> None:
+    hosted.world.produce(b"k", b"one", partition=0)
+    (record,) = hosted.world.cluster.read("in-a", 0)
+    hosted.host.offer(0, 0, Batch("in-a", [record], lambda: None))
+    await hosted.assign(0)
+    await hosted.until(lambda: hosted.reads(0))
+    await hosted.host.revoke()
+    hosted.host.offer(0, 0, Batch("in-a", [record], lambda: None))
+    assert not hosted.host.lanes[0].busy
+    await hosted.host.close()
+
+
+class Lags(Seen):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lags: list[tuple[str, int, int, int]] = []
+
+    def lag(self, topic: str, partition: int, position: int, end: int) -> None:
+        self.lags.append((topic, partition, position, end))
+
+
+async def test_the_watchdog_ends_a_process_whose_lane_stands_still() -> None:
+    world, lags = World(), Lags()
+    failures: list[BaseException] = []
+    driven = await world.open()
+    watchdog = Watchdog(60, world.clock.monotonic, lags, failures.append)
+    world.produce(b"k", b"one")
+    await watchdog.look([driven.lane])
+    world.clock.advance(59)
+    await watchdog.look([driven.lane])
+    assert failures == []
+    world.clock.advance(2)
+    await watchdog.look([driven.lane])
+    assert "count-0 has committed nothing for 61 s although records wait" in str(failures[0])
+    assert lags.lags[0] == ("in-a", 0, 0, 1)
+
+
+async def test_the_watchdog_lets_an_idle_and_a_working_lane_be() -> None:
+    world = World()
+    failures: list[BaseException] = []
+    driven = await world.open()
+    watchdog = Watchdog(60, world.clock.monotonic, Seen(), failures.append)
+    for _ in range(3):
+        await watchdog.look([driven.lane])
+        world.clock.advance(100)
+        world.produce(b"k", b"one")
+        await driven.settle()
+    await watchdog.look([driven.lane])
+    assert failures == []
+
+
+async def test_the_watchdog_ends_a_process_whose_broker_is_gone() -> None:
+    world = World()
+    failures: list[BaseException] = []
+    driven = await world.open()
+
+    def gone(_id: str, _step: str) -> None:
+        raise LaneError("no answer from the broker for 45 s")
+
+    world.cluster.hook = gone
+    await Watchdog(60, world.clock.monotonic, Seen(), failures.append).look([driven.lane])
+    assert "no answer" in str(failures[0])
