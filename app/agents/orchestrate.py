@@ -1,4 +1,4 @@
-"""Orchestrates: takes what producers, providers and operators say of an order through its flow, and writes what follows."""
+"""Orchestrates: takes what is said of an order through its flow, and writes what follows from it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -169,10 +169,10 @@ def _asked(taken: Step) -> Effect | None:
 def _timers(value: bytes | None) -> Sequence[Timer]:
     if value is None or ledger.settled_at(value):
         return ()
-    entry = ledger.decode(value)
-    if isinstance(entry, Early):
-        return (Timer(EARLY_TIMER, entry.expires_at, EARLY_TIMER, ""),)
-    return entry.timers
+    kept = ledger.timers(value)
+    if isinstance(kept, Early):
+        return (Timer(EARLY_TIMER, kept.expires_at, EARLY_TIMER, ""),)
+    return kept
 
 
 def _record(early: EarlyRecord) -> Record:
