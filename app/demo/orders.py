@@ -115,7 +115,7 @@ def _bigcommerce_fault(wire: Wire, fault: str) -> None:
         case "totals":
             wire["total_inc_tax"] = money(Decimal(wire["total_inc_tax"]) + 7)
         case "currency":
-            wire["currency_code"] = "QQQ"
+            wire["currency_code"] = wire["default_currency_code"] = "QQQ"
         case "street":
             wire["shipping_addresses"][0]["street_1"] = ""
 
@@ -153,6 +153,7 @@ def bigcommerce_order(dice: Random, order_id: int, placed_s: int) -> Wire:
         "payment_status": "captured",
         "order_is_digital": False,
         "currency_code": "USD",
+        "default_currency_code": "USD",
         "shipping_address_count": 1,
         "channel_id": 1,
         "external_source": None,

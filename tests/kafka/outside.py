@@ -1,0 +1,324 @@
+"""Waybill as others see it: its topics read with librdkafka and fastavro, the simulators' journals over HTTP.
+
+Nothing of `app` is imported, so that reader and product cannot agree by sharing a mistake. What is wrong is said in
+sentences; an empty list means that the promise held.
+"""
+
+import io
+import json
+import struct
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import fastavro
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
+INTERNAL: Final = ("-ledger", "__")
+"""Topics that are nobody's business: how their names begin or end."""
+ANSWER_TIMEOUT_S: Final = 30.0
+JOURNAL_PAGE: Final = 5_000
+COMPLETED: Final = ("Completed", "Fulfilled")
+REFUSED: Final = ("Canceled", "Validation failed")
+Status = tuple[str, str, str]
+Course = tuple[Status, ...]
+Effect = Mapping[str, Any]
+CREATED: Final = ("order created", "New", "New")
+IN_FULFILLMENT: Final[Course] = (
+    ("order picked", "Fulfillment in Process", "Picked"),
+    ("order shipped", "Fulfillment in Process", "Packed"),
+    ("order invoiced", *COMPLETED),
+)
+SENT: Final[Course] = (
+    CREATED,
+    ("order validated", "Validated", "Validated"),
+    ("order assigned", "Validated", "Assigned"),
+    *IN_FULFILLMENT,
+)
+"""Scenario 1: event, state, reason, as order-status tells them."""
+BORN_THERE: Final[Course] = (
+    CREATED,
+    ("order confirmed", "New", "Confirmed"),
+    ("order validated", "Validated", "Validated"),
+    *IN_FULFILLMENT,
+)
+"""Scenario 4."""
+BESIDE: Final = {
+    "order confirmed": ("Validated", "Sent to fulfillment"),
+    "order sent to fulfillment": ("Validated", "Sent to fulfillment"),
+}
+"""What scenario 1 meets besides, once each after the assignment: F+O confirms on its own, and may do so, and even pick,
+before its answer to the request is read. The status is this one, or stays what it was."""
+OWN_TOPICS: Final = {"order validated": "order-validated", "order assigned": "order-assigned"} | {
+    event: event.replace(" ", "-") for event, _, _ in IN_FULFILLMENT
+}
+AT_FNO: Final[Mapping[Course, tuple[str, ...]]] = {
+    SENT: ("order confirmed", "order picked", "order delivered", "order invoiced"),
+    BORN_THERE: ("order confirmed", "order delivered", "order invoiced"),
+}
+STATUS_IDS: Final = (2, 10)
+"""BigCommerce's Shipped and Completed, in this order."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One record, as any consumer sees it. `body` is None for a tombstone and where the bytes are somebody else's."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any] | None
+
+    @property
+    def event_id(self) -> str:
+        return self.headers.get("ce_id", "")
+
+    @property
+    def type(self) -> str:
+        return self.headers.get("ce_type", "")
+
+    @property
+    def forwarded(self) -> bool:
+        """A copy, in the partition of its order, of a record that a producer wrote to another one."""
+        return "waybill-forwarded" in self.headers
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset} {self.type} {self.event_id} of {self.key}"
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads all public topics, from their beginnings; `more` takes in what has come since the last call."""
+
+    def __init__(self, bootstrap_servers: str, isolation: str = "read_committed") -> None:
+        self._schemas = _schemas()
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "outside",
+                "enable.auto.commit": False,
+                "isolation.level": isolation,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
+            }
+        )
+        topics = self._consumer.list_topics(timeout=ANSWER_TIMEOUT_S).topics
+        public = sorted(name for name in topics if not name.startswith(INTERNAL) and not name.endswith(INTERNAL))
+        self._places = [TopicPartition(name, number, 0) for name in public for number in topics[name].partitions]
+        self._ended: set[tuple[str | None, int | None]] = set()
+        self._consumer.assign(self._places)
+        self.found: list[Found] = []
+
+    def more(self, wait_s: float = 0.2) -> list[Found]:
+        """What came within `wait_s`, kept in `found` as well."""
+        new = []
+        for message in self._consumer.consume(10_000, wait_s):
+            problem, place = message.error(), (message.topic(), message.partition())
+            if problem is None:
+                self._ended.discard(place)
+                new.append(self._record(message))
+            elif problem.code() == _END:
+                self._ended.add(place)
+            elif not problem.retriable():
+                raise KafkaException(problem)
+        self.found += new
+        return new
+
+    def to_end(self) -> list[Found]:
+        """Everything that is committed now: read anew from the beginning, so that nothing rests on an earlier look."""
+        self.found, self._ended = [], set()
+        self._consumer.assign(self._places)
+        while len(self._ended) < len(self._places):
+            self.more()
+        return self.found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _record(self, message: Any) -> Found:
+        topic, value = message.topic(), message.value()
+        headers = {name: (mark or b"").decode(errors="replace") for name, mark in message.headers() or ()}
+        body = None if value is None or topic == "dead-letter" else self._body(value)
+        return Found(topic, message.partition(), message.offset(), (message.key() or b"").decode(), headers, body)
+
+    def _body(self, value: bytes) -> Mapping[str, Any]:
+        """JSON, or Avro behind a zero byte and the id of its schema."""
+        body: Any
+        if value[:1] == b"\x00":
+            (schema_id,) = struct.unpack(">I", value[1:5])
+            body = fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
+        else:
+            body = json.loads(value)
+        return dict(body)
+
+
+_END: Final = -191
+"""librdkafka's _PARTITION_EOF."""
+
+
+def _schemas() -> dict[int, Any]:
+    lock = json.loads((SCHEMAS / "lock.json").read_text(encoding="utf-8"))
+    files = {entry["id"]: entry["file"] for versions in lock.values() for entry in versions.values()}
+    return {number: fastavro.parse_schema(json.loads((SCHEMAS / name).read_bytes())) for number, name in files.items()}
+
+
+def journal(simulators: str) -> list[Effect]:
+    """All effects at all providers, in order; `simulators` is their base URL."""
+    effects: list[Effect] = []
+    while True:
+        after = effects[-1]["seq"] if effects else 0
+        url = f"{simulators}/_sim/journal?after={after}&limit={JOURNAL_PAGE}"
+        with urllib.request.urlopen(url, timeout=ANSWER_TIMEOUT_S) as answer:
+            page = json.load(answer)["effects"]
+        effects += page
+        if len(page) < JOURNAL_PAGE:
+            return effects
+
+
+# ---- judging ---------------------------------------------------------------------------------------------------------
+
+
+def ended(found: Iterable[Found]) -> dict[str, tuple[str, str]]:
+    """The orders that reached an end, with state and reason."""
+    ends = {}
+    for record in found:
+        if record.topic == "order-status" and record.body is not None:
+            status = (record.body["state"], record.body["reason"])
+            if status in (COMPLETED, REFUSED):
+                ends[record.key] = status
+    return ends
+
+
+def doubled(found: Iterable[Found]) -> Iterator[str]:
+    """Ids that were met before, on whatever topic. A forwarded record is the same event as the one that it copies."""
+    seen: dict[tuple[str, bool], Found] = {}
+    for record in found:
+        if not record.event_id or record.topic == "dead-letter":
+            continue
+        place = (record.event_id, record.forwarded)
+        if place in seen:
+            yield f"doubled: {record} was {seen[place]}"
+        seen[place] = record
+
+
+def problems(found: Sequence[Found], effects: Sequence[Effect], orders: Mapping[str, Course]) -> list[str]:
+    """Whatever breaks the promise. `orders`: what each order must have gone through; refused ones may stop before."""
+    by_order: dict[str, list[Found]] = defaultdict(list)
+    for record in found:
+        by_order[record.key].append(record)
+    done: dict[str, list[Effect]] = defaultdict(list)
+    for effect in effects:
+        done[effect["order"]].append(effect)
+    said = list(doubled(found))
+    for order_id, statuses in orders.items():
+        said += (f"{order_id}: {problem}" for problem in _order(by_order[order_id], done[order_id], statuses))
+    return said + list(_dead_letters(found, ended(found)))
+
+
+def _order(records: list[Found], effects: list[Effect], expected: Course) -> Iterator[str]:
+    statuses = [(r.body["event"], r.body["state"], r.body["reason"]) for r in _on(records, "order-status") if r.body]
+    if statuses and statuses[-1][1:] == REFUSED:
+        yield from _refused(records, statuses, effects)
+        return
+    main = _without_what_comes_beside(statuses) if expected is SENT else statuses
+    if tuple(main) != expected:
+        yield f"went through {_told(statuses)}"
+        return
+    yield from _own_topics(records, expected)
+    yield from _effects(records, effects, expected)
+
+
+def _without_what_comes_beside(statuses: list[Status]) -> list[Status]:
+    """The statuses without the first valid one of each event of BESIDE; none of them leaves the list as it is."""
+    left, assigned = list(statuses), SENT.index(("order assigned", "Validated", "Assigned"))
+    for event, own in BESIDE.items():
+        at = next((n for n, status in enumerate(left) if status[0] == event), 0)
+        if at <= assigned or left[at][1:] not in (own, left[at - 1][1:]):
+            return statuses
+        del left[at]
+    return left
+
+
+def _told(statuses: Iterable[Status]) -> str:
+    return " > ".join(f"{event} ({state}/{reason})" for event, state, reason in statuses) or "nothing"
+
+
+def _refused(records: list[Found], statuses: list[Status], effects: list[Effect]) -> Iterator[str]:
+    if statuses[0] != CREATED or statuses[-1] != ("order rejected", *REFUSED) or len(statuses) != len(set(statuses)):
+        yield f"was refused after {_told(statuses)}"
+    if len(_on(records, "order-rejected")) != 1:
+        yield f"has {len(_on(records, 'order-rejected'))} records on order-rejected"
+    onward = [r for r in records if r.topic in ("fulfillment-requested", "dualwrite.iom.salesorders", "order-shipped")]
+    if onward:
+        yield f"was refused and went on: {onward[0]}"
+    if [effect["kind"] for effect in effects].count("order created") != 1:
+        yield f"was refused, with these effects: {_kinds(effects)}"
+
+
+def _own_topics(records: list[Found], expected: Course) -> Iterator[str]:
+    """Each event is on its own topic too, once, with the same state and reason."""
+    created = [record for record in _on(records, "order-created") if not record.forwarded]
+    if len(created) != 1:
+        yield f"has {len(created)} records on order-created"
+    for event, state, reason in expected:
+        if event not in OWN_TOPICS:
+            continue
+        raised = _on(records, OWN_TOPICS[event])
+        if [record.type for record in raised] != [event]:
+            yield f"{event}: {len(raised)} records on {OWN_TOPICS[event]}"
+        elif event in {progress for progress, _, _ in IN_FULFILLMENT}:
+            body = raised[0].body or {}
+            if (body["state"], body["reason"]) != (state, reason):
+                yield f"{event} says {body['state']} ({body['reason']})"
+
+
+def _effects(records: list[Found], effects: list[Effect], expected: Course) -> Iterator[str]:
+    """Every effect at every provider once, and none that nobody asked for."""
+    there = Counter(effect["kind"] for effect in effects if effect["provider"] == "fno")
+    wanted = Counter(("order created", *AT_FNO[expected]))
+    sent = _on(records, "fulfillment-requested")
+    if expected is SENT:
+        order = (sent[0].body or {})["order"] if sent else {"lines": ()}
+        wanted += Counter({"order released": 1, "line created": len(order["lines"])})
+    elif sent:
+        yield f"was sent to fulfillment: {sent[0]}"
+    if there != wanted:
+        yield f"F+O did {dict(there)}, not {dict(wanted)}"
+    shop = [effect for effect in effects if effect["provider"] == "bigcommerce"]
+    if shop:
+        told = [effect["detail"]["status_id"] for effect in shop if effect["kind"] == "status changed"]
+        if tuple(told) != STATUS_IDS or len(shop) != len(STATUS_IDS) + 1:
+            yield f"the shop saw {_kinds(shop)} with status {told}"
+
+
+def _dead_letters(found: Iterable[Found], ends: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """F+O goes on with an order that was refused here: those events are set aside. No others are."""
+    for record in found:
+        if record.topic == "dead-letter":
+            marks = {name.removeprefix("waybill-dead-"): mark for name, mark in record.headers.items()}
+            if ends.get(marks.get("key", "")) != REFUSED:
+                yield f"dead letter {record.key}: {marks.get('code')}: {marks.get('detail')}"
+
+
+def _on(records: Iterable[Found], topic: str) -> list[Found]:
+    return sorted((r for r in records if r.topic == topic), key=lambda record: record.offset)
+
+
+def _kinds(effects: Iterable[Effect]) -> dict[str, int]:
+    return dict(Counter(effect["kind"] for effect in effects))
+
+
+def born(effects: Iterable[Effect]) -> dict[str, Course]:
+    """Every order that came into being at a provider, with what it must go through."""
+    created = [(effect["provider"], effect["order"]) for effect in effects if effect["kind"] == "order created"]
+    shop = {order: SENT for provider, order in created if provider == "bigcommerce"}
+    return shop | {order: BORN_THERE for provider, order in created if provider == "fno" and order.startswith("fno-")}
