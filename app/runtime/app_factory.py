@@ -17,9 +17,10 @@ import faust
 from app.errors import LaneError
 from app.runtime.fold import FoldLimits
 from app.runtime.hosting import LaneHost
+from app.runtime.intake import Batch
 from app.runtime.jobs import JobLimits
 from app.runtime.kafka_log import KafkaLimits, KafkaLog
-from app.runtime.lane import Batch, Lane
+from app.runtime.lane import Lane
 from app.runtime.limits import LaneLimits, SystemClock
 from app.runtime.log import Log
 from app.runtime.role import LaneObserver, RoleKind, Unobserved
@@ -159,11 +160,12 @@ def _register(app: RoleApp, role: RoleKind, partitions: int) -> None:
 
 def run(apps: Sequence[RoleApp]) -> int:
     """Run apps until SIGTERM or SIGINT, then stop them in order; the exit code for the process."""
+    return asyncio.run(serve(apps))
+
+
+async def serve(apps: Sequence[RoleApp]) -> int:
+    """As `run`, inside a running event loop. Takes the signals of the process."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    return asyncio.run(_run(apps))
-
-
-async def _run(apps: Sequence[RoleApp]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -200,3 +202,6 @@ async def _stop(app: RoleApp) -> None:
     app.consumer.stop_flow()
     await app.host.close()
     await app.stop()
+
+
+_run = serve

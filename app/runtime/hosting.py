@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.errors import LaneError, TopicError
-from app.runtime.lane import Batch, Lane, LaneStatus
+from app.runtime.intake import Batch
+from app.runtime.lane import Lane, LaneStatus
 
 CLOSE_LIMIT_S = 5.0
 """Seconds that a lane has for ending its jobs and its producer when it is closed."""
@@ -46,13 +47,9 @@ class LaneHost:
         make_lane: Callable[[int], Lane],
         fail: Callable[[BaseException], None],
     ) -> None:
-        self._name, self._inputs, self._make_lane, self._fail = name, inputs, make_lane, fail
+        self.name, self._inputs, self._make_lane, self._fail = name, inputs, make_lane, fail
         self._hosted: dict[int, _Hosted] = {}
         self.reading: Reading
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     @property
     def lanes(self) -> list[Lane]:
@@ -62,9 +59,16 @@ class LaneHost:
         """How each lane is, by partition."""
         return sorted(lane.status() for lane in self.lanes)
 
+    async def value(self, partition: int, key: bytes) -> bytes | None:
+        """The committed ledger value of a key of that partition. Raises LaneError when its lane is not open here."""
+        hosted = self._hosted.get(partition)
+        if hosted is None or not hosted.lane.opened:
+            raise LaneError(f"{self.name}-{partition} is not open in this process: ask another worker, or later")
+        return await hosted.lane.value(key)
+
     def fail(self, problem: BaseException) -> None:
         """End the process: what a lane cannot go on after, its successor starts without."""
-        _journal.critical("%s ends: %s", self._name, problem, exc_info=not isinstance(problem, LaneError) or None)
+        _journal.critical("%s ends: %s", self.name, problem, exc_info=not isinstance(problem, LaneError) or None)
         self._fail(problem)
 
     def held(self, partition: int) -> bool:
@@ -93,7 +97,7 @@ class LaneHost:
             return
         expected = hosted.expected[batch.topic]
         if start > expected:
-            gap = f"{self._name}-{partition}: {batch.topic} from offset {expected} to {start}"
+            gap = f"{self.name}-{partition}: {batch.topic} from offset {expected} to {start}"
             self.fail(LaneError(f"{gap} got lost between the consumer and the lane"))
         hosted.expected[batch.topic] = max(expected, batch.records[-1].offset + 1)
         hosted.lane.offer(batch)
@@ -108,14 +112,14 @@ class LaneHost:
         """A rebalance ended. A lane that stayed goes on: had another process had it meanwhile, it would be fenced."""
         mine = {partition for topic, partition in partitions if topic in self._inputs}
         if missing := {(topic, n) for topic in self._inputs for n in mine} - partitions:
-            problem = f"{self._name} was not given {sorted(missing)}"
+            problem = f"{self.name} was not given {sorted(missing)}"
             self.fail(TopicError(f"{problem}: all its inputs need the same number of partitions"))
         await asyncio.gather(*(self._close(n) for n in set(self._hosted) - mine))
         for hosted in self._hosted.values():
             hosted.lane.resume()
         for partition in sorted(mine - set(self._hosted)):
             hosted = self._hosted[partition] = _Hosted(self._make_lane(partition))
-            hosted.task = asyncio.create_task(self._serve(hosted), name=f"lane {self._name}-{partition}")
+            hosted.task = asyncio.create_task(self._serve(hosted), name=f"lane {self.name}-{partition}")
 
     async def close(self) -> None:
         """Let all lanes go, after their running checkpoints."""
@@ -141,4 +145,4 @@ class LaneHost:
                     await asyncio.gather(hosted.task, return_exceptions=True)
                 await hosted.lane.close()
         except TimeoutError:
-            self.fail(LaneError(f"{self._name}-{partition} did not close within {CLOSE_LIMIT_S:g} s"))
+            self.fail(LaneError(f"{self.name}-{partition} did not close within {CLOSE_LIMIT_S:g} s"))

@@ -8,17 +8,18 @@ The lane knows no Kafka: its log is a port. It does not recover either: whatever
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from app.errors import LaneError, RecordError
+from app.errors import LaneError
 from app.runtime.fold import Checkpoint, Folder
+from app.runtime.intake import Batch, Intake
 from app.runtime.jobs import Jobs, Pending
 from app.runtime.lease import LaneLease
 from app.runtime.limits import Clock, LaneLimits, SystemClock
 from app.runtime.log import Log
 from app.runtime.opening import check_inputs
+from app.runtime.poller import Poller
 from app.runtime.position import POSITION_KEY, Position
 from app.runtime.role import DEAD_LETTER, Folded, Job, LaneObserver, Record, Role, Unobserved
 from app.runtime.state import Cold, LaneState, View
@@ -26,14 +27,6 @@ from app.runtime.state import Cold, LaneState, View
 _RECORDS_BETWEEN_LOOKS = 64
 """Records folded until the clock is looked at again."""
 _journal = logging.getLogger(__name__)
-
-
-class Batch(NamedTuple):
-    """Records of one input, in order, and whom to tell once all of them are finished."""
-
-    topic: str
-    records: Sequence[Record]
-    done: Callable[[], None]
 
 
 class LaneStatus(NamedTuple):
@@ -73,11 +66,9 @@ class Lane:
         self._position = Position(role.inputs)
         self._repeated_below: Mapping[str, int] = {}
         self._folder: Folder
-        self._waiting: deque[tuple[Batch, int]] = deque()
-        self._unacknowledged: deque[Batch] = deque()
+        self._intake = Intake()
         self._unproved = False
-        self._poll: asyncio.Task[Folded | None] | None = None
-        self._poll_at = 0.0
+        self._poller = Poller(self.name, self._ask if partition == 0 else None, limits.poll_interval_s, self._wake.set)
 
     @property
     def name(self) -> str:
@@ -86,7 +77,7 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether fetching for this lane should pause."""
-        return len(self._waiting) >= self._limits.waiting_batches_max
+        return len(self._intake.waiting) >= self._limits.waiting_batches_max
 
     @property
     def suspended(self) -> bool:
@@ -95,11 +86,18 @@ class Lane:
     @property
     def busy(self) -> bool:
         """Whether anything waits for this lane's next commit."""
-        return bool(self._waiting) or self._jobs.running + self._jobs.waiting > 0
+        return bool(self._intake.waiting) or self._jobs.running + self._jobs.waiting > 0
 
     def next_offsets(self) -> Mapping[str, int]:
         """Where reading goes on: what lies below is folded, or in the hands of a job."""
         return {topic: progress.next for topic, progress in self._position.items()}
+
+    async def value(self, key: bytes) -> bytes | None:
+        """The committed ledger value of the key, settled or not; for views, which may look while turns are taken."""
+        if (offset := self._state.settled.get(key)) is None:
+            return self._state.live.get(key)
+        entry = await self._log.fetch(self.role.ledger, offset)
+        return entry.value if entry is not None and entry.key == key else self._state.live.get(key)
 
     def status(self) -> LaneStatus:
         state, jobs = self._state, self._jobs
@@ -115,7 +113,7 @@ class Lane:
 
     def offer(self, batch: Batch) -> None:
         """Hand over records. Never waits: whoever fetches looks at `full`."""
-        self._waiting.append((batch, 0))
+        self._intake.waiting.append((batch, 0))
         self._wake.set()
 
     async def open(self, committed: Mapping[str, int | None]) -> None:
@@ -159,8 +157,7 @@ class Lane:
         """Stop folding: returns when the running checkpoint is committed. What waits is dropped, to be read again."""
         self._lease.suspended = True
         async with self._turning:
-            self._waiting.clear()
-            self._unacknowledged.clear()
+            self._intake.clear()
 
     def resume(self) -> None:
         """Go on after a pause, the lane being still ours; if it is not after all, the next turn is stopped.
@@ -173,9 +170,7 @@ class Lane:
     async def close(self) -> None:
         """Let go of the lane after `pause`: jobs are cancelled, the log is closed."""
         await self._jobs.cancel()
-        if self._poll is not None:
-            self._poll.cancel()
-            await asyncio.gather(self._poll, return_exceptions=True)
+        await self._poller.cancel()
         await self._log.close()
         self._observer.closed(self.partition)
 
@@ -186,22 +181,21 @@ class Lane:
         checkpoint.outputs += self.role.due(self._clock.now_ms())
         await self._fold_ended(checkpoint)
         await self._fold_waiting(checkpoint, began + self._limits.checkpoint_fold_s_max)
-        self._gather_poll(checkpoint)
+        if (found := self._poller.found()) is not None:
+            checkpoint.add(found, self._folder.measure(found))
         if checkpoint.records or checkpoint.outputs or self._lease.wanted or self._unproved:
             await self._commit(checkpoint, began)
         self._jobs.launch()
         self._observer.in_flight(self.partition, self._jobs.running, self._jobs.waiting)
         self._state.sweep(self._clock.now_ms())
-        return bool(self._waiting) and not self._jobs.full
+        return bool(self._intake.waiting) and not self._jobs.full
 
     async def _fold_waiting(self, checkpoint: Checkpoint, deadline: float) -> None:
-        while self._waiting and not self._spent(checkpoint, deadline):
-            batch, start = self._waiting.popleft()
+        waiting = self._intake.waiting
+        while waiting and not self._spent(checkpoint, deadline):
+            batch, start = waiting.popleft()
             end = await self._fold_batch(batch, start, checkpoint, deadline)
-            if end < len(batch.records):
-                self._waiting.appendleft((batch, end))
-            else:
-                self._unacknowledged.append(batch)
+            self._intake.stopped(batch, end)
 
     async def _fold_batch(self, batch: Batch, start: int, checkpoint: Checkpoint, deadline: float) -> int:
         """Fold from there to the end of the batch or of the checkpoint; where it stopped."""
@@ -303,29 +297,12 @@ class Lane:
             )
         self._state.warm(key, entry.value, self._clock.now_ms())
 
-    def _gather_poll(self, checkpoint: Checkpoint) -> None:
-        """Lane 0 asks the source now and then, and folds what it said."""
-        if self.partition != 0:
-            return
-        now = self._clock.monotonic()
-        if self._poll is None:
-            if now >= self._poll_at:
-                self._poll = asyncio.create_task(self._ask(), name=f"{self.name} poll")
-                self._poll.add_done_callback(lambda _: self._wake.set())
-        elif self._poll.done():
-            folded, self._poll, self._poll_at = self._poll.result(), None, now + self._limits.poll_interval_s
-            if folded is not None:
-                checkpoint.add(folded, self._folder.measure(folded))
-
     async def _ask(self) -> Folded | None:
         while True:
             try:
                 return await self.role.poll(View(self._state, {}))
             except Cold as cold:
                 await self._warm(cold.key)
-            except RecordError as exc:
-                _journal.error("%s: what the source said cannot be used, it is asked again: %s", self.name, exc)
-                return None
 
     async def _commit(self, checkpoint: Checkpoint, began: float) -> None:
         """One transaction, and only then what depends on it."""
@@ -340,15 +317,8 @@ class Lane:
         self._state.publish(changes, offsets[:-1], checkpoint.final)
         for key, value in changes:
             self.role.changed(key, value)
-        self._acknowledge()
+        self._intake.acknowledge(self._position)
         self._report(checkpoint, self._clock.monotonic() - began)
-
-    def _acknowledge(self) -> None:
-        while self._unacknowledged:
-            batch = self._unacknowledged[0]
-            if self._position[batch.topic].low <= batch.records[-1].offset:
-                return
-            self._unacknowledged.popleft().done()
 
     def _report(self, checkpoint: Checkpoint, seconds: float) -> None:
         observer = self._observer

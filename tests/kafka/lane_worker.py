@@ -14,8 +14,8 @@ from pathlib import Path
 
 from app.runtime.app_factory import build_app, run
 from app.runtime.hosting import LaneHost
+from app.runtime.intake import Batch
 from app.runtime.kafka_log import KafkaLog
-from app.runtime.lane import Batch
 from app.runtime.log import Change
 from app.runtime.role import Output
 from app.settings import Settings

@@ -8,8 +8,9 @@ from typing import Any
 from app.errors import LaneError
 from app.events.ids import partition_of
 from app.runtime.fold import FoldLimits
+from app.runtime.intake import Batch
 from app.runtime.jobs import JobLimits
-from app.runtime.lane import Batch, Lane
+from app.runtime.lane import Lane
 from app.runtime.limits import LaneLimits
 from app.runtime.role import DEAD_LETTER, Unobserved
 

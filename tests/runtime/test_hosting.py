@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 import pytest
 from app.errors import LaneError, TopicError
 from app.runtime.hosting import LaneHost
-from app.runtime.lane import Batch, Lane
+from app.runtime.intake import Batch
+from app.runtime.lane import Lane
 from app.runtime.watchdog import Watchdog
 
 from tests.runtime.lane_driver import Seen, World
