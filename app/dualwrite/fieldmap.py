@@ -1,12 +1,12 @@
-"""Field maps as data: loaded from YAML text, checked against both structs, compiled once into getters.
+"""Field maps as data: loaded from YAML text, checked against both structs, compiled once into one function a list.
 
 Only fields are moved here. What a map cannot say (ids of lines, sums) is in mapping.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, NamedTuple, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
 from msgspec import Struct
@@ -49,12 +49,21 @@ class TableSpec(BaseModel):
     rows: dict[str, str]
 
 
-class Move(NamedTuple):
-    """One compiled rule: `read` gives the value of `name`, which is below `part` where the target is nested."""
+Parts = dict[str, dict[str, Any]]
+"""The values that a source has for a target, by part of it; part "" is the target itself."""
+Move = Callable[[Any], Parts]
+
+
+class Assignment(NamedTuple):
+    """One rule as source text: `text` gives the value of `name`, which is below `part` where the target is nested.
+
+    It reads `source`, and calls what `names` brings.
+    """
 
     part: str
     name: str
-    read: Callable[[Any], Any]
+    text: str
+    names: Mapping[str, Callable[[str], str]] = {}
 
 
 class FieldMap(NamedTuple):
@@ -62,8 +71,8 @@ class FieldMap(NamedTuple):
 
     name: str
     version: int
-    header: Mapping[str, tuple[Move, ...]]
-    lines: Mapping[str, tuple[Move, ...]]
+    header: Mapping[str, Move]
+    lines: Mapping[str, Move]
     header_follows: Mapping[str, tuple[str, ...]]
     line_follows: Mapping[str, tuple[str, ...]]
 
@@ -91,14 +100,6 @@ def load_map(text: str, file: str, header_ends: Ends, line_ends: Ends, tables: M
     return FieldMap(spec.map, spec.version, _by_birth(header), _by_birth(lines), _follows(header), _follows(lines))
 
 
-def moved(moves: Sequence[Move], source: Struct) -> dict[str, dict[str, Any]]:
-    """The values of a source by part of the target; part "" is the target itself."""
-    parts: dict[str, dict[str, Any]] = {"": {}}
-    for part, name, read in moves:
-        parts.setdefault(part, {})[name] = read(source)
-    return parts
-
-
 def inverse(table: Table) -> Table:
     """The value map the other way round; where several values share a target, the first stands."""
     turned: dict[str, str] = {}
@@ -107,7 +108,7 @@ def inverse(table: Table) -> Table:
     return turned
 
 
-_Compiled = list[tuple[FieldRule, Move]]
+_Compiled = list[tuple[FieldRule, Assignment]]
 
 
 class _Compiler:
@@ -133,26 +134,25 @@ class _Compiler:
             if name not in given:
                 self._refuse(place, f"no rule sets {name} on orders of {birth}", "add one")
 
-    def _rule(self, path: str, rule: FieldRule, ends: Ends) -> Move:
+    def _rule(self, path: str, rule: FieldRule, ends: Ends) -> Assignment:
         part, _, name = rule.to.rpartition(".")
         nullable = self._nullable(f"{path}.to", ends.target, rule.to)
         if rule.value is not None:
             if rule.from_ or rule.values:
                 self._refuse(path, "`value` stands beside `from` or `values`", "a constant needs neither")
-            return Move(part, name, _constant(rule.value))
+            return Assignment(part, name, repr(rule.value))
         names = [rule.from_] if isinstance(rule.from_, str) else rule.from_
         for field in names:
             self._nullable(f"{path}.from", ends.source, field)
-        return Move(part, name, self._read(path, names, rule.values, nullable))
-
-    def _read(self, path: str, names: Sequence[str], table: str, nullable: bool) -> Callable[[Any], Any]:
-        if not table:
+        if not rule.values:
             if len(names) > 1:
                 self._refuse(path, "several fields in `from` without `values`", "name a value map that joins them")
-            return _plain(names[0], nullable)
-        if table not in self._tables:
-            self._refuse(f"{path}.values", f"no value map {table!r}", f"known: {', '.join(sorted(self._tables))}")
-        return _translated(names, table, self._tables[table])
+            return Assignment(part, name, _plain(names[0], nullable))
+        if rule.values not in self._tables:
+            known = ", ".join(sorted(self._tables))
+            self._refuse(f"{path}.values", f"no value map {rule.values!r}", f"known: {known}")
+        translate, read = _translation(names, rule.values, self._tables[rule.values]), f"{part}_{name}"
+        return Assignment(part, name, f"{read}({_joined(names)})", {read: translate})
 
     def _nullable(self, path: str, struct: type[Struct], name: str) -> bool:
         """Whether a field may be None; refuses one that does not exist."""
@@ -169,33 +169,43 @@ class _Compiler:
         raise DefinitionError(self._file, path, problem, fix)
 
 
-def _constant(value: str | bool) -> Callable[[Any], Any]:
-    return lambda _: value
-
-
-def _plain(name: str, nullable: bool) -> Callable[[Any], Any]:
+def _plain(name: str, nullable: bool) -> str:
     """F+O has empty text where the order has None. A date is None on both sides."""
-    read = attrgetter(name)
     if nullable:
-        return lambda source: None if (value := read(source)) == "" else value
-    return lambda source: "" if (value := read(source)) is None else value
+        return f"None if (value := source.{name}) == '' else value"
+    return f"'' if (value := source.{name}) is None else value"
 
 
-def _translated(names: Sequence[str], table: str, rows: Table) -> Callable[[Any], Any]:
+def _joined(names: Sequence[str]) -> str:
+    return " + ' / ' + ".join(f"(source.{name} or '')" for name in names)
+
+
+def _translation(names: Sequence[str], table: str, rows: Table) -> Callable[[str], str]:
     """A value that is already one of the other side's is kept: some companies use those as ids. Case is ignored."""
-    reads = tuple(attrgetter(name) for name in names)
     known = {right.casefold(): right for right in rows.values()} | {left.casefold(): to for left, to in rows.items()}
     others, field = rows.get(OTHERS), " / ".join(names)
 
-    def read(source: Any) -> str:
-        value = " / ".join(each(source) or "" for each in reads)
+    @lru_cache(maxsize=1024)
+    def translate(value: str) -> str:
         found = known.get(value.casefold(), others)
         if found is None and value:
             problem = f"{field} {value!r} has no row in value map {table!r}"
             raise RecordError("unknown-value", f"{problem}; correct the value or add a row")
         return value if found is None or found == OTHERS else found
 
-    return read
+    return translate
+
+
+def _function(assignments: Sequence[Assignment]) -> Move:
+    """One function for all: `def move(source): return {part: {name: text, ...}, ...}`. Only checked names are in it."""
+    parts: dict[str, list[str]] = {"": []}
+    scope: dict[str, Any] = {"__builtins__": {}}
+    for part, name, text, names in assignments:
+        parts.setdefault(part, []).append(f"{name!r}: {text}")
+        scope |= names
+    body = ", ".join(f"{part!r}: {{{', '.join(values)}}}" for part, values in parts.items())
+    exec(compile(f"def move(source):\n    return {{{body}}}\n", "<field map>", "exec"), scope)
+    return cast(Move, scope["move"])
 
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
@@ -212,8 +222,8 @@ def _parse(model: type[_Spec], text: str, file: str) -> _Spec:
         raise DefinitionError(file, path, error["msg"], "the packaged maps explain the notation") from exc
 
 
-def _by_birth(compiled: _Compiled) -> Mapping[str, tuple[Move, ...]]:
-    return {birth: tuple(move for rule, move in compiled if rule.born in ("any", birth)) for birth in _BIRTHS}
+def _by_birth(compiled: _Compiled) -> Mapping[str, Move]:
+    return {birth: _function([each for rule, each in compiled if rule.born in ("any", birth)]) for birth in _BIRTHS}
 
 
 def _follows(compiled: _Compiled) -> Mapping[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from app.dualwrite.change import (
     made_by_us,
     order_id,
 )
-from app.dualwrite.fieldmap import Ends, FieldMap, Table, inverse, load_map, load_table, moved
+from app.dualwrite.fieldmap import Ends, FieldMap, Table, inverse, load_map, load_table
 from app.dualwrite.fields import changed
 from app.errors import DefinitionError, RecordError
 
@@ -49,7 +49,7 @@ class SalesOrders:
         order.
         """
         birth = _birth_of_row(row)
-        parts = moved(self._to_iom.header[birth], row)
+        parts = self._to_iom.header[birth](row)
         lines = tuple(self._to_line(row, line, birth) for line in row.Lines)
         if len({line.line_id for line in lines}) < len(lines):
             raise RecordError("invalid", f"order {row.SalesOrderNumber!r} has two lines with one id; number its lines")
@@ -78,7 +78,7 @@ class SalesOrders:
         return SalesOrderRow(
             SalesOrderNumber=order.source_ref if birth == FNO else number,
             Lines=tuple(self._to_row_line(line, at, birth) for at, line in enumerate(order.lines, start=1)),
-            **moved(self._to_fno.header[birth], order)[""],
+            **self._to_fno.header[birth](order)[""],
         )
 
     def to_change(
@@ -113,10 +113,10 @@ class SalesOrders:
         return self.to_row(state.order, state.reference(FNO) or "")
 
     def _to_line(self, row: SalesOrderRow, line: SalesOrderRowLine, birth: str) -> Line:
-        return Line(line_id=line_id(row, line), **moved(self._to_iom.lines[birth], line)[""])
+        return Line(line_id=line_id(row, line), **self._to_iom.lines[birth](line)[""])
 
     def _to_row_line(self, line: Line, position: int, birth: str) -> SalesOrderRowLine:
-        values = moved(self._to_fno.lines[birth], line)[""]
+        values = self._to_fno.lines[birth](line)[""]
         number = _number_at_fno(line.line_id, birth)
         if number is None:
             return SalesOrderRowLine(LineNumber=position, ExternalItemNumber=line.line_id, **values)
