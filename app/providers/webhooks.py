@@ -62,8 +62,8 @@ class Received(Struct, frozen=True):
 def verified(headers: Mapping[str, str], body: bytes, key: str | bytes, now_s: float) -> str:
     """The webhook's id, once its signature and time are proven. `key`: base64 text (`whsec_...`), or raw bytes.
 
-    Raises WebhookRefusedError, SettingError for a key that is none. Source: the Standard Webhooks specification; the sum is the package's own, the clock is
-    the caller's.
+    Raises WebhookRefusedError, and SettingError for a key that is none. Source: the Standard Webhooks specification;
+    the sum is the package's own, the clock is the caller's.
     """
     given = {name.lower(): value for name, value in headers.items()}
     webhook_id, sent_at = _id(given), _time(given)
