@@ -13,7 +13,13 @@ from msgspec import Struct
 from app.domain.order import Order
 from app.dualwrite.change import SalesOrderRow
 from app.errors import ProviderError, WaybillError
-from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested, SourcingRequested
+from app.events.model import (
+    BillingRequested,
+    ChannelUpdateRequested,
+    FulfillmentRequested,
+    ProviderEvent,
+    SourcingRequested,
+)
 
 
 class Outcome(StrEnum):
@@ -137,19 +143,24 @@ class RefusedOrder(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """What one pull brought. Keep `cursor` in the same transaction as the orders; `more`: pull again at once."""
+    """What one pull brought. Keep `cursor` in the same transaction as all of it; `more`: pull again at once.
+
+    `events` are what happened to orders that are known already. The same event read twice is told in the same words,
+    so that it is the same event.
+    """
 
     orders: tuple[Order, ...]
     cursor: str
     refused: tuple[RefusedOrder, ...] = ()
     more: bool = False
+    events: tuple[ProviderEvent, ...] = ()
 
 
 class Source(Protocol):
-    """A provider that orders are pulled from."""
+    """A provider that orders, or what happened to them, are pulled from."""
 
     async def pull(self, cursor: str | None) -> Page:
-        """The orders after `cursor` (None: all), oldest change first. A repeated pull brings the same orders.
+        """What is after `cursor` (None: all), oldest change first. A repeated pull brings the same.
 
         Raises CallFailedError when nothing could be read, ProviderError when the cursor is not one of its own.
         """
