@@ -188,9 +188,12 @@ async def test_the_watchdog_lets_an_idle_and_a_working_lane_be() -> None:
     for _ in range(3):
         await watchdog.look([driven.lane])
         world.clock.advance(100)
+    for _ in range(3):
         world.produce(b"k", b"one")
         await driven.settle()
-    await watchdog.look([driven.lane])
+        world.produce(b"k", b"waits")
+        await watchdog.look([driven.lane])
+        world.clock.advance(100)
     assert failures == []
 
 
