@@ -71,9 +71,9 @@ class LaneHost:
         _journal.critical("%s ends: %s", self.name, problem, exc_info=not isinstance(problem, LaneError) or None)
         self._fail(problem)
 
-    def held(self, partition: int) -> bool:
+    def held(self, topic: str, partition: int) -> bool:
         hosted = self._hosted.get(partition)
-        return hosted is None or not hosted.reads or hosted.lane.full
+        return hosted is None or not hosted.reads or hosted.lane.full or topic not in hosted.lane.topics
 
     def offsets(self) -> Mapping[tuple[str, int], int]:
         return {

@@ -63,7 +63,8 @@ class Lane:
         self._lease = LaneLease(limits.lease_s, self._clock.monotonic, self._wake.set)
         self._jobs = Jobs(self._lease, limits.jobs, self._wake.set)
         self._state = LaneState(role.settled_at, int(limits.settled_after_s * 1000))
-        self._position = Position(role.inputs)
+        self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
+        self._position = Position(self.topics)
         self._repeated_below: Mapping[str, int] = {}
         self._folder: Folder
         self._intake = Intake()
@@ -108,7 +109,7 @@ class Lane:
 
     async def behind(self) -> Mapping[str, tuple[int, int]]:
         """For each input how far it is folded and where it ends. Raises LaneError when the broker does not answer."""
-        bounds = await self._log.bounds(self.role.inputs)
+        bounds = await self._log.bounds(self.topics)
         return {topic: (progress.low, bounds[topic].end) for topic, progress in self._position.items()}
 
     def offer(self, batch: Batch) -> None:

@@ -18,7 +18,7 @@ async def check_inputs(
 
     Raises LedgerError when the group had folded more than the ledger holds.
     """
-    bounds = await log.bounds(role.inputs)
+    bounds = await log.bounds([topic for topic, _ in position.items()])
     for topic, progress in position.items():
         place = f"{topic}/{partition}"
         if lost_ledger(progress, committed.get(topic), bounds[topic]):

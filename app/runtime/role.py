@@ -78,7 +78,10 @@ class Job(NamedTuple):
 
 
 class Role(Protocol):
-    """The work of one lane: one instance for each partition, driven by its lane alone, so that no locking is needed."""
+    """The work of one lane: one instance for each partition, driven by its lane alone, so that no locking is needed.
+
+    An input that is the role's own ledger is not read: it only makes the process a member of the role's group.
+    """
 
     name: str
     inputs: tuple[str, ...]

@@ -34,8 +34,8 @@ class Fetched(NamedTuple):
 class Lanes(Protocol):
     """What the transport asks of the lanes."""
 
-    def held(self, partition: int) -> bool:
-        """Whether nothing may be fetched for the lane: it is not open yet, or has enough to do."""
+    def held(self, topic: str, partition: int) -> bool:
+        """Whether nothing may be fetched of the partition: its lane is not open yet, or has enough to do."""
 
     def offsets(self) -> Mapping[tuple[str, int], int]:
         """Where the lanes go on reading that are open and do not read yet."""
@@ -82,7 +82,8 @@ class BatchConsumer(driver.Consumer):
         """Let the open lanes that do not read yet begin to, where they are."""
         mine = self.assignment()
         offsets = {TP(*place): offset for place, offset in self._lanes.offsets().items() if TP(*place) in mine}
-        await self._thread.seek_wait(offsets)
+        if offsets:
+            await self._thread.seek_wait(offsets)
         self._starts.update(offsets)
         self._lanes.release({(tp.topic, tp.partition): offset for tp, offset in offsets.items()})
 
@@ -93,7 +94,7 @@ class BatchConsumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         active = active_partitions or set()
-        free = {tp for tp in active if not self._lanes.held(tp.partition)}
+        free = {tp for tp in active if not self._lanes.held(tp.topic, tp.partition)}
         if not free:
             await self.sleep(HELD_FETCH_WAIT_S)
             return {}

@@ -115,7 +115,7 @@ class Driven:
     def feed(self, count: int | None = None) -> bool:
         """Hand over what there is to read, as the transport would; whether there was anything."""
         fed = False
-        for topic in self.world.inputs:
+        for topic in self.lane.topics:
             records = self.world.cluster.read(topic, self.lane.partition, self.read[topic], count)
             if records:
                 self.read[topic] = records[-1].offset + 1

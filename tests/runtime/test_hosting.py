@@ -35,7 +35,7 @@ class Reading:
     def fetch(self, topic: str, partition: int) -> None:
         start = self.at[topic, partition]
         records = self.world.cluster.read(topic, partition, start)
-        if records and not self.host.held(partition):
+        if records and not self.host.held(topic, partition):
             self.at[topic, partition] = records[-1].offset + 1
             self.host.offer(partition, start, Batch(topic, records, lambda: None))
 
@@ -62,7 +62,7 @@ class Hosted:
                 await asyncio.sleep(0.001)
 
     def reads(self, *partitions: int) -> bool:
-        return all(not self.host.held(partition) for partition in partitions)
+        return all(not self.host.held("in-a", partition) for partition in partitions)
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def hosted() -> Hosted:
 
 async def test_a_lane_is_held_until_it_is_open(hosted: Hosted) -> None:
     await hosted.assign(0)
-    assert hosted.host.held(0)
+    assert hosted.host.held("in-a", 0)
     await hosted.until(lambda: hosted.reads(0))
-    assert hosted.host.held(1)
+    assert hosted.host.held("in-a", 1)
     assert [status.partition for status in hosted.host.status()] == [0]
     await hosted.host.close()
 
@@ -85,9 +85,9 @@ async def test_records_are_folded_and_a_full_lane_is_held(hosted: Hosted) -> Non
     await hosted.assign(0, 1)
     await hosted.until(lambda: hosted.reads(0, 1))
     hosted.reading.fetch("in-a", 0)
-    assert hosted.host.held(0)
+    assert hosted.host.held("in-a", 0)
     await hosted.until(lambda: hosted.host.status()[0].commits > 0)
-    assert not hosted.host.held(0)
+    assert not hosted.host.held("in-a", 0)
     await hosted.host.close()
 
 
@@ -96,7 +96,7 @@ async def test_a_rebalance_closes_what_was_lost_and_keeps_the_rest(hosted: Hoste
     await hosted.until(lambda: hosted.reads(0, 1))
     kept = hosted.host.lanes[0]
     await hosted.host.revoke()
-    assert hosted.host.held(0)
+    assert hosted.host.held("in-a", 0)
     await hosted.assign(0)
     assert hosted.host.lanes == [kept]
     assert [log.closed for log in hosted.logs] == [False, True]

@@ -243,6 +243,20 @@ async def test_lane_0_polls_and_writes_what_was_found_in_one_transaction() -> No
     await driven.close()
 
 
+async def test_the_own_ledger_as_input_is_membership_only() -> None:
+    """Read, it would go round in a circle: each commit writes to it."""
+    world = World(inputs=(LEDGER,))
+    role = Counting((LEDGER,))
+    role.polled.append(Folded(changes={b"cursor": b"7"}))
+    driven = await world.open(role)
+    assert driven.lane.next_offsets() == {}
+    await driven.until(lambda: driven.lane.commits == 1)
+    assert driven.lane.commits == 1
+    assert await driven.lane.behind() == {}
+    await driven.close()
+    assert (await world.open(role)).lane.status().keys == 1
+
+
 async def test_a_settled_key_leaves_memory_and_a_late_event_finds_it() -> None:
     world = World()
     world.limit(settled_after_s=60)
