@@ -80,6 +80,7 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
     (_S.PICKED, "order held"): _S.HELD,
     (_S.PICKED, "order canceled"): _S.CANCELED,
     (_S.PACKED, "order sent to fulfillment"): KEEP,
+    (_S.PACKED, "order assigned"): KEEP,  # assigned after the shipment, for accounting alone
     (_S.PACKED, "order picked"): KEEP,  # a picking message that was overtaken: the reason never goes back
     (_S.PACKED, "order shipped"): KEEP,  # several packing slips for one order
     (_S.PACKED, "order invoiced"): _S.FULFILLED,
