@@ -14,7 +14,7 @@ from typing import Any
 
 import faust
 
-from app.errors import LaneError
+from app.errors import LaneError, LedgerError, TopicError
 from app.runtime.fold import FoldLimits
 from app.runtime.hosting import LaneHost
 from app.runtime.intake import Batch
@@ -30,6 +30,8 @@ from app.settings import Settings
 
 EXIT_LANE_LOST = 70
 """Exit code of a process that cannot go on: start it again, it continues from its last transaction."""
+EXIT_REFUSED = 78
+"""Exit code of a process that must not go on as things are: starting it again helps only after somebody acted."""
 STREAM_BATCHES_MAX = 16
 """Batches inside Faust; its own default of 4096 would hold millions of records."""
 FETCH_RECORDS_MAX = 2_000
@@ -81,7 +83,7 @@ def build_app(
 ) -> RoleApp:
     """The app of a role whose inputs all have `partitions` partitions. `web`: serve on the settings' host and port.
 
-    `fail` is called when a lane cannot go on; by default the process ends at once with EXIT_LANE_LOST.
+    `fail` is called when a lane cannot go on; by default the process ends at once, with EXIT_LANE_LOST or EXIT_REFUSED.
     """
     observer = observer or Unobserved()
     name = f"waybill-{role.name}"
@@ -105,11 +107,11 @@ def build_app(
     return app
 
 
-def end_process(_: BaseException) -> None:
+def end_process(problem: BaseException) -> None:
     """End now: a lane that lost its right to write must not do anything more, not even stop in order."""
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(EXIT_LANE_LOST)
+    os._exit(EXIT_REFUSED if isinstance(problem, LedgerError | TopicError) else EXIT_LANE_LOST)
 
 
 def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> RoleApp:

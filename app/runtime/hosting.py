@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.errors import LaneError, TopicError
+from app.errors import LaneError, TopicError, WaybillError
 from app.runtime.intake import Batch
 from app.runtime.lane import Lane, LaneStatus
 
@@ -68,7 +68,7 @@ class LaneHost:
 
     def fail(self, problem: BaseException) -> None:
         """End the process: what a lane cannot go on after, its successor starts without."""
-        _journal.critical("%s ends: %s", self.name, problem, exc_info=not isinstance(problem, LaneError) or None)
+        _journal.critical("%s ends: %s", self.name, problem, exc_info=None if isinstance(problem, WaybillError) else problem)
         self._fail(problem)
 
     def held(self, topic: str, partition: int) -> bool:

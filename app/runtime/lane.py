@@ -69,7 +69,8 @@ class Lane:
         self._folder: Folder
         self._intake = Intake()
         self._unproved = False
-        self._poller = Poller(self.name, self._ask if partition == 0 else None, limits.poll_interval_s, self._wake.set)
+        ask = self._ask if partition == 0 else None
+        self._poller = Poller(self.name, ask, limits.poll_interval_s, self._clock.monotonic, self._wake.set)
 
     @property
     def name(self) -> str:
@@ -165,7 +166,8 @@ class Lane:
 
         That happens to a process which slept through the time when another one had the lane.
         """
-        self._lease.suspended, self._unproved = False, True
+        self._lease.expire()
+        self._unproved = True
         self._wake.set()
 
     async def close(self) -> None:

@@ -30,6 +30,10 @@ class LaneLease:
             self._wake()
             await waiter
 
+    def expire(self) -> None:
+        """After a rebalance: the lane is said to be ours, and has to prove it."""
+        self.suspended, self._proved_at = False, None
+
     @property
     def wanted(self) -> bool:
         """Whether somebody waits for a proof."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 from app.errors import RecordError
@@ -15,9 +14,14 @@ class Poller:
     """`ask` is None for lanes that poll nothing. `wake` is called when an answer is there."""
 
     def __init__(
-        self, name: str, ask: Callable[[], Awaitable[Folded | None]] | None, every_s: float, wake: Callable[[], None]
+        self,
+        name: str,
+        ask: Callable[[], Awaitable[Folded | None]] | None,
+        every_s: float,
+        monotonic: Callable[[], float],
+        wake: Callable[[], None],
     ) -> None:
-        self._name, self._ask, self._every_s, self._wake = name, ask, every_s, wake
+        self._name, self._ask, self._every_s, self._monotonic, self._wake = name, ask, every_s, monotonic, wake
         self._task: asyncio.Task[Folded | None] | None = None
         self._next_at = 0.0
 
@@ -25,7 +29,7 @@ class Poller:
         """The answer, once, when there is one; asks again when it is time. Raises what the source raised."""
         if self._ask is None:
             return None
-        now = time.monotonic()
+        now = self._monotonic()
         if self._task is None:
             if now >= self._next_at:
                 self._task = asyncio.create_task(self._question(self._ask), name=f"{self._name} poll")

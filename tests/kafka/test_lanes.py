@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from app.events.ids import partition_of
-from app.runtime.app_factory import EXIT_LANE_LOST
+from app.runtime.app_factory import EXIT_LANE_LOST, EXIT_REFUSED
 
 from tests.kafka.lane_worker import CRASHED
 from tests.kafka.lane_world import PARTITIONS, LaneWorld, counted
@@ -145,7 +145,7 @@ async def test_a_topic_that_is_created_again_and_a_ledger_that_is_lost(world: La
     world.delete_topic(world.ledger)
     world.create_topics(world.ledger)
     third = await world.start()
-    assert await third.ended() == EXIT_LANE_LOST
+    assert await third.ended() == EXIT_REFUSED
     assert third.said("the ledger was lost")
 
 

@@ -197,7 +197,7 @@ async def test_a_zombie_that_wakes_up_calls_nobody() -> None:
     await zombie.lane._jobs.cancel()
 
 
-async def test_a_lease_is_not_valid_during_a_rebalance() -> None:
+async def test_a_lease_is_not_valid_from_a_rebalance_to_the_next_commit() -> None:
     world, somebody = World(), Somebody(answers=True)
     driven = await opened(world, somebody)
     world.produce(b"k1", b"plain")
@@ -207,6 +207,8 @@ async def test_a_lease_is_not_valid_during_a_rebalance() -> None:
     await driven.lane.pause()
     assert not lease.valid()
     driven.lane.resume()
+    assert not lease.valid()
+    await driven.lane.turn()
     assert lease.valid()
 
 
