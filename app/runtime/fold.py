@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from app.errors import RecordError
 from app.events.ids import derive, partition_of
-from app.runtime.jobs import Pending
 from app.runtime.role import DEAD_LETTER, FORWARDED, Folded, Job, Output, Record, Role
 from app.runtime.state import LaneState, View
 
@@ -89,15 +88,18 @@ class Folder:
             return None
         return record if record.key == key else record._replace(key=key)
 
-    def fold(self, pending: Pending, checkpoint: Checkpoint, *, repeated: bool) -> Job | None:
-        """Fold a record of this lane; a job it asks for is returned. Raises Cold when a settled value is needed."""
+    def fold(self, record: Record, original: Record, checkpoint: Checkpoint, *, repeated: bool) -> Job | None:
+        """Fold a record of this lane; a job it asks for is returned. Raises Cold when a settled value is needed.
+
+        `original` is the record as it was read: a dead letter keeps it.
+        """
         try:
-            folded = self._role.fold(pending.record, checkpoint.view, repeated=repeated)
+            folded = self._role.fold(record, checkpoint.view, repeated=repeated)
             if isinstance(folded, Job):
                 return folded
             checkpoint.add(folded, self.measure(folded))
         except Exception as exc:
-            self.bury(pending.original, exc, checkpoint)
+            self.bury(original, exc, checkpoint)
         return None
 
     def settle(self, folded: Folded, original: Record, checkpoint: Checkpoint) -> None:

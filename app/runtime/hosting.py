@@ -68,7 +68,8 @@ class LaneHost:
 
     def fail(self, problem: BaseException) -> None:
         """End the process: what a lane cannot go on after, its successor starts without."""
-        _journal.critical("%s ends: %s", self.name, problem, exc_info=None if isinstance(problem, WaybillError) else problem)
+        unforeseen = None if isinstance(problem, WaybillError) else problem
+        _journal.critical("%s ends: %s", self.name, problem, exc_info=unforeseen)
         self._fail(problem)
 
     def held(self, topic: str, partition: int) -> bool:

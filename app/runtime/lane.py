@@ -237,23 +237,22 @@ class Lane:
         record = self._folder.owner(original, checkpoint)
         if record is None:
             return
-        pending = Pending(original, record)
-        if self._jobs.keys and record.key in self._jobs.keys:
+        keys = self._jobs.keys
+        if keys and record.key in keys:
             self._position[record.topic].unfinished[record.offset] = None
-            self._jobs.queue(record.key, pending)
-        elif job := self._fold(pending, checkpoint):
+            self._jobs.queue(record.key, Pending(original, record))
+        elif job := self._fold(record, original, checkpoint):
             self._position[record.topic].unfinished[record.offset] = None
-            self._enlist(pending, job)
+            self._enlist(Pending(original, record), job)
 
-    def _fold(self, pending: Pending, checkpoint: Checkpoint) -> Job | None:
-        record = pending.record
+    def _fold(self, record: Record, original: Record, checkpoint: Checkpoint) -> Job | None:
         repeated = record.offset < self._repeated_below[record.topic]
-        return self._folder.fold(pending, checkpoint, repeated=repeated)
+        return self._folder.fold(record, original, checkpoint, repeated=repeated)
 
     async def _fold_later(self, pending: Pending, checkpoint: Checkpoint) -> Job | None:
         while True:
             try:
-                return self._fold(pending, checkpoint)
+                return self._fold(pending.record, pending.original, checkpoint)
             except Cold as cold:
                 await self._warm(cold.key)
 
