@@ -28,6 +28,7 @@ Clock = Callable[[], int]
 """Milliseconds since the epoch, UTC."""
 CallFault = Literal["down", "slow", "429", "500", "drop-response"]
 RowFault = Literal["duplicate-rows", "reorder-rows"]
+WebhookFault = Literal["duplicate-webhooks", "reorder-webhooks"]
 CALL_FAULTS: Final[frozenset[str]] = frozenset({"down", "slow", "429", "500", "drop-response"})
 
 
@@ -85,12 +86,12 @@ class FaultRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """`share` of the calls fail for `seconds`, chosen by a generator with this `seed`."""
 
     provider: str
-    kind: CallFault | RowFault
+    kind: CallFault | RowFault | WebhookFault
     share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     seconds: Annotated[float, Meta(gt=0, le=FAULT_SECONDS_MAX)] = 10.0
     seed: int = 0
     delay_ms: Annotated[int, Meta(ge=0, le=600_000)] = 2000
-    """How long a slow call waits, or a row that is published out of order."""
+    """How long a slow call waits, or a row or webhook that is sent out of order, or a second time."""
     retry_after_s: Annotated[int, Meta(ge=0, le=3600)] = 1
     """What a 429 tells the caller."""
 
