@@ -33,11 +33,12 @@ class ManifestAction(_Part):
 
 
 class ManifestSetting(_Part):
-    """Given by the environment variable WAYBILL_<PROVIDER>_<NAME>. All are required."""
+    """Given by the environment variable WAYBILL_<PROVIDER>_<NAME>. A provider is set up without the `optional` ones."""
 
     name: str = Field(pattern=_SETTING)
     meaning: _Text
     secret: bool = False
+    optional: bool = False
 
 
 class Manifest(_Part):
@@ -51,6 +52,17 @@ class Manifest(_Part):
     settings: tuple[ManifestSetting, ...] = Field(min_length=1)
     capabilities: Mapping[str, _Text] = {}
     exemptions: Mapping[str, _Text] = {}
+
+    @model_validator(mode="after")
+    def _some_setting_is_required(self) -> "Manifest":
+        if all(setting.optional for setting in self.settings):
+            raise ValueError("one setting at least is not optional: it says whether the provider is set up")
+        return self
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The settings without which the provider is not set up."""
+        return tuple(setting.name for setting in self.settings if not setting.optional)
 
     def variable(self, setting: str) -> str:
         """The environment variable of a setting."""

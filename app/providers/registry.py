@@ -1,7 +1,7 @@
 """Which providers there are, which are set up, and how one is opened. Folders are discovered by their manifest.yaml."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Final, cast
@@ -11,10 +11,16 @@ from app.errors import DefinitionError, SettingError
 from app.flows.setup import ActionSpec, Setup
 from app.providers.manifest import Manifest, parse_manifest
 from app.providers.port import Provider, Source
+from app.providers.webhooks import Received
 from app.settings import Settings
 
 PULL: Final = "pull"
 """The capability of a provider that orders are pulled from."""
+WEBHOOKS: Final = "webhooks"
+"""The capability of a provider that calls us: its folder has a webhook.py with a function `receive`."""
+
+Receive = Callable[[Mapping[str, str], bytes, float], Received]
+"""Headers, body and our time in seconds -> what the webhook says. Pure. Raises WebhookRefusedError, SettingError."""
 
 
 @cache
@@ -31,8 +37,8 @@ def load_manifests() -> Mapping[str, Manifest]:
 
 
 def active(environ: Mapping[str, str]) -> tuple[Manifest, ...]:
-    """The providers whose settings are all given. Raises SettingError when only some of one are."""
-    return tuple(manifest for manifest in load_manifests().values() if _is_active(manifest, environ))
+    """The providers whose required settings are all given. Raises SettingError when only some of one are."""
+    return tuple(manifest for manifest in load_manifests().values() if is_active(manifest, environ))
 
 
 def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
@@ -48,12 +54,11 @@ def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
 def build(name: str, environ: Mapping[str, str]) -> Provider:
     """The client of an active provider; whoever builds it closes it. Raises SettingError."""
     manifest = _manifest(name)
-    if not _is_active(manifest, environ):
-        variables = ", ".join(manifest.variable(setting.name) for setting in manifest.settings)
+    if not is_active(manifest, environ):
+        variables = ", ".join(map(manifest.variable, manifest.required))
         raise SettingError(f"{name} is not set up: set {variables}")
-    values = {setting.name: _value(manifest, setting.name, environ) for setting in manifest.settings}
     client = importlib.import_module(f"app.providers.{name}.client")
-    return cast(Provider, client.open_provider(values))
+    return cast(Provider, client.open_provider(values(manifest, environ)))
 
 
 def build_source(name: str, environ: Mapping[str, str]) -> Source:
@@ -63,6 +68,19 @@ def build_source(name: str, environ: Mapping[str, str]) -> Source:
     return cast(Source, build(name, environ))
 
 
+def receivers(environ: Mapping[str, str]) -> dict[str, Receive]:
+    """How the webhooks of each active provider that sends any are read. Raises SettingError."""
+    return {
+        manifest.name: _receiver(manifest, environ) for manifest in active(environ) if WEBHOOKS in manifest.capabilities
+    }
+
+
+def _receiver(manifest: Manifest, environ: Mapping[str, str]) -> Receive:
+    known = values(manifest, environ)
+    receive = importlib.import_module(f"app.providers.{manifest.name}.webhook").receive
+    return lambda headers, body, now_s: cast(Received, receive(headers, body, known, now_s))
+
+
 def _manifest(name: str) -> Manifest:
     manifests = load_manifests()
     if name not in manifests:
@@ -70,20 +88,26 @@ def _manifest(name: str) -> Manifest:
     return manifests[name]
 
 
-def _is_active(manifest: Manifest, environ: Mapping[str, str]) -> bool:
-    given = {
-        setting.name: bool(environ.get(manifest.variable(setting.name), "").strip()) for setting in manifest.settings
-    }
-    if any(given.values()) and not all(given.values()):
-        missing = ", ".join(manifest.variable(name) for name, there in given.items() if not there)
-        raise SettingError(f"{manifest.name} is set up in part: set {missing}, or unset its other variables")
-    return all(given.values())
+def is_active(manifest: Manifest, environ: Mapping[str, str]) -> bool:
+    """Whether every required setting is given. Raises SettingError when only some are."""
+    names = [setting.name for setting in manifest.settings]
+    given = {name for name in names if environ.get(manifest.variable(name), "").strip()}
+    missing = [manifest.variable(name) for name in manifest.required if name not in given]
+    if given and missing:
+        variables = ", ".join(missing)
+        raise SettingError(f"{manifest.name} is set up in part: set {variables}, or unset its other variables")
+    return not missing
+
+
+def values(manifest: Manifest, environ: Mapping[str, str]) -> dict[str, str]:
+    """Every setting by name, "" for an optional one that is not given. Raises SettingError."""
+    return {setting.name: _value(manifest, setting.name, environ) for setting in manifest.settings}
 
 
 def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:
     """A setting without surrounding space. Raises SettingError, without the value, if no header can carry it."""
     variable = manifest.variable(name)
-    value = environ[variable].strip()
+    value = environ.get(variable, "").strip()
     if not value.isascii() or not value.isprintable() or " " in value:
         raise SettingError(f"{variable}: has a space, a line break or a character that is not ASCII; copy it again")
     return value

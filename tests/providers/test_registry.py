@@ -65,6 +65,18 @@ def test_settings_that_cannot_be_used_are_refused(change: dict[str, str], messag
     assert "tökén" not in str(refusal.value)
 
 
+def test_a_provider_is_set_up_without_what_is_optional_and_told_that_it_is_empty() -> None:
+    two = MANIFEST + "  - {name: WEBHOOK_SECRET, secret: true, optional: true, meaning: a secret}\n"
+    manifest = parse_manifest(two, "shop/manifest.yaml")
+    assert manifest.required == ("TOKEN",)
+    assert registry.is_active(manifest, {"WAYBILL_SHOP_TOKEN": "t"})
+    assert registry.values(manifest, {"WAYBILL_SHOP_TOKEN": "t"}) == {"TOKEN": "t", "WEBHOOK_SECRET": ""}
+    both = {"WAYBILL_SHOP_TOKEN": "t", "WAYBILL_SHOP_WEBHOOK_SECRET": " s "}
+    assert registry.values(manifest, both) == {"TOKEN": "t", "WEBHOOK_SECRET": "s"}
+    with pytest.raises(SettingError, match="shop is set up in part: set WAYBILL_SHOP_TOKEN, or unset"):
+        registry.is_active(manifest, {"WAYBILL_SHOP_WEBHOOK_SECRET": "s"})
+
+
 def test_unknown_and_missing_providers_are_named() -> None:
     with pytest.raises(SettingError, match="no provider 'shopify'; there are bigcommerce, fno"):
         registry.build("shopify", {})
@@ -84,6 +96,7 @@ def test_unknown_and_missing_providers_are_named() -> None:
         ("name: TOKEN", "name: token", r"settings\.0\.name"),
         (", idempotency: a key", "", r"actions\.0\.idempotency"),
         ("events: [order created]", "events: [order created", r"\(file\)"),
+        ("secret: true", "optional: true", r"\(file\)"),
     ],
 )
 def test_a_wrong_manifest_names_file_and_path(old: str, new: str, path: str) -> None:
