@@ -1,4 +1,4 @@
-"""The command `waybill`, same as `python -m app`. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 70 a lane ended."""
+"""The command `waybill`, same as `python -m app`. Exit codes: 0 done, 1 refused, 2 wrong usage, 70 lane ended."""
 
 import logging
 import sys

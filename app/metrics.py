@@ -1,7 +1,7 @@
-"""What operators watch: Prometheus collectors, base units, no order ids in labels, counted per checkpoint and not per record.
+"""What operators watch: Prometheus collectors, base units, no order ids in labels, counted per checkpoint.
 
-Names follow the Prometheus practices: prefix `waybill_`, unit as suffix, `_total` for counters. Faust's own sensor is not used: it
-costs more per record than a lane does (docs/adr/0008).
+Names follow the Prometheus practices: prefix `waybill_`, unit as suffix, `_total` for counters. Faust's own sensor is
+not used: it costs more per record than a lane does (docs/adr/0008).
 """
 
 import time

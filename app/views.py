@@ -1,4 +1,4 @@
-"""An order as people and programs look at it: plain values, exact decimals as strings, times as RFC 3339. Used by web and commands."""
+"""An order as people and programs look at it: plain values, exact decimals as strings, times as RFC 3339."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,1 +1,2 @@
-"""One role a file, each named by its verb: decode a record, call the core, say what to write. Nothing here knows Faust or Kafka."""
+"""One role a file, each named by its verb: decode a record, call the core, say what to write. Nothing here knows
+Faust or Kafka."""

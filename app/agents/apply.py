@@ -1,4 +1,4 @@
-"""Applies our rows at F+O: plans what a row means there, writes it over OData, and answers the effect that asked for it."""
+"""Applies our rows at F+O: plans what a row means there, writes it over OData, answers the effect that asked."""
 
 import asyncio
 import time
@@ -35,9 +35,9 @@ class SalesOrderWriter(Protocol):
 class Apply:
     """A lane of the role `apply`: what F+O was told of the orders of one partition."""
 
-    name: Final = "apply"
-    inputs: Final = ("dualwrite.iom.salesorders",)
-    ledger: Final = "apply-ledger"
+    name = "apply"
+    inputs: tuple[str, ...] = ("dualwrite.iom.salesorders",)
+    ledger = "apply-ledger"
 
     def __init__(self, codec: Codec, writer: SalesOrderWriter, observer: CallObserver) -> None:
         self._codec, self._writer, self._observer = codec, writer, observer

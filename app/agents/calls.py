@@ -20,7 +20,7 @@ class CallObserver(Protocol):
 
 
 async def call(provider: Provider, action: Action, lease: Lease, observer: CallObserver) -> Result:
-    """The provider's answer. While the lease is in doubt nothing is sent; what may have been sent before is looked up first."""
+    """The provider's answer. Nothing is sent while the lease is in doubt; what may have been sent is looked up."""
     began = time.monotonic()
     while True:
         await lease.confirm()

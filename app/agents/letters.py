@@ -1,4 +1,4 @@
-"""How a dead letter is written: the original bytes with why and where from, enough to look at it and to send it again."""
+"""How a dead letter is written: the original bytes with why and where from, enough to read it and send it again."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

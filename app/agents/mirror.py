@@ -1,4 +1,4 @@
-"""Mirrors F+O's rows: a new order becomes `order created`, a change of status or of fields a provider event, each once."""
+"""Mirrors F+O's rows: a new order becomes `order created`, a change of status or fields a provider event, once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -24,9 +24,9 @@ SOURCE: Final = "waybill/mirror"
 class Mirror:
     """A lane of the role `mirror`: what F+O showed of the orders of one partition."""
 
-    name: Final = "mirror"
-    inputs: Final = ("dualwrite.fno.salesorders",)
-    ledger: Final = "mirror-ledger"
+    name = "mirror"
+    inputs: tuple[str, ...] = ("dualwrite.fno.salesorders",)
+    ledger = "mirror-ledger"
 
     def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:
         """`enabled`: the map from F+O is switched on; while it is off every row is set aside, so that none is lost."""

@@ -39,9 +39,9 @@ Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 class Orchestrate:
     """A lane of the role `orchestrate`: the orders of one partition."""
 
-    name: Final = "orchestrate"
-    inputs: Final = ("order-created", "order-command", "provider-event", "provider-result")
-    ledger: Final = "order-ledger"
+    name = "orchestrate"
+    inputs: tuple[str, ...] = ("order-created", "order-command", "provider-event", "provider-result")
+    ledger = "order-ledger"
 
     def __init__(self, codec: Codec, published: Published, orders: SalesOrders) -> None:
         self._codec, self._published, self._orders = codec, published, orders

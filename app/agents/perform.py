@@ -16,11 +16,11 @@ THROUGH: Final = "http"
 
 
 class Perform:
-    """A lane of the role `perform`. Its ledger holds nothing but its position: what a request asks is in the request."""
+    """A lane of the role `perform`. Its ledger holds nothing but its position: all that is needed is in the request."""
 
-    name: Final = "perform"
-    inputs: Final = ("fulfillment-requested", "billing-requested", "channel-update-requested")
-    ledger: Final = "perform-ledger"
+    name = "perform"
+    inputs: tuple[str, ...] = ("fulfillment-requested", "billing-requested", "channel-update-requested")
+    ledger = "perform-ledger"
 
     def __init__(self, codec: Codec, providers: Providers, observer: CallObserver) -> None:
         self._codec, self._providers, self._observer = codec, providers, observer

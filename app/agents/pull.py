@@ -1,6 +1,6 @@
-"""Pulls orders from the shops: each page's orders and the cursor after them are written in one transaction, so that none is lost.
+"""Pulls orders from the shops: a page's orders and the cursor after them are one transaction, so that none is lost.
 
-The role's input is its own ledger, of one partition: whoever is given it is the one that pulls. Records of it are not looked at.
+The role's input is its own ledger, of one partition: whoever is given it is the one that pulls.
 """
 
 import time
@@ -22,9 +22,9 @@ PAGES_MAX: Final = 4
 class Pull:
     """The one lane of the role `pull`. `sources` are by name, e.g. `bigcommerce/<store>`: the key of the cursor."""
 
-    name: Final = "pull"
-    inputs: Final = ("pull-ledger",)
-    ledger: Final = "pull-ledger"
+    name = "pull"
+    inputs: tuple[str, ...] = ("pull-ledger",)
+    ledger = "pull-ledger"
 
     def __init__(self, codec: Codec, sources: Mapping[str, Source], partitions: int, dead_letters: int) -> None:
         """`partitions` of order-created, `dead_letters` of dead-letter: this lane writes to all of them."""
@@ -74,7 +74,7 @@ class Pull:
         return encoded(self._codec, event)._replace(partition=partition_of(key, self._partitions))
 
     def _refused(self, name: str, refused: RefusedOrder) -> Output:
-        """An order that cannot be expressed here. It has no topic to be replayed to: once mended in the shop it is pulled again."""
+        """An order that cannot be expressed here. It is pulled again once it is mended in the shop."""
         key = f"pull/{name}/{refused.source_ref}".encode()
         marks = {
             "code": "unmappable",

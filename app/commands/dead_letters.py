@@ -48,7 +48,7 @@ def show(letter: Annotated[str, typer.Argument(help="Id as listed.", metavar="ID
 
 @commands.command()
 def replay(ids: Ids) -> None:
-    """Write them back to their topics and mark them as dealt with, in one transaction. Ids are kept: doing it twice changes nothing."""
+    """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same."""
     records = _chosen(ids)
     _write([original(record) for record in records] + [tombstone(record) for record in records])
     output.people.print(f"{len(records)} replayed")

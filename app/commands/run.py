@@ -13,6 +13,7 @@ import typer
 
 from app.commands import output
 from app.demo import session
+from app.demo.evidence import DEAD_LETTER, Case
 from app.demo.report import Report, as_json, as_table
 from app.errors import SettingError
 from app.runtime import simulators as simulator_host
@@ -68,6 +69,8 @@ def run_demo(
             raise SettingError(f"--scenario {number}: choose of {', '.join(map(str, SCENARIOS))}")
     if orders is not None and 1 not in wanted:
         raise SettingError("--orders gives orders of the shop: they run in scenario 1, which --scenario leaves out")
+    if json is not None and (json.is_dir() or not json.parent.is_dir()):
+        raise SettingError(f"--json {json}: cannot be written; name a file in a folder that exists")
     with TemporaryDirectory(prefix="waybill-demo-") as folder:
         report = _until_stopped(session.run(wanted, count, orders, Path(folder), output.people))
     _tell(report, json)
@@ -78,9 +81,7 @@ def _tell(report: Report, file: Path | None) -> None:
     output.people.print(as_table(report))
     for scenario in report.scenarios:
         for case in scenario.wrong[:10]:
-            output.people.print(
-                f"  {case.order.order_id} is {case.end()}, expected {case.order.expected}", markup=False
-            )
+            output.people.print(_wrong(case), markup=False, highlight=False)
     for seen in report.doubled[:10]:
         output.people.print(f"  twice: {seen.topic} {seen.event_id} ({seen.order_id})", markup=False)
     if file is not None:
@@ -91,6 +92,13 @@ def _tell(report: Report, file: Path | None) -> None:
     output.people.print(
         "Every order ended as its scenario says." if report.truth else "Not everything held: see above."
     )
+
+
+def _wrong(case: Case) -> str:
+    ended = " / ".join(case.end() or ("nowhere",))
+    expected = " / ".join(case.order.expected or ("completed or refused",))
+    letters = [f"; dead-letter: {seen.body['code']}: {seen.body['detail']}" for seen in case.on(DEAD_LETTER)]
+    return f"  {case.order.order_id} is {ended}, expected {expected}" + "".join(letters[:1])
 
 
 def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result:

@@ -7,6 +7,7 @@ from typing import Any
 from app.demo.orders import COMPLETED, REFUSED, DemoOrder
 
 Body = Mapping[str, Any]
+DEAD_LETTER = "dead-letter"
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,28 @@ class Case:
         return [deed for deed in self.deeds if deed.provider == provider and deed.kind == kind]
 
     def statuses(self) -> list[Body]:
-        """The order's status records, oldest first."""
-        return sorted((seen.body for seen in self.on("order-status")), key=lambda body: int(body["version"]))
+        """The bodies of the order's status records, oldest first: an order's records lie in one partition."""
+        return [seen.body for seen in self._in_order("order-status")]
+
+    def events(self) -> list[str]:
+        """The names of the events that changed the order, oldest first."""
+        return [body["event"] for body in self.statuses()]
+
+    def reports(self) -> list[str]:
+        """The names of what providers reported of the whole order, oldest first."""
+        return [seen.body["event"] for seen in self._in_order("provider-event") if not seen.body["lines"]]
+
+    def _in_order(self, topic: str) -> list[Seen]:
+        return sorted(self.on(topic), key=lambda seen: seen.offset)
 
     def end(self) -> tuple[str, str] | None:
         """The last (state, reason) that was published."""
-        last = max(self.on("order-status"), key=lambda seen: (seen.body["version"], seen.offset), default=None)
-        return None if last is None else (last.body["state"], last.body["reason"])
+        last = next(reversed(self.statuses()), None)
+        return None if last is None else (last["state"], last["reason"])
 
     def ended(self) -> bool:
         if self.order.expected is None:
-            return self.end() in {COMPLETED, REFUSED}
+            return self.end() in {COMPLETED, REFUSED} or self.set_aside
         return self.end() == self.order.expected
 
     @property
@@ -68,6 +80,12 @@ class Case:
         if self.order.expected is None:
             return bool(self.on("order-rejected"))
         return self.order.expected == REFUSED
+
+    @property
+    def set_aside(self) -> bool:
+        """An order from outside that could not be read: it never became one, and lies in dead-letter with its
+        reason."""
+        return self.order.expected is None and bool(self.on(DEAD_LETTER)) and not self.on("order-created")
 
 
 def seconds(case: Case) -> float | None:

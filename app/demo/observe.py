@@ -13,12 +13,16 @@ import fastavro
 import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from app.demo.evidence import Case, Deed, Seen
+from app.demo.evidence import DEAD_LETTER, Case, Deed, Seen
 from app.demo.orders import DemoOrder
 from app.resources import schema_files, schema_lock
 
 JOURNAL_PAGE: Final = 5_000
 FETCH_MAX_BYTES: Final = 8 << 20
+AVRO_MAGIC: Final = b"\x00"
+DEAD_MARK: Final = "waybill-dead-"
+UNREADABLE: Final = (ValueError, LookupError, TypeError, EOFError, OverflowError, struct.error)
+"""What reading a value of another writer may end in."""
 
 
 def schemas_by_id() -> dict[int, Any]:
@@ -38,32 +42,49 @@ class Reader:
     def __init__(self, schemas: Mapping[int, Any]) -> None:
         self._schemas = schemas
 
-    def seen(self, record: ConsumerRecord) -> Seen | None:
-        """None for tombstones."""
-        if record.value is None:
-            return None
-        headers = {name: value.decode() for name, value in record.headers}
+    def seen(self, record: ConsumerRecord, order_id: str) -> Seen:
+        headers = {name: value.decode(errors="replace") for name, value in record.headers}
         return Seen(
             record.topic,
             record.partition,
             record.offset,
-            (record.key or b"").decode(),
+            order_id,
             headers.get("ce_id", f"{record.topic}/{record.partition}/{record.offset}"),
             headers.get("ce_type", ""),
             headers.get("ce_source", ""),
             headers.get("ce_causationid", ""),
             record.timestamp,
-            self._body(record.value),
+            _why(headers) if record.topic == DEAD_LETTER else self._body(record.value),
         )
 
     def _body(self, value: bytes) -> Mapping[str, Any]:
-        if value[:1] != b"\x00":
-            body: Mapping[str, Any] = json.loads(value)
-            return body
+        """Empty for a value that is neither Avro of a published schema nor a JSON object: somebody else's, not a
+        reason to stop."""
+        try:
+            body = json.loads(value) if value[:1] != AVRO_MAGIC else self._avro(value)
+        except UNREADABLE:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    def _avro(self, value: bytes) -> Any:
         (schema_id,) = struct.unpack(">I", value[1:5])
-        schema = self._schemas[schema_id]
-        decoded: Mapping[str, Any] = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)  # type: ignore[assignment, arg-type]
-        return decoded
+        return fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
+
+
+def order_of(record: ConsumerRecord) -> str:
+    """The order that a record is about: its key, or for a dead letter what the original's key was."""
+    key = (record.key or b"").decode(errors="replace")
+    if record.topic != DEAD_LETTER:
+        return key
+    match key.split("/", 3):
+        case ["pull", "bigcommerce", shop, source_ref]:
+            return f"bc-{shop}-{source_ref}"
+    marks: Mapping[str, bytes] = dict(record.headers)
+    return marks.get(f"{DEAD_MARK}key", b"").decode(errors="replace")
+
+
+def _why(headers: Mapping[str, str]) -> Mapping[str, Any]:
+    return {name: headers.get(f"{DEAD_MARK}{name}", "") for name in ("code", "detail", "topic", "role")}
 
 
 class Observer:
@@ -78,22 +99,20 @@ class Observer:
         )
         self._topics, self._reader = sorted(topics), reader
         self.cases: dict[str, Case] = {}
-        self.others = 0
         self._journal: dict[str, int] = {}
 
     async def open(self) -> None:
         await self._consumer.start()
-        partitions: list[TopicPartition] = []
-        for topic in self._topics:
-            numbers = self._consumer.partitions_for_topic(topic) or await self._partitions(topic)
-            partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
+        # The consumer's own answer speaks only of topics that it follows already.
+        cluster = await self._consumer._client.fetch_all_metadata()
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            for number in sorted(cluster.partitions_for_topic(topic) or ())
+        ]
         self._consumer.assign(partitions)
         for partition, end in (await self._consumer.end_offsets(partitions)).items():
             self._consumer.seek(partition, end)
-
-    async def _partitions(self, topic: str) -> set[int]:
-        await self._consumer._client.force_metadata_update()
-        return set(self._consumer.partitions_for_topic(topic) or ())
 
     async def close(self) -> None:
         await self._consumer.stop()
@@ -105,22 +124,19 @@ class Observer:
         """Takes in what has come, waiting up to `wait_ms` when nothing has."""
         for records in (await self._consumer.getmany(timeout_ms=wait_ms)).values():
             for record in records:
-                seen = self._reader.seen(record)
-                if seen is not None:
-                    self._keep(seen)
+                self.take(record)
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Keeps a record of one of the expected orders; tombstones and what belongs to others are passed over."""
+        case = self.cases.get(order_of(record))
+        if case is not None and record.value is not None:
+            case.records.append(self._reader.seen(record, case.order.order_id))
 
     async def settle(self) -> None:
         """Reads on until the ends of all partitions as they are now."""
         ends = await self._consumer.end_offsets(self._consumer.assignment())
         while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
             await self.look(200)
-
-    def _keep(self, seen: Seen) -> None:
-        case = self.cases.get(seen.order_id)
-        if case is None:
-            self.others += 1
-        else:
-            case.records.append(seen)
 
     async def read_journal(self, client: httpx.AsyncClient, provider: str) -> None:
         """Takes in the simulator's journal from where the last call stopped."""

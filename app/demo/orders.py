@@ -1,4 +1,5 @@
-"""Orders for the demo, the same for the same seed: wire shapes of BigCommerce V2 and of F+O, some that validation must refuse.
+"""Orders for the demo, the same for the same seed: wire shapes of BigCommerce V2 and of F+O, some that validation
+must refuse.
 
 Each refused order has one fault that a retailer meets. Nothing here is imported by the agents.
 """
@@ -26,7 +27,8 @@ Wire = dict[str, Any]
 
 @dataclass(frozen=True)
 class DemoOrder:
-    """One order to seed, and how it must end: (state, reason), or None for orders from outside, which may complete or be refused."""
+    """One order to seed, and how it must end: (state, reason), or None for orders from outside, which may complete or
+    be refused."""
 
     order_id: str
     source_ref: str

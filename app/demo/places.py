@@ -1,4 +1,5 @@
-"""Names, places and products that the demo's orders are made of: unicode on purpose, people and companies invented by pattern."""
+"""Names, places and products that the demo's orders are made of: unicode on purpose, people and companies invented by
+pattern."""
 
 from decimal import Decimal
 from typing import NamedTuple

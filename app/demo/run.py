@@ -45,13 +45,14 @@ class Plan:
 
 
 async def run(plan: Plan, console: Console) -> Report:
-    """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report instead."""
+    """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report
+    instead."""
     port = free_port()
     simulators = f"http://127.0.0.1:{port}"
     told = simulated({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}, port, store(plan.stamp))
     observer = Observer(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
-    await observer.open()
     try:
+        await observer.open()
         async with Supervisor(plan.folder, told) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
             for line in start_all(supervisor, told):
                 console.print(line, markup=False, highlight=False)

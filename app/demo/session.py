@@ -23,12 +23,12 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 async def run(scenarios: Sequence[int], count: int, file: Path | None, folder: Path, console: Console) -> Report:
     """One demo from nothing to its verdict. `folder` takes the logs of its processes."""
+    stamp = run_stamp(time.time())
+    orders = choose(scenarios, count, file, stamp)
     with chosen_broker(os.environ, console) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         topics = load(settings.partitions)
         await apply(bootstrap_servers, topics)
-        stamp = run_stamp(time.time())
-        orders = choose(scenarios, count, file, stamp)
         observed = [topic.name for topic in topics if not topic.name.endswith(LEDGER)]
         plan = demo.Plan(bootstrap_servers, stamp, orders, folder, observed, schemas_by_id())
         console.print(f"{len(orders)} orders through Kafka on {bootstrap_servers}")

@@ -1,14 +1,23 @@
-"""S1 and S2, shown on the definitions: without the provider, or without a map, the flow is refused by name; with both it is accepted."""
+"""S1 and S2, shown on the definitions: without the provider, or without a map, the flows that need it are refused by
+name."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 CHECK_TIMEOUT_S: Final = 60
-FLOW: Final = "bigcommerce-fno-fno"
+PROVIDER: Final = "fno"
 PROVIDER_SETTINGS: Final = "WAYBILL_FNO_"
 MAPS_SETTING: Final = "WAYBILL_DUALWRITE_MAPS"
+
+
+class Answer(NamedTuple):
+    """What `flows check --active` said: its exit code, and the problem sentences by flow file."""
+
+    code: int
+    problems: Mapping[str, list[str]]
 
 
 async def show_definitions(environment: Mapping[str, str]) -> dict[str, bool]:
@@ -20,22 +29,40 @@ async def show_definitions(environment: Mapping[str, str]) -> dict[str, bool]:
         _flows_check(without_provider),
         *(_flows_check({**environment, MAPS_SETTING: ",".join(m for m in maps if m != gone)}) for gone in maps),
     )
+    published = accepted.code == 0 and not accepted.problems
     return {
-        "S1": accepted[0] == 0 and _refused(no_provider, "fno"),
-        "S2": accepted[0] == 0 and all(_refused(answer, gone) for answer, gone in zip(no_map, maps, strict=True)),
+        "S1": published and refused(no_provider, PROVIDER),
+        "S2": published and all(refused(answer, gone) for answer, gone in zip(no_map, maps, strict=True)),
     }
 
 
-def _refused(answer: tuple[int, str], named: str) -> bool:
-    code, said = answer
-    return code != 0 and any("flows/" in line and named in line for line in said.splitlines())
+def refused(answer: Answer, named: str) -> bool:
+    """At least one flow is refused, and a sentence about it (not the name of its file) says what is missing."""
+    said = [any(f"{named!r}" in sentence for sentence in sentences) for sentences in answer.problems.values()]
+    return answer.code == 1 and bool(said) and all(said)
 
 
-async def _flows_check(environment: Mapping[str, str]) -> tuple[int, str]:
+async def _flows_check(environment: Mapping[str, str]) -> Answer:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", "flows", "check", "--active",
+        sys.executable, "-m", "app", "flows", "check", "--active", "--json",
         env=dict(environment), stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    said, _ = await asyncio.wait_for(process.communicate(), CHECK_TIMEOUT_S)
-    return process.returncode or 0, said.decode(errors="replace")
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), CHECK_TIMEOUT_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Answer(-1, {})
+    return answered(process.returncode or 0, said)
+
+
+def answered(code: int, said: bytes) -> Answer:
+    """An answer that is not the documented JSON counts as one that names nothing."""
+    problems: dict[str, list[str]] = {}
+    try:
+        for found in json.loads(said):
+            problems.setdefault(found["file"], []).append(found["problem"])
+    except (ValueError, TypeError, LookupError):
+        return Answer(code or -1, {})
+    return Answer(code, problems)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import chain, count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,29 +21,45 @@ def store(stamp: str) -> str:
 
 
 def choose(scenarios: Sequence[int], each: int, file: Path | None, stamp: str) -> list[DemoOrder]:
-    """`each` orders of every scenario; scenario 1 takes the file's orders where one is given. `stamp` is part of all ids."""
-    chosen: list[Iterator[DemoOrder]] = []
+    """`each` orders of every scenario; scenario 1 takes the file's orders where one is given.
+
+    `stamp` is part of all ids. Raises SettingError for a file that cannot be used.
+    """
+    chosen: list[DemoOrder] = []
     if 1 in scenarios:
-        chosen.append(from_file(file, stamp) if file else bigcommerce_orders(store(stamp), each, SEED))
+        chosen += from_file(file, stamp) if file else bigcommerce_orders(store(stamp), each, SEED)
     if 4 in scenarios:
-        chosen.append(fno_orders(COMPANY, stamp, each, SEED + 4))
-    return list(islice(chain(*chosen), ORDERS_MAX))
+        chosen += fno_orders(COMPANY, stamp, each, SEED + 4)
+    return chosen
 
 
-def from_file(file: Path, stamp: str) -> Iterator[DemoOrder]:
+def from_file(file: Path, stamp: str) -> list[DemoOrder]:
     """Raises SettingError that names file, line and what is wrong."""
-    seen: set[int] = set()
+    orders: dict[int, DemoOrder] = {}
+    for number, line in _lines(file):
+        wire = _order(file, number, line)
+        if wire["id"] in orders:
+            raise SettingError(f"{file}:{number}: order id {wire['id']} is there twice; each order needs its own")
+        if len(orders) == ORDERS_MAX:
+            raise SettingError(f"{file}:{number}: more than {ORDERS_MAX} orders; split the file")
+        orders[wire["id"]] = DemoOrder(f"bc-{store(stamp)}-{wire['id']}", str(wire["id"]), 1, None, wire)
+    if not orders:
+        raise SettingError(f"{file}: has no orders; --orders takes a file of one JSON order a line")
+    return list(orders.values())
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Numbered from 1, without the empty ones. No more than one line is held at a time."""
     try:
-        with file.open("rb") as lines:
-            for number, line in zip(count(1), lines, strict=False):
+        with file.open("rb") as source:
+            for number in count(1):
+                line = source.readline(LINE_BYTES_MAX + 1)
+                if len(line) > LINE_BYTES_MAX:
+                    raise SettingError(f"{file}:{number}: the line has more than {LINE_BYTES_MAX} bytes")
+                if not line:
+                    return
                 if line.strip():
-                    wire = _order(file, number, line)
-                    if wire["id"] in seen:
-                        raise SettingError(
-                            f"{file}:{number}: order id {wire['id']} is there twice; each order needs its own"
-                        )
-                    seen.add(wire["id"])
-                    yield DemoOrder(f"bc-{store(stamp)}-{wire['id']}", str(wire["id"]), 1, None, wire)
+                    yield number, line
     except OSError as problem:
         raise SettingError(
             f"{file}: cannot be read ({problem.strerror}); --orders takes a file of one JSON order a line"
@@ -51,16 +67,15 @@ def from_file(file: Path, stamp: str) -> Iterator[DemoOrder]:
 
 
 def _order(file: Path, number: int, line: bytes) -> dict[str, Any]:
-    if len(line) > LINE_BYTES_MAX:
-        raise SettingError(f"{file}:{number}: the line has {len(line)} bytes, at most {LINE_BYTES_MAX} are taken")
     try:
         wire = json.loads(line)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise SettingError(
             f"{file}:{number}: not JSON ({problem}); one BigCommerce V2 order a line is expected"
         ) from problem
-    if not isinstance(wire, dict) or not isinstance(wire.get("id"), int) or not isinstance(wire.get("products"), list):
+    if not isinstance(wire, dict) or type(wire.get("id")) is not int or not isinstance(wire.get("products"), list):
         raise SettingError(
             f"{file}:{number}: not an expanded BigCommerce V2 order; it needs an integer `id` and a list `products`"
         )
-    return wire
+    # A shop shows both; a file that names one of them means it.
+    return {"default_currency_code": wire.get("currency_code", "USD"), **wire}

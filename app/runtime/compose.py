@@ -30,7 +30,7 @@ _journal = logging.getLogger(__name__)
 ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kind:
     """A role as such; `for_lane` makes the instance of a lane."""
 

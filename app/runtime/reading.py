@@ -31,7 +31,8 @@ async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
     except (KafkaConnectionError, TimeoutError) as problem:
         await reader.stop()
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, or set KAFKA_BOOTSTRAP_SERVERS"
+            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, "
+            "or set KAFKA_BOOTSTRAP_SERVERS"
         ) from problem
     try:
         yield reader
@@ -43,10 +44,9 @@ async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """All partitions of a topic. Raises BrokerError when the topic does not exist."""
-    numbers = reader.partitions_for_topic(topic)
-    if numbers is None:
-        await reader.topics()
-        numbers = reader.partitions_for_topic(topic)
+    # The consumer's own answer speaks only of topics that it follows already.
+    cluster = await reader._client.fetch_all_metadata()
+    numbers = cluster.partitions_for_topic(topic)
     if not numbers:
         raise BrokerError(f"topic {topic} does not exist; create the topics with `waybill topics apply`")
     return [TopicPartition(topic, number) for number in sorted(numbers)]

@@ -1,7 +1,7 @@
 """Keeps processes running: starts each role, starts it again when it ends, ends all of them at the end.
 
-A worker that is fenced or loses the broker ends itself on purpose (exit 70) and goes on from its last transaction when it is started
-again: this is who starts it. In production the platform's own supervisor does the same.
+A worker that is fenced or loses the broker ends itself on purpose (exit 70) and goes on from its last transaction
+when it is started again: this is who starts it. In production the platform's own supervisor does the same.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ LOG_TAIL_BYTES: Final = 4_096
 
 @dataclass
 class Process:
-    """One supervised process. `ends` counts how often it ended without being asked to, `stumbles` how often in a row soon
-    after its start and not by a signal: that is no crash but a process that cannot run."""
+    """One supervised process. `ends` counts how often it ended without being asked to, `stumbles` how often in a row
+    soon after its start and not by a signal: that is no crash but a process that cannot run."""
 
     name: str
     command: Sequence[str]

@@ -68,7 +68,7 @@ def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, st
 
 @contextlib.contextmanager
 def chosen_broker(environ: Mapping[str, str], console: Console) -> Iterator[str]:
-    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one that ends with the caller."""
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one of the caller's own."""
     if given := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
         yield given
         return

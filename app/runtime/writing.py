@@ -1,4 +1,4 @@
-"""Writes records for commands: one producer, every delivery awaited, all in one transaction where they belong together."""
+"""Writes records for commands: one producer, one transaction, every delivery awaited."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,8 @@ async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     except (KafkaConnectionError, TimeoutError) as problem:
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, or set KAFKA_BOOTSTRAP_SERVERS"
+            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, "
+            "or set KAFKA_BOOTSTRAP_SERVERS"
         ) from problem
     except KafkaError as problem:
         raise BrokerError(

@@ -1,0 +1,1 @@
+"""The judge of the demo: its checks, its orders, its report."""
