@@ -66,11 +66,13 @@ STATUS_IDS: Final = (2, 10)
 
 @dataclass(frozen=True)
 class Found:
-    """One record, as any consumer sees it. `body` is None for a tombstone and where the bytes are somebody else's."""
+    """One record, as any consumer sees it; `at_ms` is its time stamp. `body` is None for a tombstone, and where the
+    bytes are somebody else's."""
 
     topic: str
     partition: int
     offset: int
+    at_ms: int
     key: str
     headers: Mapping[str, str]
     body: Mapping[str, Any] | None
@@ -82,6 +84,11 @@ class Found:
     @property
     def type(self) -> str:
         return self.headers.get("ce_type", "")
+
+    @property
+    def order_id(self) -> str:
+        """The key; producers that set none say it in the value alone."""
+        return self.key or str((self.body or {}).get("order_id", ""))
 
     @property
     def forwarded(self) -> bool:
@@ -148,7 +155,8 @@ class Reader:
         topic, value = message.topic(), message.value()
         headers = {name: (mark or b"").decode(errors="replace") for name, mark in message.headers() or ()}
         body = None if value is None or topic == "dead-letter" else self._body(value)
-        return Found(topic, message.partition(), message.offset(), (message.key() or b"").decode(), headers, body)
+        key, (_, at_ms) = (message.key() or b"").decode(), message.timestamp()
+        return Found(topic, message.partition(), message.offset(), at_ms, key, headers, body)
 
     def _body(self, value: bytes) -> Mapping[str, Any]:
         """JSON, or Avro behind a zero byte and the id of its schema."""
@@ -184,6 +192,13 @@ def journal(simulators: str) -> list[Effect]:
             return effects
 
 
+def keep(folder: Path, found: Iterable[Found], effects: Iterable[Effect]) -> None:
+    """Everything that was seen as two files, to look into what went wrong after the broker is gone."""
+    for name, seen in (("records", map(vars, found)), ("effects", effects)):
+        with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as lines:
+            lines.writelines(json.dumps(each, default=str, ensure_ascii=False) + "\n" for each in seen)
+
+
 # ---- judging ---------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +229,7 @@ def problems(found: Sequence[Found], effects: Sequence[Effect], orders: Mapping[
     """Whatever breaks the promise. `orders`: what each order must have gone through; refused ones may stop before."""
     by_order: dict[str, list[Found]] = defaultdict(list)
     for record in found:
-        by_order[record.key].append(record)
+        by_order[record.order_id].append(record)
     done: dict[str, list[Effect]] = defaultdict(list)
     for effect in effects:
         done[effect["order"]].append(effect)
@@ -232,7 +247,6 @@ def _order(records: list[Found], effects: list[Effect], expected: Course) -> Ite
     main = _without_what_comes_beside(statuses) if expected is SENT else statuses
     if tuple(main) != expected:
         yield f"went through {_told(statuses)}"
-        return
     yield from _own_topics(records, expected)
     yield from _effects(records, effects, expected)
 

@@ -196,7 +196,10 @@ class Storm:
         said = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
         said += [] if len(born) == self._orders else [f"{len(born)} orders came into being, not {self._orders}"]
         said += [f"{SECOND} ended with {end}" for end in second.ends if end not in (-signal.SIGKILL, LANE_LOST)]
-        return said + outside.problems(self._reader.to_end(), effects, born)
+        said += outside.problems(self._reader.to_end(), effects, born)
+        if said:
+            outside.keep(self._folder, self._reader.found, effects)
+        return said
 
 
 def storm(orders: int, seconds: float, seed: int, folder: Path) -> Verdict:

@@ -1,0 +1,157 @@
+"""All of Waybill runs (`waybill up`), and only the outside is looked at: what an independent reader finds of each order."""
+
+import copy
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from app.demo.orders import bigcommerce_orders, fno_orders
+from app.runtime import broker
+from app.runtime.jars import find_kafka
+from app.runtime.jvm import find_java
+from confluent_kafka import Producer
+
+from tests.kafka import outside
+from tests.kafka.processes import Waybill, wait_for, waybill
+
+pytestmark = pytest.mark.kafka
+EACH = 20
+"""Orders of the shop and as many of F+O; one in twenty has a fault."""
+EXAMPLE = json.loads((outside.SCHEMAS / "examples" / "order-created.json").read_text(encoding="utf-8"))
+TOPIC = "order-created"
+START_LIMIT_S = 60.0
+END_LIMIT_S = 80.0
+QUIET_S = 2.0
+INTERRUPTED = 130
+
+
+def orders_of(producer: str, count: int) -> list[dict[str, Any]]:
+    """Orders as another system would write them: one line of JSON each, the published example under other ids."""
+    found = []
+    for number in range(count):
+        order = copy.deepcopy(EXAMPLE)
+        order["order_id"] = f"{producer}-{number}"
+        found.append(order)
+    return found
+
+
+KEYED, KEYLESS, TYPED = orders_of("keyed", 12), orders_of("keyless", 6), orders_of("typed", 2)
+
+
+@dataclass(frozen=True)
+class World:
+    """What was found outside in the end. `orders` are all that were given, with what they must go through."""
+
+    found: list[outside.Found]
+    effects: list[outside.Effect]
+    orders: Mapping[str, outside.Course]
+
+    def of(self, producer: str) -> dict[str, outside.Course]:
+        return {order: course for order, course in self.orders.items() if order.startswith(producer)}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("outside")
+    with broker.temporary() as info:
+        environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers,
+            "WAYBILL_HOME": str(folder),
+        }
+        with waybill(folder / "up.log", environment, "up") as up:
+            wait_for("everything runs", lambda: up.complete and answers(up), START_LIMIT_S)
+            seed(up.simulators())
+            produce(info.bootstrap_servers)
+            type_in(info.bootstrap_servers)
+            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+                yield look(reader, up)
+            assert up.stop() == INTERRUPTED
+
+
+def answers(up: Waybill) -> bool:
+    try:
+        return bool(up.simulators()) and outside.journal(up.simulators()) == []
+    except OSError:
+        return False
+
+
+def seed(simulators: str) -> None:
+    """Orders that come into being at the shop and at F+O."""
+    shop = [order.wire for order in bigcommerce_orders("demo", EACH, seed=7)]
+    erp = [order.wire for order in fno_orders("usmf", "OUT", EACH, seed=8)]
+    for path, wires in (("bigcommerce/orders?touch=1", shop), ("fno/orders", erp)):
+        body, headers = json.dumps(wires).encode(), {"content-type": "application/json"}
+        request = urllib.request.Request(f"{simulators}/_sim/{path}", body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status < 300
+
+
+def produce(servers: str) -> None:
+    """With librdkafka and its own partitioner, which is not Kafka's: most orders land in another order's lane."""
+    producer = Producer({"bootstrap.servers": servers})
+    for order in KEYED:
+        producer.produce(TOPIC, json.dumps(order).encode(), key=order["order_id"].encode())
+    for order in KEYLESS:
+        producer.produce(TOPIC, json.dumps(order).encode())
+    assert producer.flush(30) == 0
+
+
+def type_in(servers: str) -> None:
+    """With Kafka's console producer, without a key."""
+    command = [str(find_java()), "-Xmx256m", "org.apache.kafka.tools.ConsoleProducer"]
+    command += ["--bootstrap-server", servers, "--topic", TOPIC]
+    environment = {**os.environ, "CLASSPATH": find_kafka(print).classpath}
+    lines = "".join(json.dumps(order) + "\n" for order in TYPED)
+    subprocess.run(command, env=environment, input=lines, text=True, check=True, capture_output=True, timeout=60)
+
+
+def look(reader: outside.Reader, up: Waybill) -> World:
+    """When every order has ended and nothing has moved for a while."""
+    others = (*KEYED, *KEYLESS, *TYPED)
+    ends: dict[str, tuple[str, str]] = {}
+    deadline = time.monotonic() + END_LIMIT_S
+    moved = time.monotonic()
+    while time.monotonic() < deadline and (len(ends) < 2 * EACH + len(others) or time.monotonic() < moved + QUIET_S):
+        if new := reader.more():
+            ends |= outside.ended(new)
+            moved = time.monotonic()
+    effects = outside.journal(up.simulators())
+    orders = outside.born(effects) | {order["order_id"]: outside.SENT for order in others}
+    return World(reader.to_end(), effects, orders)
+
+
+def test_every_order_has_the_events_of_its_scenario_once_in_order_with_the_exact_words(world: World) -> None:
+    orders = world.of("bc-") | world.of("fno-")
+    assert len(orders) == 2 * EACH
+    assert outside.problems(world.found, world.effects, orders) == []
+    ends = outside.ended(world.found)
+    assert sum(ends[order] == outside.REFUSED for order in orders) == 2
+
+
+@pytest.mark.parametrize(("producer", "orders"), [("keyed", KEYED), ("keyless", KEYLESS), ("typed", TYPED)])
+def test_orders_of_other_producers_complete_once(world: World, producer: str, orders: list[dict[str, Any]]) -> None:
+    mine = world.of(f"{producer}-")
+    assert len(mine) == len(orders)
+    assert outside.problems(world.found, world.effects, mine) == []
+    assert all(outside.ended(world.found)[order] == outside.COMPLETED for order in mine)
+
+
+def test_records_in_another_lane_were_passed_on_once(world: World) -> None:
+    """Else the test above would show nothing about partitioners."""
+    created = [record for record in world.found if record.topic == TOPIC]
+    passed_on = [record.key for record in created if record.forwarded]
+    assert len(passed_on) == len(set(passed_on))
+    assert {order.partition("-")[0] for order in passed_on} >= {"keyed", "keyless"}
+
+
+def test_no_shop_was_told_about_orders_that_are_not_its_own(world: World) -> None:
+    asked = {record.key for record in world.found if record.topic == "channel-update-requested"}
+    assert {order.partition("-")[0] for order in asked} == {"bc"}
