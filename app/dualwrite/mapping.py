@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from app.domain.order import Address, Effect, Line, Order, OrderState
 from app.dualwrite.change import (
     FNO_PREFIX,
@@ -107,7 +109,11 @@ class SalesOrders:
             attempt=effect.attempt if effect else 0,
         )
         row = None if before is None else self._row_of(before)
-        return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)
+        asked = self._row_of(after)
+        if effect is not None and asked.IsSalesProcessingStopped != "No":
+            # A held order that is sent again leaves its hold with the answer; F+O must begin with the request.
+            asked = replace(asked, IsSalesProcessingStopped="No")
+        return SalesOrderChange("c" if row is None else "u", at_ms, row, asked, source)
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
         return self.to_row(state.order, state.reference(FNO) or "")

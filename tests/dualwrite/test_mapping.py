@@ -126,6 +126,15 @@ def test_status_and_hold_are_told_to_fno(state: str, reason: str, status: str, s
     assert (row.SalesOrderProcessingStatus, row.IsSalesProcessingStopped) == (status, stopped)
 
 
+def test_what_an_effect_asks_for_is_never_stopped_even_while_the_order_is_held() -> None:
+    held = OrderState(
+        replace(an_order(), state="On Hold", reason="Needs attention"), "bigcommerce-fno-fno", 1, version=4
+    )
+    effect = Effect("e2", "send", "fno", "Send order to fulfillment", 1, AT)
+    assert ORDERS.to_change(held, held, AT, effect=effect).row.IsSalesProcessingStopped == "No"
+    assert ORDERS.to_change(held, held, AT).row.IsSalesProcessingStopped == "Yes"
+
+
 def test_a_change_carries_versions_origin_and_effect() -> None:
     before = OrderState(an_order(company=None), "f", 1, version=3)
     after = OrderState(an_order(), "f", 1, version=4, references=(("fno", "SO-9"),))
