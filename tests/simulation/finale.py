@@ -1,0 +1,214 @@
+"""How a world ends: an operator mends what people have to mend, everything comes to rest, and all sides agree."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from app.commands.dead_letters import original, tombstone
+from app.domain import ledger
+from app.domain.order import OrderState
+from app.dualwrite.apply import writable
+from app.events.ids import derive
+from app.providers.fno.simulator.book import SalesOrder
+from app.runtime.role import DEAD_LETTER, FORWARDED, Record
+
+from tests.simulation.transaction import INPUTS, decoded, header, origin
+
+REST_S_MAX: Final = 200.0
+"""Virtual seconds after the last fault within which everything must have come to its end."""
+LOOK_S: Final = 1.0
+MEND_S: Final = 10.0
+TWO_HOURS_MS: Final = 7_200_000
+OUR_ROWS: Final = "dualwrite.iom.salesorders"
+PULLED: Final = b"pull/"
+JSON: Final = ("content-type", b"application/json")
+
+
+class Finale:
+    def __init__(self, world: Any) -> None:
+        self._world, self._expected = world, world.workload.expected
+        self._mended: dict[str, int] = {}
+        self._rounds, self._late = 0, False
+
+    async def run(self) -> None:
+        await self._rest()
+        # What waits for an order that never comes has an hour.
+        self._world.clock.skew_ms += TWO_HOURS_MS
+        self._late = True
+        await self._rest()
+        self._check_letters()
+        for order_id in self._expected.ends:
+            self._check_sides(order_id)
+
+    async def _rest(self) -> None:
+        deadline = self._world.loop.time() + REST_S_MAX
+        mend_at = self._world.loop.time() + MEND_S
+        while (open_ends := self._open_ends()) and self._world.loop.time() < deadline:
+            if self._world.loop.time() >= mend_at:
+                self._mend()
+                mend_at = self._world.loop.time() + MEND_S
+            await asyncio.sleep(LOOK_S)
+        assert not open_ends, f"not at rest {REST_S_MAX:g} s after the last fault: {'; '.join(open_ends[:8])}"
+
+    def _open_ends(self) -> list[str]:
+        return [*self._unread(), *self._unfinished(), *self._unmended(), *(self._unburied() if self._late else ())]
+
+    def _unread(self) -> Iterator[str]:
+        world = self._world
+        for role, topics in INPUTS.items():
+            for partition in range(world.partitions_of(role)):
+                marks = world.checker.position(role, partition)
+                for topic in topics:
+                    mark = marks.get(topic)
+                    waiting = world.cluster.read(topic, partition, mark.taken if mark else 0, 1)
+                    if (waiting and role != "pull") or (mark is not None and mark.unfinished):
+                        yield f"{role} has not finished {topic}/{partition}"
+        if world.providers.rows.travelling or len(world.providers.world.agenda):
+            yield "F+O is not done"
+
+    def _unfinished(self) -> Iterator[str]:
+        orders = self._orders()
+        for order_id, ends in self._expected.ends.items():
+            state = orders.get(order_id)
+            if state is None:
+                yield f"{order_id} does not exist"
+            elif (state.order.state, state.order.reason) not in ends:
+                yield f"{order_id} is {state.order.state} / {state.order.reason}, failed {state.failed}"
+            elif state.effects or (state.failed and state.order.state != "Canceled"):
+                yield f"{order_id} waits for {[effect.step for effect in state.effects] or state.failed}"
+
+    def _unburied(self) -> Iterator[str]:
+        letters = self._letters()
+        buried = {header(letter, FORWARDED) or name for name, letter in letters.items()}
+        for name, code in self._expected.bad.items():
+            if name not in buried:
+                yield f"{name} is no dead letter yet ({code})"
+
+    def _orders(self) -> dict[str, OrderState]:
+        states = self._world.cluster.ledger("order-ledger").items()
+        found = {key.decode(): ledger.decode(value) for key, value in states if not key.startswith(b"\0")}
+        return {key: state for key, state in found.items() if isinstance(state, OrderState)}
+
+    # ---- the operator ----
+
+    def _mend(self) -> None:
+        """Runs failed steps again, and replays what waited too long for its order."""
+        self._rounds += 1
+        orders = self._orders()
+        for order_id, state in sorted(orders.items()):
+            if state.failed and state.order.state != "Canceled" and not state.effects:
+                body = {"order_id": order_id, "command": "reprocess", "subject": state.failed[0], "actor": "ops"}
+                self._produce("order-command", order_id, body, derive(order_id, f"mend {self._rounds}"))
+        for letter in self._letters().values():
+            if (letter.key or b"").startswith(PULLED):
+                self._touch(letter)
+            elif self._mendable(letter, orders):
+                again, gone = original(letter), tombstone(letter)
+                lane = self._world.lane_of(again.key or b"")
+                first = header(letter, FORWARDED) or (letter.key or b"").decode()
+                record = self._world.cluster.produce(again.topic, lane, again.key, again.value, again.headers)
+                if first in self._expected.bad:
+                    self._expected.bad[origin(record)] = self._expected.bad.pop(first)
+                self._world.cluster.produce(DEAD_LETTER, letter.partition, gone.key, None)
+
+    def _touch(self, letter: Record) -> None:
+        """An order that could not be pulled is changed in the shop, so that it is pulled again."""
+        shop_id = int(header(letter, "waybill-dead-key"))
+        orders = self._world.providers.shop.orders
+        orders.update(orders.get(shop_id), {"staff_notes": f"touched {self._rounds}"})
+        self._world.cluster.produce(DEAD_LETTER, letter.partition, letter.key, None)
+
+    def _unmended(self) -> Iterator[str]:
+        orders = self._orders()
+        for name, letter in self._letters().items():
+            if self._mendable(letter, orders):
+                yield f"{name} waits to be replayed"
+
+    def _mendable(self, letter: Record, orders: Mapping[str, OrderState]) -> bool:
+        if (letter.key or b"").startswith(PULLED):
+            return True
+        known = header(letter, "waybill-dead-key") in orders
+        code, topic = header(letter, "waybill-dead-code"), header(letter, "waybill-dead-topic")
+        return (code == "unknown-order" and known) or (
+            topic == OUR_ROWS and code.startswith("sync-") and not _too_late(letter)
+        )
+
+    def _produce(self, topic: str, order_id: str, body: object, ce_id: str) -> None:
+        headers = (JSON, ("ce_id", ce_id.encode()))
+        key = order_id.encode()
+        self._world.cluster.produce(topic, self._world.lane_of(key), key, msgspec.json.encode(body), headers)
+
+    def _letters(self) -> dict[str, Record]:
+        letters: dict[str, Record] = {}
+        for record in self._world.cluster.read_all(DEAD_LETTER):
+            letters.pop((record.key or b"").decode(), None)
+            if record.value is not None or header(record, "waybill-dead-code"):
+                letters[(record.key or b"").decode()] = record
+        return letters
+
+    # ---- all sides agree ----
+
+    def _check_letters(self) -> None:
+        """Every bad record is a dead letter with its code, and nothing else is one."""
+        wanted_codes = dict(self._expected.bad)
+        for name, letter in self._letters().items():
+            code = header(letter, "waybill-dead-code")
+            first = header(letter, FORWARDED) or name
+            wanted = wanted_codes.pop(first, None)
+            assert wanted is not None or self._excused(letter, code), (
+                f"unexpected dead letter {name}: {code}: {_why(letter)}"
+            )
+            assert wanted in (None, code), f"{name} was to be set aside as {wanted}, not as {code}: {_why(letter)}"
+
+    def _excused(self, letter: Record, code: str) -> bool:
+        """What came too late: an order that is final, here or at F+O, refuses changes."""
+        if code == "no-transition":
+            return header(letter, "waybill-dead-topic") in ("order-command", "provider-event")
+        return _too_late(letter)
+
+    def _check_sides(self, order_id: str) -> None:
+        state = self._orders()[order_id]
+        if order_id in self._expected.erp:
+            found = self._world.providers.erp.book.find(*self._expected.erp[order_id])
+            assert found is not None, f"{order_id} is gone at F+O"
+            self._agree(state, found)
+            return
+        orders = self._world.providers.erp.book.with_reference(order_id)
+        refused = state.order.state == "Canceled"
+        assert len(orders) == (0 if refused else 1), f"{order_id} exists {len(orders)} times at F+O"
+        for order in orders:
+            assert order.status == "Invoiced", f"{order_id} is {order.status} at F+O"
+            self._agree(state, order)
+        if shop_id := self._expected.shop.get(order_id):
+            status = self._world.providers.shop.orders.get(int(shop_id)).fields["status_id"]
+            assert status == 10, f"{order_id} has status {status} in the shop"
+
+    def _agree(self, state: OrderState, order: SalesOrder) -> None:
+        """Both sides of dual-write have the same mapped fields and lines, unless F+O was told of a change too late."""
+        if any(header(letter, "waybill-dead-key") == order.key for letter in self._letters().values()):
+            return
+        ours = self._world.orders.to_row(state.order, order.number)
+        rows = [
+            decoded(r) for r in self._world.cluster.read_all("dualwrite.fno.salesorders") if r.key == order.key.encode()
+        ]
+        theirs = max((row.body for row in rows if row is not None), key=lambda body: body.source.version).row
+        skipped = {"SalesOrderProcessingStatus"}
+        for name in writable(ours):
+            if name not in skipped:
+                mine, other = getattr(ours, name), getattr(theirs, name)
+                same = mine == other or str(mine).casefold() == str(other).casefold()
+                assert same, f"{state.order.order_id}: {name} is {mine!r} here and {other!r} at F+O"
+        lines = sorted((line.ItemNumber, line.OrderedSalesQuantity, line.LineAmount) for line in ours.Lines)
+        others = sorted((line.ItemNumber, line.OrderedSalesQuantity, line.LineAmount) for line in theirs.Lines)
+        assert lines == others, f"{state.order.order_id}: lines {lines} here, {others} at F+O"
+
+
+def _too_late(letter: Record) -> bool:
+    """F+O refused a change of an order that is invoiced or canceled there."""
+    code, detail = header(letter, "waybill-dead-code"), header(letter, "waybill-dead-detail")
+    return code == "sync-declined" and "Error: Sales order" in detail
+
+
+def _why(letter: Record) -> str:
+    return f"{header(letter, 'waybill-dead-detail')} ({origin(letter)})"

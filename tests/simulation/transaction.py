@@ -1,0 +1,64 @@
+"""One transaction of a lane as the checks see it, and what they read out of records."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+from app.events import codec as codecs
+from app.events.codec import Codec
+from app.runtime.position import POSITION_KEY
+from app.runtime.role import DEAD_LETTER, FORWARDED, Record
+
+LEDGERS: Final = {
+    "orchestrate": "order-ledger", "mirror": "mirror-ledger", "perform": "perform-ledger",
+    "apply": "apply-ledger", "pull": "pull-ledger",
+}  # fmt: skip
+INPUTS: Final = {
+    "orchestrate": ("order-created", "order-command", "provider-event", "provider-result"),
+    "mirror": ("dualwrite.fno.salesorders",),
+    "perform": ("fulfillment-requested", "billing-requested", "channel-update-requested"),
+    "apply": ("dualwrite.iom.salesorders",),
+    "pull": ("pull-ledger",),
+}
+
+
+class Transaction:
+    """All that became visible at once. `finished` are the input records that it accounts for."""
+
+    def __init__(self, role: str, partition: int, records: Sequence[Record], finished: Sequence[Record]) -> None:
+        self.role, self.partition, self.finished = role, partition, finished
+        ledger = LEDGERS[role]
+        self.changes = {r.key or b"": r.value for r in records if r.topic == ledger and r.key != POSITION_KEY}
+        self.letters = {(r.key or b"").decode(): r for r in records if r.topic == DEAD_LETTER}
+        outputs = [r for r in records if r.topic not in (ledger, DEAD_LETTER)]
+        self.forwards = [r for r in outputs if header(r, FORWARDED)]
+        self.outputs = [r for r in outputs if not header(r, FORWARDED)]
+
+
+@cache
+def shared_codec() -> Codec:
+    return codecs.load()
+
+
+def header(record: Record, name: str) -> str:
+    return next((value.decode(errors="replace") for key, value in record.headers if key == name), "")
+
+
+def origin(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def decoded(record: Record) -> Any:
+    """The event in a record, None for a tombstone. Raises RecordError."""
+    codec = shared_codec()
+    where = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
+    read: Any = codec.decode_change if record.topic.startswith("dualwrite.") else codec.decode
+    return read(record.topic, record.key, record.value, record.headers, **where)
+
+
+def keyed(record: Record) -> Record:
+    """The record with its owner's key. Raises RecordError when nobody owns it."""
+    if record.key:
+        return record
+    key = shared_codec().order_id(record.topic, None, record.value, record.headers, record.timestamp)
+    return record._replace(key=key.encode())

@@ -1,0 +1,244 @@
+"""Processes and the group that shares the lanes out among them: Kafka's rebalance protocol, as far as lanes notice it.
+
+Each process runs all roles with the production host and lanes; only the fetching from the cluster is written here.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, copy_context
+from typing import Any, Final, Protocol
+
+from app.runtime.hosting import LaneHost
+from app.runtime.intake import Batch
+from app.runtime.lane import Lane
+from app.runtime.limits import Clock, LaneLimits
+from app.runtime.role import RoleKind
+
+from tests.simulation.cluster import VirtualCluster, VirtualLog
+from tests.simulation.dice import Dice
+from tests.simulation.virtual_loop import PROCESS, Process, VirtualLoop
+
+SESSION_S: Final = 6.0
+HEARTBEAT_S: Final = 1.0
+HELD_S: Final = 0.05
+LOG: ContextVar[VirtualLog | None] = ContextVar("log", default=None)
+"""The log of the lane in whose name something runs."""
+
+
+class Surroundings(Protocol):
+    """What a process needs of the world."""
+
+    cluster: VirtualCluster
+    dice: Dice
+    loop: VirtualLoop
+    limits: LaneLimits
+    offsets: dict[tuple[str, str, int], int]
+    steps: dict[str, int]
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def kinds(self) -> Sequence[RoleKind]:
+        """The roles as one process composes them, with clients of its own."""
+
+    def partitions_of(self, role: str) -> int: ...
+    def died(self, worker: "Worker", problem: BaseException | None) -> None: ...
+
+
+class Worker(Process):
+    """One operating system process with a host for each role."""
+
+    def __init__(self, world: Surroundings, name: str) -> None:
+        super().__init__(name)
+        self.world, self.heard_at = world, world.loop.time()
+        self.context = copy_context()
+        self.context.run(PROCESS.set, self)
+        self.kinds = world.kinds()
+        self.hosts: dict[str, LaneHost] = {}
+        self.context.run(self._begin)
+
+    def _begin(self) -> None:
+        for kind in self.kinds:
+            host = LaneHost(kind.name, kind.inputs, self._maker(kind), self._failed)
+            host.reading = reader = Reader(self.world, kind, host)
+            self.hosts[kind.name] = host
+            self.run(reader.fetch())
+
+    def _maker(self, kind: RoleKind) -> Callable[[int], Lane]:
+        world = self.world
+
+        def make(partition: int) -> Lane:
+            log = VirtualLog(world.cluster, f"waybill-{kind.name}-{partition}", kind.ledger, partition, self)
+            LOG.set(log)
+            partitions = world.partitions_of(kind.name)
+            return Lane(kind.for_lane(partition), log, partition, partitions, world.limits, clock=world.clock)
+
+        return make
+
+    def run(self, work: Any) -> asyncio.Task[Any]:
+        """Do it within this process."""
+        task = self.world.loop.create_task(work, context=self.context.copy())
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self.kill(problem)
+
+    def kill(self, problem: BaseException | None = None) -> None:
+        if self.alive:
+            self.alive = False
+            self.held = []
+            self.world.died(self, problem)
+
+    def freeze(self, seconds: float) -> None:
+        if self.alive and not self.frozen:
+            self.frozen = True
+            self.world.loop.call_later(seconds, self.world.loop.thaw, self, context=_outside())
+
+    async def at(self, step: str) -> None:
+        world = self.world
+        world.steps[step] = world.steps.get(step, 0) + 1
+        if world.dice.crashes():
+            world.steps[f"crash at {step}"] = world.steps.get(f"crash at {step}", 0) + 1
+            self.kill()
+        elif world.dice.freezes():
+            world.steps[f"freeze at {step}"] = world.steps.get(f"freeze at {step}", 0) + 1
+            self.freeze(world.dice.between(0.5, 12))
+            await asyncio.sleep(0)
+        elif world.dice.happens(world.dice.odds.linger):
+            await asyncio.sleep(world.dice.between(0.001, 0.3))
+        if not self.alive:
+            await asyncio.Future()
+
+    def _failed(self, problem: BaseException) -> None:
+        self.kill(problem)
+
+
+async def _assign(host: LaneHost, share: set[tuple[str, int]]) -> None:
+    """A rebalance ended: lanes that stayed go on reading where they are, as the transport has it."""
+    await host.assign(share)
+    await host.reading.read_on()
+
+
+def _outside() -> Any:
+    context = copy_context()
+    context.run(PROCESS.set, None)
+    return context
+
+
+class Reader:
+    """The consumer of one role in one process."""
+
+    def __init__(self, world: Surroundings, kind: RoleKind, host: LaneHost) -> None:
+        self._world, self._kind, self._host = world, kind, host
+        self._next: dict[tuple[str, int], int] = {}
+        self._news = world.cluster.listen(kind.inputs)
+
+    async def committed(self, topics: tuple[str, ...], partition: int) -> Mapping[str, int | None]:
+        return {topic: self._world.offsets.get((self._kind.name, topic, partition)) for topic in topics}
+
+    async def read_on(self) -> None:
+        offsets = self._host.offsets()
+        self._next.update(offsets)
+        self._host.release(offsets)
+        self._news.set()
+
+    async def fetch(self) -> None:
+        """Fetch for ever. An input may be late while others are not, and a batch is as long as chance will have it."""
+        dice = self._world.dice
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await asyncio.sleep(dice.between(0.001, 0.03))
+            places = list(self._next)
+            dice.random.shuffle(places)
+            if sum(self._fetch_one(*place) for place in places):
+                await asyncio.sleep(HELD_S)
+                self._news.set()
+
+    def _fetch_one(self, topic: str, partition: int) -> bool:
+        """Whether more of it may wait."""
+        start = self._next[topic, partition]
+        records = self._world.cluster.read(topic, partition, start, self._world.dice.random.randint(1, 6))
+        if not records:
+            return False
+        if self._host.held(topic, partition):
+            return any(lane.partition == partition for lane in self._host.lanes)
+        if self._world.dice.happens(self._world.dice.odds.late):
+            return True
+        end = records[-1].offset + 1
+        self._next[topic, partition] = end
+        self._host.offer(partition, start, Batch(topic, records, lambda: self._acknowledge(topic, partition, end)))
+        return True
+
+    def _acknowledge(self, topic: str, partition: int, end: int) -> None:
+        place = (self._kind.name, topic, partition)
+        self._world.offsets[place] = max(end, self._world.offsets.get(place, 0))
+
+
+class Group:
+    """Membership by heartbeats; a rebalance revokes everywhere, then assigns by chance."""
+
+    def __init__(self, world: Surroundings) -> None:
+        self._world = world
+        self.members: list[Worker] = []
+        self._dirty = asyncio.Event()
+
+    def join(self, worker: Worker) -> None:
+        worker.heard_at = self._world.loop.time()
+        self.members.append(worker)
+        worker.run(self._beat(worker))
+        self._dirty.set()
+
+    def shake(self) -> None:
+        """Rebalance without a reason."""
+        self._dirty.set()
+
+    async def _beat(self, worker: Worker) -> None:
+        """The heartbeats of one member, until it learns that it is none any more; then it joins anew."""
+        while worker in self.members:
+            worker.heard_at = self._world.loop.time()
+            await asyncio.sleep(HEARTBEAT_S)
+        for host in worker.hosts.values():
+            await host.revoke()
+        self.join(worker)
+
+    async def run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._dirty.wait(), 0.5)
+            self._evict(self._world.loop.time() - SESSION_S)
+            if self._dirty.is_set():
+                await asyncio.sleep(self._world.dice.between(0.02, 0.3))
+                self._dirty.clear()
+                await self._rebalance()
+
+    def _evict(self, heard_before: float) -> None:
+        silent = [worker for worker in self.members if worker.heard_at < heard_before]
+        if silent:
+            self.members = [worker for worker in self.members if worker not in silent]
+            self._dirty.set()
+
+    async def _rebalance(self) -> None:
+        members = list(self.members)
+        revoked = [worker.run(host.revoke()) for worker in members for host in worker.hosts.values()]
+        if revoked:
+            await asyncio.wait(revoked, timeout=SESSION_S)
+        self._evict(self._world.loop.time() - SESSION_S)
+        members = [worker for worker in members if worker in self.members]
+        if members:
+            assigned = [worker.run(_assign(host, share)) for worker, host, share in self._shares(members)]
+            await asyncio.wait(assigned, timeout=SESSION_S)
+
+    def _shares(self, members: Sequence[Worker]) -> Sequence[tuple[Worker, LaneHost, set[tuple[str, int]]]]:
+        shares = []
+        for kind in members[0].kinds:
+            partitions = self._world.partitions_of(kind.name)
+            owners = [self._world.dice.random.choice(members) for _ in range(partitions)]
+            for worker in members:
+                mine = [partition for partition, owner in enumerate(owners) if owner is worker]
+                share = {(topic, partition) for topic in kind.inputs for partition in mine}
+                shares.append((worker, worker.hosts[kind.name], share))
+        return shares

@@ -1,0 +1,224 @@
+"""One world: the cluster, the processes, the providers, and what happens to them; from its seed to its end.
+
+First everything may go wrong while all invariants hold. Then the faults stop, an operator mends what people have to
+mend, and everything must come to its end within a bound.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Context
+from functools import cache
+from typing import Final, cast
+from unittest.mock import patch
+
+from app.dualwrite.mapping import SalesOrders
+from app.errors import LaneError
+from app.events.ids import partition_of
+from app.flows.published import Published
+from app.metrics import Metrics
+from app.providers import registry
+from app.runtime import compose
+from app.runtime.compose import Kind, Parts
+from app.runtime.jobs import JobLimits
+from app.runtime.limits import LaneLimits
+from app.settings import Settings
+from app.topics import TopicSpec
+from app.topics import load as load_topics
+
+from tests.simulation.cluster import VirtualCluster
+from tests.simulation.dice import Dice
+from tests.simulation.finale import Finale
+from tests.simulation.invariants import Checker
+from tests.simulation.providers import Providers
+from tests.simulation.trace import Outcome, Trace
+from tests.simulation.transaction import shared_codec
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.workers import Group, Worker
+from tests.simulation.workload import Workload
+
+START_MS: Final = 1_790_000_000_000
+FAULTS_S: Final = 25.0
+WORKLOAD_S: Final = 8.0
+HOUR_MS: Final = 3_600_000
+MAPS: Final = ("salesorders.fno-to-iom", "salesorders.iom-to-fno")
+ENVIRON: Final = {
+    "WAYBILL_BIGCOMMERCE_BASE_URL": "http://shop.example", "WAYBILL_BIGCOMMERCE_STORE_HASH": "shop",
+    "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "t", "WAYBILL_FNO_BASE_URL": "http://erp.example",
+    "WAYBILL_FNO_TOKEN_URL": "http://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c", "WAYBILL_FNO_CLIENT_SECRET": "s",
+}  # fmt: skip
+
+
+class InvariantError(AssertionError):
+    """Something that must never happen did."""
+
+
+class VirtualClock:
+    """Of lanes and, in the agents that ask the module `time`, of everything. `skew_ms`: the time of day was set."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self.skew_ms = 0
+
+    def now_ms(self) -> int:
+        return START_MS + int(self._loop.time() * 1000) + self.skew_ms
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def time(self) -> float:
+        return self.now_ms() / 1000
+
+
+class Unwatched:
+    def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None: ...
+    def refused(self, *_: object, **__: object) -> None: ...
+
+
+@cache
+def settings_of(partitions: int) -> Settings:
+    return Settings(partitions=partitions, maps=MAPS, effect_attempts_max=30)
+
+
+@cache
+def topics_of(partitions: int) -> dict[str, TopicSpec]:
+    return {topic.name: topic for topic in load_topics(partitions)}
+
+
+@cache
+def sales_orders() -> SalesOrders:
+    return compose.sales_orders()
+
+
+@cache
+def flows() -> Published:
+    settings = settings_of(1)
+    return compose.published_flows(registry.setup(settings, ENVIRON), settings)
+
+
+class World:
+    """`check` sees each transaction and each request; `operator` mends in the end what people have to mend."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.dice, self.loop = seed, Dice(seed), VirtualLoop()
+        self.partitions = self.dice.random.randint(1, 3)
+        self.clock, self.limits = VirtualClock(self.loop), _limits(self.dice)
+        self.cluster = VirtualCluster(topics_of(self.partitions), self.partitions, self.clock.now_ms)
+        self.providers = Providers(self.cluster, self.dice, self.loop, self.clock.now_ms, self.lane_of)
+        self.workload = Workload(seed, self.cluster, self.dice, self.providers, WORKLOAD_S)
+        self.group = Group(self)
+        self.offsets: dict[tuple[str, str, int], int] = {}
+        self.steps: dict[str, int] = {}
+        self.deaths: list[str] = []
+        self.workers: list[Worker] = []
+        self.topics, self.published, self.orders = topics_of(self.partitions), flows(), sales_orders()
+        self.trace = Trace(self)
+        self.checker = Checker(self)
+        self.problem: asyncio.Future[None] = self.loop.create_future()
+
+    def lane_of(self, key: bytes) -> int:
+        return partition_of(key, self.partitions)
+
+    def run(self) -> Outcome:
+        """Raises InvariantError, or StandstillError when nothing moves any more."""
+        with _virtual_time(self.clock):
+            try:
+                self.loop.run_until_complete(self._course())
+            finally:
+                self._end()
+        return self.trace.outcome()
+
+    async def _course(self) -> None:
+        course = asyncio.ensure_future(self._story())
+        await asyncio.wait([course, self.problem], return_when=asyncio.FIRST_COMPLETED)
+        (self.problem if self.problem.done() else course).result()
+
+    async def _story(self) -> None:
+        background = [asyncio.ensure_future(self.providers.world.agenda.run()), asyncio.ensure_future(self.group.run())]
+        background += [asyncio.ensure_future(task) for task in (self._disturb(),)]
+        for _ in range(self.dice.random.randint(1, 2)):
+            self._start()
+        await asyncio.gather(self.workload.play(), asyncio.sleep(FAULTS_S))
+        self.dice.calm = True
+        await Finale(self).run()
+        for task in background:
+            task.cancel()
+
+    async def _disturb(self) -> None:
+        """Now and then a process is killed out of the blue, the lanes are dealt anew, or somebody sets the clock."""
+        while True:
+            await asyncio.sleep(self.dice.between(1, 8))
+            if self.dice.happens(0.15) and self.dice.crashes_left and self.workers:
+                self.dice.crashes_left -= 1
+                self.dice.random.choice(self.workers).kill()
+            if self.dice.happens(0.2):
+                self.group.shake()
+            if self.dice.happens(0.05):
+                self.clock.skew_ms += round(self.dice.between(HOUR_MS, 10 * 24 * HOUR_MS))
+
+    def _start(self) -> None:
+        worker = Worker(self, f"process {len(self.workers) + len(self.deaths) + 1}")
+        self.workers.append(worker)
+        self.group.join(worker)
+
+    # ---- what a process needs ----
+
+    def kinds(self) -> Sequence[Kind]:
+        settings = settings_of(self.partitions)
+        setup = registry.setup(settings, ENVIRON)
+        clients = self.providers.clients()
+        topics = topics_of(self.partitions)
+        parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients)
+        return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in compose.ROLES]
+
+    def partitions_of(self, role: str) -> int:
+        """The puller's input has one."""
+        return 1 if role == "pull" else self.partitions
+
+    def died(self, worker: Worker, problem: BaseException | None) -> None:
+        self.workers.remove(worker)
+        self.deaths.append(f"{self.loop.time():.3f} {worker.name}: {problem or 'crashed'}")
+        if problem is not None and not (isinstance(problem, LaneError) and "fenced" in str(problem)):
+            self.violated(f"{worker.name} ended: {type(problem).__name__} {problem}", problem)
+        self.loop.call_later(self.dice.between(0.5, 4), self._start, context=Context())
+
+    def violated(self, what: str, cause: BaseException | None = None) -> None:
+        """Note the first thing that must never happen; the world ends with it."""
+        if not self.problem.done():
+            error = InvariantError(f"at {self.loop.time():.3f} s of virtual time: {what}")
+            error.__cause__ = cause
+            self.problem.set_exception(error)
+
+    def _end(self) -> None:
+        """Nothing of a world outlives it: what is still waiting is told to end, and nobody listens to it any more."""
+        self.cluster.committed = lambda _id, _records: None
+        self.loop.set_exception_handler(lambda _loop, _context: None)
+        self.providers.network.arrived = lambda: None
+        if self.problem.done():
+            self.problem.exception()
+        self.loop.close()
+
+
+def _limits(dice: Dice) -> LaneLimits:
+    random = dice.random
+    jobs = JobLimits(running_max=random.randint(1, 4), per_provider_max=random.randint(1, 3), waiting_max=4)
+    return LaneLimits(
+        checkpoint_records_max=random.choice((1, 3, 8)),
+        waiting_batches_max=random.randint(1, 4),
+        tick_s=0.5,
+        poll_interval_s=2.0,
+        settled_after_s=random.choice((0.0, 2.0, 30.0)),
+        jobs=jobs,
+    )
+
+
+@contextmanager
+def _virtual_time(clock: VirtualClock) -> Iterator[None]:
+    """The agents that look at the wall clock see the world's."""
+    modules = ("app.agents.calls", "app.agents.apply", "app.agents.pull")
+    with contextlib.ExitStack() as patches:
+        for module in modules:
+            patches.enter_context(patch(f"{module}.time", clock))
+        patches.enter_context(patch("app.runtime.compose.published_flows", lambda _setup, _settings: flows()))
+        yield
