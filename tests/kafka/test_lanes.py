@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,47 +35,57 @@ async def test_a_worker_counts_forwards_buries_and_stops_in_order(world: LaneWor
     assert await worker.ended() == 0
 
 
-async def test_a_crash_before_inside_or_after_the_transaction(lane_broker: str, tmp_path: Path) -> None:
-    """Side by side, because a dead member holds its group up for a session time-out."""
+async def crashes(world: LaneWorld, step: str) -> None:
+    first = await world.start(CRASH=f"{step} 3", WAYBILL_BATCH_RECORDS_MAX=64)
+    assert await first.ended() == CRASHED
 
-    async def crash(step: str) -> None:
-        folder = tmp_path / step
+
+async def has_an_agent_that_fails(world: LaneWorld) -> None:
+    first = await world.start(AGENT=2)
+    assert await first.ended() == EXIT_LANE_LOST
+    assert first.said("the agent's own fault")
+
+
+async def writes_what_the_broker_refuses(world: LaneWorld) -> None:
+    world.configure(world.out, max_message_bytes="300")
+    first = await world.start()
+    assert await first.ended() == EXIT_LANE_LOST
+    assert first.said("max.message.bytes")
+    world.configure(world.out, max_message_bytes="1048588")
+
+
+ENDS: dict[str, Callable[[LaneWorld], Awaitable[None]]] = {
+    "before": partial(crashes, step="before"),
+    "inside": partial(crashes, step="inside"),
+    "after": partial(crashes, step="after"),
+    "agent": has_an_agent_that_fails,
+    "refused": writes_what_the_broker_refuses,
+}
+
+
+async def test_wherever_the_process_ends_the_next_one_goes_on(lane_broker: str, tmp_path: Path) -> None:
+    """A crash before, inside and after a transaction, an agent that fails, a write that fails.
+
+    Side by side, because a dead member holds its group up for a session time-out.
+    """
+
+    async def survive(name: str) -> None:
+        folder = tmp_path / name
         folder.mkdir()
         world = LaneWorld(lane_broker, folder)
         await asyncio.to_thread(world.create_topics)
         try:
             world.load(keys=40, each=10)
-            first = await world.start(CRASH=f"{step} 3", WAYBILL_BATCH_RECORDS_MAX=64)
-            assert await first.ended() == CRASHED
+            await ENDS[name](world)
             await world.start()
             await world.until_counted()
             world.check()
         finally:
             await world.end()
 
-    await asyncio.gather(*map(crash, ("before", "inside", "after")))
-
-
-async def test_an_agent_that_fails_loses_nothing(world: LaneWorld) -> None:
-    world.load(keys=20, each=4)
-    first = await world.start(AGENT=2)
-    assert await first.ended() == EXIT_LANE_LOST
-    assert first.said("the agent's own fault")
-    await world.start()
-    await world.until_counted()
-    world.check()
-
-
-async def test_a_write_that_the_broker_refuses_ends_the_process_and_loses_nothing(world: LaneWorld) -> None:
-    world.configure(world.out, max_message_bytes="300")
-    world.load(keys=20, each=4)
-    first = await world.start()
-    assert await first.ended() == EXIT_LANE_LOST
-    assert first.said("max.message.bytes")
-    world.configure(world.out, max_message_bytes="1048588")
-    await world.start()
-    await world.until_counted()
-    world.check()
+    async with asyncio.TaskGroup() as group:
+        for name in ENDS:
+            group.create_task(survive(name), name=name)
 
 
 async def test_a_paused_owner_that_wakes_up_is_fenced(world: LaneWorld) -> None:
