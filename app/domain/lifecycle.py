@@ -101,6 +101,15 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
     (_S.PICKED, "order changed"): KEEP,
     (_S.PACKED, "order changed"): KEEP,
     (_S.HELD, "order changed"): KEEP,
+    # The fulfiller tells of trouble (out of stock, damaged, address); it ships later, or cancels. People look at it.
+    (_S.VALIDATED, "order delayed"): KEEP,
+    (_S.ASSIGNED, "order delayed"): KEEP,
+    (_S.SENT, "order delayed"): KEEP,
+    (_S.PICKED, "order delayed"): KEEP,
+    (_S.PACKED, "order delayed"): KEEP,  # part of it left, the rest is late; or the message was overtaken
+    (_S.HELD, "order delayed"): KEEP,
+    (_S.FULFILLED, "order delayed"): KEEP,
+    (_S.CANCELED, "order delayed"): KEEP,
     # What happened in the warehouse wins over a hold that is ours.
     (_S.HELD, "order confirmed"): KEEP,
     (_S.HELD, "order sent to fulfillment"): _S.SENT,

@@ -1,6 +1,6 @@
 """Which event travels on which topic, under which schema and with which body. Codec and topics.yaml follow it.
 
-Four events of the flows have no record of their own (CARRIED): they arrive inside a provider event or a provider result
+Five events of the flows have no record of their own (CARRIED): they arrive inside a provider event or a provider result
 and are seen on `order-status`.
 """
 
@@ -73,7 +73,9 @@ RECORDS: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.name: spec for
 BY_TOPIC: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.topic: spec for spec in _SPECS})
 """Topic -> the one record type on it."""
 
-CARRIED: Final = frozenset({"order confirmed", "order sent to fulfillment", "order canceled", "order changed"})
+CARRIED: Final = frozenset(
+    {"order confirmed", "order sent to fulfillment", "order canceled", "order changed", "order delayed"}
+)
 EVENT_NAMES: Final = frozenset(RECORDS) | CARRIED
 """Every name that a flow may listen for or emit, and the names of dual-write records."""
 

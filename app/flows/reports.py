@@ -20,9 +20,11 @@ from app.events.model import ProviderEvent
 from app.flows import bodies
 from app.flows.run import Run
 
-REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed"})
+REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed", "order delayed"})
+NOTE_CHARS_MAX: Final = 200
+"""Of what a provider says about an event, in the order's timeline."""
 _AT: Final = {rank: event for event, rank in MILESTONES.items()}
-_HEADER_ONLY: Final = frozenset({"order confirmed", "order changed"})
+_HEADER_ONLY: Final = frozenset({"order confirmed", "order changed", "order delayed"})
 _FIXED: Final = frozenset({"source_ref", "placed_at", "channel"})
 _HANDLED_HERE: Final = frozenset({"company"})
 
@@ -69,8 +71,15 @@ def _whole(run: Run, event: str, after: Order, body: ProviderEvent) -> None:
         event_id = run.emit(event, bodies.progressed(after, body.provider, body.reference))
     waits = run.flow.awaited.get(event, ())
     step = waits[0].name if waits else ""
-    run.applied(event, after, step=step, event_id=event_id, note=f"{body.provider} {body.reference}".strip())
+    run.applied(event, after, step=step, event_id=event_id, note=_note(body))
     run.offer(event)
+
+
+def _note(body: ProviderEvent) -> str:
+    """Who says so, in which document, and why, where it tells ("reason" and "detail" of its values)."""
+    told = f"{body.provider} {body.reference}".strip()
+    why = ", ".join(filter(None, (body.values.get("reason"), body.values.get("detail"))))
+    return (f"{told}: {why}" if why else told)[:NOTE_CHARS_MAX]
 
 
 def _fields_changed(run: Run, body: ProviderEvent) -> str:
