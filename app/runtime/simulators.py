@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from app.errors import SettingError
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
+from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
 from app.providers.simulation import World
 from app.providers.simulation_http import application
@@ -38,6 +39,7 @@ class SimulatorOptions:
     bootstrap_servers: str | None = None
     bigcommerce: BigCommerceOptions = field(default_factory=BigCommerceOptions)
     fno: FnoOptions = field(default_factory=FnoOptions)
+    flexe: FlexeOptions = field(default_factory=FlexeOptions)
 
     @classmethod
     def from_env(cls, port: int, environ: Mapping[str, str], generous: bool = False) -> "SimulatorOptions":
@@ -45,7 +47,7 @@ class SimulatorOptions:
 
         Raises SettingError.
         """
-        shop, erp = BigCommerceOptions(), FnoOptions()
+        shop, erp, fulfiller = BigCommerceOptions(), FnoOptions(), FlexeOptions()
         return cls(
             port,
             Settings.from_env(environ).bootstrap_servers,
@@ -59,6 +61,12 @@ class SimulatorOptions:
                 client_secret=environ.get("WAYBILL_FNO_CLIENT_SECRET") or erp.client_secret,
                 quota=GENEROUS_QUOTA if generous else erp.quota,
             ),
+            FlexeOptions(
+                api_key=environ.get("WAYBILL_FLEXE_API_KEY") or fulfiller.api_key,
+                owner_id=environ.get("WAYBILL_FLEXE_OWNER_ID") or fulfiller.owner_id,
+                webhook_secret=environ.get("WAYBILL_FLEXE_WEBHOOK_SECRET") or fulfiller.webhook_secret,
+                quota=GENEROUS_QUOTA if generous else fulfiller.quota,
+            ),
         )
 
 
@@ -71,6 +79,7 @@ class Simulators:
     world: World
     bigcommerce: BigCommerceSimulator
     fno: FnoSimulator
+    flexe: FlexeSimulator
     rows: MemoryRows | RowOutbox
 
     @property
@@ -79,7 +88,7 @@ class Simulators:
 
     def environ(self) -> dict[str, str]:
         """The settings that point the providers here."""
-        shop, erp = self.options.bigcommerce, self.options.fno
+        shop, erp, fulfiller = self.options.bigcommerce, self.options.fno, self.options.flexe
         return {
             "WAYBILL_BIGCOMMERCE_BASE_URL": f"{self.base_url}/bigcommerce",
             "WAYBILL_BIGCOMMERCE_STORE_HASH": shop.store_hash,
@@ -88,6 +97,10 @@ class Simulators:
             "WAYBILL_FNO_TOKEN_URL": f"{self.base_url}/fno/token",
             "WAYBILL_FNO_CLIENT_ID": erp.client_id,
             "WAYBILL_FNO_CLIENT_SECRET": erp.client_secret,
+            "WAYBILL_FLEXE_BASE_URL": f"{self.base_url}/flexe",
+            "WAYBILL_FLEXE_API_KEY": fulfiller.api_key,
+            "WAYBILL_FLEXE_OWNER_ID": fulfiller.owner_id,
+            "WAYBILL_FLEXE_WEBHOOK_SECRET": fulfiller.webhook_secret,
         }
 
 
@@ -98,26 +111,30 @@ async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
     rows = MemoryRows() if options.bootstrap_servers is None else RowOutbox(options.bootstrap_servers)
     bigcommerce = BigCommerceSimulator(world, options.bigcommerce)
     fno = FnoSimulator(world, options.fno, rows)
-    runner = web.AppRunner(application(world, [bigcommerce, fno]), shutdown_timeout=_SHUTDOWN_S, access_log=None)
+    flexe = FlexeSimulator(world, options.flexe)
+    vendors = application(world, [bigcommerce, fno, flexe])
+    runner = web.AppRunner(vendors, shutdown_timeout=_SHUTDOWN_S, access_log=None)
     await runner.setup()
     try:
         port = await _listen(runner, options.port)
-        async with _running(world, rows):
-            yield Simulators(port, options, world, bigcommerce, fno, rows)
+        async with _running(world, rows, flexe.sender.run()):
+            yield Simulators(port, options, world, bigcommerce, fno, flexe, rows)
     finally:
         await runner.cleanup()
 
 
 @contextlib.asynccontextmanager
-async def _running(world: World, rows: MemoryRows | RowOutbox) -> AsyncIterator[None]:
-    """Progress and publication in the background; a defect in either ends the host, loudly."""
+async def _running(
+    world: World, rows: MemoryRows | RowOutbox, *senders: Coroutine[None, None, None]
+) -> AsyncIterator[None]:
+    """Progress, publication and webhooks in the background; a defect in one of them ends the host, loudly."""
     host = asyncio.current_task()
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and host is not None:
             host.cancel()
 
-    tasks = [asyncio.create_task(world.agenda.run())]
+    tasks = [asyncio.create_task(work) for work in (world.agenda.run(), *senders)]
     tasks += [asyncio.create_task(rows.run())] if isinstance(rows, RowOutbox) else []
     for task in tasks:
         task.add_done_callback(ended)

@@ -1,0 +1,67 @@
+"""Flexe over HTTP, the only place of this provider that waits: orders are sent to be fulfilled."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from app.errors import SettingError
+from app.providers.flexe import actions
+from app.providers.http import Link, Timeouts, checked_base, open_client
+from app.providers.port import Action, CallFailedError, Lease, Result
+from app.providers.redaction import Redaction
+from app.providers.webhooks import signer
+
+THROTTLE_MS: Final = 15_000
+"""After a 429 that names no time: a quarter of the minute in which calls are counted."""
+
+
+class Flexe:
+    """One connection of one owner. `clock` gives monotonic seconds."""
+
+    name: Final = "flexe"
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        owner_id: str,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = timeouts or Timeouts()
+        self._owner_id = owner_id
+        self._http = open_client(limits)
+        self._http.headers["authorization"] = f"Bearer {api_key}"
+        redaction = Redaction(api_key=api_key)
+        self.link = Link(self.name, base_url, self._http, redaction, limits, actions.message_of, THROTTLE_MS, clock)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def perform(self, action: Action, lease: Lease) -> Result:
+        """Sends the order to be fulfilled. See Provider.perform."""
+        order = actions.outbound_order(action, self._owner_id)
+        if isinstance(order, Result):
+            return order
+        try:
+            return await self._send(order, action.repeated, lease)
+        except CallFailedError as failure:
+            return failure.result
+
+    async def _send(self, order: actions.OutboundOrder, repeated: bool, lease: Lease) -> Result:
+        if repeated:
+            held = await self.link.ask(actions.find(order), lease, partial(actions.found, order=order))
+            if held is not None:
+                return held
+        return await self.link.ask(actions.create(order), lease, partial(actions.created, order=order))
+
+
+def open_provider(values: Mapping[str, str]) -> Flexe:
+    """From the settings of the manifest. Raises SettingError."""
+    base_url = checked_base("WAYBILL_FLEXE_BASE_URL", values["BASE_URL"])
+    try:
+        signer(values["WEBHOOK_SECRET"])
+    except SettingError as exc:
+        raise SettingError(f"WAYBILL_FLEXE_WEBHOOK_SECRET: {exc}") from exc
+    return Flexe(base_url, values["API_KEY"], values["OWNER_ID"])

@@ -1,0 +1,1 @@
+"""Flexe: client, webhooks and simulator."""

@@ -1,0 +1,109 @@
+"""Flexe for the contract."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.domain.order import Address, Line, Order
+from app.events.model import FulfillmentRequested
+from app.providers.flexe.client import Flexe
+from app.providers.flexe.quantities import from_text
+from app.providers.flexe.simulator.life import STAGES
+from app.providers.http import Timeouts
+from app.providers.port import Action, Always, Provider
+from app.runtime.simulators import Simulators
+from msgspec.structs import replace
+
+from tests.providers.bench import Clock
+from tests.providers.tap import Seen
+
+ORDERS = "/v1/outbound-orders"
+
+
+class FlexeBench:
+    name = "flexe"
+    secret = "simulated-flexe-key"
+    orders = 40
+
+    async def seed(self, simulators: Simulators) -> None:
+        """Nothing moves by itself: the contract looks at what the client does."""
+        simulators.flexe.set_limits(100_000, 60_000)
+        simulators.flexe.set_delays(dict.fromkeys(STAGES))
+
+    def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Flexe:
+        return Flexe(f"{base_url}/flexe", self.secret, "simulated-owner", timeouts, clock)
+
+    def action(self, order: int, *, repeated: bool = False) -> Action:
+        return a_request(an_order(f"bc-demo-{order}"), repeated=repeated)
+
+    def foreign_action(self) -> Action:
+        return replace(a_request(an_order()), name="Update order status")
+
+    def write(self, seen: Seen) -> bool:
+        return seen.matches("POST", rf"{ORDERS}$")
+
+    def look(self, seen: Seen) -> bool:
+        return seen.matches("GET", rf"{ORDERS}\?external_id=bc-demo-\d+$")
+
+    def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
+        journal = simulators.world.journal.effects("flexe")
+        return [effect.kind for effect in journal if effect.order == f"bc-demo-{order}"]
+
+    def one_effect(self) -> Sequence[str]:
+        return ["order created"]
+
+    def reference(self, simulators: Simulators, order: int) -> str:
+        held = simulators.flexe.book.with_external_id(f"bc-demo-{order}")
+        assert held is not None
+        return held.order_id
+
+    def strange(self, body: Any) -> Any:
+        odd = {"status": "teleported", "hold": {"deep": [1]}, "new_field": None}
+        return {"outbound_orders": [{**order, **odd} for order in body["outbound_orders"]], "total": 1}
+
+    async def amounts(self, provider: Provider, simulators: Simulators) -> Sequence[tuple[int, int]]:
+        """Quantities as Flexe holds them, in ten-thousandths, beside those of the order."""
+        wanted = (1, 5_000, 20_000, 12_345_678, 999_999_999_999_999_999)
+        order = an_order("bc-demo-amounts", tuple(a_line(str(at), quantity) for at, quantity in enumerate(wanted)))
+        await provider.perform(a_request(order), Always())
+        held = simulators.flexe.book.with_external_id("bc-demo-amounts")
+        assert held is not None
+        return [(from_text(item.quantity), quantity) for item, quantity in zip(held.asked.items, wanted, strict=True)]
+
+
+def a_line(line_id: str = "1", quantity: int = 20_000, **changes: Any) -> Line:
+    line = Line(line_id, f"SKU-{line_id}", f"Thing {line_id}", quantity, 10_000, quantity)
+    return replace(line, **changes)
+
+
+def an_order(
+    order_id: str = "bc-demo-0", lines: tuple[Line, ...] = (a_line("1"), a_line("2")), **changes: Any
+) -> Order:
+    """As scenario 2 sends it: without company, site and warehouse."""
+    address = Address(
+        name="Ana Peña", street="1 Pine St", city="Seattle", region="WA", postal_code="98101", country="US"
+    )
+    order = Order(
+        order_id=order_id,
+        origin="bigcommerce",
+        source_ref="1",
+        channel="bigcommerce-3",
+        placed_at=1_700_000_000_000,
+        currency="USD",
+        subtotal=0,
+        shipping=0,
+        tax=0,
+        discount=0,
+        total=0,
+        ship_to=address,
+        bill_to=address,
+        lines=lines,
+    )
+    return replace(order, **changes)
+
+
+def a_request(order: Order, *, repeated: bool = False) -> Action:
+    body = FulfillmentRequested(order, "e1", "flexe", "Send order to fulfillment", 1, "http")
+    return Action("Send order to fulfillment", "e1", order.order_id, 1, repeated, body)
+
+
+BENCH = FlexeBench()
