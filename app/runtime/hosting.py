@@ -107,6 +107,9 @@ class LaneHost:
         """A rebalance begins: running checkpoints end, nothing new begins, no request leaves."""
         for hosted in self._hosted.values():
             hosted.reads = False
+            # At once: a lane that opens meanwhile lets all that are not suspended read on, and what they would be
+            # handed now is dropped by the pause.
+            hosted.lane.suspend()
         await asyncio.gather(*(lane.pause() for lane in self.lanes))
 
     async def assign(self, partitions: set[tuple[str, int]]) -> None:

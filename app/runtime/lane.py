@@ -155,9 +155,13 @@ class Lane:
                 if not self.suspended and await self.turn():
                     self._wake.set()
 
+    def suspend(self) -> None:
+        """From now on nothing is folded and no request leaves: a pause begins."""
+        self._lease.suspended = True
+
     async def pause(self) -> None:
         """Stop folding: returns when the running checkpoint is committed. What waits is dropped, to be read again."""
-        self._lease.suspended = True
+        self.suspend()
         async with self._turning:
             self._intake.clear()
 

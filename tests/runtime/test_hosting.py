@@ -70,6 +70,18 @@ def hosted() -> Hosted:
     return Hosted()
 
 
+async def test_a_lane_that_is_being_revoked_is_not_let_read_on(hosted: Hosted) -> None:
+    """Another lane may open just then; what this one were handed would be dropped by its pause and never read again."""
+    await hosted.assign(0)
+    await hosted.until(lambda: hosted.reads(0))
+    revoking = asyncio.ensure_future(hosted.host.revoke())
+    await asyncio.sleep(0)
+    await hosted.reading.read_on()
+    assert not hosted.reads(0)
+    await revoking
+    await hosted.host.close()
+
+
 async def test_a_lane_is_held_until_it_is_open(hosted: Hosted) -> None:
     await hosted.assign(0)
     assert hosted.host.held("in-a", 0)
