@@ -13,7 +13,9 @@ from msgspec import Struct
 
 from app import resources
 from app.errors import RecordError, SchemaError
-from app.events import avro, headers, intake, schemas
+from app.events import headers, intake, schemas
+from app.events.avro_reader import Read, compile_reader
+from app.events.avro_writer import Write, compile_writer
 from app.events.catalog import BY_TOPIC, RECORDS, TYPES, ChangeEvent, RecordSpec
 from app.events.headers import Headers
 from app.events.limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
@@ -31,8 +33,8 @@ class _Plan(Struct, frozen=True):
     spec: RecordSpec
     schema: Schema
     prefix: bytes
-    write: avro.Write
-    read: avro.Read
+    write: Write
+    read: Read
     older: Mapping[int, Any]
     newest: Any
 
@@ -142,8 +144,8 @@ def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
         spec,
         schema,
         bytes([MAGIC]) + schema.id.to_bytes(4, "big"),
-        avro.compile_writer(schema.shape, TYPES),
-        avro.compile_reader(schema.shape, TYPES),
+        compile_writer(schema.shape, TYPES),
+        compile_reader(schema.shape, TYPES),
         {older.id: _untyped(older) for older in published.by_subject[subject][:-1]},
         _untyped(schema),
     )

@@ -8,7 +8,9 @@ import fastavro
 import pytest
 from app.errors import SchemaError
 from app.events import schemas
-from app.events.avro import Attributes, compile_reader, compile_writer, long_bytes, read_long
+from app.events.avro import Attributes
+from app.events.avro_reader import compile_reader, read_long
+from app.events.avro_writer import compile_writer, long_bytes
 from app.events.catalog import TYPES, RecordSpec
 from app.events.shapes import AMOUNT_PRECISION, Array, Field, Map, Record, Scalar, shape_of
 from hypothesis import given
@@ -27,6 +29,10 @@ PARSED = {
 
 class Point(Struct, frozen=True):
     x: int
+
+
+class Name(Struct, frozen=True):
+    x: str
 
 
 def point(kind: str) -> Record:
@@ -91,6 +97,26 @@ def test_amounts_beyond_18_digits_are_neither_written_nor_read(amount: int) -> N
         compile_reader(shape, {"Point": Attributes(Point)})(
             long_bytes(size) + amount.to_bytes(size, "big", signed=True), 0
         )
+
+
+@pytest.mark.parametrize("amount", [2**55 - 1, 2**55, 2**59 - 1, 2**59, AMOUNT_MAX])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_amounts_at_the_edges_of_the_tables_come_back(amount: int, sign: int) -> None:
+    shape = Record("Point", (Field("x", Scalar("amount"), False, None),))
+    written = compile_writer(shape, {"Point": Attributes(Point)})(Point(sign * amount))
+    assert written[0] == 2 * (len(written) - 1)
+    assert int.from_bytes(written[1:], "big", signed=True) == sign * amount
+    assert compile_reader(shape, {"Point": Attributes(Point)})(written, 0) == (Point(sign * amount), len(written))
+
+
+@pytest.mark.parametrize("length", [0, 63, 64, 1023, 1024, 8191, 8192, 100_000])
+def test_texts_of_any_length_come_back(length: int) -> None:
+    written = compile_writer(point("string"), {"Point": Attributes(Name)})(
+        Name("é" * (length // 2) + "x" * (length % 2))
+    )
+    assert written.startswith(long_bytes(length))
+    found, end = compile_reader(point("string"), {"Point": Attributes(Name)})(written, 0)
+    assert (len(found.x.encode()), end) == (length, len(written))
 
 
 def test_blocks_with_a_size_are_read() -> None:
