@@ -109,14 +109,15 @@ class SalesOrders:
             attempt=effect.attempt if effect else 0,
         )
         row = None if before is None else self._row_of(before)
-        asked = self._row_of(after)
-        if effect is not None and asked.IsSalesProcessingStopped != "No":
-            # A held order that is sent again leaves its hold with the answer; F+O must begin with the request.
-            asked = replace(asked, IsSalesProcessingStopped="No")
-        return SalesOrderChange("c" if row is None else "u", at_ms, row, asked, source)
+        return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
-        return self.to_row(state.order, state.reference(FNO) or "")
+        """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold."""
+        number = state.reference(FNO) or ""
+        row = self.to_row(state.order, number)
+        if number or any(effect.provider == FNO for effect in state.effects):
+            return replace(row, IsSalesProcessingStopped="No")
+        return row
 
     def _to_line(self, row: SalesOrderRow, line: SalesOrderRowLine, birth: str) -> Line:
         return Line(line_id=line_id(row, line), **self._to_iom.lines[birth](line)[""])

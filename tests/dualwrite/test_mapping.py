@@ -126,13 +126,12 @@ def test_status_and_hold_are_told_to_fno(state: str, reason: str, status: str, s
     assert (row.SalesOrderProcessingStatus, row.IsSalesProcessingStopped) == (status, stopped)
 
 
-def test_what_an_effect_asks_for_is_never_stopped_even_while_the_order_is_held() -> None:
-    held = OrderState(
-        replace(an_order(), state="On Hold", reason="Needs attention"), "bigcommerce-fno-fno", 1, version=4
-    )
-    effect = Effect("e2", "send", "fno", "Send order to fulfillment", 1, AT)
-    assert ORDERS.to_change(held, held, AT, effect=effect).row.IsSalesProcessingStopped == "No"
-    assert ORDERS.to_change(held, held, AT).row.IsSalesProcessingStopped == "Yes"
+def test_a_held_order_is_stopped_at_fno_until_it_is_sent() -> None:
+    held = OrderState(replace(an_order(), state="On Hold", reason="Needs attention"), "bigcommerce-fno-fno", 1)
+    asked = replace(held, effects=(Effect("e2", "send", "fno", "Send order to fulfillment", 1, AT),))
+    there = replace(held, references=(("fno", "SO-1"),))
+    stopped = [ORDERS.to_change(None, state, AT).row.IsSalesProcessingStopped for state in (held, asked, there)]
+    assert stopped == ["Yes", "No", "No"]
 
 
 def test_a_change_carries_versions_origin_and_effect() -> None:
