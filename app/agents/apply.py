@@ -22,6 +22,8 @@ PROVIDER: Final = "fno"
 PLAIN_ATTEMPTS_MAX: Final = 6
 PLAIN_RETRY_S: Final = 0.5
 """A change of fields that no effect asked for is repeated here, with doubling pauses: no order waits for its result."""
+HANDOVER_S: Final = 2.0
+"""What the lane's previous owner sent may still be at work at F+O: looking for it at once could miss it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(ApplyState).decode
 
@@ -42,6 +44,7 @@ class Apply:
     def __init__(self, codec: Codec, writer: SalesOrderWriter, observer: CallObserver) -> None:
         self._codec, self._writer, self._observer = codec, writer, observer
         self._answering = Answering(codec, self.name)
+        self._handed_over_at = 0.0
 
     def owner_key(self, record: Record) -> bytes | None:
         return record.key
@@ -56,6 +59,8 @@ class Apply:
         asked = plan(event.body, known)
 
         async def run(lease: Lease) -> Folded:
+            if repeated:
+                await asyncio.sleep(max(0.0, self._handed_over_at - time.monotonic()))
             result = await self._write(event, asked, lease)
             return self._answered(key, event, asked, known, result)
 
@@ -104,7 +109,7 @@ class Apply:
         return ()
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        pass
+        self._handed_over_at = time.monotonic() + HANDOVER_S
 
     def changed(self, key: bytes, value: bytes | None) -> None:
         pass
