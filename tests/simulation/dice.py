@@ -50,6 +50,8 @@ class Dice:
         self.random = Random(seed)
         self.odds = Odds.draw(self.random)
         self.calm = False
+        self.latency_s = self.random.choice((0.01, 0.05, 0.5))
+        """What a provider's request takes at most on its way."""
         self.crashes_left, self.freezes_left = 5, 3
 
     def happens(self, probability: float) -> bool:

@@ -75,7 +75,7 @@ class Finale:
                 yield f"{order_id} does not exist"
             elif (state.order.state, state.order.reason) not in ends:
                 yield f"{order_id} is {state.order.state} / {state.order.reason}, failed {state.failed}"
-            elif state.effects or (state.failed and state.order.state != "Canceled"):
+            elif state.effects or _to_mend(state):
                 yield f"{order_id} waits for {[effect.step for effect in state.effects] or state.failed}"
 
     def _unburied(self) -> Iterator[str]:
@@ -97,8 +97,9 @@ class Finale:
         self._rounds += 1
         orders = self._orders()
         for order_id, state in sorted(orders.items()):
-            if state.failed and state.order.state != "Canceled" and not state.effects:
-                body = {"order_id": order_id, "command": "reprocess", "subject": state.failed[0], "actor": "ops"}
+            failed = _to_mend(state)
+            if failed and not state.effects:
+                body = {"order_id": order_id, "command": "reprocess", "subject": failed[0], "actor": "ops"}
                 self._produce("order-command", order_id, body, derive(order_id, f"mend {self._rounds}"))
         for letter in self._letters().values():
             if (letter.key or b"").startswith(PULLED):
@@ -130,6 +131,9 @@ class Finale:
             return True
         known = header(letter, "waybill-dead-key") in orders
         code, topic = header(letter, "waybill-dead-code"), header(letter, "waybill-dead-topic")
+        if code == "no-transition" and topic == "provider-event":
+            # It came before what had to be replayed first; of an order at its end it came too late.
+            return orders[header(letter, "waybill-dead-key")].settled_at == 0
         return (code == "unknown-order" and known) or (
             topic == OUR_ROWS and code.startswith("sync-") and not _too_late(letter)
         )
@@ -202,6 +206,12 @@ class Finale:
         lines = sorted((line.ItemNumber, line.OrderedSalesQuantity, line.LineAmount) for line in ours.Lines)
         others = sorted((line.ItemNumber, line.OrderedSalesQuantity, line.LineAmount) for line in theirs.Lines)
         assert lines == others, f"{state.order.order_id}: lines {lines} here, {others} at F+O"
+
+
+def _to_mend(state: OrderState) -> list[str]:
+    """Failed steps that an operator runs again. To send what F+O has invoiced already is none of them."""
+    over = state.order.state == "Completed"
+    return [] if state.order.state == "Canceled" else [name for name in state.failed if not (over and name == "send")]
 
 
 def _too_late(letter: Record) -> bool:

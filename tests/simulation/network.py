@@ -103,7 +103,7 @@ class Network:
         return await reply
 
     async def _travel(self, request: httpx.Request, body: bytes, reply: asyncio.Future[Served]) -> None:
-        await asyncio.sleep(self._dice.between(0.001, 0.05))
+        await asyncio.sleep(self._dice.between(0.001, self._dice.latency_s))
         served = await self.serve(request, body)
         if not reply.done():
             reply.set_result(served)

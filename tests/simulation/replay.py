@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from app.agents.orchestrate import FIRE
+from app.agents.orchestrate import FIRE, UNKNOWN
 from app.agents.records import encoded
 from app.domain import ledger
 from app.domain.ledger import Early, EarlyRecord
@@ -211,8 +211,9 @@ class Replay:
             topics = [record.topic for record in written[:1]]
             assert topics == [ROWS], f"{taken.state.order.order_id} was not synced"
             change = decoded(written.pop(0)).body
-            row = self._orders.to_row(taken.state.order, taken.state.reference("fno") or "")
-            if change.source.effect_id:
+            number = taken.state.reference("fno") or ""
+            row = self._orders.to_row(taken.state.order, number)
+            if number or any(effect.provider == "fno" for effect in taken.state.effects):
                 row = replace(row, IsSalesProcessingStopped="No")
             assert (change.after, change.source.version) == (row, taken.state.version), "the row is not the order's"
         return written
@@ -230,7 +231,7 @@ class Replay:
             outcomes = {result.outcome for result in taken}
             assert outcomes & {"duplicate", "ignored"}, f"{origin(record)} was lost, it is {outcomes}"
         else:
-            codes = {result.code for result in taken}
+            codes = {result.code for result in taken} | ({UNKNOWN} if states[0] is None else set())
             code = header(letter, "waybill-dead-code")
             assert code in codes, f"{origin(record)} was set aside as {code}, the order says {codes}"
 

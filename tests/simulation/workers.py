@@ -52,6 +52,7 @@ class Worker(Process):
     def __init__(self, world: Surroundings, name: str) -> None:
         super().__init__(name)
         self.world, self.heard_at = world, world.loop.time()
+        self.was_frozen = False
         self.context = copy_context()
         self.context.run(PROCESS.set, self)
         self.kinds = world.kinds()
@@ -94,7 +95,7 @@ class Worker(Process):
 
     def freeze(self, seconds: float) -> None:
         if self.alive and not self.frozen:
-            self.frozen = True
+            self.frozen = self.was_frozen = True
             self.world.loop.call_later(seconds, self.world.loop.thaw, self, context=_outside())
 
     async def at(self, step: str) -> None:

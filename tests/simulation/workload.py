@@ -210,8 +210,8 @@ class Workload:
 
     async def _known(self, order_id: str) -> None:
         """Return once the order exists."""
-        news = self._cluster.listen(["order-ledger"])
-        while order_id.encode() not in self._cluster.ledger("order-ledger"):
+        news = self._cluster.listen(["order-status"])
+        while all(record.key != order_id.encode() for record in self._cluster.read_all("order-status")):
             news.clear()
             await news.wait()
         self._cluster.forget(news)
