@@ -69,7 +69,8 @@ def holds(number: str, check: Check, cases: Iterable[Case]) -> bool:
 def _check(check: Check, case: Case) -> bool:
     try:
         return check(case)
-    except (LookupError, TypeError, ValueError, AttributeError):  # a record that is missing, or lacks what the number speaks of
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # A record is missing, or lacks what the number speaks of.
         return False
 
 

@@ -1,0 +1,154 @@
+"""What the demo reports: the shape that others rely on, what makes it false, and a table for eighty columns."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+from app.demo.evidence import Case, Seen
+from app.demo.report import Report, as_json, as_table, judge
+from rich.console import Console
+
+from tests.demo.recorded import DEFINITIONS, complete, drop, missing, recorded
+
+
+def everything() -> list[Case]:
+    return complete(1) + complete(4)
+
+
+def report(cases: list[Case], definitions: Mapping[str, bool] = DEFINITIONS) -> Report:
+    return judge("127.0.0.1:9092", cases, definitions)
+
+
+def outside(case: Case) -> Case:
+    """As an order of --orders: how it ends is not known beforehand."""
+    case.order = replace(case.order, expected=None)
+    return case
+
+
+def letter(case: Case) -> Seen:
+    body = {"code": "unmappable", "detail": "price: not a number", "topic": "", "role": "pull"}
+    return replace(case.records[0], topic="dead-letter", event_id="dead-letter/0/1", body=body)
+
+
+def test_the_json_has_the_shape_of_the_contract() -> None:
+    shown = json.loads(json.dumps(as_json(report(everything()))))
+    assert set(shown) == {"broker", "requirements", "scenarios", "orders"}
+    assert shown["broker"] == "127.0.0.1:9092"
+    assert list(shown["requirements"]) == [f"S{n}" for n in (*range(1, 22), *range(41, 49))]
+    assert set(shown["requirements"].values()) == {True}
+    first, second = shown["scenarios"]
+    assert {name: first[name] for name in ("scenario", "flow", "orders", "completed", "refused")} == {
+        "scenario": 1, "flow": "bigcommerce-fno-fno", "orders": 2, "completed": 1, "refused": 1,
+    }  # fmt: skip
+    assert list(first["requirements"]) == [f"S{n}" for n in range(9, 22)]
+    assert list(second["requirements"]) == [f"S{n}" for n in range(41, 49)]
+    assert 0 < first["latency_s"]["p50"] <= first["latency_s"]["p99"] < 60
+
+
+def test_the_json_names_each_order_and_its_records() -> None:
+    case = recorded("scenario-1-completed")
+    (order,) = as_json(report([case]))["orders"]
+    assert {name: order[name] for name in ("order_id", "source_ref", "scenario", "state", "reason")} == {
+        "order_id": case.order.order_id, "source_ref": case.order.source_ref, "scenario": 1,
+        "state": "Completed", "reason": "Fulfilled",
+    }  # fmt: skip
+    assert {tuple(event) for event in order["events"]} == {("topic", "partition", "offset", "id", "type")}
+    topics = [event["topic"] for event in order["events"]]
+    assert {"order-created", "order-validated", "order-picked", "order-shipped", "order-invoiced"} <= set(topics)
+    assert topics.count("order-status") == len(case.statuses())
+
+
+def test_an_order_that_was_never_seen_is_reported_as_nowhere() -> None:
+    case = recorded("scenario-1-completed")
+    case.records = []
+    (order,) = as_json(report([case]))["orders"]
+    assert (order["state"], order["reason"], order["events"]) == (None, None, [])
+
+
+def test_all_true_is_the_truth() -> None:
+    assert report(everything()).truth
+
+
+def test_a_number_that_is_missing_is_not_the_truth() -> None:
+    cases = everything()
+    drop("order-shipped")(cases[0])
+    assert not report(cases).truth
+    assert not report(everything(), {"S1": True, "S2": False}).truth
+
+
+def test_an_order_that_ended_otherwise_is_not_the_truth() -> None:
+    cases = everything()
+    cases[1].order = replace(cases[1].order, expected=("Completed", "Fulfilled"))
+    found = report(cases)
+    assert not found.truth
+    assert found.scenarios[0].wrong == (cases[1],)
+
+
+def test_a_record_seen_twice_is_not_the_truth() -> None:
+    cases = everything()
+    copy = replace(cases[2].records[-1], offset=10_000)
+    cases[2].records.append(copy)
+    found = report(cases)
+    assert found.doubled == (copy,)
+    assert not found.truth
+
+
+def test_only_scenarios_that_ran_are_reported() -> None:
+    assert set(report(complete(4)).requirements) == {"S1", "S2", "S3", "S8", *(f"S{n}" for n in range(41, 49))}
+
+
+def test_orders_from_outside_may_complete_or_be_refused() -> None:
+    found = report([outside(case) for case in complete(1)])
+    assert found.truth
+    assert (found.scenarios[0].completed, found.scenarios[0].refused) == (1, 1)
+
+
+def test_an_order_from_outside_that_lies_in_dead_letter_has_ended() -> None:
+    unread = outside(recorded("scenario-1-refused"))
+    unread.records = [letter(unread)]
+    found = report([*complete(1), unread])
+    assert unread.ended()
+    assert found.truth
+    assert found.scenarios[0].refused == 2
+
+
+def test_an_order_of_the_demo_in_dead_letter_has_not() -> None:
+    case = recorded("scenario-1-refused")
+    case.records = [letter(case)]
+    assert not case.ended()
+    assert "S10" in missing([*complete(1), case])
+
+
+def shown(found: Report, width: int = 80) -> str:
+    console = Console(width=width, file=StringIO(), soft_wrap=True)
+    console.print(as_table(found))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_fits_eighty_columns_and_cuts_no_word() -> None:
+    text = shown(report(everything()))
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("1 bigcommerce-fno-fno", "4 fno-fno-fno", "solution", "S9-S21 all", "S41-S48 all", "S1-S8 all"):
+        assert word in text
+
+
+def test_the_table_names_what_is_missing() -> None:
+    cases: list[Any] = everything()
+    for topic in ("order-validated", "order-picked", "order-shipped", "order-invoiced"):
+        drop(topic)(cases[0])
+    text = shown(report(cases))
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(number in text for number in ("S11", "S15", "S17", "S20", "S9-S21"))
+
+
+@pytest.mark.parametrize("scenario", [1, 4])
+def test_latency_is_from_arrival_to_the_last_status_of_orders_that_went_on(scenario: int) -> None:
+    good, refused = complete(scenario)
+    arrived = min(seen.at_ms for seen in good.on("order-created"))
+    last = max(seen.at_ms for seen in good.on("order-status"))
+    (found,) = report([good, refused]).scenarios
+    assert found.p50_s == found.p99_s == (last - arrived) / 1000

@@ -1,0 +1,95 @@
+"""Which orders a demo runs, and what it says of a file that it cannot take."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app.demo import source
+from app.demo.orders import COMPLETED, REFUSED, bigcommerce_orders
+from app.demo.session import run_stamp
+from app.errors import SettingError
+
+WIRE = next(bigcommerce_orders("any", 1, 1)).wire
+
+
+def written(folder: Path, *lines: Any) -> Path:
+    file = folder / "orders.jsonl"
+    texts = [line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode() for line in lines]
+    file.write_bytes(b"\n".join(texts))
+    return file
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(SettingError) as caught:
+        source.choose([1], 5, file, "x")
+    return str(caught.value)
+
+
+def test_each_scenario_has_its_number_of_orders_and_ids_of_the_run() -> None:
+    orders = source.choose([1, 4], 40, None, "x")
+    assert [order.scenario for order in orders] == [1] * 40 + [4] * 40
+    assert {order.order_id.split("-")[1] for order in orders if order.scenario == 1} == {"demox"}
+    assert all("-SO-x-" in order.order_id for order in orders if order.scenario == 4)
+    assert {order.expected for order in orders} == {COMPLETED, REFUSED}
+
+
+def test_a_scenario_alone() -> None:
+    assert {order.scenario for order in source.choose([4], 3, None, "x")} == {4}
+
+
+def test_a_file_gives_the_orders_of_the_shop(tmp_path: Path) -> None:
+    file = written(tmp_path, WIRE, b"", {**WIRE, "id": 7}, b"  ")
+    orders = source.choose([1, 4], 2, file, "x")
+    shop = [order for order in orders if order.scenario == 1]
+    assert [order.order_id for order in shop] == [f"bc-demox-{WIRE['id']}", "bc-demox-7"]
+    assert [order.expected for order in shop] == [None, None]
+    assert len(orders) == 4
+
+
+def test_a_file_that_names_one_currency_means_it(tmp_path: Path) -> None:
+    wire = {name: value for name, value in WIRE.items() if name != "default_currency_code"} | {"currency_code": "EUR"}
+    (order,) = source.choose([1], 1, written(tmp_path, wire), "x")
+    assert order.wire["default_currency_code"] == "EUR"
+    (order,) = source.choose([1], 1, written(tmp_path, {**wire, "default_currency_code": "USD"}), "x")
+    assert order.wire["default_currency_code"] == "USD"
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "cannot be read (No such file or directory)" in refusal(tmp_path / "none.jsonl")
+    assert "cannot be read (Is a directory)" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        ([WIRE], "not an expanded BigCommerce V2 order"),
+        ({"id": "7", "products": []}, "an integer `id`"),
+        ({"id": True, "products": []}, "an integer `id`"),
+        ({"id": 7, "products": {"url": "/v2/orders/7/products"}}, "a list `products`"),
+        (b'{"id": 7, "products": [], "note": "' + b"x" * source.LINE_BYTES_MAX + b'"}', "more than 1048576 bytes"),
+        (WIRE, "is there twice"),
+    ],
+)
+def test_a_line_that_is_no_order_is_named(tmp_path: Path, line: Any, says: str) -> None:
+    said = refusal(file := written(tmp_path, WIRE, line))
+    assert said.startswith(f"{file}:2: ")
+    assert says in said
+
+
+def test_a_file_without_orders(tmp_path: Path) -> None:
+    assert "has no orders" in refusal(written(tmp_path, b"", b"\n"))
+
+
+def test_a_file_with_too_many_orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "ORDERS_MAX", 2)
+    assert "more than 2 orders" in refusal(written(tmp_path, *({**WIRE, "id": n} for n in (1, 2, 3))))
+
+
+def test_a_stamp_grows_with_time() -> None:
+    stamps = [run_stamp(1_790_000_000.0 + seconds) for seconds in range(0, 5_000, 7)]
+    assert stamps == sorted(set(stamps))
+    assert all(stamp.isalnum() and stamp == stamp.lower() for stamp in stamps)
