@@ -135,7 +135,7 @@ class Reader:
                 new.append(self._record(message))
             elif problem.code() == _END:
                 self._ended.add(place)
-            elif not problem.retriable():
+            elif not problem.retriable() and problem.code() not in _BROKER_AWAY:
                 raise KafkaException(problem)
         self.found += new
         return new
@@ -171,6 +171,8 @@ class Reader:
 
 _END: Final = -191
 """librdkafka's _PARTITION_EOF."""
+_BROKER_AWAY: Final = frozenset({-195, -187})
+"""_TRANSPORT and _ALL_BROKERS_DOWN: it connects again on its own."""
 
 
 def _schemas() -> dict[int, Any]:

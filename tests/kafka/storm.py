@@ -27,6 +27,7 @@ from app.runtime import broker
 from app.runtime.ports import free_port
 
 from tests.kafka import outside
+from tests.kafka.following import Follower
 from tests.kafka.processes import ROLES, Waybill, command_line, environment_of, kill, wait_for, waybill
 
 SECOND: Final = "orchestrate 2"
@@ -38,9 +39,7 @@ PAUSED_S: Final = (7.0, 11.0)
 """The session time-out is 6 s: whoever sleeps as long as this wakes up in a group that gave its lanes away."""
 CALM_FROM: Final = 0.7
 """Share of the orders that ended from which on nothing is done to the processes any more."""
-HOLD_FROM: Final = 0.8
 FINISH_LIMIT_S: Final = 240.0
-QUIET_S: Final = 3.0
 LANE_LOST: Final = 70
 
 
@@ -62,6 +61,10 @@ class Second:
         if code is not None:
             self.ends[code] += 1
             self.process = self._start()
+
+    def problems(self) -> list[str]:
+        """It may be killed, and it ends itself when its lanes went to another; anything else is a defect."""
+        return [f"{SECOND} ended with {end}" for end in self.ends if end not in (-signal.SIGKILL, LANE_LOST)]
 
     def close(self) -> None:
         self.process.kill()
@@ -88,10 +91,10 @@ class Deeds:
             self.dice.shuffle(deeds)
             yield from deeds
 
-    def act(self) -> None:
-        """Wakes who has slept long enough; does the next deed when its time has come."""
+    def act(self, until: float) -> None:
+        """Wakes who has slept long enough; does the next deed when its time has come, and not after `until`."""
         self.wake(time.monotonic())
-        if time.monotonic() < self._next_at:
+        if not self._next_at <= time.monotonic() < until:
             return
         self._next_at = time.monotonic() + self.dice.uniform(*BETWEEN_S)
         deed, target = next(self._plan)
@@ -133,10 +136,8 @@ class Storm:
     """One storm over one demo on one broker."""
 
     def __init__(self, folder: Path, servers: str, orders: int, seconds: float, seed: int) -> None:
-        self._folder, self._orders, self._seconds, self._dice = folder, orders, seconds, Random(seed)
-        self._servers = servers
-        self._reader: outside.Reader
-        self._ends: dict[str, tuple[str, str]] = {}
+        self._folder, self._servers, self._orders, self._seconds = folder, servers, orders, seconds
+        self._dice = Random(seed)
         self._environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers, "TMPDIR": str(folder)}
 
     def run(self) -> Verdict:
@@ -145,60 +146,32 @@ class Storm:
             arguments = ("demo", "--count", str(self._orders // 2), "--json", str(self._folder / "report.json"))
             demo = stack.enter_context(waybill(self._folder / "demo.log", self._environment, *arguments))
             wait_for("the demo starts its workers", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
-            self._reader = stack.enter_context(closing(outside.Reader(self._servers)))
             second = Second(self._folder / "second.log", environment_of(demo.workers()["orchestrate"]))
             stack.callback(second.close)
+            reader = stack.enter_context(closing(outside.Reader(self._servers)))
             deeds = Deeds(demo, second, self._dice)
-            self._rage(deeds, time.monotonic() + self._seconds)
-            effects = self._finish(demo, second)
-            problems = self._problems(demo, second, effects)
-        found = self._reader.found
-        return Verdict(problems, deeds, len(self._ends), len(found), len(effects), time.monotonic() - began)
+            effects = self._through(Follower(reader, demo, self._orders, second.keep), deeds)
+            demo.send(signal.SIGCONT)
+            code = demo.process.wait(FINISH_LIMIT_S)
+            said = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
+            said += second.problems() + self._problems(reader, effects)
+        return Verdict(said, deeds, self._orders, len(reader.found), len(effects), time.monotonic() - began)
 
-    def _rage(self, deeds: Deeds, until: float) -> None:
-        while self._share() < CALM_FROM and time.monotonic() < until:
-            deeds.act()
-            deeds.second.keep()
-            self._look(deeds.demo)
+    def _through(self, follower: Follower, deeds: Deeds) -> list[outside.Effect]:
+        until = time.monotonic() + self._seconds
+        follower.until(CALM_FROM, self._seconds + FINISH_LIMIT_S, lambda: deeds.act(until))
         deeds.wake(float("inf"))
-
-    def _finish(self, demo: Waybill, second: Second) -> list[outside.Effect]:
-        """The journal, once nothing moves any more. The demo itself is held, so that it does not end before."""
-        deadline = time.monotonic() + FINISH_LIMIT_S
-        while not (self._share() >= HOLD_FROM and demo.complete) and time.monotonic() < deadline:
-            second.keep()
-            self._look(demo)
-        demo.send(signal.SIGSTOP)
-        moved = time.monotonic()
-        while time.monotonic() < min(deadline, moved + QUIET_S) or (self._share() < 1 and time.monotonic() < deadline):
-            second.keep()
-            if self._look(demo):
-                moved = time.monotonic()
-        effects = outside.journal(demo.simulators())
+        effects = follower.finish(FINISH_LIMIT_S)
         for log in self._folder.glob("waybill-demo-*/*.log"):
             shutil.copy(log, self._folder)
-        demo.send(signal.SIGCONT)
         return effects
 
-    def _look(self, demo: Waybill) -> int:
-        code = demo.process.poll()
-        assert code is None, f"the demo ended (exit {code}) before the storm did; it said:\n{demo.said}"
-        new = self._reader.more(0.1)
-        self._ends |= outside.ended(new)
-        return len(new)
-
-    def _share(self) -> float:
-        return len(self._ends) / self._orders
-
-    def _problems(self, demo: Waybill, second: Second, effects: list[outside.Effect]) -> list[str]:
-        code = demo.process.wait(FINISH_LIMIT_S)
+    def _problems(self, reader: outside.Reader, effects: list[outside.Effect]) -> list[str]:
         born = outside.born(effects)
-        said = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
-        said += [] if len(born) == self._orders else [f"{len(born)} orders came into being, not {self._orders}"]
-        said += [f"{SECOND} ended with {end}" for end in second.ends if end not in (-signal.SIGKILL, LANE_LOST)]
-        said += outside.problems(self._reader.to_end(), effects, born)
+        said = [] if len(born) == self._orders else [f"{len(born)} orders came into being, not {self._orders}"]
+        said += outside.problems(reader.to_end(), effects, born)
         if said:
-            outside.keep(self._folder, self._reader.found, effects)
+            outside.keep(self._folder, reader.found, effects)
         return said
 
 

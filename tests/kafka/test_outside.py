@@ -1,4 +1,4 @@
-"""All of Waybill runs (`waybill up`), and only the outside is looked at: what an independent reader finds of each order."""
+"""All of Waybill runs (`waybill up`), and only its outside is looked at: what an independent reader finds of orders."""
 
 import copy
 import json
