@@ -17,7 +17,9 @@ def amount(value: int) -> str:
 
 def time(at_ms: int | None) -> str | None:
     """Milliseconds since the epoch as RFC 3339, UTC."""
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def order_view(found: OrderState) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def order_view(found: OrderState) -> dict[str, Any]:
         "bill_to": _address(order.bill_to),
         "lines": [_line(line) for line in order.lines],
         "references": dict(found.references),
-        "waiting_for": [asdict(effect) for effect in found.effects],
+        "waiting_for": [{**asdict(effect), "requested_at": time(effect.requested_at)} for effect in found.effects],
         "timers": [{**asdict(timer), "due_at": time(timer.due_at)} for timer in found.timers],
         "lineage": [asdict(item) for item in found.lineage],
         "timeline": [{**asdict(entry), "at": time(entry.at)} for entry in found.timeline],

@@ -1,19 +1,29 @@
-"""HTTP views of a worker: metrics, liveness and readiness, and the registry's read calls for Avro clients.
+"""HTTP views of a worker: metrics, liveness and readiness, orders, and the registry's read calls for Avro clients.
 
 They are plain aiohttp routes, added to the application inside Faust's web server.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from app.domain.order import OrderState
+from app.errors import BrokerError
 from app.events import registry
 from app.events.schemas import Schemas
+from app.views import order_view
 
 REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode")
+LOOKUPS_MAX: Final = 2
+"""Orders looked up at a time: each look-up reads a partition of the ledger, and the worker has orders to take on."""
+LOOKUPS_WAITING_MAX: Final = 16
+LOOKUP_TIMEOUT_S: Final = 30.0
+Find = Callable[[str], Awaitable[OrderState | None]]
+"""An order by its id, or None. Raises BrokerError."""
 
 
 class Status(Protocol):
@@ -35,10 +45,11 @@ class Lanes(Protocol):
 
 
 def register(
-    application: web.Application, published: Schemas, collectors: CollectorRegistry, hosts: Sequence[Lanes]
+    application: web.Application, published: Schemas, collectors: CollectorRegistry, hosts: Sequence[Lanes], find: Find
 ) -> None:
     """Add all views to an application that has not started yet."""
-    application.add_routes([*registry_routes(published), *health_routes(hosts), metrics_route(collectors)])
+    views = [*health_routes(hosts), metrics_route(collectors), order_route(find)]
+    application.add_routes([*registry_routes(published), *views])
 
 
 def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
@@ -61,6 +72,36 @@ def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
         return web.json_response({"ready": opened, "lanes": shown}, status=200 if opened else 503)
 
     return [web.get("/health", health), web.get("/ready", ready)]
+
+
+def order_route(find: Find) -> web.RouteDef:
+    """`/orders/{id}`: state, lines, lineage and timeline. 404 for an unknown one, 503 while Kafka cannot be asked."""
+    turns, waiting = asyncio.Semaphore(LOOKUPS_MAX), 0
+
+    async def view(request: web.Request) -> web.Response:
+        nonlocal waiting
+        order_id = request.match_info["order_id"]
+        if waiting >= LOOKUPS_WAITING_MAX:
+            return _unavailable(f"{waiting} look-ups wait already; ask again in a moment")
+        waiting += 1
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S), turns:
+                found = await find(order_id)
+        except BrokerError as problem:
+            return _unavailable(str(problem))
+        except TimeoutError:
+            return _unavailable(f"the ledger was not read within {LOOKUP_TIMEOUT_S:.0f} s")
+        finally:
+            waiting -= 1
+        if found is None:
+            return web.json_response({"error": f"no order {order_id} in the ledger"}, status=404)
+        return web.json_response(order_view(found))
+
+    return web.get("/orders/{order_id}", view)
+
+
+def _unavailable(why: str) -> web.Response:
+    return web.json_response({"error": why}, status=503, headers={"retry-after": "2"})
 
 
 def registry_routes(published: Schemas) -> list[web.RouteDef]:

@@ -12,12 +12,10 @@ from rich.table import Table
 
 from app.agents.records import decoded
 from app.commands import output
-from app.domain import ledger
 from app.domain.order import OrderState
 from app.errors import RecordError, SettingError
 from app.events import codec
 from app.events.codec import Codec
-from app.events.ids import partition_of
 from app.runtime import reading, writing
 from app.settings import Settings
 from app.views import order_view, status_view
@@ -76,7 +74,7 @@ def list_orders(
     json: Json = False,
 ) -> None:
     """Every order that the ledger holds, with its state and reason."""
-    found = asyncio.run(_all(Settings.from_env(os.environ)))
+    found = asyncio.run(reading.all_orders(Settings.from_env(os.environ).bootstrap_servers))
     chosen = [item for item in found if state is None or item.order.state.lower() == state.lower()]
     if json:
         output.data([_brief(item) for item in chosen])
@@ -101,20 +99,10 @@ def _brief(item: OrderState) -> dict[str, Any]:
     }
 
 
-async def _all(settings: Settings) -> list[OrderState]:
-    latest: dict[bytes, bytes | None] = {}
-    async with reading.consumer(settings.bootstrap_servers) as reader:
-        async for record in reading.read_to_end(reader, await reading.partitions(reader, "order-ledger")):
-            if record.key is not None:
-                latest[record.key] = record.value
-    entries = (ledger.decode(value) for key, value in sorted(latest.items()) if value and not key.startswith(b"\x00"))
-    return [entry for entry in entries if isinstance(entry, OrderState)]
-
-
 @commands.command()
 def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
-    found = asyncio.run(find(Settings.from_env(os.environ), order))
+    found = asyncio.run(reading.find_order(Settings.from_env(os.environ).bootstrap_servers, order))
     if found is None:
         output.aside.print(f"waybill: no order {order} in the ledger", style="red", markup=False)
         raise typer.Exit(1)
@@ -123,19 +111,6 @@ def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.
         output.data(view)
     else:
         _print_order(view)
-
-
-async def find(settings: Settings, order: str) -> OrderState | None:
-    """The order's last entry in the ledger."""
-    key, value = order.encode(), None
-    async with reading.consumer(settings.bootstrap_servers) as reader:
-        partitions = await reading.partitions(reader, "order-ledger")
-        own = partitions[partition_of(key, len(partitions))]
-        async for record in reading.read_to_end(reader, [own]):
-            if record.key == key:
-                value = record.value
-    entry = ledger.decode(value) if value else None
-    return entry if isinstance(entry, OrderState) else None
 
 
 def _print_order(view: dict[str, Any]) -> None:

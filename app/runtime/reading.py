@@ -2,18 +2,25 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from app.agents.role import Record
+from app.domain import ledger
+from app.domain.order import OrderState
 from app.errors import BrokerError
+from app.events.ids import partition_of
 
 FETCH_MAX_BYTES: Final = 8 << 20
 CONNECT_TIMEOUT_S: Final = 10.0
 POLL_MS: Final = 200
+STALL_TIMEOUT_S: Final = 20.0
+"""Reading to the end gives up when nothing at all came for this long."""
+LEDGER: Final = "order-ledger"
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +35,7 @@ async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
     )
     try:
         await asyncio.wait_for(reader.start(), CONNECT_TIMEOUT_S)
-    except (KafkaConnectionError, TimeoutError) as problem:
+    except (KafkaError, TimeoutError) as problem:
         await reader.stop()
         raise BrokerError(
             f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, "
@@ -53,13 +60,19 @@ async def partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartitio
 
 
 async def read_to_end(reader: AIOKafkaConsumer, wanted: Iterable[TopicPartition]) -> AsyncIterator[Record]:
-    """Every record of the partitions up to their ends as they are at the call."""
+    """Every record of the partitions up to their ends as they are at the call. Raises BrokerError when they stall."""
     assigned = list(wanted)
     reader.assign(assigned)
     await reader.seek_to_beginning(*assigned)
     ends: Mapping[TopicPartition, int] = await reader.end_offsets(assigned)
+    moved = time.monotonic()
     while any([await reader.position(partition) < ends[partition] for partition in assigned]):
-        for batch in (await reader.getmany(timeout_ms=POLL_MS)).values():
+        batches = await reader.getmany(timeout_ms=POLL_MS)
+        if batches:
+            moved = time.monotonic()
+        elif time.monotonic() - moved > STALL_TIMEOUT_S:
+            raise BrokerError(f"Kafka sent nothing for {STALL_TIMEOUT_S:.0f} s; is the broker still there?")
+        for batch in batches.values():
             for record in batch:
                 yield as_record(record)
 
@@ -77,3 +90,31 @@ def as_record(record: object) -> Record:
     """aiokafka's record as ours."""
     r = record
     return Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))  # type: ignore[attr-defined]
+
+
+async def find_order(bootstrap_servers: str, order_id: str) -> OrderState | None:
+    """The order's last entry in the ledger; None for one that is not there. Raises BrokerError, LedgerError."""
+    key, value = order_id.encode(), None
+    async with consumer(bootstrap_servers) as reader:
+        all_of_it = await partitions(reader, LEDGER)
+        own = all_of_it[partition_of(key, len(all_of_it))]
+        async for record in read_to_end(reader, [own]):
+            if record.key == key:
+                value = record.value
+    return _order(value)
+
+
+async def all_orders(bootstrap_servers: str) -> list[OrderState]:
+    """Every order that the ledger holds, by id. Raises BrokerError, LedgerError."""
+    latest: dict[bytes, bytes | None] = {}
+    async with consumer(bootstrap_servers) as reader:
+        async for record in read_to_end(reader, await partitions(reader, LEDGER)):
+            if record.key is not None and not record.key.startswith(b"\x00"):  # a lane keeps its position there
+                latest[record.key] = record.value
+    orders = (_order(value) for _, value in sorted(latest.items()))
+    return [order for order in orders if order is not None]
+
+
+def _order(value: bytes | None) -> OrderState | None:
+    entry = ledger.decode(value) if value else None
+    return entry if isinstance(entry, OrderState) else None

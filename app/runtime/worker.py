@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from faust.web.drivers.aiohttp import Web
@@ -13,7 +14,7 @@ from app.errors import SettingError
 from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
-from app.runtime import app_factory
+from app.runtime import app_factory, reading
 from app.runtime.compose import ROLES, Parts, compose, role_kind
 from app.settings import Settings
 
@@ -43,7 +44,8 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
         kind = role_kind(name, parts, metrics)
         partitions = parts.partitions(kind.inputs[0])
         apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
-    web.register(cast(Web, apps[0].web).web_app, parts.codec.schemas, registry, [app.host for app in apps])
+    find = partial(reading.find_order, settings.bootstrap_servers)
+    web.register(cast(Web, apps[0].web).web_app, parts.codec.schemas, registry, [app.host for app in apps], find)
     try:
         return await app_factory._run(apps)
     finally:

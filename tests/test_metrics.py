@@ -1,0 +1,110 @@
+"""What a scrape shows after lanes and agents reported: names, labels and base units, and nothing of a single order."""
+
+import pytest
+from app.metrics import Collectors, Metrics
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
+
+class Shown:
+    """The collectors of one process, with two roles that report to them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        shared = Collectors(self.registry)
+        self.orchestrate, self.perform = Metrics("orchestrate", shared), Metrics("perform", shared)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown()
+
+
+def test_a_checkpoint_counts_its_records_by_outcome(shown: Shown) -> None:
+    shown.orchestrate.checkpoint(1, 5, 0.004, {"applied": 3, "duplicate": 2})
+    shown.orchestrate.checkpoint(2, 1, 0.2, {"applied": 1})
+    shown.perform.checkpoint(1, 1, 0.2, {"ok": 1})
+    assert shown.value("waybill_records_total", role="orchestrate", outcome="applied") == 4
+    assert shown.value("waybill_records_total", role="orchestrate", outcome="duplicate") == 2
+    assert shown.value("waybill_records_total", role="perform", outcome="ok") == 1
+    assert shown.value("waybill_checkpoint_seconds_count", role="orchestrate") == 2
+    assert shown.value("waybill_checkpoint_seconds_sum", role="orchestrate") == pytest.approx(0.204)
+    assert shown.value("waybill_checkpoint_records_sum", role="orchestrate") == 6
+
+
+def test_dead_letters_are_counted_by_code(shown: Shown) -> None:
+    for code in ("malformed", "invalid", "malformed"):
+        shown.orchestrate.dead_letter(code)
+    assert shown.value("waybill_dead_letters_total", role="orchestrate", code="malformed") == 2
+    assert shown.value("waybill_dead_letters_total", role="orchestrate", code="invalid") == 1
+
+
+def test_calls_are_counted_and_timed(shown: Shown) -> None:
+    shown.perform.called("bigcommerce", "Update order status", "retry", "rate_limited", 0.3)
+    shown.perform.called("bigcommerce", "Update order status", "ok", "ok", 0.1)
+    labels = {"provider": "bigcommerce", "action": "Update order status"}
+    attempts = "waybill_effect_attempts_total"
+    assert shown.value(attempts, **labels, outcome="retry", code="rate_limited") == 1
+    assert shown.value(attempts, **labels, outcome="ok", code="ok") == 1
+    assert shown.value("waybill_effect_seconds_count", **labels) == 2
+    assert shown.value("waybill_effect_seconds_sum", **labels) == pytest.approx(0.4)
+
+
+def test_a_lane_that_opens_and_closes(shown: Shown) -> None:
+    shown.orchestrate.opened(3, 1200, 0.8)
+    labels = {"role": "orchestrate", "partition": "3"}
+    assert shown.value("waybill_lane_keys", **labels) == 1200
+    assert shown.value("waybill_restore_seconds", **labels) == pytest.approx(0.8)
+    assert shown.value("waybill_commit_age_seconds", **labels) is not None
+    shown.orchestrate.closed(3)
+    assert shown.value("waybill_lane_keys", **labels) is None
+    assert shown.value("waybill_commit_age_seconds", **labels) is None
+
+
+def test_lag_is_never_negative(shown: Shown) -> None:
+    shown.orchestrate.lag("order-created", 0, 40, 100)
+    assert shown.value("waybill_lag_records", role="orchestrate", topic="order-created", partition="0") == 60
+    shown.orchestrate.lag("order-created", 0, 101, 100)
+    assert shown.value("waybill_lag_records", role="orchestrate", topic="order-created", partition="0") == 0
+
+
+def test_the_age_of_a_commit_grows_until_the_lane_moves_or_has_nothing_to_do(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.metrics.time.monotonic", lambda: now)
+    age = {"role": "orchestrate", "partition": "0"}
+    shown.orchestrate.opened(0, 0, 0.1)
+    now = 130.0
+    assert shown.value("waybill_commit_age_seconds", **age) == 30
+    shown.orchestrate.lag("order-created", 0, 5, 9)
+    assert shown.value("waybill_commit_age_seconds", **age) == 30
+    shown.orchestrate.lag("order-created", 0, 9, 9)
+    assert shown.value("waybill_commit_age_seconds", **age) == 0
+    now = 131.0
+    shown.orchestrate.checkpoint(0, 1, 0.1, {"applied": 1})
+    assert shown.value("waybill_commit_age_seconds", **age) == 0
+
+
+def test_jobs_and_forwarded_records(shown: Shown) -> None:
+    shown.perform.in_flight(0, 7, 30)
+    shown.orchestrate.forwarded(4)
+    assert shown.value("waybill_jobs", role="perform", partition="0", status="running") == 7
+    assert shown.value("waybill_jobs", role="perform", partition="0", status="waiting") == 30
+    assert shown.value("waybill_forwarded_records_total", role="orchestrate") == 4
+
+
+def test_a_lane_that_never_opened_may_be_closed(shown: Shown) -> None:
+    shown.orchestrate.closed(9)
+    assert shown.value("waybill_commit_age_seconds", role="orchestrate", partition="9") is None
+
+
+def test_every_name_is_ours_and_the_version_is_there(shown: Shown) -> None:
+    text = generate_latest(shown.registry).decode()
+    families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert families
+    assert all(name.startswith("waybill_") for name in families)
+    assert 'waybill_build_info{version="' in text
