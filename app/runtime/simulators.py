@@ -18,6 +18,7 @@ from app.errors import SettingError
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
+from app.providers.sap.simulator import SapOptions, SapSimulator
 from app.providers.simulation import World
 from app.providers.simulation_http import application
 from app.runtime.ports import HOST
@@ -40,6 +41,7 @@ class SimulatorOptions:
     bigcommerce: BigCommerceOptions = field(default_factory=BigCommerceOptions)
     fno: FnoOptions = field(default_factory=FnoOptions)
     flexe: FlexeOptions = field(default_factory=FlexeOptions)
+    sap: SapOptions = field(default_factory=SapOptions)
 
     @classmethod
     def from_env(cls, port: int, environ: Mapping[str, str], generous: bool = False) -> "SimulatorOptions":
@@ -47,7 +49,7 @@ class SimulatorOptions:
 
         Raises SettingError.
         """
-        shop, erp, fulfiller = BigCommerceOptions(), FnoOptions(), FlexeOptions()
+        shop, erp, fulfiller, accounts = BigCommerceOptions(), FnoOptions(), FlexeOptions(), SapOptions()
         return cls(
             port,
             Settings.from_env(environ).bootstrap_servers,
@@ -67,6 +69,13 @@ class SimulatorOptions:
                 webhook_secret=environ.get("WAYBILL_FLEXE_WEBHOOK_SECRET") or fulfiller.webhook_secret,
                 quota=GENEROUS_QUOTA if generous else fulfiller.quota,
             ),
+            SapOptions(
+                user=environ.get("WAYBILL_SAP_USER") or accounts.user,
+                password=environ.get("WAYBILL_SAP_PASSWORD") or accounts.password,
+                webhook_secret=environ.get("WAYBILL_SAP_WEBHOOK_SECRET") or accounts.webhook_secret,
+                sold_to=environ.get("WAYBILL_SAP_SOLD_TO_PARTY") or accounts.sold_to,
+                quota=GENEROUS_QUOTA if generous else accounts.quota,
+            ),
         )
 
 
@@ -80,6 +89,7 @@ class Simulators:
     bigcommerce: BigCommerceSimulator
     fno: FnoSimulator
     flexe: FlexeSimulator
+    sap: SapSimulator
     rows: MemoryRows | RowOutbox
 
     @property
@@ -89,6 +99,7 @@ class Simulators:
     def environ(self) -> dict[str, str]:
         """The settings that point the providers here."""
         shop, erp, fulfiller = self.options.bigcommerce, self.options.fno, self.options.flexe
+        accounts = self.options.sap
         return {
             "WAYBILL_BIGCOMMERCE_BASE_URL": f"{self.base_url}/bigcommerce",
             "WAYBILL_BIGCOMMERCE_STORE_HASH": shop.store_hash,
@@ -101,6 +112,16 @@ class Simulators:
             "WAYBILL_FLEXE_API_KEY": fulfiller.api_key,
             "WAYBILL_FLEXE_OWNER_ID": fulfiller.owner_id,
             "WAYBILL_FLEXE_WEBHOOK_SECRET": fulfiller.webhook_secret,
+            "WAYBILL_SAP_BASE_URL": f"{self.base_url}/sap",
+            "WAYBILL_SAP_USER": accounts.user,
+            "WAYBILL_SAP_PASSWORD": accounts.password,
+            "WAYBILL_SAP_SALES_ORDER_TYPE": "OR",
+            "WAYBILL_SAP_SALES_ORGANIZATION": "1010",
+            "WAYBILL_SAP_DISTRIBUTION_CHANNEL": "10",
+            "WAYBILL_SAP_DIVISION": "00",
+            "WAYBILL_SAP_SOLD_TO_PARTY": accounts.sold_to,
+            "WAYBILL_SAP_PRICE_CONDITION_TYPE": "PPR0",
+            "WAYBILL_SAP_WEBHOOK_SECRET": accounts.webhook_secret,
         }
 
 
@@ -112,13 +133,14 @@ async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
     bigcommerce = BigCommerceSimulator(world, options.bigcommerce)
     fno = FnoSimulator(world, options.fno, rows)
     flexe = FlexeSimulator(world, options.flexe)
-    vendors = application(world, [bigcommerce, fno, flexe])
+    sap = SapSimulator(world, options.sap)
+    vendors = application(world, [bigcommerce, fno, flexe, sap])
     runner = web.AppRunner(vendors, shutdown_timeout=_SHUTDOWN_S, access_log=None)
     await runner.setup()
     try:
         port = await _listen(runner, options.port)
-        async with _running(world, rows, flexe.sender.run()):
-            yield Simulators(port, options, world, bigcommerce, fno, flexe, rows)
+        async with _running(world, rows, flexe.sender.run(), sap.sender.run()):
+            yield Simulators(port, options, world, bigcommerce, fno, flexe, sap, rows)
     finally:
         await runner.cleanup()
 

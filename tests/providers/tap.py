@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 from yarl import URL
 
 HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive"}
@@ -120,7 +121,10 @@ class Tap:
             aiohttp.ClientSession(auto_decompress=False) as session,
             session.request(seen.method, url, headers=seen.headers, data=seen.body or None) as reply,
         ):
-            headers = {name: value for name, value in reply.headers.items() if name.lower() not in HOP_BY_HOP}
+            # Every one of a name: sessions come with several cookies.
+            headers = CIMultiDict(
+                (name, value) for name, value in reply.headers.items() if name.lower() not in HOP_BY_HOP
+            )
             return web.Response(status=reply.status, headers=headers, body=await reply.read())
 
     def end(self) -> None:

@@ -1,0 +1,187 @@
+"""What a sales order for accounting is to SAP, and how it is found again. Pure.
+
+SAP's metadata lets nobody outside write ExternalDocumentID or SenderBusinessSystemName, so the keys are fields that it
+does let us write: PurchaseOrderByCustomer carries the order id, UnderlyingPurchaseOrderItem the line id, and
+PurchaseOrderByShipToParty a mark by which an order of ours is told from all others. Deliberately absent: freight,
+discounts and taxes of the order as a whole; SAP's own pricing adds those.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import gcd
+from typing import Any, Final, NamedTuple
+
+from app.domain.lifecycle import Status
+from app.domain.order import AMOUNT_SCALE, Line, Order
+from app.events.ids import derive
+from app.events.model import BillingRequested
+from app.providers.port import Action, Code, Outcome, Result
+from app.providers.sap import odata
+from app.providers.wire import Call, Reply
+
+CREATE_SALES_ORDER: Final = "Create sales order for accounting"
+ACTIONS: Final = frozenset({CREATE_SALES_ORDER})
+
+ORDERS: Final = f"{odata.SALES_ORDERS}/A_SalesOrder"
+REFERENCE_CHARS_MAX: Final = 35
+"""Of PurchaseOrderByCustomer, PurchaseOrderByShipToParty and MaterialByCustomer."""
+ITEM_REFERENCE_CHARS_MAX: Final = 6
+MATERIAL_CHARS_MAX: Final = 40
+ELSEWHERE: Final = "*"
+"""As UnderlyingPurchaseOrderItem: the line id does not fit there and stands in MaterialByCustomer."""
+UNIT: Final = "PC"
+TEXT_ID: Final = "TX01"
+"""The header text that keeps an order id which is too long for a field."""
+_MARK: Final = "wb-"
+_PRICED_FOR_MAX: Final = 99_999
+_STEP: Final = 10
+"""SAP numbers items 10, 20, 30, to leave room between them."""
+_QUANTUM: Final = AMOUNT_SCALE // 1000
+"""SAP counts quantities in thousandths."""
+
+
+class SalesArea(NamedTuple):
+    """Where in SAP orders belong, and how they are priced."""
+
+    order_type: str
+    organization: str
+    channel: str
+    division: str
+    sold_to: str
+    price_condition: str
+
+
+class UnfitError(ValueError):
+    """An order that SAP's fields cannot hold; the message names what and the fix."""
+
+
+def order_of(action: Action) -> Order | Result:
+    """The order that an action carries, or the refusal of one that cannot be meant for SAP."""
+    if action.name not in ACTIONS or not isinstance(action.body, BillingRequested):
+        return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"sap has no action {action.name!r} for this request")
+    return action.body.order
+
+
+def reference_of(order_id: str) -> str:
+    """PurchaseOrderByCustomer of an order: its id, or where that is too long a key derived from it."""
+    return order_id if len(order_id) <= REFERENCE_CHARS_MAX else mark_of(order_id)
+
+
+def mark_of(order_id: str) -> str:
+    """PurchaseOrderByShipToParty of our orders. Nobody else's order has the mark that belongs to its reference."""
+    return _MARK + derive(order_id, "sap")
+
+
+def find_orders(order_id: str) -> Call:
+    fields = "SalesOrder,PurchaseOrderByCustomer,OverallSDDocumentRejectionSts"
+    wanted = f"PurchaseOrderByCustomer eq {odata.literal(reference_of(order_id))}"
+    return odata.read(ORDERS, ("$filter", wanted), ("$select", fields))
+
+
+def create_order(order: Order, area: SalesArea) -> Call | Result:
+    """The creation of an order with its items at once, or the refusal of one that SAP's fields cannot hold."""
+    try:
+        return odata.create(ORDERS, _header(order, area))
+    except UnfitError as exc:
+        return Result(Outcome.DECLINED, Code.INVALID, str(exc))
+
+
+def _header(order: Order, area: SalesArea) -> dict[str, Any]:
+    lines = [line for line in order.lines if line.state != Status.CANCELED.state]
+    if not lines:
+        raise UnfitError("no line to bill: the order has none, or all are canceled")
+    header: dict[str, Any] = {
+        "SalesOrderType": area.order_type,
+        "SalesOrganization": area.organization,
+        "DistributionChannel": area.channel,
+        "OrganizationDivision": area.division,
+        "SoldToParty": area.sold_to,
+        "PurchaseOrderByCustomer": reference_of(order.order_id),
+        "PurchaseOrderByShipToParty": mark_of(order.order_id),
+        "CustomerPurchaseOrderDate": odata.date(order.placed_at),
+    }
+    if order.currency:
+        header["TransactionCurrency"] = order.currency
+    if order.requested_ship_date is not None:
+        header["RequestedDeliveryDate"] = odata.date(order.requested_ship_date)
+    if header["PurchaseOrderByCustomer"] != order.order_id:
+        text = {"Language": "EN", "LongTextID": TEXT_ID, "LongText": order.order_id}
+        header["to_Text"] = {"results": [text]}
+    items = [_item(line, position, order.currency, area) for position, line in enumerate(lines, 1)]
+    return header | {"to_Item": {"results": items}}
+
+
+def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str, Any]:
+    if not 0 < len(line.sku) <= MATERIAL_CHARS_MAX:
+        raise UnfitError(f"line {line.line_id!r}: sku {line.sku[:60]!r} is no material; 1 to 40 characters are")
+    if line.quantity <= 0 or line.quantity % _QUANTUM:
+        quantity = odata.decimal(line.quantity)
+        raise UnfitError(f"line {line.line_id!r}: SAP takes no quantity {quantity}, but more than 0 in thousandths")
+    return {
+        "SalesOrderItem": str(position * _STEP),
+        **_item_reference(line.line_id),
+        "Material": line.sku,
+        "RequestedQuantity": odata.decimal(line.quantity, 3),
+        "RequestedQuantityUnit": UNIT,
+        "to_PricingElement": {"results": [_price(line, currency, area)]},
+    }
+
+
+def _item_reference(line_id: str) -> dict[str, str]:
+    """SAP may turn letters of the short field into capitals, so that only what stays the same goes there."""
+    if len(line_id) <= ITEM_REFERENCE_CHARS_MAX and line_id == line_id.upper() and line_id != ELSEWHERE:
+        return {"UnderlyingPurchaseOrderItem": line_id}
+    if len(line_id) > REFERENCE_CHARS_MAX:
+        raise UnfitError(f"line {line_id!r}: SAP holds line ids of up to {REFERENCE_CHARS_MAX} characters")
+    return {"UnderlyingPurchaseOrderItem": ELSEWHERE, "MaterialByCustomer": line_id}
+
+
+def line_id_of(item: odata.Entity) -> str:
+    """Our line id of an item, "" when the item is not ours: somebody at SAP added it."""
+    short = str(item.get("UnderlyingPurchaseOrderItem") or "")
+    return str(item.get("MaterialByCustomer") or "") if short == ELSEWHERE else short
+
+
+def _price(line: Line, currency: str, area: SalesArea) -> dict[str, str]:
+    """What the line costs: its unit price, or where that is not the whole story its total for its whole quantity."""
+    rate, per = line.unit_price, 1
+    if line.unit_price * line.quantity != line.total * AMOUNT_SCALE:
+        shared = gcd(line.quantity, AMOUNT_SCALE)
+        rate, per = line.total * (AMOUNT_SCALE // shared), line.quantity // shared
+    if per > _PRICED_FOR_MAX:
+        raise UnfitError(f"line {line.line_id!r}: SAP prices up to {_PRICED_FOR_MAX} at once; split the line")
+    price = {
+        "ConditionType": area.price_condition,
+        "ConditionRateValue": odata.decimal(rate),
+        "ConditionQuantity": str(per),
+        "ConditionQuantityUnit": UNIT,
+    }
+    return {**price, "ConditionCurrency": currency} if currency else price
+
+
+def number(entity: odata.Entity) -> str:
+    """SAP's number of a sales order. Raises MalformedReplyError."""
+    return odata.number_of(entity, "SalesOrder")
+
+
+def number_of(reply: Reply) -> str:
+    return number(odata.entity_of(reply))
+
+
+def by_preference(orders: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Numbers of the orders with our reference; the first one stands for the order. Raises MalformedReplyError.
+
+    Two exist when a creation took effect after it was given up: then one that was not rejected wins, else the lowest.
+    """
+    rejected = {number(order): order.get("OverallSDDocumentRejectionSts") == "C" for order in orders}
+    return sorted(rejected, key=lambda found: (rejected[found], len(found), found))
+
+
+def found(numbers: Sequence[str]) -> Result:
+    """`numbers`: the one that stands for the order, and others with the same reference, if any."""
+    first, *others = numbers
+    detail = f"SAP also has {', '.join(others)} with this reference: reject them" if others else "was there already"
+    return Result(Outcome.OK, Code.OK, detail, first)
+
+
+def created(sales_order: str) -> Result:
+    return Result(Outcome.OK, Code.OK, "", sales_order)

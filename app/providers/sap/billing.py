@@ -1,0 +1,248 @@
+"""What SAP's billing documents say about our orders: which are invoices that count, and of which lines. Pure.
+
+One counts when it is an invoice, posted to accounting (AccountingTransferStatus C) and not cancelled. It leads back to
+our order by the sales order of its items.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from app.events.model import LineQuantity, ProviderEvent
+from app.providers.port import RefusedOrder
+from app.providers.sap import actions, odata
+from app.providers.sap.cursor import Cursor, Quantities, Stamp
+from app.providers.wire import Call
+
+PROVIDER: Final = "sap"
+INVOICED: Final = "order invoiced"
+POSTED: Final = "C"
+INVOICE: Final = "M"
+"""Of SDDocumentCategory: no credit memo, no cancellation, no pro forma."""
+PAGE_DOCUMENTS: Final = 200
+ORDERS_PER_CALL: Final = 20
+"""So many numbers make a filter of about 700 characters."""
+
+DOCUMENTS: Final = f"{odata.BILLING}/A_BillingDocument"
+ITEMS: Final = f"{odata.BILLING}/A_BillingDocumentItem"
+_STATUS: Final = (
+    "BillingDocument",
+    "SDDocumentCategory",
+    "AccountingTransferStatus",
+    "BillingDocumentIsCancelled",
+    "CancelledBillingDocument",
+)
+_QUANTITY: Final = ("SalesDocument", "SalesDocumentItem", "BillingQuantity", "BillingQuantityUnit")
+_ORDER: Final = ("SalesOrder", "PurchaseOrderByCustomer", "PurchaseOrderByShipToParty")
+_ITEM: Final = ("SalesOrderItem", "UnderlyingPurchaseOrderItem", "MaterialByCustomer", "RequestedQuantityUnit")
+
+
+class Billed(NamedTuple):
+    """A quantity of one item of a sales order."""
+
+    sales_order: str
+    item: str
+    quantity: int
+    unit: str
+
+
+class Invoice(NamedTuple):
+    number: str
+    created: int
+    billed: tuple[Billed, ...]
+    wire: Mapping[str, Any]
+
+
+class OurOrder(NamedTuple):
+    """A sales order that we made. `lines`: line id and unit by item; items that were added at SAP are not there."""
+
+    order_id: str
+    lines: Mapping[str, tuple[str, str]]
+
+
+class Found(NamedTuple):
+    events: list[ProviderEvent]
+    refused: list[RefusedOrder]
+    reported: dict[str, Quantities]
+
+
+def list_documents(cursor: Cursor, organization: str, skip: int) -> Call:
+    """Invoices that count, changed longest ago first, from where the cursor starts."""
+    conditions = [
+        f"SalesOrganization eq {odata.literal(organization)}",
+        f"SDDocumentCategory eq {odata.literal(INVOICE)}",
+        f"AccountingTransferStatus eq {odata.literal(POSTED)}",
+        "BillingDocumentIsCancelled eq false",
+    ]
+    if cursor.start:
+        conditions.insert(0, f"LastChangeDateTime ge {odata.instant(cursor.start)}")
+    fields = (*_STATUS, "LastChangeDateTime", "CreationDate", "CreationTime", *_below("to_Item", _QUANTITY))
+    return odata.read(
+        DOCUMENTS,
+        ("$filter", " and ".join(conditions)),
+        ("$expand", "to_Item"),
+        ("$select", ",".join(fields)),
+        ("$orderby", "LastChangeDateTime,BillingDocument"),
+        ("$top", str(PAGE_DOCUMENTS)),
+        *((("$skip", str(skip)),) if skip else ()),
+    )
+
+
+def list_sales_orders(numbers: Sequence[str]) -> Call:
+    fields = (*_ORDER, *_below("to_Item", _ITEM), *_below("to_Text", ("LongTextID", "LongText")))
+    return odata.read(
+        actions.ORDERS,
+        ("$filter", odata.any_of("SalesOrder", numbers)),
+        ("$expand", "to_Item,to_Text"),
+        ("$select", ",".join(fields)),
+    )
+
+
+def list_billed(numbers: Sequence[str]) -> Call:
+    """All billing items of these sales orders, with the status of their documents."""
+    fields = ("BillingDocument", *_QUANTITY, *_below("to_BillingDocument", _STATUS))
+    return odata.read(
+        ITEMS,
+        ("$filter", odata.any_of("SalesDocument", numbers)),
+        ("$expand", "to_BillingDocument"),
+        ("$select", ",".join(fields)),
+    )
+
+
+def _below(navigation: str, fields: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{navigation}/{field}" for field in fields)
+
+
+def counts(document: odata.Entity) -> bool:
+    """Whether a billing document is an invoice that is posted to accounting and stands."""
+    return (
+        document.get("AccountingTransferStatus") == POSTED
+        and document.get("SDDocumentCategory") == INVOICE
+        and document.get("BillingDocumentIsCancelled") is False
+        and not document.get("CancelledBillingDocument")
+    )
+
+
+def stamp_of(document: odata.Entity) -> Stamp:
+    """Raises MalformedReplyError."""
+    return Stamp(odata.number_of(document, "BillingDocument"), odata.time_of(document, "LastChangeDateTime"))
+
+
+def invoice_of(document: dict[str, Any]) -> Invoice:
+    """Raises MalformedReplyError."""
+    created = odata.time_of(document, "CreationDate") + odata.duration_of(document, "CreationTime")
+    billed = tuple(map(billed_of, filter(_has_order, odata.expanded(document, "to_Item"))))
+    return Invoice(odata.number_of(document, "BillingDocument"), created, billed, document)
+
+
+def _has_order(item: odata.Entity) -> bool:
+    """Items that were billed without a sales order (external data, debit requests) are nobody's of ours."""
+    return bool(item.get("SalesDocument"))
+
+
+def billed_of(item: odata.Entity) -> Billed:
+    """Raises MalformedReplyError."""
+    return Billed(
+        odata.number_of(item, "SalesDocument"),
+        odata.number_of(item, "SalesDocumentItem"),
+        odata.amount_of(item, "BillingQuantity"),
+        str(item.get("BillingQuantityUnit") or ""),
+    )
+
+
+def standing(items: Iterable[odata.Entity]) -> Counter[tuple[str, str]]:
+    """(sales order, item) -> quantity of all invoices that count. Raises MalformedReplyError."""
+    quantities: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        document = item.get("to_BillingDocument")
+        if isinstance(document, dict) and counts(document):
+            billed = billed_of(item)
+            quantities[billed.sales_order, billed.item] += billed.quantity
+    return quantities
+
+
+def our_orders(sales_orders: Iterable[odata.Entity]) -> dict[str, OurOrder]:
+    """Our orders by SAP's number; other people's are left out. Raises MalformedReplyError."""
+    found = ((actions.number(sales_order), _ours(sales_order)) for sales_order in sales_orders)
+    return {number: ours for number, ours in found if ours is not None}
+
+
+def _ours(sales_order: odata.Entity) -> OurOrder | None:
+    order_id = str(sales_order.get("PurchaseOrderByCustomer") or "")
+    mark = sales_order.get("PurchaseOrderByShipToParty")
+    if order_id == mark:
+        order_id = _long_id(sales_order)
+    if not order_id or mark != actions.mark_of(order_id):
+        return None
+    lines = {}
+    for item in odata.expanded(sales_order, "to_Item"):
+        if line_id := actions.line_id_of(item):
+            lines[odata.number_of(item, "SalesOrderItem")] = (line_id, str(item.get("RequestedQuantityUnit") or ""))
+    return OurOrder(order_id, lines)
+
+
+def _long_id(sales_order: odata.Entity) -> str:
+    texts = odata.expanded(sales_order, "to_Text")
+    return next((str(text.get("LongText")).strip() for text in texts if text.get("LongTextID") == actions.TEXT_ID), "")
+
+
+def report(
+    invoices: Iterable[Invoice],
+    orders: Mapping[str, OurOrder],
+    quantities: Mapping[tuple[str, str], int],
+    reported: Mapping[str, Quantities],
+) -> Found:
+    """The events that invoices, oldest first, stand for, one for each order on each of them.
+
+    A line never gets more reported than stands invoiced at SAP: what was reported of an invoice that was cancelled
+    later counts for the one that took its place.
+    """
+    found = Found([], [], {})
+    for invoice in invoices:
+        for number in dict.fromkeys(billed.sales_order for billed in invoice.billed):
+            if number in orders:
+                _report_order(invoice, number, orders[number], quantities, reported, found)
+    return found
+
+
+def _report_order(
+    invoice: Invoice,
+    number: str,
+    order: OurOrder,
+    quantities: Mapping[tuple[str, str], int],
+    reported: Mapping[str, Quantities],
+    found: Found,
+) -> None:
+    so_far = Counter(found.reported.get(number, reported.get(number, {})))
+    lines = []
+    for item, quantity in _quantities_of(invoice, number, order, found).items():
+        added = min(quantity, quantities.get((number, item), 0) - so_far[item])
+        if added > 0:
+            so_far[item] += added
+            lines.append(LineQuantity(order.lines[item][0], added))
+    if lines:
+        found.reported[number] = dict(so_far)
+        event = ProviderEvent(order.order_id, PROVIDER, INVOICED, invoice.number, invoice.created, tuple(lines))
+        found.events.append(event)
+
+
+def _quantities_of(invoice: Invoice, number: str, order: OurOrder, found: Found) -> Counter[str]:
+    """Item -> quantity on the invoice, of our lines. One in another unit than was ordered cannot be counted."""
+    quantities: Counter[str] = Counter()
+    for billed in invoice.billed:
+        if billed.sales_order != number or billed.item not in order.lines:
+            continue
+        unit = order.lines[billed.item][1]
+        if billed.unit != unit:
+            found.refused.append(refuse(invoice.wire, f"item {billed.item} is billed in {billed.unit!r}, not {unit!r}"))
+            continue
+        quantities[billed.item] += billed.quantity
+    return quantities
+
+
+def refuse(document: Mapping[str, Any], reason: str) -> RefusedOrder:
+    number = str(document.get("BillingDocument"))
+    detail = f"billing document {number}: {reason}; correct it at SAP, it is read again when it changes"
+    return RefusedOrder(number, detail, msgspec.json.encode(document))

@@ -1,0 +1,84 @@
+"""SAP over HTTP: sales orders are created for accounting, and the invoices that SAP makes of them are pulled."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from app.providers.http import Link, Timeouts, checked_base, open_client
+from app.providers.port import Action, CallFailedError, Lease, Page, Result
+from app.providers.redaction import Redaction
+from app.providers.sap import actions, odata
+from app.providers.sap.actions import SalesArea
+from app.providers.sap.invoices import Invoices
+from app.providers.sap.session import Session
+from app.providers.wire import Call
+
+THROTTLE_MS: Final = 10_000
+"""The pause after a 429 that names none."""
+
+
+class Sap:
+    """One tenant. `clock` gives monotonic seconds."""
+
+    name: Final = "sap"
+
+    def __init__(
+        self,
+        base_url: str,
+        user: str,
+        password: str,
+        area: SalesArea,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = timeouts or Timeouts()
+        self._area = area
+        self._http = open_client(limits)
+        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._http.headers["authorization"] = f"Basic {credentials}"
+        redaction = Redaction(password=password, credentials=credentials)
+        self.link = Link(self.name, base_url, self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
+        self._session = Session(self.link, self._http.cookies, redaction)
+        self._invoices = Invoices(self._session, area.organization)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def perform(self, action: Action, lease: Lease) -> Result:
+        """Creates the sales order, unless SAP has it already. See Provider.perform."""
+        order = actions.order_of(action)
+        if isinstance(order, Result):
+            return order
+        call = actions.create_order(order, self._area)
+        if isinstance(call, Result):
+            return call
+        try:
+            return await self._create(order.order_id, call, lease)
+        except CallFailedError as failure:
+            return failure.result
+
+    async def _create(self, order_id: str, call: Call, lease: Lease) -> Result:
+        page = await self._session.all(actions.find_orders(order_id), lease)
+        numbers = self._session.understood(page.entities, actions.by_preference)
+        if numbers:
+            return actions.found(numbers)
+        return actions.created(await self._session.create(call, lease, actions.number_of))
+
+    async def pull(self, cursor: str | None) -> Page:
+        """Orders that SAP invoiced since `cursor`. See Source.pull."""
+        return await self._invoices.pull(cursor)
+
+
+def open_provider(values: Mapping[str, str]) -> Sap:
+    """From the settings of the manifest. Raises SettingError."""
+    area = SalesArea(
+        values["SALES_ORDER_TYPE"],
+        values["SALES_ORGANIZATION"],
+        values["DISTRIBUTION_CHANNEL"],
+        values["DIVISION"],
+        values["SOLD_TO_PARTY"],
+        values["PRICE_CONDITION_TYPE"],
+    )
+    base_url = checked_base("WAYBILL_SAP_BASE_URL", values["BASE_URL"])
+    return Sap(base_url, values["USER"], values["PASSWORD"], area)

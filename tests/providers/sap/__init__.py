@@ -1,0 +1,1 @@
+"""SAP: what is its own beyond the contract."""

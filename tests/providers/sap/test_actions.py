@@ -1,0 +1,158 @@
+"""What an order is to SAP: keys that are found again, exact prices, and what SAP's fields cannot hold."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from app.domain.order import Order
+from app.providers.port import Code, Outcome, Result
+from app.providers.sap import actions
+from app.providers.wire import Call
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.providers.sap.orders import AREA, a_line, an_order
+
+LONG_ID = "x" * 36
+
+
+def body_of(order: Order) -> dict[str, Any]:
+    call = actions.create_order(order, AREA)
+    assert isinstance(call, Call), call
+    body: dict[str, Any] = msgspec.json.decode(call.body or b"")
+    return body
+
+
+def items_of(order: Order) -> list[dict[str, Any]]:
+    return list(body_of(order)["to_Item"]["results"])
+
+
+def test_the_order_as_it_leaves() -> None:
+    body = body_of(an_order(requested_ship_date=1_551_822_011_000, lines=(a_line(1),)))
+    assert body == {
+        "SalesOrderType": "OR",
+        "SalesOrganization": "1010",
+        "DistributionChannel": "10",
+        "OrganizationDivision": "00",
+        "SoldToParty": "10100001",
+        "PurchaseOrderByCustomer": "fno-usmf-so-500",
+        "PurchaseOrderByShipToParty": actions.mark_of("fno-usmf-so-500"),
+        "CustomerPurchaseOrderDate": "/Date(1551744000000)/",
+        "TransactionCurrency": "USD",
+        "RequestedDeliveryDate": "/Date(1551744000000)/",
+        "to_Item": {
+            "results": [
+                {
+                    "SalesOrderItem": "10",
+                    "UnderlyingPurchaseOrderItem": "1",
+                    "Material": "SKU-1",
+                    "RequestedQuantity": "2.000",
+                    "RequestedQuantityUnit": "PC",
+                    "to_PricingElement": {
+                        "results": [
+                            {
+                                "ConditionType": "PPR0",
+                                "ConditionRateValue": "12.5000",
+                                "ConditionQuantity": "1",
+                                "ConditionQuantityUnit": "PC",
+                                "ConditionCurrency": "USD",
+                            }
+                        ]
+                    },
+                }
+            ]
+        },
+    }
+
+
+@given(st.text(min_size=1, max_size=128))
+def test_a_reference_always_fits_and_is_the_orders_own(order_id: str) -> None:
+    reference = actions.reference_of(order_id)
+    assert len(reference) <= 35
+    assert (reference == order_id) is (len(order_id) <= 35)
+    assert len(actions.mark_of(order_id)) <= 35
+
+
+def test_a_long_order_id_is_kept_as_a_text() -> None:
+    body = body_of(an_order(LONG_ID))
+    assert body["PurchaseOrderByCustomer"] == actions.mark_of(LONG_ID) == body["PurchaseOrderByShipToParty"]
+    assert body["to_Text"]["results"] == [{"Language": "EN", "LongTextID": "TX01", "LongText": LONG_ID}]
+    assert "to_Text" not in body_of(an_order("x" * 35))
+
+
+@pytest.mark.parametrize(
+    ("line_id", "fields"),
+    [
+        ("000001", {"UnderlyingPurchaseOrderItem": "000001"}),
+        ("1234567", {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "1234567"}),
+        ("abc", {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "abc"}),
+        ("*", {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "*"}),
+        ("x" * 35, {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "x" * 35}),
+    ],
+)
+def test_a_line_id_goes_where_it_fits_and_is_read_back(line_id: str, fields: dict[str, str]) -> None:
+    item = items_of(an_order(lines=(a_line(line_id=line_id),)))[0]
+    names = ("UnderlyingPurchaseOrderItem", "MaterialByCustomer")
+    assert {name: value for name, value in item.items() if name in names} == fields
+    assert actions.line_id_of(item) == line_id
+
+
+def test_an_item_of_somebody_else_has_no_line_id() -> None:
+    assert actions.line_id_of({"UnderlyingPurchaseOrderItem": "", "MaterialByCustomer": "theirs"}) == ""
+
+
+@given(st.integers(1, 10**6).map(lambda thousandths: thousandths * 10), st.integers(-(10**12), 10**12), st.booleans())
+def test_the_price_of_a_line_is_its_total_to_the_last_place(quantity: int, amount: int, by_unit: bool) -> None:
+    price, total = amount, amount * quantity // 10_000 if by_unit else amount
+    if total * 10_000 != price * quantity and quantity % 1000:
+        quantity = quantity // 1000 * 1000 or 1000
+    item = items_of(an_order(lines=(a_line(quantity=quantity, unit_price=price, total=total),)))[0]
+    cost = item["to_PricingElement"]["results"][0]
+    rate, per = Decimal(cost["ConditionRateValue"]), Decimal(cost["ConditionQuantity"])
+    assert rate * Decimal(item["RequestedQuantity"]) == per * Decimal(total).scaleb(-4)
+    assert 0 < per <= 99_999
+
+
+def test_canceled_lines_are_not_billed() -> None:
+    lines = (a_line(1, state="Canceled", reason="Canceled"), a_line(2))
+    assert [item["Material"] for item in items_of(an_order(lines=lines))] == ["SKU-2"]
+
+
+def test_without_a_currency_sap_takes_its_own() -> None:
+    body = body_of(an_order(currency=""))
+    assert "TransactionCurrency" not in body
+    assert "ConditionCurrency" not in body["to_Item"]["results"][0]["to_PricingElement"]["results"][0]
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (an_order(lines=()), "no line to bill"),
+        (an_order(lines=(a_line(state="Canceled"),)), "no line to bill"),
+        (an_order(lines=(a_line(sku=""),)), "no material"),
+        (an_order(lines=(a_line(sku="x" * 41),)), "no material"),
+        (an_order(lines=(a_line(quantity=0),)), "no quantity 0.0000"),
+        (an_order(lines=(a_line(quantity=-10_000),)), "no quantity -1.0000"),
+        (an_order(lines=(a_line(quantity=12_345),)), "no quantity 1.2345"),
+        (an_order(lines=(a_line(line_id="x" * 36),)), "up to 35 characters"),
+        (an_order(lines=(a_line(quantity=1_000_010_010, total=1),)), "up to 99999 at once"),
+    ],
+)
+def test_what_saps_fields_cannot_hold_is_declined(order: Order, words: str) -> None:
+    result = actions.create_order(order, AREA)
+    assert isinstance(result, Result)
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
+    assert words in result.detail
+
+
+def test_of_two_orders_the_lowest_that_stands_is_ours() -> None:
+    rows = [{"SalesOrder": number, "OverallSDDocumentRejectionSts": status} for number, status in ROWS]
+    numbers = actions.by_preference(rows)
+    assert numbers == ["9", "10", "8"]
+    result = actions.found(numbers)
+    assert (result.outcome, result.reference) == (Outcome.OK, "9")
+    assert "10, 8" in result.detail
+
+
+ROWS = [("10", "A"), ("0000000009", "A"), ("8", "C")]

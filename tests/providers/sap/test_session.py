@@ -1,0 +1,175 @@
+"""The CSRF token: fetched once for all, refetched once when it is refused, with every cookie of its session."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from app.providers.http import Timeouts
+from app.providers.port import Always, Code, Outcome, Result
+from app.providers.registry import build
+from app.providers.sap.client import Sap
+from app.providers.sap.simulator import SapOptions
+from app.runtime.simulators import SimulatorOptions, Simulators, serve
+
+from tests.providers.bench import HASTY, PATIENT, Clock
+from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
+from tests.providers.tap import Seen, Tap, open_tap
+
+ALWAYS = Always()
+TOKEN = "x-csrf-token"
+
+
+class Tenant:
+    def __init__(self, simulators: Simulators, tap: Tap) -> None:
+        self.simulators, self.tap, self.clock = simulators, tap, Clock()
+        self.provider = self.opened(PASSWORD)
+
+    def opened(self, password: str, timeouts: Timeouts = PATIENT) -> Sap:
+        return Sap(f"{self.tap.url}/sap", USER, password, AREA, timeouts, self.clock)
+
+    async def send(self, order: int = 1, *, repeated: bool = False) -> Result:
+        return await self.provider.perform(billing(an_order(f"o-{order}"), repeated=repeated), ALWAYS)
+
+    def writes(self) -> list[Seen]:
+        return [seen for seen in self.tap.calls if written(seen)]
+
+    def orders(self) -> int:
+        return len(self.simulators.sap.book.orders)
+
+
+def fetched(seen: Seen) -> bool:
+    return seen.headers.get(TOKEN, "").lower() == "fetch"
+
+
+def written(seen: Seen) -> bool:
+    return seen.matches("POST", "/A_SalesOrder$")
+
+
+def looked(seen: Seen) -> bool:
+    return seen.matches("GET", r"/A_SalesOrder\?")
+
+
+@pytest.fixture
+async def tenant() -> AsyncIterator[Tenant]:
+    async with serve(SimulatorOptions(sap=SapOptions(page_size=2))) as simulators, open_tap(simulators.base_url) as tap:
+        simulators.sap.set_delays({"Billed": None, "Posted": None})
+        tenant = Tenant(simulators, tap)
+        yield tenant
+        await tenant.provider.close()
+
+
+async def test_one_token_serves_all_calls_at_once(tenant: Tenant) -> None:
+    results = await asyncio.gather(*(tenant.send(order) for order in range(8)))
+    assert {result.outcome for result in results} == {Outcome.OK}
+    assert tenant.tap.count(fetched) == 1
+    assert tenant.orders() == 8
+
+
+async def test_every_cookie_comes_back_whatever_its_name(tenant: Tenant) -> None:
+    await tenant.send()
+    cookies = tenant.writes()[0].headers["cookie"]
+    assert [name in cookies for name in ("SAP_SESSIONID_S4H_100=", "sap-XSRF_S4H_100=", "sap-usercontext=")] == [
+        True
+    ] * 3
+
+
+async def test_a_refused_token_is_fetched_anew_once_for_all(tenant: Tenant) -> None:
+    await tenant.send(1)
+    tenant.simulators.sap.access.expire_all()
+    results = await asyncio.gather(*(tenant.send(order) for order in range(2, 8)))
+    assert {result.outcome for result in results} == {Outcome.OK}
+    assert tenant.orders() == 7
+    assert 2 <= tenant.tap.count(fetched) <= 3, "one that was under way may have been told the old session is over"
+
+
+async def test_a_token_that_is_refused_twice_is_not_fetched_for_ever(tenant: Tenant) -> None:
+    for _ in range(2):
+        tenant.tap.answer(written, 403, b"CSRF token validation failed", {TOKEN: "Required"})
+    result = await tenant.send()
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.FORBIDDEN)
+    assert (len(tenant.writes()), tenant.tap.count(fetched), tenant.orders()) == (2, 2, 0)
+
+
+async def test_another_403_is_no_reason_for_a_second_try(tenant: Tenant) -> None:
+    tenant.tap.answer(written, 403, b'{"error": {"message": {"value": "No authorization"}}}')
+    result = await tenant.send()
+    assert (result.outcome, result.code, len(tenant.writes())) == (Outcome.DECLINED, Code.FORBIDDEN, 1)
+    assert "No authorization" in result.detail
+
+
+async def test_a_wrong_password_is_declined_without_showing_it(tenant: Tenant) -> None:
+    provider = tenant.opened("wrong-password")
+    result = await provider.perform(billing(an_order()), ALWAYS)
+    await provider.close()
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNAUTHORIZED)
+    assert "wrong-password" not in repr(result)
+
+
+async def test_tokens_and_cookies_are_never_shown(tenant: Tenant) -> None:
+    await tenant.send(1)
+    write = tenant.writes()[0]
+    secrets = [write.headers[TOKEN], *(part.split("=", 1)[1] for part in write.headers["cookie"].split("; "))]
+    tenant.tap.answer(written, 400, " ".join(secrets).encode())
+    result = await tenant.send(2)
+    assert "***" in result.detail
+    assert not [secret for secret in secrets if secret in result.detail]
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, Code.MALFORMED), (503, Code.UNAVAILABLE)])
+async def test_a_token_that_does_not_come_may_be_asked_for_again(tenant: Tenant, status: int, code: Code) -> None:
+    tenant.tap.answer(fetched, status)
+    result = await tenant.send()
+    assert (result.outcome, result.code, tenant.writes()) == (Outcome.RETRY, code, [])
+    assert (await tenant.send()).outcome is Outcome.OK
+
+
+async def test_a_lost_creation_asks_for_time_before_anybody_looks(tenant: Tenant) -> None:
+    provider = tenant.opened(PASSWORD, HASTY)
+    tenant.tap.hang(written)
+    result = await provider.perform(billing(an_order("o-1")), ALWAYS)
+    await provider.close()
+    assert (result.outcome, result.retry_after_ms) == (Outcome.UNKNOWN, 2000)
+    assert (await tenant.send(1, repeated=True)).detail == "was there already"
+    assert tenant.orders() == 1
+
+
+async def test_orders_with_the_same_reference_are_all_reported(tenant: Tenant) -> None:
+    """A creation that took effect after it was given up leaves two; they come in more than one page."""
+    for number in range(4):
+        tenant.tap.answer(looked, 200, b'{"d": {"results": []}}')
+        assert (await tenant.send(7)).reference == str(number + 1)
+    result = await tenant.send(7, repeated=True)
+    assert (result.outcome, result.reference) == (Outcome.OK, "1")
+    assert "2, 3, 4" in result.detail
+    assert tenant.orders() == 4
+
+
+async def test_a_list_without_end_is_given_up(tenant: Tenant) -> None:
+    for _ in range(100):
+        tenant.tap.change(looked, lambda _: {"d": {"results": [], "__next": "x?$skiptoken=1"}})
+    result = await tenant.send()
+    assert (result.outcome, result.code) == (Outcome.RETRY, Code.MALFORMED)
+    assert "100 pages" in result.detail
+
+
+async def test_saps_refusal_of_an_order_is_in_its_own_words(tenant: Tenant) -> None:
+    area = AREA._replace(sold_to="999")
+    provider = Sap(f"{tenant.tap.url}/sap", USER, PASSWORD, area, PATIENT, tenant.clock)
+    result = await provider.perform(billing(an_order()), ALWAYS)
+    await provider.close()
+    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
+    assert "Sold-to party 999 not maintained for sales area 1010 10 00 (V1/302)" in result.detail
+
+
+async def test_what_cannot_be_held_is_declined_without_a_call(tenant: Tenant) -> None:
+    result = await tenant.provider.perform(billing(an_order(lines=())), ALWAYS)
+    assert (result.outcome, result.code, tenant.tap.calls) == (Outcome.DECLINED, Code.INVALID, [])
+
+
+async def test_the_settings_open_it(tenant: Tenant) -> None:
+    environ = tenant.simulators.environ()
+    environ.pop("WAYBILL_SAP_WEBHOOK_SECRET")
+    provider = build("sap", environ)
+    result = await provider.perform(billing(an_order("o-set")), ALWAYS)
+    await provider.close()
+    assert (result.outcome, tenant.orders()) == (Outcome.OK, 1)
