@@ -98,13 +98,13 @@ class WebhookSender:
     async def _work(self, session: aiohttp.ClientSession) -> None:
         while True:
             webhook = await self._due.get()
-            self.waiting -= 1
             if self.target is None:
                 self.counts["unsent"] += 1
             elif await self._is_taken(session, self.target, webhook):
                 self.counts["taken"] += 1
             else:
                 self._again(webhook)
+            self.waiting -= 1
 
     async def _is_taken(self, session: aiohttp.ClientSession, target: Target, webhook: _Webhook) -> bool:
         """One attempt; any 2xx means that it was taken."""

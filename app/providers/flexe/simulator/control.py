@@ -6,12 +6,13 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from app.events.fields import amount
 from app.providers.flexe import quantities
 from app.providers.flexe.simulator.book import FINAL, PROVIDER, Book, StoredOrder
 from app.providers.flexe.simulator.life import Life
 from app.providers.flexe.simulator.notices import Notices
 from app.providers.flexe.simulator.stock import Stock
-from app.providers.flexe.simulator.wire import Id, Text
+from app.providers.flexe.simulator.wire import Id, Quantity, Text
 from app.providers.simulation import RefusalError
 from app.providers.simulation_http import CONTROL_PATH, answer, control_body
 from app.providers.simulation_webhooks import Target
@@ -22,7 +23,7 @@ _COUNTS_MAX: Final = 10_000
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
     line_ref: Id
-    quantity: str
+    quantity: Quantity
 
 
 class _Shipment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +50,7 @@ class _Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Count(Struct, frozen=True, forbid_unknown_fields=True):
     sku: Id
-    on_hand: str
+    on_hand: Quantity
 
 
 class _Counts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +105,7 @@ class Control:
         """New stock lets those go on that waited for some."""
         counts = (await control_body(request, _Counts)).counts
         for count in counts:
-            self._stock.count(count.sku, 0 if count.on_hand == "0" else _quantity(count.on_hand))
+            self._stock.count(count.sku, amount(count.on_hand))
         for order in self._book.all():
             if order.hold == "out_of_stock" and order.progress not in FINAL:
                 self._book.release(order)

@@ -16,6 +16,7 @@ TEXT_CHARS_MAX: Final = 1024
 
 Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX)]
 Text = Annotated[str, Meta(max_length=TEXT_CHARS_MAX)]
+Quantity = Annotated[str, Meta(pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?$")]
 Wire = dict[str, Any]
 
 
@@ -34,7 +35,7 @@ class ShipTo(Struct, frozen=True, forbid_unknown_fields=True):
 class Item(Struct, frozen=True, forbid_unknown_fields=True):
     line_ref: Id
     sku: Id
-    quantity: str
+    quantity: Quantity
 
 
 class Creation(Struct, frozen=True, forbid_unknown_fields=True):

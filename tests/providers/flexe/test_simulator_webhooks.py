@@ -1,0 +1,133 @@
+"""The webhooks of the simulated Flexe, over real sockets: signed, repeated, doubled, out of order, never lost."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from app.providers.simulation import FaultRequest
+from app.providers.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
+from app.providers.webhooks import WebhookRefusedError
+
+from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
+
+WHOLE = sum(DELAYS.values())
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with opened(split_share=1.0) as house:
+        yield house
+
+
+@pytest.fixture
+async def receiver(house: House) -> AsyncIterator[Receiver]:
+    async with listening(house) as receiver:
+        yield receiver
+
+
+def quantities(receiver: Receiver, order: str) -> dict[str, int]:
+    """What distinct shipments of an order add up to, by line."""
+    events = {
+        event.reference: event for told in receiver.received() for event in told.events if event.order_id == order
+    }
+    total: Counter[str] = Counter()
+    for event in events.values():
+        total.update({line.line_id: line.quantity for line in event.lines})
+    return dict(total)
+
+
+async def test_the_life_of_an_order_is_told(house: House, receiver: Receiver) -> None:
+    await house.create()
+    await receiver.heard(3)
+    assert sorted(receiver.kinds()) == ["order.accepted", "shipment.shipped", "shipment.shipped"]
+    assert quantities(receiver, "bc-demo-1") == {"1": 20_000, "2": 5_000}
+    assert len({told.webhook_id for told in receiver.received()}) == 3
+    events = [event for told in receiver.received() for event in told.events]
+    assert {event.reference for event in events} == {"FXS-000001", "FXS-000002"}
+
+
+async def test_exceptions_and_cancellations_are_told(house: House, receiver: Receiver) -> None:
+    await house.create()
+    await house.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
+    await house.control("cancellations", external_id="bc-demo-1", reason="no such street")
+    await receiver.heard(2)
+    told = {event.event: event for each in receiver.received() for event in each.events}
+    assert told["order delayed"].values == {"reason": "address", "detail": "no such street"}
+    assert told["order canceled"].values == {"reason": "no such street"}
+
+
+async def test_a_webhook_is_repeated_with_its_id_until_it_is_taken(house: House, receiver: Receiver) -> None:
+    receiver.answers = [503, 500, 401, 302, 202]
+    started = house.now[0]
+    await house.create()
+    await house.control("cancellations", external_id="bc-demo-1")
+    await receiver.heard(5)
+    assert house.now[0] - started >= sum(BACK_OFF_MS[:4])
+    assert len({told.webhook_id for told in receiver.received()}) == 1
+    assert len({headers["webhook-timestamp"] for headers, _ in receiver.posts}) > 1, "each attempt is signed anew"
+    assert len({body for _, body in receiver.posts}) == 1
+    house.later(GIVE_UP_MS // 1000)
+    assert len(receiver.posts) == 5
+
+
+async def test_nobody_at_the_address_is_tried_again(house: House, receiver: Receiver) -> None:
+    await house.control("webhooks", url="http://127.0.0.1:9/webhooks/flexe", secret=SECRET)
+    await house.create()
+    await house.control("cancellations", external_id="bc-demo-1")
+    while house.simulator.sender.counts["attempts"] < 2:
+        house.later(10)
+        await house.get("/inventory?sku=A")
+    await house.control("webhooks", url=receiver.url, secret=SECRET)
+    await receiver.heard(1)
+    assert receiver.kinds() == ["order.cancelled"]
+
+
+async def test_one_that_is_never_taken_is_given_up_after_a_day(house: House, receiver: Receiver) -> None:
+    receiver.answers = [503] * 1000
+    await house.create()
+    await house.control("cancellations", external_id="bc-demo-1")
+    await receiver.heard(1)
+    house.now[0] += GIVE_UP_MS
+    await receiver.heard(2)
+    while not house.simulator.sender.counts["given up"]:
+        await house.get("/inventory?sku=A")
+    assert house.simulator.sender.waiting == 0
+
+
+async def test_doubled_and_overtaken_webhooks_tell_the_same(house: House, receiver: Receiver) -> None:
+    house.world.faults.add(FaultRequest("flexe", "duplicate-webhooks", share=0.5, seconds=3600, delay_ms=90))
+    house.world.faults.add(FaultRequest("flexe", "reorder-webhooks", share=0.5, seconds=3600, delay_ms=700, seed=3))
+    for number in range(1, 21):
+        await house.create(f"bc-demo-{number}")
+    await receiver.heard(60)
+    await receiver.settled()
+    ids = [told.webhook_id for told in receiver.received()]
+    assert len(set(ids)) == 60 < len(ids)
+    shipments = [body["data"]["shipment"]["id"] for body in receiver.bodies() if "shipment" in body["data"]]
+    assert list(dict.fromkeys(shipments)) != sorted(set(shipments)), "out of order"
+    for number in range(1, 21):
+        assert quantities(receiver, f"bc-demo-{number}") == {"1": 20_000, "2": 5_000}
+
+
+async def test_another_secret_is_told_apart(house: House, receiver: Receiver) -> None:
+    await house.control("webhooks", url=receiver.url, secret="whsec_b3RoZXI=")
+    await house.create()
+    await receiver.heard(1)
+    with pytest.raises(WebhookRefusedError):
+        receiver.received()
+
+
+async def test_without_an_address_nothing_is_sent_or_kept(house: House, receiver: Receiver) -> None:
+    await house.control("webhooks", url="")
+    await house.create()
+    house.later(WHOLE)
+    assert house.simulator.sender.counts["unsent"] == 3
+    await house.control("webhooks", url=receiver.url)
+    await house.create("bc-demo-2")
+    await receiver.heard(3)
+    assert {event.order_id for told in receiver.received() for event in told.events} == {"bc-demo-2"}
+
+
+async def test_options_name_an_address_too() -> None:
+    async with opened(webhook_url="http://127.0.0.1:9/x") as house:
+        assert house.simulator.sender.state()["url"] == "http://127.0.0.1:9/x"
