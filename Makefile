@@ -24,8 +24,8 @@ test: $(READY) ## all tests, the Kafka tier included
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY) ## ruff
-	$(BIN)/ruff check app tests bench
-	$(BIN)/ruff format --check app tests bench
+	$(BIN)/ruff check app tests
+	$(BIN)/ruff format --check app tests
 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy

@@ -1,9 +1,10 @@
 """What a scrape shows after lanes and agents reported: names, labels and base units, and nothing of a single order."""
 
 import pytest
-from app.metrics import Collectors, Metrics
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
+
+from app.metrics import Collectors, Metrics
 
 
 class Shown:

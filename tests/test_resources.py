@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from app import resources
 from app.errors import SettingError
 

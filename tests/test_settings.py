@@ -1,6 +1,7 @@
 """Settings come from the environment, and every wrong one is named with its fix."""
 
 import pytest
+
 from app.errors import SettingError
 from app.settings import Settings, variables
 

@@ -1,6 +1,7 @@
 """topics.yaml: what it says, and what is wrong with a wrong one. The broker's side is in tests/kafka/test_topics.py."""
 
 import pytest
+
 from app import topics
 from app.errors import TopicError
 from app.topics import Drift, TopicSpec, parse

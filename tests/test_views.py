@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from app.events.model import Event, LineStatus, OrderCommand, OrderStatus
-from app.views import amount, order_view, status_view, time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.events.model import Event, LineStatus, OrderCommand, OrderStatus
+from app.views import amount, order_view, status_view, time
 from tests.flows.journey import Journey, an_order
 
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
 from app import web as views
 from app.domain.order import OrderState
 from app.errors import BrokerError
 from app.events.codec import load
 from app.metrics import Collectors, Metrics
-from prometheus_client import CollectorRegistry
-
 from tests.flows.journey import Journey, an_order
 
 Client = TestClient[web.Request, web.Application]

@@ -1,29 +1,164 @@
-"""What the lane and the roles agree on."""
+"""What a role is to its lanes: records in, what becomes of them out. No Kafka, no Faust and no order is known here."""
 
-from app.runtime.role import (  # noqa: F401
-    DEAD_LETTER,
-    FORWARDED,
-    Folded,
-    Headers,
-    Job,
-    LaneObserver,
-    Lease,
-    Output,
-    Record,
-    Role,
-    Unobserved,
-)
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-__all__ = [
-    "DEAD_LETTER",
-    "FORWARDED",
-    "Folded",
-    "Headers",
-    "Job",
-    "LaneObserver",
-    "Lease",
-    "Output",
-    "Record",
-    "Role",
-    "Unobserved",
-]
+Headers = Sequence[tuple[str, bytes]]
+
+DEAD_LETTER = "dead-letter"
+"""The topic that takes what no retry can make usable."""
+FORWARDED = "waybill-forwarded"
+"""Header of a record that a lane passed on to the lane of its order: `topic/partition/offset` where it was met."""
+
+
+class Record(NamedTuple):
+    """One record of an input, as read. `timestamp` is in milliseconds since the epoch, UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Output(NamedTuple):
+    """One record to be written. Without a `partition` it goes to the lane's own: an order's, in every topic.
+
+    `timestamp` is in milliseconds since the epoch; without one it is the time of writing.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+    timestamp: int | None = None
+
+
+class Folded(NamedTuple):
+    """What one record did: all of it is committed, or none.
+
+    `changes` are new values of the ledger, absolute; None removes the key. `outcome` is a closed label that is counted.
+    `settled` says that a changed key may have become final: the lane then asks the role's `settled_at`.
+    """
+
+    outputs: Sequence[Output] = ()
+    changes: Mapping[bytes, bytes | None] = {}
+    outcome: str = "applied"
+    settled: bool = False
+
+
+class Lease(Protocol):
+    """Whether this process may still act for the lane. A process that was paused for too long may have a successor."""
+
+    def valid(self) -> bool:
+        """True while the last proof of ownership is young enough. Ask right before a request leaves the process."""
+
+    async def confirm(self) -> None:
+        """Return once the lease is valid; a stale one is proved again by an empty transaction.
+
+        Does not return while a rebalance is under way. Raises LaneError when another process owns the lane: this one
+        then ends.
+        """
+
+
+class Job(NamedTuple):
+    """Work that must wait for something outside. Jobs with the same `key` run in sequence, others side by side.
+
+    `provider` is the bulkhead: so many of one provider run at a time. `run` is awaited with the lane's lease, which
+    must be valid right before each request leaves; its result is folded when it comes. A job that is cancelled
+    (rebalance, stop) or dies with the process is run again by the next owner, from a fold with `repeated=True`.
+    """
+
+    key: bytes
+    provider: str
+    run: Callable[[Lease], Awaitable[Folded]]
+
+
+class Role(Protocol):
+    """The work of one lane: one instance for each partition, driven by its lane alone, so that no locking is needed.
+
+    An input that is the role's own ledger is not read: it only makes the process a member of the role's group.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+
+    def owner_key(self, record: Record) -> bytes | None:
+        """The key of the order that the record is about: `record.key`, or found in the value when it has none.
+
+        None and RecordError both mean that there is none: the record is a dead letter.
+        """
+
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
+        """What the record does to the state. Must have no effect of its own: a record may be folded more than once.
+
+        `record.key` is the owner key, also where the record had none. `repeated`: a previous owner may have run it.
+        RecordError makes it a dead letter with its code, any other exception one with the code `error`.
+        """
+
+    def due(self, now_ms: int) -> Sequence[Output]:
+        """Timers whose time has come, as records on the order's own input. Each is given once; called on a tick."""
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """The ledger as found on opening, without keys that settled long ago: build what is kept beside the state."""
+
+    def changed(self, key: bytes, value: bytes | None) -> None:
+        """A change was committed. Called for each one, in order, after its transaction."""
+
+    def settled_at(self, value: bytes) -> int:
+        """When the key of this ledger value became final, in milliseconds since the epoch; 0 while it is live."""
+
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
+        """What a source that has to be asked says. Called at intervals, on lane 0 alone; most roles return None."""
+
+
+class RoleKind(Protocol):
+    """A role as such: what its group is called and reads, and how to make the instance of a lane."""
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+
+    def for_lane(self, partition: int) -> Role:
+        """A new instance, for a lane that opens."""
+
+
+class LaneObserver(Protocol):
+    """Where lanes report what they do. Called on the event loop: must return at once and never raise."""
+
+    def opened(self, partition: int, keys: int, seconds: float) -> None:
+        """A lane is fenced and restored: `keys` in memory, after `seconds`."""
+
+    def closed(self, partition: int) -> None:
+        """A lane was given up."""
+
+    def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None:
+        """A transaction was committed `seconds` after its fold began; `outcomes` counts its records by label."""
+
+    def dead_letter(self, code: str) -> None:
+        """A record became a dead letter."""
+
+    def forwarded(self, records: int) -> None:
+        """Records of other lanes were passed on."""
+
+    def in_flight(self, partition: int, running: int, waiting: int) -> None:
+        """Jobs that run and records that wait for a job's turn, whenever it changes."""
+
+    def lag(self, topic: str, partition: int, position: int, end: int) -> None:
+        """The lane's position in an input and the input's committed end, from time to time."""
+
+
+class Unobserved:
+    """The observer that looks away."""
+
+    def opened(self, partition: int, keys: int, seconds: float) -> None: ...
+    def closed(self, partition: int) -> None: ...
+    def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None: ...
+    def dead_letter(self, code: str) -> None: ...
+    def forwarded(self, records: int) -> None: ...
+    def in_flight(self, partition: int, running: int, waiting: int) -> None: ...
+    def lag(self, topic: str, partition: int, position: int, end: int) -> None: ...

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from app.bench import report as bench_report
+from app.bench import run as bench
 from app.commands import output
 from app.demo import session
 from app.demo.evidence import DEAD_LETTER, Case
@@ -30,6 +32,7 @@ def register(cli: typer.Typer) -> None:
     cli.command(name="up")(run_up)
     cli.command(name="simulators")(run_simulators)
     cli.command(name="demo")(run_demo)
+    cli.command(name="bench")(run_bench)
 
 
 def run_worker(
@@ -75,6 +78,24 @@ def run_demo(
         report = _until_stopped(session.run(wanted, count, orders, Path(folder), output.people))
     _tell(report, json)
     raise typer.Exit(0 if report.truth else 1)
+
+
+def run_bench(
+    orders: Annotated[int, typer.Option(min=500, max=50_000, help="Orders that go through the role.")] = 4_000,
+    live: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Live orders in the ledger when the lanes open.")
+    ] = 20_000,
+    fold_only: Annotated[bool, typer.Option("--fold-only", help="Only the fold in memory, no Kafka.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Events per second and CPU per event of orchestrate, in memory and as a worker on a broker of its own."""
+    with TemporaryDirectory(prefix="waybill-bench-") as folder:
+        told = bench.run(orders, live, fold_only, Path(folder), lambda text: output.aside.print(text, markup=False))
+        found = _until_stopped(told)
+    if json:
+        output.data(bench_report.as_json(found))
+    else:
+        bench_report.show(found, output.people)
 
 
 def _tell(report: Report, file: Path | None) -> None:

@@ -1,7 +1,8 @@
 """What each record carries: one frozen struct per record type, fields as in its Avro schema.
 
-Amounts are integers of ten-thousandths, times milliseconds since the epoch; the codec turns them into exact decimals and Avro
-timestamps. Names of events are the specification's ("order shipped"), the same in flows, on the wire (`ce_type`) and in reports.
+Amounts are integers of ten-thousandths, times milliseconds since the epoch; the codec turns them into exact decimals
+and Avro timestamps. Names of events are the specification's ("order shipped"), the same in flows, on the wire
+(`ce_type`) and in reports.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ class LineQuantity(Struct, frozen=True):
 
 
 class PolicyResult(Struct, frozen=True):
-    """One policy as evaluated: `outcome` is passed, failed or informed; `rules` are the ids of the rules that decided."""
+    """One policy as evaluated: `outcome` is passed, failed or informed, `rules` are those that decided."""
 
     policy: str
     version: int
@@ -63,7 +64,7 @@ class OrderAssigned(Struct, frozen=True):
 
 
 class FulfillmentRequested(Struct, frozen=True):
-    """`through` says which agent carries it out: `http` (perform), `dual-write` (apply) or `kafka` (a consumer outside)."""
+    """`through` says who carries it out: `http` (perform), `dual-write` (apply) or `kafka` (a consumer outside)."""
 
     order: Order
     effect_id: str
@@ -105,7 +106,7 @@ class SourcingRequested(Struct, frozen=True):
 
 
 class OrderProgressed(Struct, frozen=True):
-    """Body of order picked, order shipped and order invoiced. `provider` is who reported it, `reference` its document."""
+    """Body of order picked, order shipped and order invoiced. `provider` reported it, `reference` is its document."""
 
     order_id: str
     provider: str
@@ -176,7 +177,7 @@ class ProviderResult(Struct, frozen=True):
 
 
 class OrderCommand(Struct, frozen=True):
-    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: step, or empty for the failed one), "change" (values)."""
+    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: a step, empty for the failed one), "change"."""
 
     order_id: str
     command: str
@@ -203,7 +204,7 @@ Body = (
 
 
 class Event(Struct, frozen=True):
-    """A body with what CloudEvents headers carry. `name` is `ce_type`, `cause_id` the event that caused this one ("" at intake)."""
+    """A body with what CloudEvents headers carry: `name` is `ce_type`, `cause_id` the causing event ("" at intake)."""
 
     name: str
     event_id: str

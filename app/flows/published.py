@@ -47,7 +47,7 @@ class Published:
     def flow_of(self, state: OrderState) -> Flow:
         """The flow that an order started with.
 
-        Raises RecordError("no-flow") when that version is no longer there, "flow-refused" when it is not set up any more.
+        Raises RecordError("no-flow") when that version is not there, "flow-refused" when it is not set up any more.
         """
         version = state.flow, state.flow_version
         flow = self._versions.get(version)
@@ -61,7 +61,6 @@ class Published:
             )
         return flow
 
-
     def _refusal(self, version: tuple[str, int]) -> RecordError:
         return RecordError("flow-refused", f"flow {version[0]!r} is not published: {self.refused[version]}")
 
@@ -69,7 +68,7 @@ class Published:
 def publish(
     files: Mapping[str, str], policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
 ) -> Published:
-    """Compile the flows and the routing policy in `files` (path -> text); what cannot run as things are set up is refused.
+    """Compile the flows and the routing policy in `files` (path -> text); what cannot run as set up is refused.
 
     Raises DefinitionError for a file that cannot be read, and when the routing policy is wrong.
     """

@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 
+from app.agents.role import LaneObserver, RoleKind, Unobserved
 from app.errors import LaneError, LedgerError, TopicError
 from app.runtime.fold import FoldLimits
 from app.runtime.hosting import LaneHost
@@ -23,7 +24,6 @@ from app.runtime.kafka_log import KafkaLimits, KafkaLog
 from app.runtime.lane import Lane
 from app.runtime.limits import LaneLimits, SystemClock
 from app.runtime.log import Log
-from app.runtime.role import LaneObserver, RoleKind, Unobserved
 from app.runtime.transport import BatchSchema, BatchTransport
 from app.runtime.watchdog import Watchdog
 from app.settings import Settings
@@ -204,6 +204,3 @@ async def _stop(app: RoleApp) -> None:
     app.consumer.stop_flow()
     await app.host.close()
     await app.stop()
-
-
-_run = serve

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
+from app.agents.role import DEAD_LETTER, FORWARDED, Folded, Job, Output, Record, Role
 from app.errors import RecordError
 from app.events.ids import derive, partition_of
-from app.runtime.role import DEAD_LETTER, FORWARDED, Folded, Job, Output, Record, Role
 from app.runtime.state import LaneState, View
 
 RECORD_OVERHEAD_BYTES = 128

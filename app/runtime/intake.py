@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from app.agents.role import Record
 from app.runtime.position import Position
-from app.runtime.role import Record
 
 
 class Batch(NamedTuple):

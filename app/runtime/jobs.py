@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.runtime.role import Folded, Job, Lease, Record
+from app.agents.role import Folded, Job, Lease, Record
 
 
 @dataclass(frozen=True, slots=True)

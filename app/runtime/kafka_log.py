@@ -13,9 +13,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerFenced
 
+from app.agents.role import Output, Record
 from app.errors import LaneError
 from app.runtime.log import Bounds, Change, Entry
-from app.runtime.role import Output, Record
 
 _RESTORE_PARTITION_BYTES = 8 << 20
 _RESTORE_FETCH_BYTES = 64 << 20

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from app.agents.role import DEAD_LETTER, Folded, Job, LaneObserver, Record, Role, Unobserved
 from app.errors import LaneError
 from app.runtime.fold import Checkpoint, Folder
 from app.runtime.intake import Batch, Intake
@@ -21,7 +22,6 @@ from app.runtime.log import Log
 from app.runtime.opening import check_inputs
 from app.runtime.poller import Poller
 from app.runtime.position import POSITION_KEY, Position
-from app.runtime.role import DEAD_LETTER, Folded, Job, LaneObserver, Record, Role, Unobserved
 from app.runtime.state import Cold, LaneState, View
 
 _RECORDS_BETWEEN_LOOKS = 64

@@ -6,7 +6,7 @@ The simulation drives the same lanes over a log in memory. Nothing here knows a 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from app.runtime.role import Output, Record
+from app.agents.role import Output, Record
 
 Change = tuple[bytes, bytes | None]
 """A ledger key and its new value; None removes the key."""

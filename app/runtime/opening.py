@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Mapping
 
+from app.agents.role import Role
 from app.errors import LedgerError
 from app.runtime.log import Bounds, Log
 from app.runtime.position import Finding, Position, Progress, compare, lost_ledger
-from app.runtime.role import Role
 
 _journal = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from app.agents.role import Folded
 from app.errors import RecordError
-from app.runtime.role import Folded
 
 _journal = logging.getLogger(__name__)
 

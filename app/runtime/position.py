@@ -10,9 +10,9 @@ from zlib import crc32
 
 import msgspec
 
+from app.agents.role import Record
 from app.errors import LedgerError
 from app.runtime.log import Bounds
-from app.runtime.role import Record
 
 POSITION_KEY = b"\x00position"
 """Key of the lane's own record in its ledger partition. No order id begins with a zero byte."""
@@ -148,4 +148,3 @@ def lost_ledger(progress: Progress, committed: int | None, bounds: Bounds) -> bo
     An offset beyond the topic's end was committed for a former topic of that name and says nothing.
     """
     return committed is not None and progress.low < committed <= bounds.end
-

@@ -15,9 +15,9 @@ from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from app.agents.role import Record
 from app.errors import LaneError
 from app.runtime.kafka_log import record_of
-from app.runtime.role import Record
 
 FETCH_WAIT_MS = 500
 HELD_FETCH_WAIT_S = 0.05

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from app.agents.role import LaneObserver
 from app.errors import LaneError
 from app.runtime.lane import Lane
-from app.runtime.role import LaneObserver
 
 
 @dataclass(slots=True)

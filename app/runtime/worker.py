@@ -47,7 +47,7 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     find = partial(reading.find_order, settings.bootstrap_servers)
     web.register(cast(Web, apps[0].web).web_app, parts.codec.schemas, registry, [app.host for app in apps], find)
     try:
-        return await app_factory._run(apps)
+        return await app_factory.serve(apps)
     finally:
         await _close(parts)
 

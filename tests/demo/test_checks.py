@@ -6,10 +6,10 @@ A row names what else must fall with it: numbers that speak of the same fact. No
 from collections.abc import Iterable
 
 import pytest
+
 from app.demo.checks import SCENARIOS
 from app.demo.report import judge
 from app.demo.solution import SOLUTION
-
 from tests.demo import recorded as run
 from tests.demo.recorded import (
     Edit,

@@ -7,7 +7,6 @@ from app.demo.observe import Observer, Reader, schemas_by_id
 from app.demo.orders import COMPLETED, DemoOrder
 from app.events.codec import load
 from app.events.model import Event, OrderCreated
-
 from tests.flows.journey import an_order
 
 ORDER = an_order(3)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+
 from app.demo.orders import (
     BIGCOMMERCE_FAULTS,
     COMPLETED,

@@ -7,10 +7,10 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from app.demo.evidence import Case, Seen
-from app.demo.report import Report, as_json, as_table, judge
 from rich.console import Console
 
+from app.demo.evidence import Case, Seen
+from app.demo.report import Report, as_json, as_table, judge
 from tests.demo.recorded import DEFINITIONS, complete, drop, missing, recorded
 
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from app.demo.setup import Answer, answered, refused, show_definitions
 from app.runtime.up import MAPS, simulated
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from app.demo import source
 from app.demo.orders import COMPLETED, REFUSED, bigcommerce_orders
 from app.demo.session import run_stamp

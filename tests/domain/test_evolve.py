@@ -1,6 +1,9 @@
 """One event on one order: lines, aggregation, timeline, lineage and references."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.domain.evolve import (
     changed_lines,
     lines_moved,
@@ -14,8 +17,6 @@ from app.domain.lifecycle import Status
 from app.domain.order import TIMELINE_MAX, Address, Entry, Line, Lineage, Order, OrderState, Partial
 from app.errors import RecordError
 from app.events.model import LineQuantity
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def an_order(status: Status, *lines: Status, quantity: int = 30_000) -> Order:

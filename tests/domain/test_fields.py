@@ -1,10 +1,11 @@
 """Which fields an operator may change, and how their text is read."""
 
 import pytest
+from msgspec.structs import replace
+
 from app.domain.fields import changed, check_bounds, mapped_fields_differ
 from app.domain.order import Address, Line, Order
 from app.errors import RecordError
-from msgspec.structs import replace
 
 ORDER = Order(
     "o", "shop", "1", "web", 0, "USD", 0, 0, 0, 0, 0, Address(city="Seattle"), Address(),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from app.domain import ledger
 from app.domain.ledger import Early, EarlyRecord
 from app.domain.order import Address, Entry, Line, Lineage, Order, OrderState, Timer

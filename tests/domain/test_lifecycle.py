@@ -1,6 +1,7 @@
 """The transition table as a whole: every pair is decided, final is final, the specification's rows are exact."""
 
 import pytest
+
 from app.domain.evolve import row
 from app.domain.lifecycle import MILESTONES, RANKS, TERMINAL, TRANSITIONS, Status, target
 from app.errors import RecordError

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.domain.order import Address, Line, Order
 from app.dualwrite.change import ChangeSource, Op, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from app.dualwrite.mapping import FILES, SalesOrders, load
 from app.dualwrite.mirror import Mirror
 from app.resources import read_text
-from msgspec.structs import replace
 
 TEXTS = {file: read_text(file) for file in FILES}
 ORDERS: SalesOrders = load(TEXTS)

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
+
 from app.dualwrite.apply import (
     LINE_READ_ONLY,
     READ_ONLY,
@@ -16,8 +18,6 @@ from app.dualwrite.apply import (
     writable,
 )
 from app.errors import RecordError
-from msgspec.structs import replace
-
 from tests.dualwrite.rows import a_change, a_line, a_row, our_row
 
 _THEIRS = our_row(SalesOrderNumber="")

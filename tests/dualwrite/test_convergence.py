@@ -4,15 +4,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from app.domain.order import Order, OrderState
 from app.dualwrite.apply import ApplyState, Kind, LineWrite, Plan, applied, plan
 from app.dualwrite.change import SalesOrderChange, SalesOrderRow, line_id
 from app.dualwrite.fields import assign
 from app.dualwrite.mirror import MirrorState
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.dualwrite.rows import AT, MIRROR, ORDERS, a_change, a_line, a_row, an_order, our_row
 
 WORDS = st.sampled_from(["a", "b", "c"])

@@ -1,13 +1,13 @@
 """Changes of fields as text by path, and back."""
 
 import pytest
-from app.domain.order import Line, Order
-from app.dualwrite.fields import amount, amount_text, assign
-from app.errors import RecordError
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from app.domain.order import Line, Order
+from app.dualwrite.fields import amount, amount_text, assign
+from app.errors import RecordError
 from tests.dualwrite.rows import AT, ORDERS, a_line, a_row
 
 AMOUNTS = st.integers(min_value=-(10**12), max_value=10**12)

@@ -1,9 +1,9 @@
 """The sync gate: what keeps an order from F+O, by name (S5, S6)."""
 
 import pytest
-from app.dualwrite.gate import missing, missing_in, passes
 from msgspec.structs import replace
 
+from app.dualwrite.gate import missing, missing_in, passes
 from tests.dualwrite.rows import a_row, an_order, our_row
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
 from app.domain.order import Effect, OrderState
 from app.dualwrite.change import SalesOrderRow, line_id, order_id
 from app.dualwrite.mapping import load
 from app.errors import DefinitionError, RecordError
-from msgspec.structs import replace
-
 from tests.dualwrite.rows import AT, ORDERS, TEXTS, a_line, a_row, an_order, our_row
 
 FNO_TO_IOM = "app/dualwrite/maps/salesorders.fno-to-iom.yaml"

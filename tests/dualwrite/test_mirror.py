@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
+
 from app.dualwrite.change import SalesOrderChange, SalesOrderRow
 from app.dualwrite.mirror import Mirrored, MirrorState
 from app.errors import RecordError
 from app.events.model import LineQuantity, ProviderEvent
-from msgspec.structs import replace
-
 from tests.dualwrite.rows import AT, MIRROR, a_change, a_row, our_row, with_lines
 
 

@@ -1,15 +1,15 @@
 """Whatever the order and the number of arrivals: the same events, each once, and the fields of the newest row."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from app.domain.order import Order
 from app.dualwrite.change import SalesOrderChange, SalesOrderRow
 from app.dualwrite.fields import assign
 from app.dualwrite.mirror import Mirrored, MirrorState
 from app.dualwrite.status import LINE, PROCESSING, Milestone, shown
 from app.events.model import ProviderEvent
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.dualwrite.rows import MIRROR, ORDERS, a_change, a_line, a_row, our_row
 
 MILESTONES = [step.event for step in Milestone if step]

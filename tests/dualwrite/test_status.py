@@ -1,9 +1,9 @@
 """What each status says, on its own."""
 
 import pytest
+
 from app.dualwrite.status import PROCESSING, Milestone, line_status, processing_status, shown
 from app.errors import RecordError
-
 from tests.dualwrite.rows import a_row, with_lines
 
 WHOLE = {

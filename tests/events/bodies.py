@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hypothesis import strategies as st
+from msgspec import Struct
+
 from app import resources
 from app.events import schemas
 from app.events.avro import Attributes
 from app.events.catalog import RECORDS, TYPES, RecordSpec
 from app.events.shapes import AMOUNT_PRECISION, Array, Field, Map, Nullable, Record, Scalar, Shape
-from hypothesis import strategies as st
-from msgspec import Struct
 
 PUBLISHED = schemas.load(resources.schema_files(), resources.schema_lock())
 SPECS = list(RECORDS.values())

@@ -6,6 +6,10 @@ import json
 
 import fastavro
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
 from app.errors import SchemaError
 from app.events import schemas
 from app.events.avro import Attributes
@@ -13,10 +17,6 @@ from app.events.avro_reader import compile_reader, read_long
 from app.events.avro_writer import compile_writer, long_bytes
 from app.events.catalog import TYPES, RecordSpec
 from app.events.shapes import AMOUNT_PRECISION, Array, Field, Map, Record, Scalar, shape_of
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec import Struct
-
 from tests.events.bodies import AMOUNT_MAX, PUBLISHED, SPECS, as_datum, bodies
 from tests.events.bodies import shape_of as shape_of_spec
 

@@ -5,7 +5,6 @@ from app.dualwrite.change import SalesOrderChange
 from app.events.catalog import BY_TOPIC, CARRIED, DECLARED, EVENT_NAMES, RECORDS, ChangeEvent
 from app.events.model import Body, Event
 from app.events.schemas import subject_of
-
 from tests.events.bodies import PUBLISHED
 
 

@@ -5,6 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
 from app.domain.order import Address, Line, Order
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from app.errors import RecordError, SchemaError
@@ -24,11 +29,6 @@ from app.events.model import (
     ProviderEvent,
 )
 from app.events.shapes import shape_of
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec import Struct
-from msgspec.structs import replace
-
 from tests.events.bodies import PUBLISHED, SPECS, bodies
 
 CODEC = codec_module.load()

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from app.dualwrite.change import ChangeSource, SalesOrderRowLine
 from app.errors import RecordError
 from app.events import codec

@@ -3,12 +3,13 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.errors import RecordError
 from app.events import headers
 from app.events.ids import derive
 from app.events.model import Event, OrderCommand
-from hypothesis import given
-from hypothesis import strategies as st
 
 BODY = OrderCommand("x-1", "reprocess")
 

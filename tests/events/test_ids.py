@@ -2,9 +2,10 @@
 
 import pytest
 from aiokafka.partitioner import murmur2 as theirs
-from app.events.ids import derive, murmur2, partition_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.events.ids import derive, murmur2, partition_of
 
 
 def test_a_derived_id_never_changes() -> None:

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.errors import RecordError
 from app.events import codec
 from app.events.fields import amount
 from app.events.ids import derive
 from app.events.model import Event, LineQuantity, OrderCommand, OrderCreated, ProviderEvent
-from hypothesis import given
-from hypothesis import strategies as st
 
 CODEC = codec.load()
 AT = 1_769_851_800_000

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
 from app.errors import SchemaError
 from app.events import registry
 from app.events.registry import answer, publish
 from app.web import registry_routes
-
 from tests.events.bodies import PUBLISHED
 
 SUBJECT = "order-created-value"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from app.errors import SchemaError
 from app.events.shapes import Record, problems, shape_of
 

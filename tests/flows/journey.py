@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.domain.order import Address, Effect, Line, Order, OrderState, Timer
 from app.events.ids import derive
 from app.events.model import (
@@ -22,7 +24,6 @@ from app.flows.published import Published, publish
 from app.flows.setup import ActionSpec, EngineLimits, Setup
 from app.policies.compiler import Compiled, all_rules
 from app.resources import flow_files, policy_files
-from msgspec.structs import replace
 
 START_MS = 1_760_000_000_000
 MAPS = ("salesorders.fno-to-iom", "salesorders.iom-to-fno")

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from app.domain import ledger
 from app.domain.lifecycle import STATUS_OF, TRANSITIONS, Status
 from app.domain.order import RECENT_EVENTS_MAX, Order, OrderState
@@ -19,9 +22,6 @@ from app.events.model import (
     ProviderResult,
 )
 from app.flows.engine import Step, step
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.flows.journey import START_MS, an_erp_order, an_order, published
 
 Move = tuple[str, int, int, int]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from app.flows.engine import Step
 from msgspec.structs import replace
 
+from app.flows.engine import Step
 from tests.flows.journey import Journey, an_erp_order, an_order, effects, names, published, waits
 
 CASES = Path(__file__).parent / "cases"

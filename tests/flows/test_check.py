@@ -1,6 +1,8 @@
 """`flows check`: each mistake in a flow is refused with its file, its path and the fix."""
 
 import pytest
+from msgspec.structs import replace
+
 from app.errors import DefinitionError, RecordError
 from app.events.model import OrderCreated
 from app.flows.check import check
@@ -10,8 +12,6 @@ from app.flows.routing import Routing
 from app.flows.setup import Setup
 from app.flows.spec import load, load_routing
 from app.resources import flow_files
-from msgspec.structs import replace
-
 from tests.flows.journey import MAPS, SEND, SETUP, Journey, an_order, policies, published
 
 FILE = "app/flows/bigcommerce-fno-fno.yaml"
@@ -234,7 +234,9 @@ def test_routing_picks_by_origin_unless_the_producer_names_a_flow() -> None:
 
 
 def test_an_order_that_no_route_takes_is_refused() -> None:
-    routing = Routing(load_routing("{routing: r, version: 1, routes: [{route: a, when: {origin: x}, flow: a}]}", "r"), {"a"})
+    routing = Routing(
+        load_routing("{routing: r, version: 1, routes: [{route: a, when: {origin: x}, flow: a}]}", "r"), {"a"}
+    )
     with pytest.raises(RecordError, match="no route takes an order of origin 'edi'"):
         routing.choose(OrderCreated(an_order(origin="edi")))
 
@@ -262,7 +264,7 @@ def test_a_refused_flow_leaves_the_others_published() -> None:
     flows = publish(flow_files(), policies(), replace(SETUP, maps=frozenset({"salesorders.fno-to-iom"})))
     assert [flow.name for flow in flows.flows] == ["fno-fno-fno"]
     assert flows.choose(OrderCreated(an_order(origin="fno"))).name == "fno-fno-fno"
-    with pytest.raises(RecordError, match="salesorders.iom-to-fno"):
+    with pytest.raises(RecordError, match=r"salesorders\.iom-to-fno"):
         flows.choose(OrderCreated(an_order()))
 
 

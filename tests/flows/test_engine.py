@@ -1,6 +1,8 @@
 """What YAML cases cannot say of `step`: ids, times, lineage, references, back-off, commands that are refused."""
 
 import pytest
+from msgspec.structs import replace
+
 from app.domain.order import RECENT_EVENTS_MAX, TIMELINE_MAX, Effect
 from app.events.ids import derive
 from app.events.model import (
@@ -21,8 +23,6 @@ from app.flows.engine import step
 from app.flows.setup import EngineLimits
 from app.flows.spec import load
 from app.resources import flow_files
-from msgspec.structs import replace
-
 from tests.flows.journey import (
     LIMITS,
     SETUP,

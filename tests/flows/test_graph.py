@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from app.flows.graph import graph
 from app.flows.spec import load
 from app.resources import flow_files

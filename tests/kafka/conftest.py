@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from app.runtime import broker as local_broker
 
+from app.runtime import broker as local_broker
 from tests.kafka.lane_world import LaneWorld
 
 

@@ -12,14 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.agents.role import Output
 from app.runtime.app_factory import build_app, run
 from app.runtime.hosting import LaneHost
 from app.runtime.intake import Batch
 from app.runtime.kafka_log import KafkaLog
 from app.runtime.log import Change
-from app.runtime.role import Output
 from app.settings import Settings
-
 from tests.runtime import roles
 
 ENVIRON = os.environ

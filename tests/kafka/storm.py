@@ -25,7 +25,6 @@ from typing import Final
 
 from app.runtime import broker
 from app.runtime.ports import free_port
-
 from tests.kafka import outside
 from tests.kafka.following import Follower
 from tests.kafka.processes import ROLES, Waybill, command_line, environment_of, kill, wait_for, waybill

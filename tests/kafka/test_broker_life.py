@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from app.runtime import broker
 from app.runtime.jvm import command_line, wait_until
 from app.runtime.ports import free_port, is_taken

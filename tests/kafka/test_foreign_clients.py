@@ -14,6 +14,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
 from app import resources, topics
 from app.domain.order import Address, Line, Order
 from app.events import codec
@@ -22,10 +27,6 @@ from app.runtime import broker as local_broker
 from app.runtime.jars import find_kafka
 from app.runtime.jvm import find_java
 from app.web import registry_routes
-from confluent_kafka import Consumer, Message, Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient
-from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
-from confluent_kafka.serialization import MessageField, SerializationContext
 
 pytestmark = pytest.mark.kafka
 CODEC = codec.load()

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from app.events.ids import partition_of
 from app.runtime.app_factory import EXIT_LANE_LOST, EXIT_REFUSED
-
 from tests.kafka.lane_worker import CRASHED
 from tests.kafka.lane_world import PARTITIONS, LaneWorld, counted
 

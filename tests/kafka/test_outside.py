@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
+
 from app.demo.orders import bigcommerce_orders, fno_orders
 from app.runtime import broker
 from app.runtime.jars import find_kafka
 from app.runtime.jvm import find_java
-from confluent_kafka import Producer
-
 from tests.kafka import outside
 from tests.kafka.processes import Waybill, wait_for, waybill
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec.structs import replace
+
 from app.errors import TopicError
 from app.runtime import broker as local_broker
 from app.topics import Change, Drift, apply, check, load
-from msgspec.structs import replace
 
 pytestmark = pytest.mark.kafka
 TOPICS = load()

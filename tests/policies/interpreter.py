@@ -4,8 +4,9 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
-from app.domain.order import Line, Order
 from msgspec.structs import replace
+
+from app.domain.order import Line, Order
 
 AMOUNTS = frozenset({"subtotal", "shipping", "tax", "discount", "total", "quantity", "unit_price"})
 IN_ORDER = {

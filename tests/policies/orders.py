@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from app.domain.order import Address, Line, Order
 from msgspec.structs import replace
+
+from app.domain.order import Address, Line, Order
 
 
 def amount(text: str) -> int:

@@ -1,7 +1,6 @@
 """One evaluation, 5 lines and 8 rules: `python -m timeit -s "from tests.policies.speed import run" "run()"`."""
 
 from app import policies
-
 from tests.policies.orders import a_line, an_order
 
 POLICY = """

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from app.domain.order import Address, Line, Order
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from app.domain.order import Address, Line, Order
 from tests.policies.orders import an_order
 
 TEXTS = ("A", "B", "AB-1", "AB-2", "NO", "a?b*[c]", " ")

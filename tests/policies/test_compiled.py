@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
+
 from app import policies
 from app.domain.order import Line, Order
 from app.errors import DefinitionError
 from app.events.model import PolicyResult
 from app.policies import Change, Compiled, Verdict
-from hypothesis import HealthCheck, given, settings
-from msgspec.structs import replace
-
 from tests.policies import speed, strategies
 from tests.policies.interpreter import interpret
 from tests.policies.orders import a_line, amount, an_address, an_order, rule_text

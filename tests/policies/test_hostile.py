@@ -4,11 +4,11 @@ import builtins
 import time
 
 import pytest
-from app import policies
-from app.policies.expressions import wildcard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from app import policies
+from app.policies.expressions import wildcard
 from tests.policies.orders import a_line, an_order
 
 ATTACKS = (

@@ -1,11 +1,11 @@
 """What loading refuses: each error names file, path and fix, and all errors of a file come at once."""
 
 import pytest
+
 from app import policies
 from app.errors import DefinitionError
 from app.policies.document import CHARACTERS_MAX, DEPTH_MAX
 from app.policies.shape import RULES_MAX
-
 from tests.policies.orders import rule_text
 
 GOOD = "{rule: r, when: {currency: {equals: EUR}}, set: {site: EU}}"

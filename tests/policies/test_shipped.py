@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+
 from app import policies, resources
 from app.domain.order import Order
 from app.events.model import PolicyResult
 from app.policies import Criticality, PolicyType, Verdict
 from app.policies.codes import COUNTRIES, CURRENCIES, POSTAL_CODE_OPTIONAL
-from msgspec.structs import replace
-
 from tests.policies.orders import a_line, amount, an_address, an_order
 
 SHIPPED = policies.all_rules(resources.policy_files())

@@ -8,7 +8,6 @@ from typing import Any, Protocol, cast
 from app.providers.http import Timeouts
 from app.providers.port import Action, Provider
 from app.runtime.simulators import Simulators
-
 from tests.providers.tap import Seen
 
 PATIENT = Timeouts()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from app.domain.lifecycle import TRANSITIONS
 from app.events.catalog import RECORDS
 from app.providers.breaker import CALLS_MIN, OPEN_S
@@ -19,7 +20,6 @@ from app.providers.http import BODY_BYTES_MAX, Timeouts
 from app.providers.manifest import Manifest
 from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
 from app.runtime.simulators import Simulators
-
 from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
 from tests.providers.tap import Tap
 

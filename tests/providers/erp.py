@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
+
 from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
 from app.providers.simulation import World
 from app.providers.simulation_http import application

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
+
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.simulation import World
 from app.providers.simulation_http import application

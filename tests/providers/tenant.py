@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
+
 from app.providers.sap.simulator import SapOptions, SapSimulator
 from app.providers.simulation import World
 from app.providers.simulation_http import application

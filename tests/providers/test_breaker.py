@@ -1,9 +1,9 @@
 """The circuit breaker, on a clock that goes on when told to."""
 
-from app.providers.breaker import CALLS_MIN, OPEN_S, PROBE_WAIT_MS, WINDOW_S, Breaker
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.providers.breaker import CALLS_MIN, OPEN_S, PROBE_WAIT_MS, WINDOW_S, Breaker
 from tests.providers.bench import Clock
 
 

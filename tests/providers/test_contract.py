@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from app.providers.registry import load_manifests
 from app.runtime.simulators import SimulatorOptions, serve
-
 from tests.providers.bench import PATIENT, Clock, bench_of
 from tests.providers.contract import ProviderContract, Stage
 from tests.providers.tap import open_tap

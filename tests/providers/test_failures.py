@@ -4,11 +4,12 @@ import aiohttp
 import httpx
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.providers import failures
 from app.providers.port import Code, Outcome
 from app.providers.wire import Intent, Reply
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
 WRITES = (Intent.SET, Intent.CREATE)

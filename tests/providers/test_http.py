@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+
 from app.errors import SettingError
 from app.providers.http import CALLS_AT_ONCE, Link, Timeouts, checked_base, open_client
 from app.providers.port import Always, CallFailedError, Code
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, Reply
-
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.tap import Tap, open_tap
 

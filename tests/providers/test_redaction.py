@@ -2,9 +2,10 @@
 
 from urllib.parse import quote, quote_plus
 
-from app.providers.redaction import DETAIL_CHARS_MAX, Redaction
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.providers.redaction import DETAIL_CHARS_MAX, Redaction
 
 SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text and len(text.split()) == 1)
 

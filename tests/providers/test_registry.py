@@ -1,6 +1,7 @@
 """Manifests, and which providers are set up."""
 
 import pytest
+
 from app.errors import DefinitionError, SettingError
 from app.flows.setup import ActionSpec
 from app.providers import registry

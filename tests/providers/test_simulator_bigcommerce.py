@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ServerDisconnectedError
-from app.providers.bigcommerce.simulator.orders import Orders
-from app.providers.bigcommerce.simulator.query import parse
-from app.providers.simulation import FaultRequest, World
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.providers.bigcommerce.simulator.orders import Orders
+from app.providers.bigcommerce.simulator.query import parse
+from app.providers.simulation import FaultRequest, World
 from tests.providers.shop import API, MONEY, NOW, TOKEN, Shop, opened, seed
 
 

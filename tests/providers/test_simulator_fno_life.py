@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from app.events.debezium import ChangeIn
 from app.providers.fno.simulator.life import STAGES
 from app.providers.simulation import FaultRequest
-
 from tests.providers.erp import BORN_THERE, HEADER, KEY, LINE, Erp, signed_in
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from app.providers.simulation import FaultRequest
 
+from app.providers.simulation import FaultRequest
 from tests.providers.tenant import BILLING, ITEM, PRICE, SALES, Tenant, signed_in
 
 DOCUMENTS = f"{BILLING}/A_BillingDocument"

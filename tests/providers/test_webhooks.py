@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standardwebhooks import Webhook
+
 from app.errors import SettingError
 from app.providers.webhooks import (
     SIGNATURES_MAX,
@@ -14,9 +18,6 @@ from app.providers.webhooks import (
     signer,
     verified,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from standardwebhooks import Webhook
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(b"another secret").decode()

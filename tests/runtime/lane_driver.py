@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from app.agents.role import DEAD_LETTER, Unobserved
 from app.errors import LaneError
 from app.events.ids import partition_of
 from app.runtime.fold import FoldLimits
@@ -12,8 +13,6 @@ from app.runtime.intake import Batch
 from app.runtime.jobs import JobLimits
 from app.runtime.lane import Lane
 from app.runtime.limits import LaneLimits
-from app.runtime.role import DEAD_LETTER, Unobserved
-
 from tests.runtime.memory_log import MemoryCluster, MemoryLog
 from tests.runtime.roles import LEDGER, OUT, Counting
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from app.agents.role import Output, Record
 from app.errors import LaneError
 from app.runtime.log import Bounds, Change, Entry
-from app.runtime.role import Output, Record
 
 STEPS = (
     "fence before", "fence after", "restore before", "restore after", "bounds before", "fetch before",

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from app.agents.role import Folded, Job, Lease, Output, Record
 from app.errors import RecordError
-from app.runtime.role import Folded, Job, Lease, Output, Record
 
 OUT = "out"
 LEDGER = "ledger"

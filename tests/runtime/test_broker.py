@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from app.errors import BrokerError
 from app.runtime import broker
 from app.runtime.broker_folder import SETTINGS, BrokerFolder, BrokerRecord, last_error_line, properties

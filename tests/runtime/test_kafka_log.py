@@ -1,6 +1,7 @@
 """The Kafka log without a Kafka: a broker that is not there is waited for, and then named."""
 
 import pytest
+
 from app.errors import LaneError
 from app.runtime.kafka_log import KafkaLimits, KafkaLog
 from app.runtime.ports import free_port

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from app.errors import LaneError, LedgerError
-from app.events.ids import derive, partition_of
-from app.runtime.role import DEAD_LETTER, FORWARDED, Folded, Output, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.agents.role import DEAD_LETTER, FORWARDED, Folded, Output, Record
+from app.errors import LaneError, LedgerError
+from app.events.ids import derive, partition_of
 from tests.runtime.lane_driver import CrashError, Driven, World
 from tests.runtime.memory_log import STEPS
 from tests.runtime.roles import LEDGER, Counting

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+
+from app.agents.role import DEAD_LETTER, Folded, Job, Record
 from app.errors import LaneError
 from app.runtime.jobs import JobLimits
-from app.runtime.role import DEAD_LETTER, Folded, Job, Record
-
 from tests.runtime.lane_driver import Driven, World
 from tests.runtime.roles import Calling
 

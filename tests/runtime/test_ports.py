@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from app.errors import BrokerError
-from app.runtime.ports import HOST, cluster_at, cluster_named, free_port, is_taken, require_free
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.errors import BrokerError
+from app.runtime.ports import HOST, cluster_at, cluster_named, free_port, is_taken, require_free
 
 
 def text(value: str) -> bytes:

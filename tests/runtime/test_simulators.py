@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from app.errors import SettingError
 from app.providers.fno.simulator import FnoOptions
 from app.providers.simulation import AGENDA_BURST_MAX, Agenda, FaultRequest, Faults, Journal

@@ -8,13 +8,13 @@ from typing import Any
 
 import fastavro
 import pytest
+
 from app import resources
 from app.errors import SchemaError
 from app.events import codec, intake, schemas
 from app.events.model import OrderCreated
 from app.events.schemas import load
 from app.events.shapes import problems, records_in
-
 from tests.events.bodies import PUBLISHED
 
 FILES = resources.schema_files()

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from app.agents.role import Output, Record
 from app.runtime.log import Bounds, Change, Entry
-from app.runtime.role import Output, Record
-
 from tests.runtime.memory_log import MemoryCluster, MemoryLog
 
 Committed = Callable[[str, Sequence[Record]], None]

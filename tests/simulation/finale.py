@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+
+from app.agents.role import DEAD_LETTER, FORWARDED, Record
 from app.commands.dead_letters import original, tombstone
 from app.domain import ledger
 from app.domain.order import OrderState
 from app.dualwrite.apply import writable
 from app.events.ids import derive
 from app.providers.fno.simulator.book import SalesOrder
-from app.runtime.role import DEAD_LETTER, FORWARDED, Record
-
 from tests.simulation.transaction import INPUTS, decoded, header, origin
 
 REST_S_MAX: Final = 200.0

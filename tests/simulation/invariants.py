@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import httpx
 import msgspec
+
+from app.agents.role import DEAD_LETTER, FORWARDED, Record
 from app.domain.lifecycle import STATUS_OF, TRANSITIONS
 from app.events.model import OrderStatus
 from app.providers.simulation import Effect
 from app.runtime.position import POSITION_KEY, Mark
-from app.runtime.role import DEAD_LETTER, FORWARDED, Record
-
 from tests.simulation.replay import Replay
 from tests.simulation.transaction import INPUTS, LEDGERS, Transaction, decoded, header, origin
 from tests.simulation.workers import LOG

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import httpx
 import msgspec
+
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.fno.client import Fno
@@ -13,7 +14,6 @@ from app.providers.fno.simulator.life import STAGES
 from app.providers.port import Provider
 from app.providers.simulation import World as Simulated
 from app.providers.simulation_http import application
-
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.network import ERP, SHOP, Network

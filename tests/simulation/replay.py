@@ -8,8 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec import msgpack
+from msgspec.structs import replace
+
 from app.agents.orchestrate import FIRE, UNKNOWN
 from app.agents.records import encoded
+from app.agents.role import Record
 from app.domain import ledger
 from app.domain.ledger import Early, EarlyRecord
 from app.domain.order import OrderState
@@ -19,10 +23,6 @@ from app.events.ids import derive
 from app.events.model import Event, OrderCommand, OrderCreated
 from app.flows.engine import Step, step
 from app.flows.published import Published
-from app.runtime.role import Record
-from msgspec import msgpack
-from msgspec.structs import replace
-
 from tests.simulation.transaction import Transaction, decoded, header, keyed, origin, shared_codec
 
 ROWS: Final = "dualwrite.iom.salesorders"

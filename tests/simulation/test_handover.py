@@ -11,7 +11,6 @@ from app.dualwrite.apply import Plan
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.providers.port import Always, Code, Lease, Outcome, Result
-
 from tests.dualwrite.rows import our_row
 from tests.simulation.transaction import shared_codec
 from tests.simulation.virtual_loop import VirtualLoop

@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from app.resources import ROOT
 
+from app.resources import ROOT
 from tests.simulation.trace import Outcome
 from tests.simulation.world import World
 

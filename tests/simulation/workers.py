@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any, Final, Protocol
 
+from app.agents.role import RoleKind
 from app.runtime.hosting import LaneHost
 from app.runtime.intake import Batch
 from app.runtime.lane import Lane
 from app.runtime.limits import Clock, LaneLimits
-from app.runtime.role import RoleKind
-
 from tests.simulation.cluster import VirtualCluster, VirtualLog
 from tests.simulation.dice import Dice
 from tests.simulation.virtual_loop import PROCESS, Process, VirtualLoop

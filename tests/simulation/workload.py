@@ -10,10 +10,10 @@ from random import Random
 from typing import Any, Final
 
 import msgspec
+
+from app.agents.role import Record
 from app.demo.orders import bigcommerce_order, fno_order
 from app.events.ids import derive, partition_of
-from app.runtime.role import Record
-
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.providers import STORE, Providers

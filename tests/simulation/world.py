@@ -26,7 +26,6 @@ from app.runtime.limits import LaneLimits
 from app.settings import Settings
 from app.topics import TopicSpec
 from app.topics import load as load_topics
-
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.finale import Finale

@@ -9,7 +9,6 @@ from app.providers.bigcommerce.client import BigCommerce
 from app.providers.http import Timeouts
 from app.providers.port import Action, Provider
 from app.runtime.simulators import Simulators
-
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.orders import a_product, a_wire_order
 from tests.providers.tap import Seen
@@ -52,7 +51,7 @@ class BigCommerceBench:
     def one_effect(self) -> Sequence[str]:
         return ["status 2"]
 
-    def reference(self, simulators: Simulators, order: int) -> str:  # noqa: ARG002
+    def reference(self, simulators: Simulators, order: int) -> str:
         return str(FIRST_ID + order)
 
     def strange(self, body: Any) -> Any:

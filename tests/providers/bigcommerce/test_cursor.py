@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from app.errors import ProviderError
-from app.providers.bigcommerce.cursor import QUIET_S, Cursor, parse, write
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.errors import ProviderError
+from app.providers.bigcommerce.cursor import QUIET_S, Cursor, parse, write
 
 START = 1_551_822_000
 ORDERS = st.dictionaries(st.integers(1, 60), st.integers(0, 4), max_size=40)

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from app.domain.order import Address, Line, Order
-from app.providers.bigcommerce.orders import UnmappableError, amount, modified_at, to_order
-from app.providers.port import RefusedOrder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.order import Address, Line, Order
+from app.providers.bigcommerce.orders import UnmappableError, amount, modified_at, to_order
+from app.providers.port import RefusedOrder
 from tests.providers.bigcommerce.orders import Wire, a_product, a_wire_order, an_address
 
 JUNK = st.recursive(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.domain.order import Address, Line, Order
 from app.events.model import FulfillmentRequested
 from app.providers.flexe.client import Flexe
@@ -11,8 +13,6 @@ from app.providers.flexe.simulator.life import STAGES
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
 from app.runtime.simulators import Simulators
-from msgspec.structs import replace
-
 from tests.providers.bench import Clock
 from tests.providers.tap import Seen
 

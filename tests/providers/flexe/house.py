@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.flexe.webhook import receive
 from app.providers.simulation import World

@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.providers.flexe.actions import OutboundOrder, created, find, found, message_of, outbound_order
 from app.providers.flexe.quantities import from_text, to_text
 from app.providers.port import Code, Outcome, Result
 from app.providers.wire import MalformedReplyError, Reply
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.providers.flexe.bench import a_line, a_request, an_order
 
 

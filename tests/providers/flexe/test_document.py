@@ -9,14 +9,14 @@ import msgspec
 import pytest
 import yaml
 from aiohttp import web
+from jsonschema import Draft202012Validator, ValidationError
+
 from app import resources
 from app.providers.flexe import actions
 from app.providers.flexe.simulator.server import _CODES, API_PATH
 from app.providers.flexe.webhook import _KINDS
 from app.providers.registry import load_manifests
 from app.providers.simulation import FaultRequest
-from jsonschema import Draft202012Validator, ValidationError
-
 from tests.providers.flexe.bench import a_line, a_request, an_order
 from tests.providers.flexe.house import KEY, House, a_creation, listening, opened
 

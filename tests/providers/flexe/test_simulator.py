@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ServerDisconnectedError
-from app.providers.simulation import FaultRequest
 
+from app.providers.simulation import FaultRequest
 from tests.providers.flexe.house import API, DELAYS, KEY, House, a_creation, opened
 
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.providers.flexe.quantities import from_text
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.flexe.simulator.wire import Creation, Item, ShipTo
 from app.providers.simulation import World
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.providers.flexe.house import DELAYS, House, a_creation, opened
 
 WHOLE = sum(DELAYS.values())

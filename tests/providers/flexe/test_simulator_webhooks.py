@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+
 from app.providers.simulation import FaultRequest
 from app.providers.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
 from app.providers.webhooks import WebhookRefusedError
-
 from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
 
 WHOLE = sum(DELAYS.values())

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from app.events.model import LineQuantity, ProviderEvent
-from app.providers.flexe.webhook import receive
-from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
+from app.events.model import LineQuantity, ProviderEvent
+from app.providers.flexe.webhook import receive
+from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 from tests.providers.flexe.house import SECRET, SETTINGS
 
 NOW = 1_769_860_800

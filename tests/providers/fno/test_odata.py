@@ -6,10 +6,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 import pytest
-from app.providers.fno import odata
-from app.providers.wire import MalformedReplyError, Reply
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.providers.fno import odata
+from app.providers.wire import MalformedReplyError, Reply
 
 BASE = "https://erp.example.com/fno"
 

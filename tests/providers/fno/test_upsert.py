@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
 from app.dualwrite.apply import ApplyState, Plan, applied, plan
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.providers.fno.actions import first_plan, lots_of
@@ -15,8 +17,6 @@ from app.providers.fno.session import RECONCILE_AFTER_MS
 from app.providers.fno.simulator import FnoOptions
 from app.providers.port import Always, Code, Outcome, Result
 from app.runtime.simulators import SimulatorOptions, Simulators, serve
-from msgspec.structs import replace
-
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.fno.bench import STAGES
 from tests.providers.fno.rows import a_line, a_row

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.domain.order import Order
 from app.providers.port import Code, Outcome, Result
 from app.providers.sap import actions
 from app.providers.wire import Call
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.providers.sap.orders import AREA, a_line, an_order
 
 LONG_ID = "x" * 36

@@ -1,10 +1,11 @@
 """How far billing documents are read: none is skipped, none read twice in the same state."""
 
 import pytest
-from app.errors import ProviderError
-from app.providers.sap.cursor import ORDERS_MAX, OVERLAP_MS, QUIET_MS, Cursor, Stamp, fresh_of, parse, write
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.errors import ProviderError
+from app.providers.sap.cursor import ORDERS_MAX, OVERLAP_MS, QUIET_MS, Cursor, Stamp, fresh_of, parse, write
 
 STAMPS = st.lists(st.builds(Stamp, st.sampled_from("abcdef"), st.integers(1, 40_000)), min_size=1, max_size=30)
 

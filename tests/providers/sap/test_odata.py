@@ -1,10 +1,11 @@
 """OData V2 as values: literals, decimals, dates, envelopes and errors."""
 
 import pytest
-from app.providers.sap import odata
-from app.providers.wire import MalformedReplyError, Reply
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.providers.sap import odata
+from app.providers.wire import MalformedReplyError, Reply
 
 
 def reply(body: bytes, status: int = 200, **headers: str) -> Reply:

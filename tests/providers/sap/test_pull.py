@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from app.domain.order import Order
 from app.events.model import LineQuantity, ProviderEvent
 from app.providers.port import Always, CallFailedError, Code, Outcome, Page
@@ -14,7 +15,6 @@ from app.providers.sap.client import Sap
 from app.providers.sap.simulator import SapOptions
 from app.providers.sap.simulator.entities import Entity
 from app.runtime.simulators import SimulatorOptions, Simulators, serve
-
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.sap.orders import AREA, PASSWORD, USER, a_line, an_order, billing
 from tests.providers.tap import Seen, Tap, open_tap

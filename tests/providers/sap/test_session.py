@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
 from app.providers.http import Timeouts
 from app.providers.port import Always, Code, Outcome, Result
 from app.providers.registry import build
 from app.providers.sap.client import Sap
 from app.providers.sap.simulator import SapOptions
 from app.runtime.simulators import SimulatorOptions, Simulators, serve
-
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
 from tests.providers.tap import Seen, Tap, open_tap

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from app.providers.sap.webhook import receive
-from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.providers.sap.webhook import receive
+from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 
 SECRET = "s3cret-of-sap"
 SETTINGS = {"WEBHOOK_SECRET": SECRET}

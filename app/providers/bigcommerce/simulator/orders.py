@@ -156,8 +156,7 @@ def linked(order: StoredOrder, base: str) -> Wire:
     """The order as the API shows it: products, addresses and coupons are links. `base` is the address of the API."""
     path = f"/orders/{order.order_id}"
     links: dict[str, Any] = {
-        name: {"url": f"{base}{path}/{last}", "resource": f"{path}/{last}"}
-        for name, last in _LINKS
+        name: {"url": f"{base}{path}/{last}", "resource": f"{path}/{last}"} for name, last in _LINKS
     }
     return {**order.fields, **links, "fees": order.lists["fees"]}
 
