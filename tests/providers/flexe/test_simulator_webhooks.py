@@ -1,13 +1,23 @@
 """The webhooks of the simulated Flexe, over real sockets: signed, repeated, doubled, out of order, never lost."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from app.providers.flexe.simulator import FlexeOptions
+from app.providers.flexe.webhook import receive
+from app.providers.port import Always
+from app.providers.registry import build
 from app.providers.simulation import FaultRequest
 from app.providers.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
-from app.providers.webhooks import WebhookRefusedError
+from app.providers.webhooks import Received, WebhookRefusedError
+from app.runtime.simulators import SimulatorOptions, serve
+from tests.providers.flexe.bench import a_request, an_order
 from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
 
 WHOLE = sum(DELAYS.values())
@@ -131,3 +141,26 @@ async def test_without_an_address_nothing_is_sent_or_kept(house: House, receiver
 async def test_options_name_an_address_too() -> None:
     async with opened(webhook_url="http://127.0.0.1:9/x") as house:
         assert house.simulator.sender.state()["url"] == "http://127.0.0.1:9/x"
+
+
+async def test_the_host_sends_what_the_settings_it_tells_can_read() -> None:
+    """Client, simulator and receiver in real time, each with the settings that the host gives out."""
+    heard: asyncio.Queue[Received] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        heard.put_nowait(receive(request.headers, await request.read(), settings, time.time()))
+        return web.Response(status=202)
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    async with TestServer(app) as server:
+        options = FlexeOptions(webhook_url=str(server.make_url("/")), split_share=0.0)
+        async with serve(SimulatorOptions(flexe=options)) as simulators:
+            environ = simulators.environ()
+            settings = {name.removeprefix("WAYBILL_FLEXE_"): value for name, value in environ.items()}
+            provider = build("flexe", environ)
+            await provider.perform(a_request(an_order()), Always())
+            await provider.close()
+            async with asyncio.timeout(10):
+                events = [event for _ in range(2) for event in (await heard.get()).events]
+    assert [(event.event, event.order_id) for event in events] == [("order shipped", "bc-demo-0")]
