@@ -177,7 +177,7 @@ class ProviderResult(Struct, frozen=True):
 
 
 class OrderCommand(Struct, frozen=True):
-    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: a step, empty for the failed one), "change"."""
+    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: a step; empty: the failed one), "change"."""
 
     order_id: str
     command: str
