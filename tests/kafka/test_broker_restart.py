@@ -1,0 +1,61 @@
+"""The broker goes away in mid-demo, once in order and once killed, and comes back on its own data: nothing is lost."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.runtime import broker
+from app.runtime.broker import BrokerInfo
+from tests.kafka import outside
+from tests.kafka.following import Follower
+from tests.kafka.processes import wait_for, waybill
+
+pytestmark = pytest.mark.kafka
+EACH = 100
+START_LIMIT_S = 60.0
+STEP_LIMIT_S = 60.0
+AWAY_S = 2.0
+"""Long enough for every process to miss the broker."""
+
+
+def stopped(info: BrokerInfo) -> None:
+    assert broker.stop(info.data)
+
+
+def killed(info: BrokerInfo) -> None:
+    pid = broker.status(info.data).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for("the broker is gone", lambda: broker.status(info.data).pid is None, STEP_LIMIT_S)
+
+
+def away(info: BrokerInfo, end: Callable[[BrokerInfo], None]) -> None:
+    end(info)
+    time.sleep(AWAY_S)
+    broker.start(info.data, info.port)
+
+
+def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: Path) -> None:
+    with broker.temporary() as info:
+        environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "TMPDIR": str(tmp_path)}
+        arguments = ("demo", "--count", str(EACH))
+        with waybill(tmp_path / "demo.log", environment, *arguments) as demo:
+            wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
+            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+                follower = Follower(reader, demo, 2 * EACH)
+                follower.until(0.1, STEP_LIMIT_S)
+                away(info, stopped)
+                follower.until(0.5, STEP_LIMIT_S)
+                away(info, killed)
+                effects = follower.finish(STEP_LIMIT_S)
+                found = reader.to_end()
+            demo.send(signal.SIGCONT)
+            assert demo.process.wait(STEP_LIMIT_S) == 0, demo.said
+    orders = outside.born(effects)
+    assert len(orders) == 2 * EACH
+    assert outside.problems(found, effects, orders) == []
