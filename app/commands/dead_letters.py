@@ -50,6 +50,9 @@ def show(letter: Annotated[str, typer.Argument(help="Id as listed.", metavar="ID
 def replay(ids: Ids) -> None:
     """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same."""
     records = _chosen(ids)
+    for record in records:
+        if why := irreplaceable(record):
+            raise SettingError(f"{(record.key or b'').decode()} cannot be replayed: {why}; nothing was written")
     _write([original(record) for record in records] + [tombstone(record) for record in records])
     output.people.print(f"{len(records)} replayed")
 
@@ -106,6 +109,15 @@ def _view(record: Record) -> dict[str, Any]:
             name: value.decode(errors="replace") for name, value in record.headers if not name.startswith(PREFIX)
         },
     }
+
+
+def irreplaceable(record: Record) -> str:
+    """Why the letter cannot be sent again, empty when it can."""
+    if not _header(record, "topic"):
+        return "it never was a record of a topic; mend the order at its shop and it is pulled again, then discard this"
+    if size := _header(record, "truncated"):
+        return f"of its {size} bytes only the beginning was kept; its producer has to send it again, smaller"
+    return ""
 
 
 def original(record: Record) -> Output:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -22,7 +23,7 @@ from app.views import order_view, status_view
 
 commands = typer.Typer(help="Orders: submit, list, show, watch.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-LINE_BYTES_MAX: Final = 8 << 20
+LINE_BYTES_MAX: Final = 2 << 20
 TOPIC: Final = "order-created"
 
 
@@ -61,9 +62,12 @@ def _lines(file: str) -> Iterator[tuple[str, bytes]]:
     except OSError as problem:
         raise SettingError(f"{file}: cannot be read ({problem.strerror})") from problem
     with lines:
-        for number, line in enumerate(lines, 1):
+        for number in count(1):
+            line = lines.readline(LINE_BYTES_MAX + 1)
             if len(line) > LINE_BYTES_MAX:
-                raise SettingError(f"{file}:{number}: longer than {LINE_BYTES_MAX} bytes")
+                raise SettingError(f"{file}:{number}: the line has more than {LINE_BYTES_MAX} bytes")
+            if not line:
+                return
             if line.strip():
                 yield f"{file}:{number}", line.strip()
 

@@ -21,10 +21,14 @@ DETAIL_CHARACTERS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class FoldLimits:
-    """`record_bytes_max`: an input record. `output_bytes_max`: one written record, below what the broker takes."""
+    """`record_bytes_max`: an input record. `output_bytes_max`: one written record, below what the broker takes.
+
+    `letter_bytes_max`: a dead letter, below what its topic takes; of a larger record only the beginning is kept.
+    """
 
     record_bytes_max: int = 1 << 20
     output_bytes_max: int = 7 << 20
+    letter_bytes_max: int = 4_000_000
 
 
 @dataclass(slots=True)
@@ -113,7 +117,8 @@ class Folder:
         """Make the record a dead letter."""
         code, detail = _describe(problem)
         letter = dead_letter(record, code, detail, self._role.name, self._now_ms())
-        letter = _fit(letter, self._limits.output_bytes_max)._replace(partition=self._dead_partition)
+        limit = min(self._limits.letter_bytes_max, self._limits.output_bytes_max)
+        letter = _fit(letter, limit)._replace(partition=self._dead_partition)
         checkpoint.add(Folded((letter,), outcome="dead-letter"), size_of(letter.key, letter.value, letter.headers))
         checkpoint.dead.append(code)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from itertools import islice
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -15,18 +16,29 @@ from app.errors import BrokerError
 CONNECT_TIMEOUT_S: Final = 10.0
 REQUEST_BYTES_MAX: Final = 8 << 20
 TRANSACTION_TIMEOUT_MS: Final = 10_000
+TRANSACTION_RECORDS_MAX: Final = 2_000
 JSON: Final = [("content-type", b"application/json")]
 
 
 async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
-    """Writes JSON records (key, value) in one transaction: all or none. Raises BrokerError."""
-    outputs = [Output(topic, key.encode(), value, JSON) for key, value in records]
-    await transact(bootstrap_servers, outputs)
+    """Writes JSON records (key, value), so many in a transaction that none lasts long. Raises BrokerError."""
+    outputs = iter([Output(topic, key.encode(), value, JSON) for key, value in records])
+    async with _producer(bootstrap_servers) as producer:
+        while some := list(islice(outputs, TRANSACTION_RECORDS_MAX)):
+            await _write(producer, some)
 
 
 async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
-    """Writes all outputs in one transaction; those without a partition go to that of their key (murmur2)."""
-    async with _producer(bootstrap_servers) as producer, producer.transaction():
+    """Writes all outputs in one transaction; those without a partition go to that of their key (murmur2).
+
+    Raises BrokerError; nothing is written then.
+    """
+    async with _producer(bootstrap_servers) as producer:
+        await _write(producer, outputs)
+
+
+async def _write(producer: AIOKafkaProducer, outputs: Iterable[Output]) -> None:
+    async with producer.transaction():
         deliveries = [
             await producer.send(
                 output.topic, output.value, output.key, partition=output.partition, headers=list(output.headers)

@@ -1,0 +1,113 @@
+"""What needs Kafka says so in one sentence when there is none; what is wrong before that is said first."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.resources import ROOT
+from app.runtime.ports import free_port
+from tests.commands.console import Console
+
+EXAMPLE = (ROOT / "schemas/examples/order-created.json").read_bytes().strip()
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address where no Kafka answers."""
+    address = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", address)
+    return address
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["orders list", "orders show x", "orders watch", "dead-letters list", "dead-letters replay x", "topics check"],
+)
+def test_one_sentence_says_that_no_kafka_answers(waybill: Console, nowhere: str, arguments: str) -> None:
+    said = waybill(*arguments.split())
+    assert said.code == 1
+    assert said.out == ""
+    assert nowhere in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_submitting_to_nowhere(waybill: Console, nowhere: str) -> None:
+    said = waybill("orders", "submit", "-", stdin=EXAMPLE)
+    assert said.code == 1
+    assert f"no Kafka answers at {nowhere}" in said.err
+
+
+def broken(**changes: object) -> bytes:
+    return json.dumps(json.loads(EXAMPLE) | changes).encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"{", "not JSON"),
+        (b"[]", "neither"),
+        (broken(order_id=None), "order_id"),
+        (broken(shipping="abc"), "shipping"),
+        (broken(lines=[{"sku": "A", "quantity": "many", "unit_price": "1"}]), "lines[0].quantity"),
+        (broken(customer="x" * 1_100_000), "at most 1048576"),
+        (b"x" * 2_100_000, "more than 2097152 bytes"),
+    ],
+)
+def test_a_wrong_line_is_named_before_anything_is_sent(waybill: Console, nowhere: str, line: bytes, says: str) -> None:
+    said = waybill("orders", "submit", "-", stdin=EXAMPLE + b"\n\n" + line)
+    assert said.code == 1
+    assert said.err.startswith("waybill: -:3: ")
+    assert says in said.err
+    assert nowhere not in said.err
+
+
+def test_a_file_that_is_not_there(waybill: Console, tmp_path: Path) -> None:
+    said = waybill("orders", "submit", str(tmp_path / "none.jsonl"))
+    assert said.code == 1
+    assert "cannot be read (No such file or directory)" in said.err
+
+
+def test_a_setting_that_cannot_be_used(waybill: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYBILL_PARTITIONS", "some")
+    said = waybill("topics", "apply")
+    assert said.code == 1
+    assert "WAYBILL_PARTITIONS='some'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--scenario", "9"], "--scenario 9: choose of 1, 4"),
+        (["--scenario", "4", "--orders", "x.jsonl"], "which --scenario leaves out"),
+        (["--orders", "/none/x.jsonl"], "/none/x.jsonl: cannot be read"),
+        (["--json", "/none/report.json"], "--json /none/report.json: cannot be written"),
+        (["--json", "/"], "--json /: cannot be written"),
+    ],
+)
+def test_a_demo_that_cannot_run_says_so_before_a_broker_starts(
+    waybill: Console, nowhere: str, arguments: list[str], says: str
+) -> None:
+    said = waybill("demo", *arguments)
+    assert said.code == 1
+    assert says in said.err
+    assert nowhere not in said.err
+
+
+def test_an_unknown_role(waybill: Console) -> None:
+    said = waybill("worker", "juggle")
+    assert said.code == 1
+    assert "no role 'juggle'; there are orchestrate" in said.err
+
+
+@pytest.mark.parametrize("role", ["apply", "pull"])
+def test_a_role_whose_provider_is_not_set_up(waybill: Console, role: str) -> None:
+    said = waybill("worker", role)
+    assert said.code == 1
+    assert "set the variables of app/providers/" in said.err
+
+
+def test_the_status_of_no_broker(waybill: Console, tmp_path: Path) -> None:
+    said = waybill("broker", "status", "--json", "--data", str(tmp_path / "kafka"))
+    assert (said.code, said.json) == (1, {"running": False, "bootstrap_servers": None})
+    assert waybill("broker", "stop", "--data", str(tmp_path / "kafka")).out == "No broker was running\n"
