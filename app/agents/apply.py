@@ -10,7 +10,7 @@ import msgspec
 from app.agents.calls import Answering, CallObserver
 from app.agents.records import decoded_change
 from app.agents.role import Folded, Job, Lease, Output, Record
-from app.dualwrite.apply import ApplyState, Kind, Plan, applied, plan
+from app.dualwrite.apply import ApplyState, Kind, Plan, applied, echoed, plan
 from app.dualwrite.change import SalesOrderRow
 from app.errors import RecordError
 from app.events.catalog import ChangeEvent
@@ -94,6 +94,8 @@ class Apply:
         outputs = self._answer(event, result)
         if result.outcome is not Outcome.OK or asked.kind is Kind.SKIP_STALE:
             return Folded(outputs, outcome=str(result.outcome))
+        if asked.kind is Kind.SKIP_ECHO:
+            return Folded(outputs, {key: _encode(echoed(event.body, known))}, outcome=str(asked.kind))
         after = applied(event.body, known, result.reference, lots_of(result))
         return Folded(outputs, {key: _encode(after)}, outcome=str(asked.kind))
 

@@ -18,7 +18,6 @@ def origin(record: Record) -> str:
 
 def dead_letter(record: Record, code: str, detail: str, role: str, now_ms: int) -> Output:
     """The record as a dead letter of the lane's own partition (docs/adr/0011)."""
-    at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     marks: Mapping[str, bytes | None] = {
         "code": code.encode(),
         "detail": detail[:DETAIL_CHARACTERS_MAX].encode(errors="replace"),
@@ -28,7 +27,11 @@ def dead_letter(record: Record, code: str, detail: str, role: str, now_ms: int) 
         "timestamp": str(record.timestamp).encode(),
         "key": record.key,
         "role": role.encode(),
-        "at": at.encode(),
+        "at": rfc3339(now_ms).encode(),
     }
     headers = [*record.headers, *((MARK + name, mark) for name, mark in marks.items() if mark is not None)]
     return Output(DEAD_LETTER, origin(record).encode(), record.value, headers)
+
+
+def rfc3339(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
 """When the orders of one lane want to be woken: a heap beside the state, rebuilt after a restore."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from app.domain.order import Timer
 
@@ -10,19 +10,19 @@ _STALE_MAX = 1_000
 
 
 class Timers:
-    """Each timer is given out once; one that was given out comes back only if a restore finds it still in the state."""
+    """Each timer is given out once; it comes back only if a restore finds it still in the state, or at another time."""
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, tuple[Timer, ...]] = {}
-        self._given: dict[bytes, frozenset[str]] = {}
+        self._given: dict[bytes, frozenset[Timer]] = {}
         self._heap: list[tuple[int, bytes]] = []
 
     def keep(self, key: bytes, timers: Sequence[Timer]) -> None:
         """The timers of `key` are now these."""
         given = self._given.get(key)
         if given:
-            given = self._given[key] = given & {timer.timer_id for timer in timers}
-            timers = [timer for timer in timers if timer.timer_id not in given]
+            given = self._given[key] = given.intersection(timers)
+            timers = [timer for timer in timers if timer not in given]
         if not given:
             self._given.pop(key, None)
         if not timers:
@@ -38,14 +38,10 @@ class Timers:
             ready = [timer for timer in timers if timer.due_at <= now_ms]
             if not ready:
                 continue
-            self._given[key] = self._given.get(key, frozenset()) | {timer.timer_id for timer in ready}
+            self._given[key] = self._given.get(key, frozenset()).union(ready)
             later = [timer for timer in timers if timer.due_at > now_ms]
             self.keep(key, [*ready, *later])
             yield from ((key, timer) for timer in ready)
-
-    def restore(self, items: Iterable[tuple[bytes, Sequence[Timer]]]) -> None:
-        for key, timers in items:
-            self.keep(key, timers)
 
     def __len__(self) -> int:
         return sum(len(timers) for timers in self._waiting.values())
