@@ -97,9 +97,9 @@ def seconds(case: Case) -> float | None:
 
 
 def doubled(records: Iterable[Seen]) -> Iterator[Seen]:
-    """Records whose id was seen before on the same topic."""
-    ids: set[tuple[str, str]] = set()
+    """Records whose id stands at another place of the same topic too."""
+    places: dict[tuple[str, str], tuple[int, int]] = {}
     for seen in records:
-        if (seen.topic, seen.event_id) in ids:
+        place = seen.partition, seen.offset
+        if places.setdefault((seen.topic, seen.event_id), place) != place:
             yield seen
-        ids.add((seen.topic, seen.event_id))

@@ -3,20 +3,25 @@
 It shares no code with the agents: Avro is decoded with fastavro and the files in schemas/, JSON as JSON.
 """
 
+import asyncio
 import io
 import json
 import struct
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 import fastavro
 import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from app.demo.evidence import DEAD_LETTER, Case, Deed, Seen
 from app.demo.orders import DemoOrder
 from app.resources import schema_files, schema_lock
 
+Answer = TypeVar("Answer")
+AWAY_S: Final = 0.2
+"""Seconds until a broker that is away is asked again."""
 JOURNAL_PAGE: Final = 5_000
 FETCH_MAX_BYTES: Final = 8 << 20
 AVRO_MAGIC: Final = b"\x00"
@@ -95,10 +100,13 @@ class Observer:
             bootstrap_servers=bootstrap_servers,
             isolation_level="read_committed",
             enable_auto_commit=False,
+            auto_offset_reset="earliest",
             fetch_max_bytes=FETCH_MAX_BYTES,
         )
         self._topics, self._reader = sorted(topics), reader
         self.cases: dict[str, Case] = {}
+        self._taken: dict[TopicPartition, int] = {}
+        """The offset that each partition was taken up to: a consumer may repeat itself when its broker was away."""
         self._journal: dict[str, int] = {}
 
     async def open(self) -> None:
@@ -122,21 +130,29 @@ class Observer:
 
     async def look(self, wait_ms: int) -> None:
         """Takes in what has come, waiting up to `wait_ms` when nothing has."""
-        for records in (await self._consumer.getmany(timeout_ms=wait_ms)).values():
+        found = await _patiently(lambda: self._consumer.getmany(timeout_ms=wait_ms))
+        for records in found.values():
             for record in records:
                 self.take(record)
 
     def take(self, record: ConsumerRecord) -> None:
         """Keeps a record of one of the expected orders; tombstones and what belongs to others are passed over."""
+        place = TopicPartition(record.topic, record.partition)
+        if record.offset < self._taken.get(place, 0):
+            return
+        self._taken[place] = record.offset + 1
         case = self.cases.get(order_of(record))
         if case is not None and record.value is not None:
             case.records.append(self._reader.seen(record, case.order.order_id))
 
     async def settle(self) -> None:
         """Reads on until the ends of all partitions as they are now."""
-        ends = await self._consumer.end_offsets(self._consumer.assignment())
-        while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
+        ends = await _patiently(lambda: self._consumer.end_offsets(self._consumer.assignment()))
+        while await _patiently(lambda: self._behind(ends)):
             await self.look(200)
+
+    async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
+        return any([await self._consumer.position(partition) < end for partition, end in ends.items()])
 
     async def read_journal(self, client: httpx.AsyncClient, provider: str) -> None:
         """Takes in the simulator's journal from where the last call stopped."""
@@ -152,3 +168,19 @@ class Observer:
                     case.deeds.append(Deed(provider, effect["kind"], effect["order"], effect["detail"]))
             if len(effects) < JOURNAL_PAGE:
                 return
+
+
+async def _patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, however long the broker is away: the demo gives up when nothing moves, not when a connection breaks.
+
+    A consumer whose connection breaks cancels what waits for it; only a cancellation of this very task is one of ours.
+    """
+    while True:
+        try:
+            return await ask()
+        except KafkaError:
+            pass
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+        await asyncio.sleep(AWAY_S)

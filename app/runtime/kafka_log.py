@@ -188,6 +188,12 @@ class KafkaLog:
             raise LaneError(f"{self._name} {what}: no answer from the broker for {limit:g} s") from exc
         except (KafkaError, IllegalOperation, AssertionError) as exc:
             raise LaneError(f"{self._name} {what}: {type(exc).__name__} {exc}") from exc
+        except asyncio.CancelledError as exc:
+            # A client whose connection breaks cancels what waits for it. Nobody asked this task to end, so it must not
+            # end in silence: the lane would stand still for ever.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise LaneError(f"{self._name} {what}: the connection to the broker was lost") from exc
 
 
 class _Writer:

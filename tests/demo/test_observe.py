@@ -1,6 +1,6 @@
 """The observer reads what the agents write, with no code of theirs, and is not stopped by what others write."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.demo.evidence import Case
 from app.demo.observe import Observer, Reader, schemas_by_id
@@ -66,7 +66,8 @@ async def test_values_that_cannot_be_read_stop_nothing() -> None:
     avro = written().value or b""
     unknown_schema, cut = b"\x00\x00\x0f\x42\x40" + avro[5:], avro[:-7]
     odd = [b"", b"{", b"\xff", b"[1]", b"\x00", unknown_schema, cut, b"\x00\x00\x00\x00\x01" + b"\xff" * 40]
-    found = await seen(*(Record("order-created", key, value) for value in odd), written())
+    strange = [replace(Record("order-created", key, value), offset=at) for at, value in enumerate(odd)]
+    found = await seen(*strange, replace(written(), offset=len(odd)))
     assert [bool(record.body) for record in found.records] == [False] * len(odd) + [True]
 
 

@@ -55,7 +55,8 @@ def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: 
                 effects = follower.finish(STEP_LIMIT_S)
                 found = reader.to_end()
             demo.send(signal.SIGCONT)
-            assert demo.process.wait(STEP_LIMIT_S) == 0, demo.said
+            code, said = demo.process.wait(STEP_LIMIT_S), demo.said
     orders = outside.born(effects)
     assert len(orders) == 2 * EACH
     assert outside.problems(found, effects, orders) == []
+    assert code == 0, said
