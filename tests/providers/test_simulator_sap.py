@@ -139,6 +139,7 @@ async def test_filters(tenant: Tenant) -> None:
         "ExternalDocumentID eq ''": ["1", "2", "3"],
         "SalesOrder eq '0000000001' or SalesOrder eq '3'": ["1", "3"],
         "(SalesOrder eq '1' or SalesOrder eq '2') and not (SalesOrder eq '2')": ["1"],
+        "SalesOrder eq '1' or PurchaseOrderByCustomer eq 'a-2'": ["1", "2"],
         "startswith(PurchaseOrderByCustomer,'a-') eq true": ["1", "2"],
         "substringof('1',PurchaseOrderByCustomer)": ["1", "3"],
         "LastChangeDateTime gt datetimeoffset'2019-03-05T21:40:11Z'": ["2", "3"],

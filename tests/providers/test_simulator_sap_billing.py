@@ -135,6 +135,8 @@ async def test_documents_are_found_by_change_and_by_order(tenant: Tenant) -> Non
         tenant.now[0] += 1000
     changed = "$filter=LastChangeDateTime gt datetimeoffset'2019-03-05T21:40:13.5Z'&$orderby=LastChangeDateTime"
     assert await tenant.numbers(f"{DOCUMENTS}?{changed}") == ["90000003", "90000004"]
+    earlier = "$filter=LastChangeDateTime lt datetimeoffset'2019-03-05T21:40:12Z'"
+    assert await tenant.numbers(f"{DOCUMENTS}?{earlier}") == ["90000000"]
     await tenant.control("/billing/90000000/post")
     assert await tenant.numbers(f"{DOCUMENTS}?{changed}") == ["90000003", "90000004", "90000000"]
     posted = "$filter=AccountingTransferStatus eq 'C' and BillingDocumentIsCancelled eq false"

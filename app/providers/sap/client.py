@@ -10,6 +10,7 @@ from app.providers.port import Action, CallFailedError, Lease, Page, Result
 from app.providers.redaction import Redaction
 from app.providers.sap import actions, odata
 from app.providers.sap.actions import SalesArea
+from app.providers.sap.csrf import CsrfToken
 from app.providers.sap.invoices import Invoices
 from app.providers.sap.session import Session
 from app.providers.wire import Call
@@ -39,7 +40,7 @@ class Sap:
         self._http.headers["authorization"] = f"Basic {credentials}"
         redaction = Redaction(password=password, credentials=credentials)
         self.link = Link(self.name, base_url, self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
-        self._session = Session(self.link, self._http.cookies, redaction)
+        self._session = Session(self.link, CsrfToken(self.link, self._http.cookies, redaction))
         self._invoices = Invoices(self._session, area.organization)
 
     async def close(self) -> None:

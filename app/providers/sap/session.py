@@ -1,21 +1,15 @@
-"""Calls to SAP: reads as they are, writes with a CSRF token and the cookies of its session.
+"""Calls to SAP: all pages of a list, and writes with a CSRF token. Which calls there are is decided elsewhere."""
 
-The cookies are kept by the HTTP client, all of them and whatever their names; this module never looks at one but to
-keep it out of logs.
-"""
-
-import asyncio
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import httpx
 from msgspec.structs import replace
 
 from app.providers import failures
 from app.providers.http import Link
 from app.providers.port import CallFailedError, Lease, Outcome
-from app.providers.redaction import Redaction
 from app.providers.sap import odata
+from app.providers.sap.csrf import CsrfToken
 from app.providers.wire import Call, Intent, MalformedReplyError, Reply
 
 RECONCILE_AFTER_MS: Final = 2000
@@ -28,10 +22,8 @@ T = TypeVar("T")
 class Session:
     """Raises CallFailedError for every failure, LeaseLostError when the order has a new owner."""
 
-    def __init__(self, link: Link, cookies: httpx.Cookies, redaction: Redaction) -> None:
-        self._link, self._cookies, self._redaction = link, cookies, redaction
-        self._lock = asyncio.Lock()
-        self._token = ""
+    def __init__(self, link: Link, token: CsrfToken) -> None:
+        self._link, self._token = link, token
 
     async def all(self, call: Call, lease: Lease) -> odata.EntityPage:
         """All entities of a list as one page, however many SAP makes of them."""
@@ -64,38 +56,13 @@ class Session:
 
     async def _written(self, call: Call, lease: Lease) -> Reply:
         """A write with a token. One that SAP refuses for its token did not happen: it is sent again, once."""
-        token = await self._valid(lease)
+        token = await self._token.get(lease)
         reply = await self._link.send(_with_token(call, token), lease)
         if not odata.wants_token(reply):
             return reply
-        self._forget(token)
-        return await self._link.send(_with_token(call, await self._valid(lease)), lease)
-
-    async def _valid(self, lease: Lease) -> str:
-        async with self._lock:
-            if not self._token:
-                await self._fetch(lease)
-            return self._token
-
-    def _forget(self, token: str) -> None:
-        """SAP refused this token; a newer one that another call fetched meanwhile stays."""
-        if self._token == token:
-            self._token = ""
-
-    async def _fetch(self, lease: Lease) -> None:
-        call = Call(Intent.READ, "GET", f"{odata.SALES_ORDERS}/", headers=((odata.CSRF, "fetch"),))
-        self._token = await self._link.ask(call, lease, _token_of)
-        self._redaction.learn("csrf token", self._token)
-        for cookie in self._cookies.jar:
-            self._redaction.learn(f"cookie {cookie.name}", cookie.value or "")
+        self._token.forget(token)
+        return await self._link.send(_with_token(call, await self._token.get(lease)), lease)
 
 
 def _with_token(call: Call, token: str) -> Call:
     return call._replace(headers=(*call.headers, (odata.CSRF, token)))
-
-
-def _token_of(reply: Reply) -> str:
-    token = reply.headers.get(odata.CSRF, "")
-    if not token or token.lower() == "required":
-        raise MalformedReplyError(f"expected a token as header {odata.CSRF}")
-    return token

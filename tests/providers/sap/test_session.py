@@ -1,14 +1,18 @@
 """The CSRF token: fetched once for all, refetched once when it is refused, with every cookie of its session."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 
 import pytest
 
-from app.providers.http import Timeouts
+from app.providers.http import Link, Timeouts, open_client
 from app.providers.port import Always, Code, Outcome, Result
+from app.providers.redaction import Redaction
 from app.providers.registry import build
+from app.providers.sap import odata
 from app.providers.sap.client import Sap
+from app.providers.sap.csrf import CsrfToken
 from app.providers.sap.simulator import SapOptions
 from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import HASTY, PATIENT, Clock
@@ -80,6 +84,23 @@ async def test_a_refused_token_is_fetched_anew_once_for_all(tenant: Tenant) -> N
     assert {result.outcome for result in results} == {Outcome.OK}
     assert tenant.orders() == 7
     assert 2 <= tenant.tap.count(fetched) <= 3, "one that was under way may have been told the old session is over"
+
+
+async def test_a_token_that_was_fetched_meanwhile_stays(tenant: Tenant) -> None:
+    """Two calls were under way when the session ended: the second refusal is of the old token as well."""
+    http = open_client(PATIENT)
+    http.headers["authorization"] = f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+    redaction = Redaction()
+    link = Link("sap", f"{tenant.tap.url}/sap", http, redaction, PATIENT, odata.message_of, 0, tenant.clock)
+    token = CsrfToken(link, http.cookies, redaction)
+    old = await token.get(ALWAYS)
+    tenant.simulators.sap.access.expire_all()
+    token.forget(old)
+    new = await token.get(ALWAYS)
+    token.forget(old)
+    assert await token.get(ALWAYS) == new != old
+    assert tenant.tap.count(fetched) == 2
+    await http.aclose()
 
 
 async def test_a_token_that_is_refused_twice_is_not_fetched_for_ever(tenant: Tenant) -> None:

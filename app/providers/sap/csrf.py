@@ -1,0 +1,52 @@
+"""The CSRF token that SAP wants with every write: fetched once for all, and anew when its session is over.
+
+It is worth nothing without the cookies that come with it. The HTTP client keeps those, all of them and whatever their
+names; they are looked at here for nothing but to keep them out of logs.
+"""
+
+import asyncio
+from typing import Final
+
+import httpx
+
+from app.providers.http import Link
+from app.providers.port import Lease
+from app.providers.redaction import Redaction
+from app.providers.sap import odata
+from app.providers.wire import Call, Intent, MalformedReplyError, Reply
+
+_FETCH: Final = Call(Intent.READ, "GET", f"{odata.SALES_ORDERS}/", headers=((odata.CSRF, "fetch"),))
+
+
+class CsrfToken:
+    """`redaction` learns each token and cookie, so that none is ever shown."""
+
+    def __init__(self, link: Link, cookies: httpx.Cookies, redaction: Redaction) -> None:
+        self._link, self._cookies, self._redaction = link, cookies, redaction
+        self._lock = asyncio.Lock()
+        self._token = ""
+
+    async def get(self, lease: Lease) -> str:
+        """Raises CallFailedError, LeaseLostError."""
+        async with self._lock:
+            if not self._token:
+                self._token = await self._link.ask(_FETCH, lease, _token_of)
+                self._hide(self._token)
+            return self._token
+
+    def forget(self, token: str) -> None:
+        """SAP refused this token; a newer one that another call fetched meanwhile stays."""
+        if self._token == token:
+            self._token = ""
+
+    def _hide(self, token: str) -> None:
+        self._redaction.learn("csrf token", token)
+        for cookie in self._cookies.jar:
+            self._redaction.learn(f"cookie {cookie.name}", cookie.value or "")
+
+
+def _token_of(reply: Reply) -> str:
+    token = reply.headers.get(odata.CSRF, "")
+    if not token or token.lower() == "required":
+        raise MalformedReplyError(f"expected a token as header {odata.CSRF}")
+    return token

@@ -1,0 +1,83 @@
+"""SAP as its accountants see it: orders that are billed when told to, and a client that pulls."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from app.domain.order import Order
+from app.events.model import ProviderEvent
+from app.providers.port import Always, Outcome, Page
+from app.providers.sap.client import Sap
+from app.providers.sap.simulator import SapOptions
+from app.providers.sap.simulator.entities import Entity
+from app.runtime.simulators import SimulatorOptions, Simulators, serve
+from tests.providers.bench import PATIENT, Clock
+from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
+from tests.providers.tap import Seen, Tap, open_tap
+
+
+class Accounts:
+    """Orders are billed when told to, and the cursor goes on from pull to pull."""
+
+    def __init__(self, simulators: Simulators, tap: Tap) -> None:
+        self.tap, self.book, self.life = tap, simulators.sap.book, simulators.sap.life
+        self.simulators = simulators
+        self.provider = Sap(f"{tap.url}/sap", USER, PASSWORD, AREA, PATIENT, Clock())
+        self.cursor: str | None = None
+
+    async def order(self, order_id: str = "o-1", **fields: Any) -> Order:
+        order = an_order(order_id, **fields)
+        result = await self.provider.perform(billing(order), Always())
+        assert result.outcome is Outcome.OK, result
+        return order
+
+    def invoice(self, order_id: str = "o-1", posted: bool = True, **quantities: int) -> Entity:
+        """`item10=2`; no quantities: all that is left."""
+        order = next(order for order in self.book.orders.values() if _id(order) == order_id)
+        parts = {name.removeprefix("item"): Decimal(quantity) for name, quantity in quantities.items()}
+        document = self.life.bill(order, parts)
+        if posted:
+            self.book.post(document)
+        return document
+
+    async def page(self) -> Page:
+        page = await self.provider.pull(self.cursor)
+        self.cursor = page.cursor
+        return page
+
+    async def events(self) -> list[ProviderEvent]:
+        """All that is to be had now."""
+        page = await self.page()
+        events = list(page.events)
+        while page.more:
+            page = await self.page()
+            events += page.events
+        assert not page.orders
+        return events
+
+    async def lines(self) -> list[tuple[str, list[tuple[str, int]]]]:
+        """(order, [(line, whole pieces)]) of each event."""
+        return [
+            (event.order_id, [(line.line_id, line.quantity // 10_000) for line in event.lines])
+            for event in await self.events()
+        ]
+
+
+def _id(order: Entity) -> str:
+    texts = [str(text.values["LongText"]) for text in order.lists["to_Text"]]
+    return texts[0] if texts else str(order.values["PurchaseOrderByCustomer"])
+
+
+def listed(seen: Seen) -> bool:
+    return seen.matches("GET", r"/A_BillingDocument\?")
+
+
+@asynccontextmanager
+async def open_accounts() -> AsyncIterator[Accounts]:
+    """Pages of three, and nothing is billed by itself."""
+    async with serve(SimulatorOptions(sap=SapOptions(page_size=3))) as simulators, open_tap(simulators.base_url) as tap:
+        simulators.sap.set_delays({"Billed": None, "Posted": None})
+        accounts = Accounts(simulators, tap)
+        yield accounts
+        await accounts.provider.close()
