@@ -91,15 +91,18 @@ class Supervisor:
             steady = time.monotonic() - began > STEADY_AFTER_S
             process.ends += 1
             process.stumbles = 0 if steady or code < 0 or code == LANE_LOST else process.stumbles + 1
-            delay_s = RESTART_DELAY_S if steady else delay_s
+            if steady or code < 0:  # somebody killed it: nothing is wrong with it
+                delay_s = RESTART_DELAY_S
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
 
     def check(self) -> None:
         """Raises WaybillError, with the end of its log, when a process cannot be kept running."""
-        for process in self.processes:
+        for process, watcher in zip(self.processes, self._watchers, strict=True):
             if process.stumbles >= STUMBLES_MAX:
                 raise WaybillError(f"{process.name} does not run; the end of {process.log}:\n{process.tail()}")
+            if watcher.done() and not watcher.cancelled() and (problem := watcher.exception()):
+                raise WaybillError(f"{process.name} cannot be started: {problem}") from problem
 
 
 async def _stop(process: Process) -> None:
