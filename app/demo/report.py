@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from app.demo.checks import SCENARIOS, Check
-from app.demo.evidence import Case, Seen, doubled, seconds
+from app.demo.evidence import DEAD_LETTER, Case, Seen, doubled, seconds
 from app.demo.solution import ALSO_REFUSED, SOLUTION
 
 EVENT_TOPICS = frozenset(
@@ -129,7 +129,8 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _order(case: Case) -> dict[str, Any]:
-    state, reason = case.end() or (None, None)
+    aside = f"dead-letter: {case.on(DEAD_LETTER)[0].body['code']}" if case.set_aside else None
+    state, reason = case.end() or (None, aside)
     events = [
         {
             "topic": seen.topic,

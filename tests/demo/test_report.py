@@ -114,6 +114,8 @@ def test_an_order_from_outside_that_lies_in_dead_letter_has_ended() -> None:
     assert unread.ended()
     assert found.truth
     assert found.scenarios[0].refused == 2
+    shown = as_json(found)["orders"][-1]
+    assert (shown["state"], shown["reason"], shown["events"]) == (None, "dead-letter: unmappable", [])
 
 
 def test_an_order_of_the_demo_in_dead_letter_has_not() -> None:
