@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.errors import BrokerError
+from app.runtime.broker_fence import fence
 from app.runtime.broker_folder import BrokerFolder, BrokerRecord, last_error_line
 from app.runtime.jars import Kafka, Notice, find_kafka
 from app.runtime.jvm import MarkedProcess, dies_with_us, find_java, launch, run, wait_until
@@ -158,6 +159,8 @@ def _start_new(folder: BrokerFolder, port: int, ready_timeout_s: float, notice: 
     folder.write_settings(port, free_port())
     environment = _environment(kafka)
     _format(folder, java, environment)
+    if folder.crashed:
+        fence(folder, _java_command(folder, java), environment)
     record = _launch(folder, java, kafka, port, environment)
     try:
         _await_ready(folder, record, ready_timeout_s)

@@ -43,6 +43,7 @@ SETTINGS = {
     "replica.fetch.max.bytes": "8388608",
     "log.preallocate": "false",
 }
+CONTROLLER_LOG4J = "controller-log4j2.properties"
 # Warnings and errors alone, so that the last error is easy to find and the file stays small.
 _LOG4J = """\
 rootLogger.level=warn
@@ -52,6 +53,10 @@ appender.console.name=console
 appender.console.target=SYSTEM_ERR
 appender.console.layout.type=PatternLayout
 appender.console.layout.pattern=%d %p %c{1} %m%n
+"""
+_CONTROLLER_LOG4J = f"""\
+{_LOG4J}logger.controller.name=org.apache.kafka.controller
+logger.controller.level=info
 """
 _CLUSTER = re.compile(r"^cluster\.id=(.+)$", re.MULTILINE)
 _TROUBLE = re.compile(r"\b(ERROR|FATAL)\b|(Exception|Error)\b")
@@ -143,6 +148,20 @@ class BrokerFolder:
             if self.log.exists():
                 self.log.replace(self.path / "broker.log.1")
 
+    def write_controller_settings(self, controller_port: int) -> tuple[Path, Path]:
+        """Write the settings of the controller alone; they, and the file that takes what it logs."""
+        settings = self.path / "controller.properties"
+        with _used(self.path):
+            settings.write_text(controller_properties(controller_port))
+            (self.path / CONTROLLER_LOG4J).write_text(_CONTROLLER_LOG4J)
+        return settings, self.path / "controller.log"
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a broker ran here that did not stop in order."""
+        log = self.path / "log"
+        return (log / "__cluster_metadata-0").exists() and not (log / ".kafka_cleanshutdown").exists()
+
     def cluster_id(self) -> str | None:
         """The id of the cluster whose topics are here; None before Kafka has formatted the folder."""
         file = self.path / "log" / "meta.properties"
@@ -175,6 +194,20 @@ def properties(port: int, controller_port: int) -> str:
         "log.dirs": "log",
     }
     return "".join(f"{name}={value}\n" for name, value in {**SETTINGS, **places}.items())
+
+
+def controller_properties(port: int) -> str:
+    """Settings of the same node as a controller only, which takes a silent broker for dead after half a second."""
+    own = {
+        "process.roles": "controller",
+        "listeners": f"CONTROLLER://{HOST}:{port}",
+        "controller.quorum.voters": f"{SETTINGS['node.id']}@{HOST}:{port}",
+        "log.dirs": "log",
+        "broker.session.timeout.ms": "500",
+        "broker.heartbeat.interval.ms": "250",
+    }
+    shared = {name: value for name, value in SETTINGS.items() if name != "inter.broker.listener.name"}
+    return "".join(f"{name}={value}\n" for name, value in {**shared, **own}.items())
 
 
 @contextmanager

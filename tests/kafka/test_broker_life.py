@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.runtime import broker
+from app.runtime.broker_fence import FENCED
 from app.runtime.jvm import command_line, wait_until
 from app.runtime.ports import free_port, is_taken
 
@@ -70,12 +71,15 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
     assert not broker.status(data).running
 
     second = broker.start(data, port)
+    assert not (data / "controller.log").exists()
     assert second.pid != first.pid
     assert asyncio.run(topics_and_record(second.bootstrap_servers)) == (kept, LARGE)
 
     os.kill(second.pid, signal.SIGKILL)
     assert wait_until(lambda: broker.status(data).pid is None, 10)
     third = broker.start(data, port)
+    # What becomes of open transactions depends on it (app/runtime/broker_fence.py).
+    assert FENCED.search((data / "controller.log").read_text()), "the crashed broker was not fenced first"
     assert asyncio.run(topics_and_record(third.bootstrap_servers)) == (kept, LARGE)
 
 

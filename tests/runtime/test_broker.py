@@ -232,6 +232,27 @@ def test_a_broker_that_does_not_get_ready_is_an_error_and_is_ended(folder: Broke
     assert folder.record() is None
 
 
+def test_only_a_broker_that_ran_and_did_not_stop_in_order_has_crashed(folder: BrokerFolder) -> None:
+    assert not folder.crashed
+    (folder.path / "log" / "__cluster_metadata-0").mkdir(parents=True)
+    assert folder.crashed
+    (folder.path / "log" / ".kafka_cleanshutdown").touch()
+    assert not folder.crashed
+
+
+def test_after_a_crash_the_controller_runs_alone_before_the_broker(folder: BrokerFolder, java: Path) -> None:
+    play(java, 'for last; do :; done; echo "$last" >>runs; exit 1')
+    for _ in range(2):
+        with pytest.raises(BrokerError, match="ended before it was ready"):
+            broker.start(folder.path, free_port())
+        (folder.path / "log" / "__cluster_metadata-0").mkdir(exist_ok=True)
+    runs = (folder.path / "runs").read_text().splitlines()
+    assert [Path(run).name for run in runs] == ["server.properties", "controller.properties", "server.properties"]
+    alone = (folder.path / "controller.properties").read_text()
+    assert "process.roles=controller\n" in alone
+    assert "PLAINTEXT" not in alone
+
+
 def test_a_failed_start_lets_the_next_one_in(folder: BrokerFolder, java: Path) -> None:
     play(java, "echo first; exit 1")
     for _ in range(2):
