@@ -159,7 +159,7 @@ def _start_new(folder: BrokerFolder, port: int, ready_timeout_s: float, notice: 
     folder.write_settings(port, free_port())
     environment = _environment(kafka)
     _format(folder, java, environment)
-    if folder.crashed:
+    if folder.crashed():
         fence(folder, _java_command(folder, java), environment)
     record = _launch(folder, java, kafka, port, environment)
     try:

@@ -156,7 +156,6 @@ class BrokerFolder:
             (self.path / CONTROLLER_LOG4J).write_text(_CONTROLLER_LOG4J)
         return settings, self.path / "controller.log"
 
-    @property
     def crashed(self) -> bool:
         """Whether a broker ran here that did not stop in order."""
         log = self.path / "log"

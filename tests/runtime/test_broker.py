@@ -233,11 +233,11 @@ def test_a_broker_that_does_not_get_ready_is_an_error_and_is_ended(folder: Broke
 
 
 def test_only_a_broker_that_ran_and_did_not_stop_in_order_has_crashed(folder: BrokerFolder) -> None:
-    assert not folder.crashed
+    assert not folder.crashed()
     (folder.path / "log" / "__cluster_metadata-0").mkdir(parents=True)
-    assert folder.crashed
+    assert folder.crashed()
     (folder.path / "log" / ".kafka_cleanshutdown").touch()
-    assert not folder.crashed
+    assert not folder.crashed()
 
 
 def test_after_a_crash_the_controller_runs_alone_before_the_broker(folder: BrokerFolder, java: Path) -> None:
