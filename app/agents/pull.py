@@ -1,48 +1,58 @@
-"""Pulls orders from the shops: a page's orders and the cursor after them are one transaction, so that none is lost.
+"""Pulls orders and reports from providers: what a pull brings and the cursor after it are written in one transaction.
 
-The role's input is its own ledger, of one partition: whoever is given it is the one that pulls.
+Each source is asked at intervals, and at once when a record of `pull-requested` hints at it. A source that is slow or
+away holds up no other. Deliberately absent: what becomes of a hint that is lost, because the next interval finds the
+same.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
-import msgspec
+from app.agents.pulled import Pulled
+from app.agents.role import Folded, Output, Record
+from app.errors import ProviderError
+from app.providers.port import Source
 
-from app.agents.letters import DETAIL_CHARACTERS_MAX, MARK, rfc3339
-from app.agents.records import encoded
-from app.agents.role import DEAD_LETTER, Folded, Output, Record
-from app.domain.order import Order
-from app.errors import ProviderError, RecordError
-from app.events.codec import Codec
-from app.events.ids import derive, partition_of
-from app.events.limits import RECORD_BYTES_MAX
-from app.events.model import Event, OrderCreated, ProviderEvent
-from app.providers.port import RefusedOrder, Source
-
-SOURCE: Final = "waybill/pull"
 _journal = logging.getLogger(__name__)
-ORDER_BYTES_MAX: Final = RECORD_BYTES_MAX
-"""A larger order could not be taken by the lane that it goes to."""
-WIRE_BYTES_MAX: Final = 256 << 10
-"""What is kept of an order that cannot be expressed."""
 PAGES_MAX: Final = 4
 """Pages taken in one transaction, so that its size stays bounded."""
+HURRY_S: Final = 1.0
+"""Between two questions to a source, however many hints there are: its quota is for the orders, too."""
+
+
+class Found(NamedTuple):
+    """What some pages brought. `more`: there is more to be had at once. `problem`: why the last call failed."""
+
+    outputs: Sequence[Output] = ()
+    cursor: str | None = None
+    more: bool = False
+    problem: str = ""
 
 
 class Pull:
     """The one lane of the role `pull`. `sources` are by name, e.g. `bigcommerce/<store>`: the key of the cursor."""
 
     name = "pull"
-    inputs: tuple[str, ...] = ("pull-ledger",)
+    inputs: tuple[str, ...] = ("pull-requested",)
     ledger = "pull-ledger"
 
-    def __init__(self, codec: Codec, sources: Mapping[str, Source], partitions: int, dead_letters: int) -> None:
-        """`partitions` of order-created, `dead_letters` of dead-letter: this lane writes to all of them."""
-        self._codec, self._sources = codec, sources
-        self._partitions, self._dead_letters = partitions, dead_letters
+    def __init__(
+        self,
+        pulled: Pulled,
+        sources: Mapping[str, Source],
+        every_s: float,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        """`every_s`: seconds between two questions to a source that nothing hints at."""
+        self._pulled, self._sources, self._every_s = pulled, sources, every_s
+        self._monotonic = monotonic or time.monotonic
+        self._due_at = dict.fromkeys(sources, 0.0)
+        self._asked_at = dict.fromkeys(sources, 0.0)
+        self._asked: dict[str, asyncio.Task[Found]] = {}
+        self._hinted = asyncio.Event()
         self.failures: dict[str, str] = {}
         """What each source answered last, where it failed: for logs and views."""
 
@@ -50,35 +60,76 @@ class Pull:
         return record.key
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        return Folded(outcome="own")
+        """A hint is not kept: a process that dies with one leaves a successor that asks every source first."""
+        provider = (record.key or b"").decode(errors="replace").partition("/")[0]
+        hinted = [name for name in self._sources if name.partition("/")[0] == provider]
+        for name in hinted:
+            soon = self._asked_at[name] + min(HURRY_S, self._every_s)
+            self._due_at[name] = min(self._due_at[name], soon)
+        if hinted:
+            self._hinted.set()
+        return Folded(outcome="hint" if hinted else "ignored")
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
+        """Asks what is due until some source has something to write. The lane commits it before it polls again."""
+        try:
+            while True:
+                self._hinted.clear()
+                self._ask(state)
+                await self._wait()
+                if folded := self._answered(state):
+                    return folded
+        except asyncio.CancelledError:
+            for task in self._asked.values():
+                task.cancel()
+            await asyncio.gather(*self._asked.values(), return_exceptions=True)
+            raise
+
+    def _ask(self, state: Mapping[bytes, bytes]) -> None:
+        now = self._monotonic()
+        for name, source in self._sources.items():
+            if name not in self._asked and self._due_at[name] <= now:
+                self._asked_at[name], self._due_at[name] = now, now + self._every_s
+                cursor = state.get(name.encode())
+                question = self._pages(name, source, cursor.decode() if cursor else None)
+                self._asked[name] = asyncio.create_task(question, name=f"pull {name}")
+
+    async def _wait(self) -> None:
+        """Until a source has answered, another is due, or a hint came."""
+        idle = [due for name, due in self._due_at.items() if name not in self._asked]
+        limit = max(0.0, min(idle) - self._monotonic()) if idle else None
+        hinted = asyncio.create_task(self._hinted.wait())
+        try:
+            await asyncio.wait({hinted, *self._asked.values()}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hinted.cancel()
+
+    def _answered(self, state: Mapping[bytes, bytes]) -> Folded | None:
+        """What the sources that have answered brought, if anything."""
         outputs: list[Output] = []
         changes: dict[bytes, bytes | None] = {}
-        for name, source in self._sources.items():
-            cursor = state.get(name.encode())
-            try:
-                found, after = await self._pages(name, source, cursor.decode() if cursor else None)
-            except ProviderError as problem:
-                self._note(name, str(problem))
-                continue
-            self._note(name, "")
-            outputs += found
-            if after is not None and after.encode() != cursor:
-                changes[name.encode()] = after.encode()
+        for name in [name for name, task in self._asked.items() if task.done()]:
+            found = self._asked.pop(name).result()
+            self._note(name, found.problem)
+            if found.more:
+                self._due_at[name] = self._asked_at[name]
+            outputs += found.outputs
+            if found.cursor is not None and found.cursor.encode() != state.get(name.encode()):
+                changes[name.encode()] = found.cursor.encode()
         return Folded(outputs, changes, outcome="pulled") if outputs or changes else None
 
-    async def _pages(self, name: str, source: Source, cursor: str | None) -> tuple[list[Output], str | None]:
-        outputs: list[Output] = []
+    async def _pages(self, name: str, source: Source, cursor: str | None) -> Found:
+        """Some pages from the cursor on; those that were read before a call failed are none the worse for it."""
+        found = Found(cursor=cursor)
         for _ in range(PAGES_MAX):
-            page = await source.pull(cursor)
-            outputs += [self._created(name, order) for order in page.orders]
-            outputs += [self._reported(event) for event in page.events]
-            outputs += [self._refused(name, refused) for refused in page.refused]
-            cursor = page.cursor
+            try:
+                page = await source.pull(found.cursor)
+            except ProviderError as problem:
+                return found._replace(problem=str(problem), more=False)
+            found = Found([*found.outputs, *self._pulled.written(name, page)], page.cursor, page.more)
             if not page.more:
                 break
-        return outputs, cursor
+        return found
 
     def _note(self, name: str, problem: str) -> None:
         """Says once that a source fails, and once that it answers again."""
@@ -87,45 +138,6 @@ class Pull:
         self.failures[name] = problem
         if not problem:
             del self.failures[name]
-
-    def _created(self, name: str, order: Order) -> Output:
-        """An order pulled twice has the same id: the lane of its order knows it already."""
-        try:
-            found = self._output("order created", derive(order.order_id, "pulled"), OrderCreated(order))
-        except RecordError as problem:
-            return self._refused(name, RefusedOrder(order.source_ref, problem.detail, b""))
-        if len(found.value or b"") > ORDER_BYTES_MAX:
-            reason = f"order {order.source_ref}: {len(found.value or b'')} bytes, at most {ORDER_BYTES_MAX}; split it"
-            return self._refused(name, RefusedOrder(order.source_ref, reason, found.value or b""))
-        return found
-
-    def _reported(self, body: ProviderEvent) -> Output:
-        """What is told twice in the same words has the same id."""
-        words = blake2b(msgspec.msgpack.encode(body), digest_size=16).hexdigest()
-        return self._output("provider event", derive(body.order_id, f"pulled/{words}"), body)
-
-    def _output(self, kind: str, event_id: str, body: OrderCreated | ProviderEvent) -> Output:
-        order_id = body.order.order_id if isinstance(body, OrderCreated) else body.order_id
-        event = Event(kind, event_id, order_id, _now_ms(), SOURCE, "", body)
-        partition = partition_of(order_id.encode(), self._partitions)
-        return encoded(self._codec, event)._replace(partition=partition)
-
-    def _refused(self, name: str, refused: RefusedOrder) -> Output:
-        """An order that cannot be expressed here. It is pulled again once it is mended in the shop."""
-        key = f"pull/{name}/{refused.source_ref}".encode()
-        marks = {
-            "code": "unmappable",
-            "detail": refused.reason[:DETAIL_CHARACTERS_MAX],
-            "topic": "",
-            "key": refused.source_ref,
-            "role": self.name,
-            "at": rfc3339(_now_ms()),
-        }
-        if len(refused.wire) > WIRE_BYTES_MAX:
-            marks["truncated"] = str(len(refused.wire))
-        headers = [(MARK + mark, text.encode(errors="replace")) for mark, text in marks.items()]
-        value = refused.wire[:WIRE_BYTES_MAX]
-        return Output(DEAD_LETTER, key, value, headers, partition_of(key, self._dead_letters))
 
     def due(self, now_ms: int) -> Sequence[Output]:
         return ()
@@ -138,7 +150,3 @@ class Pull:
 
     def settled_at(self, value: bytes) -> int:
         return 0
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

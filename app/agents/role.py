@@ -113,7 +113,10 @@ class Role(Protocol):
         """When the key of this ledger value became final, in milliseconds since the epoch; 0 while it is live."""
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        """What a source that has to be asked says. Called at intervals, on lane 0 alone; most roles return None."""
+        """What sources that have to be asked say; may take its time. Called on lane 0 alone; most roles return None.
+
+        It is called again once the answer is committed, or at an interval after None.
+        """
 
 
 class RoleKind(Protocol):

@@ -11,6 +11,7 @@ from app.agents.mirror import Mirror
 from app.agents.orchestrate import Orchestrate
 from app.agents.perform import Perform
 from app.agents.pull import Pull
+from app.agents.pulled import Pulled
 from app.agents.role import DEAD_LETTER, Role
 from app.dualwrite import mapping
 from app.dualwrite.mapping import SalesOrders
@@ -129,10 +130,10 @@ def _pull(parts: Parts) -> Kind:
         if registry.PULL in manifest.capabilities
     }
     if not sources:
-        raise SettingError("the role pull has no shop to ask; set the variables of app/providers/bigcommerce")
+        raise SettingError("the role pull has nobody to ask; set the variables of app/providers/bigcommerce")
     named = {_source_name(name, parts.environ): source for name, source in sources.items()}
-    partitions = parts.partitions("order-created"), parts.partitions(DEAD_LETTER)
-    return _kind(Pull, lambda: Pull(parts.codec, named, *partitions))
+    pulled = Pulled(parts.codec, parts.partitions("order-created"), parts.partitions(DEAD_LETTER))
+    return _kind(Pull, lambda: Pull(pulled, named, parts.settings.pull_interval_s))
 
 
 def _source_name(provider: str, environ: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Asks a source now and then, one question at a time, beside the lane's turns."""
+"""Asks a role for what has to be polled, one question at a time, beside the lane's turns."""
 
 import asyncio
 import logging
@@ -11,7 +11,10 @@ _journal = logging.getLogger(__name__)
 
 
 class Poller:
-    """`ask` is None for lanes that poll nothing. `wake` is called when an answer is there."""
+    """`ask` is None for lanes that poll nothing. `wake` is called when an answer is there.
+
+    Who had something is asked again at once, who had nothing after `every_s`.
+    """
 
     def __init__(
         self,
@@ -37,7 +40,8 @@ class Poller:
             return None
         if not self._task.done():
             return None
-        answer, self._task, self._next_at = self._task.result(), None, now + self._every_s
+        answer, self._task = self._task.result(), None
+        self._next_at = now + self._every_s if answer is None else now
         return answer
 
     async def cancel(self) -> None:

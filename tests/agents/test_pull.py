@@ -1,183 +1,220 @@
-"""`pull`: a page's orders and the cursor after them leave together; what cannot be taken stops nothing."""
+"""The role `pull` before sources that answer when told to: what is written, who is asked when, who waits for whom."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import pytest
-from msgspec.structs import replace
 
-from app.agents import pull
-from app.agents.pull import PAGES_MAX, WIRE_BYTES_MAX, Pull
+from app.agents.pull import HURRY_S, PAGES_MAX, Pull
+from app.agents.pulled import Pulled
 from app.agents.role import Folded, Record
-from app.domain.order import Order
 from app.errors import ProviderError
-from app.events.ids import derive, partition_of
-from app.events.model import OrderCreated, ProviderEvent
+from app.events.model import LineQuantity, ProviderEvent
 from app.providers.port import CallFailedError, Code, Outcome, Page, RefusedOrder, Result
-from tests.agents.outside import CODEC, event_of, marks_of, on, topics
+from tests.agents.outside import CODEC, topics
 from tests.flows.journey import an_order
 
-SHOP, OTHER = "bigcommerce/shop", "bigcommerce/other"
-DOWN = CallFailedError(Result(Outcome.RETRY, Code.UNAVAILABLE, "503"))
-NOTED = ProviderEvent("bc-shop-1", "sap", "order invoiced", "INV-1", 5)
+SHOP, ERP = "shop/one", "erp"
+NEVER_S = 3600.0
+LIMIT_S = 10.0
+INVOICED = ProviderEvent("bc-one-7", "erp", "order invoiced", "90000001", 5, (LineQuantity("1", 20_000),))
+AWAY = CallFailedError(Result(Outcome.RETRY, Code.UNAVAILABLE, "nobody there"))
 
 
-class Shop:
-    """Says its pages in turn, and remembers from where it was asked."""
+class Told:
+    """A source that answers with what it was given, in turn, each when the gate is open."""
 
-    def __init__(self, *pages: Page | ProviderError) -> None:
-        self.pages, self.asked = list(pages), list[str | None]()
+    def __init__(self, *answers: Page | Exception) -> None:
+        self.answers = list(answers)
+        self.cursors: list[str | None] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.dropped = 0
 
     async def pull(self, cursor: str | None) -> Page:
-        self.asked.append(cursor)
-        page = self.pages.pop(0) if self.pages else Page((), cursor or "c0")
-        if isinstance(page, ProviderError):
-            raise page
-        return page
+        self.cursors.append(cursor)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.dropped += 1
+            raise
+        answer = self.answers.pop(0) if self.answers else Page((), cursor or "start")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    async def close(self) -> None:
-        pass
+    async def close(self) -> None: ...
 
 
-def orders(*numbers: int) -> tuple[Order, ...]:
-    return tuple(an_order(order_id=f"bc-shop-{number}", source_ref=str(number)) for number in numbers)
+class Stage:
+    """The role with its committed cursors and a clock that tests move."""
 
-
-class Driven:
-    def __init__(self, **shops: Shop) -> None:
-        names = {"shop": SHOP, "other": OTHER}
-        self.role = Pull(CODEC, {names[name]: shop for name, shop in shops.items()}, 4, 2)
+    def __init__(self, every_s: float = NEVER_S, **sources: Told) -> None:
+        self.now = 1000.0
         self.state: dict[bytes, bytes] = {}
+        named = {{"shop": SHOP, "erp": ERP}[name]: source for name, source in sources.items()}
+        self.role = Pull(Pulled(CODEC, 4, 2), named, every_s, lambda: self.now)
 
-    def poll(self) -> Folded | None:
-        folded = asyncio.run(self.role.poll(self.state))
-        if folded is not None:
-            self.state |= {key: value for key, value in folded.changes.items() if value is not None}
+    async def poll(self) -> Folded:
+        """The next answer, committed as the lane does it."""
+        async with asyncio.timeout(LIMIT_S):
+            folded = await self.role.poll(self.state)
+        assert folded is not None
+        self.state |= {key: value for key, value in folded.changes.items() if value is not None}
         return folded
 
-
-def found(folded: Folded | None) -> Folded:
-    assert folded is not None
-    return folded
-
-
-def pulled(folded: Folded | None) -> list[str]:
-    return [event_of(output).order_id for output in on(found(folded), "order-created")]
+    def hint(self, key: bytes) -> str:
+        folded = self.role.fold(Record("pull-requested", 0, 0, 0, key, b"{}", ()), self.state, repeated=False)
+        assert isinstance(folded, Folded)
+        assert (folded.outputs, folded.changes) == ((), {})
+        return folded.outcome
 
 
-def test_orders_and_cursor_are_one_fold() -> None:
-    driven = Driven(shop=Shop(Page(orders(1, 2), "c1")))
-    folded = found(driven.poll())
-    assert topics(folded) == ["order-created", "order-created"]
-    assert dict(folded.changes) == {SHOP.encode(): b"c1"}
-    event = event_of(folded.outputs[0])
-    assert (event.order_id, event.source, event.cause_id) == ("bc-shop-1", "waybill/pull", "")
-    assert event.body == OrderCreated(orders(1)[0])
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0)
 
 
-def test_each_order_goes_to_its_own_partition() -> None:
-    outputs = found(Driven(shop=Shop(Page(orders(*range(20)), "c1"))).poll()).outputs
-    assert [output.partition for output in outputs] == [partition_of(output.key or b"", 4) for output in outputs]
-    assert len({output.partition for output in outputs}) > 1
+async def rest() -> None:
+    """Until nothing runs that does not wait for something."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
-def test_pulling_goes_on_from_the_cursor() -> None:
-    shop = Shop(Page(orders(1), "c1"), Page(orders(2), "c2"))
-    driven = Driven(shop=shop)
-    assert pulled(driven.poll()) == ["bc-shop-1"]
-    assert pulled(driven.poll()) == ["bc-shop-2"]
-    assert shop.asked == [None, "c1"]
+async def test_orders_reports_refusals_and_the_cursor_are_written_together() -> None:
+    page = Page((an_order(),), "c1", (RefusedOrder("9", "no id", b"{}"),), events=(INVOICED,))
+    stage = Stage(shop=Told(page))
+    folded = await stage.poll()
+    assert topics(folded) == ["order-created", "provider-event", "dead-letter"]
+    assert folded.changes == {SHOP.encode(): b"c1"}
 
 
-def test_an_order_that_is_pulled_again_has_the_same_id() -> None:
-    driven = Driven(shop=Shop(Page(orders(1), "c1"), Page(orders(1), "c2")))
-    ids = [event_of(found(driven.poll()).outputs[0]).event_id for _ in range(2)]
-    assert ids == [derive("bc-shop-1", "pulled")] * 2
+async def test_a_source_that_is_slow_holds_up_no_other() -> None:
+    erp, shop = Told(), Told(*(Page((), f"c{number}") for number in range(3)))
+    erp.gate.clear()
+    stage = Stage(every_s=0.001, shop=shop, erp=erp)
+    for number in range(3):
+        assert (await stage.poll()).changes == {SHOP.encode(): b"c%d" % number}
+        stage.now += 1
+    assert erp.cursors == [None]
+    erp.gate.set()
+    assert (await stage.poll()).changes == {ERP.encode(): b"start"}
 
 
-def test_nothing_new_is_nothing_to_write() -> None:
-    driven = Driven(shop=Shop(Page((), "c1"), Page((), "c1")))
-    assert dict(found(driven.poll()).changes) == {SHOP.encode(): b"c1"}
-    assert driven.poll() is None
+async def test_a_hint_makes_its_own_source_be_asked_at_once() -> None:
+    erp, shop = Told(), Told()
+    stage = Stage(shop=shop, erp=erp)
+    while len(stage.state) < 2:
+        await stage.poll()
+    waiting = asyncio.create_task(stage.poll())
+    await asyncio.sleep(0)
+    stage.now += HURRY_S
+    shop.answers.append(Page((), "c2"))
+    assert stage.hint(b"shop/one") == "hint"
+    assert (await waiting).changes == {SHOP.encode(): b"c2"}
+    assert (len(shop.cursors), len(erp.cursors)) == (2, 1)
 
 
-def test_pages_are_taken_until_there_is_no_more_or_enough() -> None:
-    driven = Driven(shop=Shop(*(Page(orders(n), f"c{n}", more=True) for n in range(PAGES_MAX + 1))))
-    assert len(pulled(driven.poll())) == PAGES_MAX
-    assert driven.state[SHOP.encode()] == f"c{PAGES_MAX - 1}".encode()
-    assert pulled(driven.poll()) == [f"bc-shop-{PAGES_MAX}"]
+async def test_hints_cannot_wear_out_a_quota() -> None:
+    shop = Told(Page((), "c1"))
+    stage = Stage(shop=shop)
+    await stage.poll()
+    waiting = asyncio.create_task(stage.poll())
+    for _ in range(50):
+        stage.now += HURRY_S / 100
+        stage.hint(b"shop/one")
+        await asyncio.sleep(0)
+    assert len(shop.cursors) == 1
+    stage.now += HURRY_S
+    stage.hint(b"shop/one")
+    await until(lambda: len(shop.cursors) == 2)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
-def test_an_order_that_cannot_be_expressed_is_set_aside_and_the_others_go_on() -> None:
-    refused = RefusedOrder("7", "order 7: total_inc_tax: 'abc' is no amount", b'{"id": 7}')
-    folded = found(Driven(shop=Shop(Page(orders(1, 2), "c1", (refused,)))).poll())
-    assert pulled(folded) == ["bc-shop-1", "bc-shop-2"]
-    (letter,) = on(folded, "dead-letter")
-    assert (letter.key, letter.value) == (b"pull/bigcommerce/shop/7", b'{"id": 7}')
-    assert letter.partition == partition_of(letter.key or b"", 2)
-    marks = marks_of(letter)
-    assert marks.pop("at").endswith("Z")
-    assert marks == {
-        "code": "unmappable", "detail": refused.reason, "topic": "", "key": "7", "role": "pull",
-    }  # fmt: skip
-    assert dict(folded.changes) == {SHOP.encode(): b"c1"}
+async def test_a_hint_during_a_question_is_not_lost_in_it() -> None:
+    shop = Told(Page((), "c1"), Page((), "c2"))
+    shop.gate.clear()
+    stage = Stage(shop=shop)
+    waiting = asyncio.create_task(stage.poll())
+    await until(lambda: shop.cursors == [None])
+    stage.now += HURRY_S
+    stage.hint(b"shop/one")
+    shop.gate.set()
+    assert (await waiting).changes == {SHOP.encode(): b"c1"}
+    assert (await stage.poll()).changes == {SHOP.encode(): b"c2"}
+    assert shop.cursors == [None, "c1"]
 
 
-def test_only_the_beginning_of_a_huge_order_is_kept() -> None:
-    refused = RefusedOrder("7", "x" * 9_000, b"y" * (WIRE_BYTES_MAX + 1))
-    (letter,) = found(Driven(shop=Shop(Page((), "c1", (refused,)))).poll()).outputs
-    assert len(letter.value or b"") == WIRE_BYTES_MAX
-    assert marks_of(letter)["truncated"] == str(WIRE_BYTES_MAX + 1)
-    assert len(marks_of(letter)["detail"]) == 500
+@pytest.mark.parametrize("key", [b"fno/usmf", b"", b"\xff/x", b"shopping/one"])
+async def test_a_hint_at_nobody_is_ignored(key: bytes) -> None:
+    assert Stage(shop=Told()).hint(key) == "ignored"
 
 
-def test_an_order_that_no_record_can_hold_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    huge = replace(orders(2)[0], total=10**30)
-    folded = found(Driven(shop=Shop(Page((orders(1)[0], huge), "c1"))).poll())
-    assert pulled(folded) == ["bc-shop-1"]
-    assert marks_of(on(folded, "dead-letter")[0])["key"] == "2"
-    monkeypatch.setattr(pull, "ORDER_BYTES_MAX", 100)
-    folded = found(Driven(shop=Shop(Page(orders(3), "c1"))).poll())
-    assert "bytes, at most 100" in marks_of(on(folded, "dead-letter")[0])["detail"]
+async def test_what_was_read_before_a_call_failed_is_kept_and_the_rest_is_asked_for_at_the_next_interval() -> None:
+    order = an_order()
+    shop = Told(Page((order,), "c1", more=True), AWAY, Page((), "c2"))
+    stage = Stage(shop=shop)
+    folded = await stage.poll()
+    assert (len(folded.outputs), folded.changes) == (1, {SHOP.encode(): b"c1"})
+    assert stage.role.failures == {SHOP: str(AWAY)}
+    stage.now += NEVER_S
+    assert (await stage.poll()).changes == {SHOP.encode(): b"c2"}
+    assert (shop.cursors, stage.role.failures) == ([None, "c1", "c1"], {})
 
 
-def test_events_of_known_orders_are_reported_and_told_twice_have_one_id() -> None:
-    driven = Driven(shop=Shop(*(Page((), f"c{n}", events=(NOTED, replace(NOTED, reference="INV-2"))) for n in (1, 2))))
-    first, second = found(driven.poll()), found(driven.poll())
-    assert topics(first) == ["provider-event"] * 2
-    assert event_of(first.outputs[0]).body == NOTED
-    assert first.outputs[0].partition == partition_of(b"bc-shop-1", 4)
-    ids = [[event_of(output).event_id for output in folded.outputs] for folded in (first, second)]
-    assert ids[0] == ids[1]
-    assert len(set(ids[0])) == 2
+async def test_what_is_left_after_some_pages_is_asked_for_at_once() -> None:
+    shop = Told(*(Page((), f"c{number}", more=True) for number in range(PAGES_MAX)), Page((), "last"))
+    stage = Stage(shop=shop)
+    assert (await stage.poll()).changes == {SHOP.encode(): b"c%d" % (PAGES_MAX - 1)}
+    assert (await stage.poll()).changes == {SHOP.encode(): b"last"}
 
 
-@pytest.mark.parametrize("problem", [DOWN, ProviderError("the cursor is none of its own")])
-def test_a_source_that_fails_keeps_the_others(problem: ProviderError, caplog: pytest.LogCaptureFixture) -> None:
-    shop, other = Shop(problem, problem, Page(orders(1), "c1")), Shop(Page(orders(2), "o1"), Page((), "o1"))
-    driven = Driven(shop=shop, other=other)
-    with caplog.at_level(logging.WARNING):
-        assert pulled(driven.poll()) == ["bc-shop-2"]
-        assert driven.state == {OTHER.encode(): b"o1"}
-        assert driven.role.failures == {SHOP: str(problem)}
-        assert driven.poll() is None
-        assert pulled(driven.poll()) == ["bc-shop-1"]
-    assert driven.role.failures == {}
-    assert said(caplog.messages) == [f"{SHOP}: {problem}", f"{SHOP}: answers again"]
+async def test_a_source_is_asked_again_at_intervals_though_it_has_nothing() -> None:
+    shop = Told(Page((), "c1"))
+    stage = Stage(every_s=0.001, shop=shop)
+    await stage.poll()
+    waiting = asyncio.create_task(stage.poll())
+    for asked in (2, 3):
+        await rest()
+        stage.now += 1
+        await until(lambda wanted=asked: len(shop.cursors) >= wanted)  # type: ignore[misc]
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert shop.cursors[1:3] == ["c1", "c1"]
 
 
-def said(messages: Sequence[str]) -> list[str]:
-    return [message for message in messages if message.startswith("bigcommerce/")]
+async def test_a_lane_that_closes_leaves_no_question_behind() -> None:
+    shop = Told()
+    shop.gate.clear()
+    stage = Stage(shop=shop)
+    waiting = asyncio.create_task(stage.role.poll({}))
+    await until(lambda: shop.cursors == [None])
+    waiting.cancel()
+    await until(waiting.done)
+    assert (waiting.cancelled(), shop.dropped) == (True, 1)
 
 
-def test_a_page_that_fails_halfway_moves_nothing() -> None:
-    driven = Driven(shop=Shop(Page(orders(1), "c1", more=True), DOWN, Page(orders(1), "c1")))
-    assert driven.poll() is None
-    assert driven.state == {}
-    assert pulled(driven.poll()) == ["bc-shop-1"]
-
-
-def test_its_own_ledger_is_not_looked_at() -> None:
-    record = Record("pull-ledger", 0, 0, 0, SHOP.encode(), b"c1", ())
-    assert Driven().role.fold(record, {}, repeated=False) == Folded(outcome="own")
+@pytest.mark.parametrize("problem", [AWAY, ProviderError("the cursor is none of its own")])
+async def test_a_source_that_fails_keeps_the_others_and_is_said_to_fail_once(
+    problem: ProviderError, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop, erp = Told(problem, problem, Page((), "c1")), Told(Page((), "e1"))
+    stage = Stage(shop=shop, erp=erp)
+    with caplog.at_level(logging.WARNING, "app.agents.pull"):
+        assert (await stage.poll()).changes == {ERP.encode(): b"e1"}
+        assert stage.role.failures == {SHOP: str(problem)}
+        waiting = asyncio.create_task(stage.poll())
+        await rest()
+        stage.now += NEVER_S
+        stage.hint(b"shop/one")
+        await rest()
+        stage.now += NEVER_S
+        stage.hint(b"shop/one")
+        assert (await waiting).changes == {SHOP.encode(): b"c1"}
+    assert stage.role.failures == {}
+    assert caplog.messages == [f"{SHOP}: {problem}", f"{SHOP}: answers again"]

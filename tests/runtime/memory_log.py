@@ -77,6 +77,10 @@ class MemoryCluster:
         self._open: dict[str, Transaction] = {}
         self.hook: Hook = lambda _id, _step: None
 
+    def add(self, topic: str) -> None:
+        """Create the topic if it is not there."""
+        self._topics.setdefault(topic, [_Partition() for _ in range(self.partitions)])
+
     def recreate(self, topic: str) -> None:
         """Delete the topic and create it again, empty."""
         self._topics[topic] = [_Partition() for _ in range(self.partitions)]

@@ -1,5 +1,6 @@
 """What a lane promises, over a log in memory: each record once, in order, all of it or nothing, wherever it dies."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -241,6 +242,46 @@ async def test_lane_0_polls_and_writes_what_was_found_in_one_transaction() -> No
     await driven.until(lambda: world.outputs() == [b"polled"])
     assert world.cluster.ledger(LEDGER)[b"cursor"] == b"7"
     await driven.close()
+
+
+async def turns(driven: Driven, count: int) -> None:
+    for _ in range(count):
+        await driven.lane.turn()
+        await asyncio.sleep(0)
+
+
+async def test_who_had_something_to_say_is_asked_again_at_once_and_who_had_nothing_after_an_interval() -> None:
+    world = World()
+    world.limit(poll_interval_s=60)
+    role = Counting()
+    role.polled += [Folded((Output("out", b"p", text),)) for text in (b"first", b"second")]
+    driven = await world.open(role)
+    await driven.until(lambda: world.outputs() == [b"first", b"second"])
+    await turns(driven, 5)
+    role.polled.append(Folded((Output("out", b"p", b"third"),)))
+    await turns(driven, 5)
+    assert world.outputs() == [b"first", b"second"]
+    world.clock.advance(60)
+    await driven.until(lambda: world.outputs() == [b"first", b"second", b"third"])
+    await driven.close()
+
+
+async def test_another_input_begins_anew_and_the_position_in_a_former_one_is_kept() -> None:
+    """A role that reads another topic from now on: what it remembers is neither lost nor taken for the new topic's."""
+    world = World(inputs=("in-a",))
+    world.produce(b"k1", b"one", b"two", b"three")
+    driven = await world.open(Counting(("in-a",)))
+    await driven.settle()
+    await driven.close()
+    for inputs, topic, counted in ((("in-b",), "in-b", 4), (("in-a",), "in-a", 5)):
+        world.inputs = inputs
+        world.cluster.add(topic)
+        world.produce(b"k1", b"more", topic=topic)
+        driven = await world.open(Counting(inputs), committed={topic: None})
+        await driven.settle()
+        assert world.cluster.ledger(LEDGER)[b"k1"] == b"%d" % counted
+        assert driven.lane.status().position == {topic: len(world.cluster.read(topic, 0))}
+        await driven.close()
 
 
 async def test_the_own_ledger_as_input_is_membership_only() -> None:

@@ -106,9 +106,9 @@ class Replay:
         return event.event_id if asks else ""
 
     def _pulled(self, transaction: Transaction, rest: Sequence[Record]) -> None:
-        """Its input is its own ledger: what it writes must not make it write again, and again."""
-        assert all(record.topic == "pull-ledger" for record in rest)
-        says_nothing = not (transaction.changes or transaction.outputs or transaction.letters)
+        """Hints are its input. Without any, what it writes must not make it write again, and again."""
+        assert all(record.topic == "pull-requested" for record in rest)
+        says_nothing = not (transaction.changes or transaction.outputs or transaction.letters or rest)
         self._idle = self._idle + 1 if says_nothing else 0
         assert self._idle < IDLE_MAX, f"{self._idle} transactions in a row that say nothing"
 

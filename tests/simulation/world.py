@@ -221,7 +221,7 @@ def _limits(dice: Dice) -> LaneLimits:
 @contextmanager
 def _virtual_time(clock: VirtualClock) -> Iterator[None]:
     """The agents that look at the wall clock see the world's."""
-    modules = ("app.agents.calls", "app.agents.apply", "app.agents.pull")
+    modules = ("app.agents.calls", "app.agents.apply", "app.agents.pull", "app.agents.pulled")
     with contextlib.ExitStack() as patches:
         for module in modules:
             patches.enter_context(patch(f"{module}.time", clock))

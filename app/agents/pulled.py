@@ -1,0 +1,85 @@
+"""What was pulled, as records: orders, reports of known orders, and letters about what cannot be expressed here."""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from app.agents.letters import DETAIL_CHARACTERS_MAX, MARK, rfc3339
+from app.agents.records import encoded, reported
+from app.agents.role import DEAD_LETTER, Output
+from app.domain.order import Order
+from app.errors import RecordError
+from app.events.codec import Codec
+from app.events.ids import derive, partition_of
+from app.events.limits import RECORD_BYTES_MAX
+from app.events.model import Event, OrderCreated, ProviderEvent
+from app.providers.port import Page, RefusedOrder
+
+SOURCE: Final = "waybill/pull"
+ROLE: Final = "pull"
+ORDER_BYTES_MAX: Final = RECORD_BYTES_MAX
+"""A larger order could not be taken by the lane that it goes to."""
+WIRE_BYTES_MAX: Final = 256 << 10
+"""What is kept of an order that cannot be expressed."""
+
+
+class Pulled:
+    """The records of pages. They go to the partitions of their orders, which are not the puller's own."""
+
+    def __init__(self, codec: Codec, partitions: int, dead_letters: int) -> None:
+        """`partitions`: how many each topic keyed by order id has, `dead_letters`: how many dead-letter has."""
+        self._codec, self._partitions, self._dead_letters = codec, partitions, dead_letters
+
+    def written(self, source: str, page: Page) -> Iterator[Output]:
+        """`source` by name, e.g. `bigcommerce/<store>`."""
+        for order in page.orders:
+            yield self._created(source, order)
+        for event in page.events:
+            yield self._reported(source, event)
+        for refused in page.refused:
+            yield self._refused(source, refused)
+
+    def _created(self, source: str, order: Order) -> Output:
+        """An order pulled twice has the same id: the lane of its order knows it already."""
+        event_id, body = derive(order.order_id, "pulled"), OrderCreated(order)
+        event = Event("order created", event_id, order.order_id, _now_ms(), SOURCE, "", body)
+        try:
+            found = self._placed(encoded(self._codec, event))
+        except RecordError as problem:
+            return self._refused(source, RefusedOrder(order.source_ref, problem.detail, b""))
+        if len(found.value or b"") > ORDER_BYTES_MAX:
+            reason = f"order {order.source_ref}: {len(found.value or b'')} bytes, at most {ORDER_BYTES_MAX}; split it"
+            return self._refused(source, RefusedOrder(order.source_ref, reason, found.value or b""))
+        return found
+
+    def _reported(self, source: str, body: ProviderEvent) -> Output:
+        try:
+            return self._placed(reported(self._codec, body, _now_ms(), SOURCE))
+        except RecordError as problem:
+            return self._refused(source, RefusedOrder(body.order_id, problem.detail, msgspec.json.encode(body)))
+
+    def _placed(self, output: Output) -> Output:
+        return output._replace(partition=partition_of(output.key or b"", self._partitions))
+
+    def _refused(self, source: str, refused: RefusedOrder) -> Output:
+        """An order that cannot be expressed here. It is pulled again once it is mended in the shop."""
+        key = f"pull/{source}/{refused.source_ref}".encode()
+        marks = {
+            "code": "unmappable",
+            "detail": refused.reason[:DETAIL_CHARACTERS_MAX],
+            "topic": "",
+            "key": refused.source_ref,
+            "role": ROLE,
+            "at": rfc3339(_now_ms()),
+        }
+        if len(refused.wire) > WIRE_BYTES_MAX:
+            marks["truncated"] = str(len(refused.wire))
+        headers = [(MARK + mark, text.encode(errors="replace")) for mark, text in marks.items()]
+        value = refused.wire[:WIRE_BYTES_MAX]
+        return Output(DEAD_LETTER, key, value, headers, partition_of(key, self._dead_letters))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
