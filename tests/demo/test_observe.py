@@ -74,8 +74,15 @@ async def test_values_that_cannot_be_read_stop_nothing() -> None:
 async def test_dead_letters_find_their_order() -> None:
     marks = [("waybill-dead-code", b"invalid"), ("waybill-dead-detail", b"why"), ("waybill-dead-role", b"orchestrate")]
     by_key = Record("dead-letter", b"order-created/0/1", b"{", [*marks, ("waybill-dead-key", ORDER.order_id.encode())])
-    pulled = Record("dead-letter", b"pull/bigcommerce/shop/1", b"{}", marks)
-    elsewhere = Record("dead-letter", b"pull/bigcommerce/other/1", b"{}", marks)
+    pulled = Record("dead-letter", b"pull/bigcommerce/shop/1", b"{}", marks, offset=6)
+    elsewhere = Record("dead-letter", b"pull/bigcommerce/other/1", b"{}", marks, offset=7)
     found = (await seen(by_key, pulled, elsewhere)).records
     assert [record.body["code"] for record in found] == ["invalid", "invalid"]
     assert found[0].body["detail"] == "why"
+
+
+async def test_what_a_consumer_reads_again_is_kept_once() -> None:
+    again, other = written(), written()
+    other.partition = 3
+    found = (await seen(written(), again, other)).records
+    assert [(record.partition, record.offset) for record in found] == [(2, 5), (3, 5)]
