@@ -36,7 +36,13 @@ _STATUS: Final = (
 )
 _QUANTITY: Final = ("SalesDocument", "SalesDocumentItem", "BillingQuantity", "BillingQuantityUnit")
 _ORDER: Final = ("SalesOrder", "PurchaseOrderByCustomer", "PurchaseOrderByShipToParty")
-_ITEM: Final = ("SalesOrderItem", "UnderlyingPurchaseOrderItem", "MaterialByCustomer", "RequestedQuantityUnit")
+_ITEM: Final = (
+    "SalesOrderItem",
+    "UnderlyingPurchaseOrderItem",
+    "MaterialByCustomer",
+    "RequestedQuantity",
+    "RequestedQuantityUnit",
+)
 
 
 class Billed(NamedTuple):
@@ -55,14 +61,26 @@ class Invoice(NamedTuple):
     wire: Mapping[str, Any]
 
 
+class OurLine(NamedTuple):
+    line_id: str
+    unit: str
+    ordered: int
+
+
 class OurOrder(NamedTuple):
-    """A sales order that we made. `lines`: line id and unit by item; items that were added at SAP are not there."""
+    """A sales order that we made. `lines` are by item; items that were added at SAP are not there."""
 
     order_id: str
-    lines: Mapping[str, tuple[str, str]]
+    lines: Mapping[str, OurLine]
+
+    def is_complete(self, reported: Quantities) -> bool:
+        """Whether all of it is reported as invoiced."""
+        return all(reported.get(item, 0) >= line.ordered for item, line in self.lines.items())
 
 
 class Found(NamedTuple):
+    """`reported`: all that is reported of sales orders by now, nothing of one that is reported in full."""
+
     events: list[ProviderEvent]
     refused: list[RefusedOrder]
     reported: dict[str, Quantities]
@@ -179,7 +197,8 @@ def _ours(sales_order: odata.Entity) -> OurOrder | None:
     lines = {}
     for item in odata.expanded(sales_order, "to_Item"):
         if line_id := actions.line_id_of(item):
-            lines[odata.number_of(item, "SalesOrderItem")] = (line_id, str(item.get("RequestedQuantityUnit") or ""))
+            unit, ordered = str(item.get("RequestedQuantityUnit") or ""), odata.amount_of(item, "RequestedQuantity")
+            lines[odata.number_of(item, "SalesOrderItem")] = OurLine(line_id, unit, ordered)
     return OurOrder(order_id, lines)
 
 
@@ -204,7 +223,10 @@ def report(
         for number in dict.fromkeys(billed.sales_order for billed in invoice.billed):
             if number in orders:
                 _report_order(invoice, number, orders[number], quantities, reported, found)
-    return found
+    in_part = {
+        number: {} if orders[number].is_complete(so_far) else so_far for number, so_far in found.reported.items()
+    }
+    return found._replace(reported=in_part)
 
 
 def _report_order(
@@ -221,7 +243,7 @@ def _report_order(
         added = min(quantity, quantities.get((number, item), 0) - so_far[item])
         if added > 0:
             so_far[item] += added
-            lines.append(LineQuantity(order.lines[item][0], added))
+            lines.append(LineQuantity(order.lines[item].line_id, added))
     if lines:
         found.reported[number] = dict(so_far)
         event = ProviderEvent(order.order_id, PROVIDER, INVOICED, invoice.number, invoice.created, tuple(lines))
@@ -234,7 +256,7 @@ def _quantities_of(invoice: Invoice, number: str, order: OurOrder, found: Found)
     for billed in invoice.billed:
         if billed.sales_order != number or billed.item not in order.lines:
             continue
-        unit = order.lines[billed.item][1]
+        unit = order.lines[billed.item].unit
         if billed.unit != unit:
             found.refused.append(refuse(invoice.wire, f"item {billed.item} is billed in {billed.unit!r}, not {unit!r}"))
             continue

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from app.providers.port import Always, Page, RefusedOrder
 from app.providers.sap import billing
-from app.providers.sap.cursor import Cursor, Stamp, fresh_of, parse, write
+from app.providers.sap.cursor import Cursor, Stamp, fresh_of, parse, settled_at, write
 from app.providers.sap.session import Session
 from app.providers.wire import Call, MalformedReplyError
 
-INVOICES_PER_PULL: Final = 100
+INVOICES_PER_PULL: Final = 200
 _ALWAYS: Final = Always()
 
 Rows = list[dict[str, Any]]
@@ -27,29 +27,30 @@ class Invoices:
     async def pull(self, cursor: str | None) -> Page:
         """At most INVOICES_PER_PULL invoices. See Source.pull."""
         position = parse(cursor)
-        unread, rest, sap_time = await self._unread(position)
+        unread, rest, settled = await self._unread(position)
         taken = fresh_of(position, unread)[:INVOICES_PER_PULL]
         if not taken:
-            return Page((), write(position.settled(sap_time)))
+            return Page((), write(position.idle(settled)))
         invoices, refused = _readable([unread[stamp] for stamp in taken])
         found = await self._found(invoices, position)
+        more = rest or len(taken) < len(unread)
         return Page(
             orders=(),
-            cursor=write(position.after(taken, found.reported)),
+            cursor=write(position.after(taken, found.reported, settled, more=more)),
             refused=(*refused, *found.refused),
-            more=rest or len(taken) < len(unread),
+            more=more,
             events=tuple(found.events),
         )
 
-    async def _unread(self, position: Cursor) -> tuple[dict[Stamp, dict[str, Any]], bool, int | None]:
-        """The first window that has an invoice not read yet, whether more may follow, and SAP's time in ms.
+    async def _unread(self, position: Cursor) -> tuple[dict[Stamp, dict[str, Any]], bool, int]:
+        """The first window that has an invoice not read yet, whether more may follow, and what time is settled.
 
         A window is only passed over when all of it is known, and is read again then: an invoice that changes
         meanwhile moves to the end, and another one across the border of two windows, unseen.
         """
-        skip = 0
+        rows, sap_time = await self._window(position, 0)
+        settled, skip = settled_at(sap_time, self._stamps(rows)), 0
         while True:
-            rows, sap_time = await self._window(position, skip)
             full = len(rows) >= billing.PAGE_DOCUMENTS
             unread = self._fresh(position, rows)
             if unread and skip:
@@ -57,21 +58,25 @@ class Invoices:
                     rows = (await self._window(position, earlier))[0] + rows
                 unread = self._fresh(position, rows)
             if unread or not full:
-                return unread, full, sap_time
+                return unread, full, settled
             skip += billing.PAGE_DOCUMENTS
+            rows, _ = await self._window(position, skip)
 
     async def _window(self, position: Cursor, skip: int) -> tuple[Rows, int | None]:
         page = await self._session.all(billing.list_documents(position, self._organization, skip), _ALWAYS)
         return page.entities, page.at
 
     def _fresh(self, position: Cursor, rows: Rows) -> dict[Stamp, dict[str, Any]]:
-        """By what they are remembered by. A document that has no number or time leaves nothing to go on from."""
-        stamps = self._session.understood(rows, lambda documents: list(map(billing.stamp_of, documents)))
+        """By what they are remembered by."""
         return {
             stamp: row
-            for stamp, row in zip(stamps, rows, strict=True)
+            for stamp, row in zip(self._stamps(rows), rows, strict=True)
             if billing.counts(row) and position.is_fresh(stamp)
         }
+
+    def _stamps(self, rows: Rows) -> list[Stamp]:
+        """A document that has no number or time leaves nothing to go on from, so that it fails the pull."""
+        return self._session.understood(rows, lambda documents: list(map(billing.stamp_of, documents)))
 
     async def _found(self, invoices: Sequence[billing.Invoice], position: Cursor) -> billing.Found:
         numbers = sorted({billed.sales_order for invoice in invoices for billed in invoice.billed})

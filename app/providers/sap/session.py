@@ -26,14 +26,13 @@ class Session:
         self._link, self._token = link, token
 
     async def all(self, call: Call, lease: Lease) -> odata.EntityPage:
-        """All entities of a list as one page, however many SAP makes of them."""
-        found: list[dict[str, Any]] = []
-        for _ in range(PAGES_MAX):
-            page = await self._link.ask(call, lease, odata.page_of)
-            found += page.entities
+        """All entities of a list as one page, however many SAP makes of them; its time is that of the first one."""
+        page = found = await self._link.ask(call, lease, odata.page_of)
+        for _ in range(PAGES_MAX - 1):
             if not page.following:
-                return page._replace(entities=found)
-            call = call._replace(query=page.following)
+                return found
+            page = await self._link.ask(call._replace(query=page.following), lease, odata.page_of)
+            found.entities.extend(page.entities)
         raise self._link.failed(failures.unreadable(f"a list of more than {PAGES_MAX} pages", call.intent))
 
     def understood(self, entities: list[dict[str, Any]], read: Callable[[list[dict[str, Any]]], T]) -> T:

@@ -89,12 +89,21 @@ async def test_one_that_was_cancelled_before_it_was_seen_does_not_count(accounts
     assert await accounts.lines() == [("o-1", [("1", 3)])]
 
 
-async def test_a_document_that_changes_later_is_not_told_again(accounts: Accounts) -> None:
+async def test_a_document_that_changes_later_adds_nothing(accounts: Accounts) -> None:
     await accounts.order()
-    document = accounts.invoice()
+    document = accounts.invoice(item10=1)
     assert len(await accounts.events()) == 1
     accounts.book.touch(document)
     assert await accounts.events() == []
+
+
+async def test_of_a_complete_order_the_same_words_are_told_again(accounts: Accounts) -> None:
+    """It need not be remembered for ever: the order's lane knows the event."""
+    await accounts.order()
+    document = accounts.invoice()
+    events = await accounts.events()
+    accounts.book.touch(document)
+    assert await accounts.events() == events
 
 
 async def test_a_line_split_over_items_of_one_invoice_is_one_quantity(accounts: Accounts) -> None:
