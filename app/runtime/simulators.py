@@ -56,6 +56,7 @@ class SimulatorOptions:
             BigCommerceOptions(
                 store_hash=environ.get("WAYBILL_BIGCOMMERCE_STORE_HASH") or shop.store_hash,
                 access_token=environ.get("WAYBILL_BIGCOMMERCE_ACCESS_TOKEN") or shop.access_token,
+                client_secret=environ.get("WAYBILL_BIGCOMMERCE_CLIENT_SECRET") or shop.client_secret,
                 quota=GENEROUS_QUOTA if generous else shop.quota,
             ),
             FnoOptions(
@@ -104,6 +105,7 @@ class Simulators:
             "WAYBILL_BIGCOMMERCE_BASE_URL": f"{self.base_url}/bigcommerce",
             "WAYBILL_BIGCOMMERCE_STORE_HASH": shop.store_hash,
             "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": shop.access_token,
+            "WAYBILL_BIGCOMMERCE_CLIENT_SECRET": shop.client_secret,
             "WAYBILL_FNO_BASE_URL": f"{self.base_url}/fno",
             "WAYBILL_FNO_TOKEN_URL": f"{self.base_url}/fno/token",
             "WAYBILL_FNO_CLIENT_ID": erp.client_id,
@@ -139,7 +141,7 @@ async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
     await runner.setup()
     try:
         port = await _listen(runner, options.port)
-        async with _running(world, rows, flexe.sender.run(), sap.sender.run()):
+        async with _running(world, rows, bigcommerce.hooks.run(), flexe.sender.run(), sap.sender.run()):
             yield Simulators(port, options, world, bigcommerce, fno, flexe, sap, rows)
     finally:
         await runner.cleanup()

@@ -49,6 +49,7 @@ class Shop:
     client: TestClient[Any, Any]
     world: World
     now: list[int]
+    simulator: BigCommerceSimulator
 
     async def seed(self, *orders: dict[str, Any], touch: bool = False) -> ClientResponse:
         return await self.client.post(f"/_sim/bigcommerce/orders{'?touch=1' if touch else ''}", json=list(orders))
@@ -76,4 +77,4 @@ async def opened() -> AsyncIterator[Shop]:
     world = World(lambda: now[0])
     simulator = BigCommerceSimulator(world, BigCommerceOptions("hash", "secret", quota=1000))
     async with TestClient(TestServer(application(world, [simulator]))) as client:
-        yield Shop(client, world, now)
+        yield Shop(client, world, now, simulator)

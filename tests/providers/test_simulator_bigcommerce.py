@@ -222,7 +222,7 @@ async def test_changed_orders_move_to_the_end_of_a_pull(shop: Shop) -> None:
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 7), st.sampled_from(["asc", "desc"]))
 def test_pages_have_every_order_once(modified: list[int], limit: int, direction: str) -> None:
     """However many orders share their date_modified."""
-    orders = Orders(World(), "hash")
+    orders = Orders(World(), "hash", lambda *_: None)
     dates = {number: f"Mon, 04 Mar 2019 10:00:0{second} +0000" for number, second in enumerate(modified, start=1)}
     orders.seed([seed(number, date_modified=dates[number]) for number in reversed(dates)], touch=False)
     seen: list[int] = []

@@ -1,4 +1,4 @@
-"""BigCommerce's Orders V2 as a real HTTP server for demos and tests. Webhooks, catalog and payments are absent."""
+"""BigCommerce's Orders V2 and its webhooks as a real HTTP server for demos and tests. No catalog, no payments."""
 
 from app.providers.bigcommerce.simulator.server import BigCommerceOptions, BigCommerceSimulator
 

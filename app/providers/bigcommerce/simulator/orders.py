@@ -1,7 +1,7 @@
 """The orders of one simulated store: what they are, and the changes that the API makes to them. In memory."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -36,11 +36,15 @@ class StoredOrder:
     shipments: list[Wire] = field(default_factory=list)
 
 
+Told = Callable[[int, str, Mapping[str, object]], None]
+"""Hears of every change: the order's id, the kind as in the journal, and what changed."""
+
+
 class Orders:
     """The orders of the store with this hash."""
 
-    def __init__(self, world: World, store: str) -> None:
-        self._world, self._store = world, store
+    def __init__(self, world: World, store: str, told: Told) -> None:
+        self._world, self._store, self._told = world, store, told
         self._by_id: dict[int, StoredOrder] = {}
         self._by_modified: list[tuple[int, int]] = []
         self._shipments = 0
@@ -147,6 +151,7 @@ class Orders:
 
     def _tell(self, order: StoredOrder, kind: str, **detail: object) -> None:
         self._world.journal.effect(PROVIDER, kind, f"bc-{self._store}-{order.order_id}", detail)
+        self._told(order.order_id, kind, detail)
 
 
 _LINKS: Final = (("products", "products"), ("shipping_addresses", "shippingaddresses"), ("coupons", "coupons"))

@@ -1,6 +1,6 @@
 """The HTTP face of the simulated store: paths, credentials, rate limit and error shape of BigCommerce Orders V2.
 
-Deliberately absent: webhooks, POST /orders, changes and deletion of shipments. A restart loses all orders.
+Deliberately absent: POST /orders, changes and deletion of shipments. A restart loses all orders.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,22 +13,31 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from app.providers.bigcommerce.simulator.hook_routes import HookRoutes, refused
+from app.providers.bigcommerce.simulator.hooks import HookRefusedError, Hooks
 from app.providers.bigcommerce.simulator.orders import PROVIDER, Orders, StoredOrder, linked, links
 from app.providers.bigcommerce.simulator.query import parse
 from app.providers.bigcommerce.simulator.statuses import listed
 from app.providers.bigcommerce.simulator.wire import Wire
 from app.providers.simulation import FixedQuota, RefusalError, World
 from app.providers.simulation_http import CONTROL_PATH, Delays, answer, body_of, control_orders
+from app.providers.simulation_webhooks import Target
 
 API_PATH: Final = f"/{PROVIDER}/stores/{{store}}/v2"
 
 
 @dataclass(frozen=True, slots=True)
 class BigCommerceOptions:
-    """`quota` calls in each window of `window_ms`: 150 in 30 s is a Standard or Plus plan."""
+    """`quota` calls in each window of `window_ms`: 150 in 30 s is a Standard or Plus plan.
+
+    `client_secret` signs the webhooks. They go to `webhook_url`, and to whom hooks are registered for.
+    """
 
     store_hash: str = "demo"
     access_token: str = "simulated-bigcommerce-token"
+    client_id: str = "simulated-bigcommerce-client"
+    client_secret: str = "simulated-bigcommerce-secret"
+    webhook_url: str = ""
     quota: int = 150
     window_ms: int = 30_000
 
@@ -41,7 +50,9 @@ class BigCommerceSimulator:
     def __init__(self, world: World, options: BigCommerceOptions) -> None:
         self._world, self._options = world, options
         self._quota = FixedQuota(options.quota, options.window_ms, world.clock)
-        self.orders = Orders(world, options.store_hash)
+        self.hooks = Hooks(world, options.store_hash, options.client_id, options.client_secret)
+        self.hooks.aim(Target(options.webhook_url))
+        self.orders = Orders(world, options.store_hash, self.hooks.tell)
 
     def routes(self) -> Sequence[web.RouteDef]:
         order = f"{API_PATH}/orders/{{order_id:[0-9]{{1,15}}}}"
@@ -60,6 +71,7 @@ class BigCommerceSimulator:
             web.post(f"{order}/shipments", self._ship),
             web.get(f"{API_PATH}/order_statuses", self._statuses),
             web.post(f"{CONTROL_PATH}/{PROVIDER}/orders", self._seed),
+            *HookRoutes(self.hooks).routes(),
         ]
 
     @contextmanager
@@ -90,13 +102,14 @@ class BigCommerceSimulator:
         return f"{request.method} {path}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:
-        """V2 writes errors as an array."""
-        body = [{"status": refusal.status, "message": refusal.message}]
+        """V2 writes errors as an array, V3 as an object."""
+        v2 = [{"status": refusal.status, "message": refusal.message}]
+        body = refused(refusal) if isinstance(refusal, HookRefusedError) else v2
         return answer(body, refusal.status, {**self._limits(), **refusal.headers})
 
     def state(self) -> Mapping[str, Any]:
         by_status = {str(status): count for status, count in self.orders.count_by_status().items() if count}
-        return {"orders": len(self.orders), "by_status": by_status}
+        return {"orders": len(self.orders), "by_status": by_status, "webhooks": self.hooks.state()}
 
     def set_delays(self, delays: Delays) -> None:
         if delays:
