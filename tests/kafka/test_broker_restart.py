@@ -1,8 +1,9 @@
-"""The broker is stopped twice in mid-demo and comes back on its own data: nothing is lost, nothing is done twice."""
+"""The broker is stopped, then killed, in mid-demo and comes back on its own data: nothing is lost or done twice."""
 
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -23,8 +24,19 @@ AWAY_S = 2.0
 """Long enough for every process to miss the broker."""
 
 
-def away(info: BrokerInfo) -> None:
+def stopped(info: BrokerInfo) -> None:
     assert broker.stop(info.data)
+
+
+def killed(info: BrokerInfo) -> None:
+    pid = broker.status(info.data).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for("the broker is gone", lambda: broker.status(info.data).pid is None, STEP_LIMIT_S)
+
+
+def away(info: BrokerInfo, end: Callable[[BrokerInfo], None]) -> None:
+    end(info)
     time.sleep(AWAY_S)
     broker.start(info.data, info.port)
 
@@ -39,9 +51,9 @@ def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: 
             with closing(outside.Reader(info.bootstrap_servers)) as reader:
                 follower = Follower(reader, demo, 2 * EACH)
                 follower.until(0.1, STEP_LIMIT_S)
-                away(info)
+                away(info, stopped)
                 follower.until(0.5, STEP_LIMIT_S)
-                away(info)
+                away(info, killed)
                 effects = follower.finish(STEP_LIMIT_S)
                 found = reader.to_end()
             demo.send(signal.SIGCONT)
