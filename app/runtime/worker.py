@@ -15,6 +15,7 @@ from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
 from app.runtime import app_factory, reading
+from app.runtime.arrival import broker_there
 from app.runtime.compose import ROLES, Parts, compose, role_kind
 from app.settings import Settings
 
@@ -35,6 +36,7 @@ def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
 
 async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = Settings.from_env(environ)
+    await broker_there(settings.bootstrap_servers)
     parts = compose(settings, environ, await _schema_ids(settings))
     registry = CollectorRegistry()
     collectors = Collectors(registry)

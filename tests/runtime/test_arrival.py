@@ -1,0 +1,26 @@
+"""Waiting for a broker that is just starting, with plain servers in its place."""
+
+import asyncio
+
+import pytest
+
+from app.runtime.arrival import broker_there
+from app.runtime.ports import HOST, free_port
+
+
+async def serve(port: int) -> asyncio.Server:
+    return await asyncio.start_server(lambda _, writer: writer.close(), HOST, port)
+
+
+async def test_a_broker_that_comes_later_is_waited_for() -> None:
+    port = free_port()
+    waiting = asyncio.create_task(broker_there(f"127.0.0.1:1, {HOST}:{port}", 20))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    async with await serve(port):
+        assert await waiting
+
+
+@pytest.mark.parametrize("servers", ["127.0.0.1:1", "no port", "127.0.0.1:99999999", ""])
+async def test_a_broker_that_never_comes_ends_the_wait_without_an_error(servers: str) -> None:
+    assert not await broker_there(servers, 0.3)
