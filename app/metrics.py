@@ -123,6 +123,7 @@ class Collectors:
         self.calls = counter(
             "waybill_effect_attempts_total", "Attempts at effects", "provider", "action", "outcome", "code"
         )
+        self.webhooks = counter("waybill_webhooks_total", "Webhooks, by what became of them", "provider", "outcome")
         self.checkpoint_seconds = histogram(
             "waybill_checkpoint_seconds", "From the fold of a batch to its commit", _CHECKPOINT_SECONDS, "role"
         )

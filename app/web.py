@@ -1,11 +1,11 @@
-"""HTTP views of a worker: metrics, liveness and readiness, orders, and the registry's read calls for Avro clients.
+"""What a worker answers over HTTP: metrics, liveness and readiness, orders, webhooks, the registry's read calls.
 
 They are plain aiohttp routes, added to the application inside Faust's web server.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -22,6 +22,10 @@ LOOKUPS_MAX: Final = 2
 """Orders looked up at a time: each look-up reads a partition of the ledger, and the worker has orders to take on."""
 LOOKUPS_WAITING_MAX: Final = 16
 LOOKUP_TIMEOUT_S: Final = 30.0
+WEBHOOK_BYTES_MAX: Final = 256 << 10
+"""The body of a webhook: a shipment of a thousand lines has some 100 KB."""
+WEBHOOK_S_MAX: Final = 10.0
+"""How long the body may take to come."""
 Find = Callable[[str], Awaitable[OrderState | None]]
 """An order by its id, or None. Raises BrokerError."""
 
@@ -44,11 +48,30 @@ class Lanes(Protocol):
     def status(self) -> Sequence[Status]: ...
 
 
+class WebhookAnswer(NamedTuple):
+    """`outcome` is a closed label, `detail` a sentence for the sender. `retry_after_s` 0: nothing is said about it."""
+
+    status: int
+    outcome: str
+    detail: str
+    retry_after_s: int = 0
+
+
+class Webhooks(Protocol):
+    async def take(self, provider: str, headers: Mapping[str, str], body: bytes | None) -> WebhookAnswer:
+        """Take a webhook in. `body` is None when it did not come whole; one byte too many says that it is too large."""
+
+
 def register(
-    application: web.Application, published: Schemas, collectors: CollectorRegistry, hosts: Sequence[Lanes], find: Find
+    application: web.Application,
+    published: Schemas,
+    collectors: CollectorRegistry,
+    hosts: Sequence[Lanes],
+    find: Find,
+    webhooks: Webhooks,
 ) -> None:
     """Add all views to an application that has not started yet."""
-    views = [*health_routes(hosts), metrics_route(collectors), order_route(find)]
+    views = [*health_routes(hosts), metrics_route(collectors), order_route(find), webhook_route(webhooks)]
     application.add_routes([*registry_routes(published), *views])
 
 
@@ -98,6 +121,29 @@ def order_route(find: Find) -> web.RouteDef:
         return web.json_response(order_view(found))
 
     return web.get("/orders/{order_id}", view)
+
+
+def webhook_route(webhooks: Webhooks) -> web.RouteDef:
+    """`POST /webhooks/{provider}`: 2xx once what it says is stored; 503 asks the sender to send it again."""
+
+    async def take(request: web.Request) -> web.Response:
+        answer = await webhooks.take(request.match_info["provider"], request.headers, await _whole(request))
+        headers = {"retry-after": str(answer.retry_after_s)} if answer.retry_after_s else {}
+        said = {"outcome": answer.outcome, "detail": answer.detail}
+        return web.json_response(said, status=answer.status, headers=headers)
+
+    return web.post("/webhooks/{provider}", take)
+
+
+async def _whole(request: web.Request) -> bytes | None:
+    """The body, or its beginning when it is too large; None when it ends early or takes too long."""
+    try:
+        async with asyncio.timeout(WEBHOOK_S_MAX):
+            return await request.content.readexactly(WEBHOOK_BYTES_MAX + 1)
+    except asyncio.IncompleteReadError as short:
+        return short.partial
+    except (TimeoutError, web.RequestPayloadError, ConnectionError):
+        return None
 
 
 def _unavailable(why: str) -> web.Response:

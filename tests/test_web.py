@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -36,6 +36,13 @@ class Host:
         return [LaneStatus(partition, opened) for partition, opened in enumerate(self.opened)]
 
 
+class Nobody:
+    """No provider sends webhooks."""
+
+    async def take(self, provider: str, headers: Mapping[str, str], body: bytes | None) -> views.WebhookAnswer:
+        return views.WebhookAnswer(404, "unknown", f"{provider}: nobody")
+
+
 class Ledger:
     """Orders by id. While `gate` is unset a look-up waits; `problem` is raised instead of an answer."""
 
@@ -66,7 +73,7 @@ class Ledger:
 @asynccontextmanager
 async def served(ledger: Ledger, *hosts: Host, collectors: CollectorRegistry | None = None) -> AsyncIterator[Client]:
     application = web.Application()
-    views.register(application, load().schemas, collectors or CollectorRegistry(), hosts, ledger.find)
+    views.register(application, load().schemas, collectors or CollectorRegistry(), hosts, ledger.find, Nobody())
     async with TestClient(TestServer(application)) as client:
         yield client
 

@@ -20,9 +20,10 @@ from app.events import codec
 from app.events.codec import Codec
 from app.flows.published import Published, publish
 from app.flows.setup import EngineLimits, Setup
-from app.metrics import Metrics
+from app.metrics import Collectors, Metrics
 from app.providers import registry
 from app.providers.port import Provider, Source
+from app.runtime.webhooks import Publisher, WebhookIntake
 from app.settings import Settings
 from app.topics import TopicSpec
 from app.topics import load as load_topics
@@ -134,6 +135,15 @@ def _pull(parts: Parts) -> Kind:
     named = {_source_name(name, parts.environ): source for name, source in sources.items()}
     pulled = Pulled(parts.codec, parts.partitions("order-created"), parts.partitions(DEAD_LETTER))
     return _kind(Pull, lambda: Pull(pulled, named, parts.settings.pull_interval_s))
+
+
+def webhook_intake(parts: Parts, publisher: Publisher, collectors: Collectors) -> WebhookIntake:
+    """Where the webhooks of active providers come in. Raises SettingError."""
+
+    def count(provider: str, outcome: str) -> None:
+        collectors.webhooks.labels(provider, outcome).inc()
+
+    return WebhookIntake(registry.receivers(parts.environ), publisher, parts.codec, count)
 
 
 def _source_name(provider: str, environ: Mapping[str, str]) -> str:

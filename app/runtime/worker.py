@@ -15,8 +15,13 @@ from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
 from app.runtime import app_factory, reading
+<<<<<<< Updated upstream
 from app.runtime.arrival import broker_there
 from app.runtime.compose import ROLES, Parts, compose, role_kind
+=======
+from app.runtime.compose import ROLES, Parts, compose, role_kind, webhook_intake
+from app.runtime.publisher import KafkaPublisher
+>>>>>>> Stashed changes
 from app.settings import Settings
 
 __all__ = ["ROLES", "run"]
@@ -46,11 +51,14 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
         kind = role_kind(name, parts, metrics)
         partitions = parts.partitions(kind.inputs[0])
         apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
-    find = partial(reading.find_order, settings.bootstrap_servers)
-    web.register(cast(Web, apps[0].web).web_app, parts.codec.schemas, registry, [app.host for app in apps], find)
+    publisher = KafkaPublisher(settings.bootstrap_servers)
+    find, intake = partial(reading.find_order, settings.bootstrap_servers), webhook_intake(parts, publisher, collectors)
+    views = cast(Web, apps[0].web).web_app
+    web.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
     try:
         return await app_factory.serve(apps)
     finally:
+        await publisher.close()
         await _close(parts)
 
 
