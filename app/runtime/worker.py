@@ -15,13 +15,9 @@ from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
 from app.runtime import app_factory, reading
-<<<<<<< Updated upstream
 from app.runtime.arrival import broker_there
-from app.runtime.compose import ROLES, Parts, compose, role_kind
-=======
 from app.runtime.compose import ROLES, Parts, compose, role_kind, webhook_intake
 from app.runtime.publisher import KafkaPublisher
->>>>>>> Stashed changes
 from app.settings import Settings
 
 __all__ = ["ROLES", "run"]
