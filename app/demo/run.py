@@ -27,8 +27,9 @@ from app.runtime.up import simulated, start_all
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0
 """The demo gives up when nothing at all was published for this long."""
-AFTERMATH_TIMEOUT_S: Final = 20.0
-"""What may still come after the last order has ended: the last channel update."""
+AFTERMATH_QUIET_S: Final = 60.0
+"""After the last order has ended the last channel updates are still to come. A worker that lost its broker may take
+45 s to come back, so only a longer silence means that nothing will."""
 SEED_CHUNK: Final = 100
 
 
@@ -93,14 +94,22 @@ async def _follow(observer: Observer, client: httpx.AsyncClient, supervisor: Sup
             scenario: progress.add_task(f"scenario {scenario}", total=n) for scenario, n in _counts(observer).items()
         }
         await _until_ended(observer, supervisor, progress, bars)
-    deadline = time.monotonic() + AFTERMATH_TIMEOUT_S
-    while time.monotonic() < deadline:
+    await _until_told(observer, client)
+    await observer.settle()
+
+
+async def _until_told(observer: Observer, client: httpx.AsyncClient) -> None:
+    """Until everything holds, or nothing more comes."""
+    seen, moved = -1, time.monotonic()
+    while time.monotonic() - moved < AFTERMATH_QUIET_S:
         await observer.look(200)
         for provider in ("bigcommerce", "fno"):
             await observer.read_journal(client, provider)
         if judge("", observer.cases.values(), {}).truth:
-            break
-    await observer.settle()
+            return
+        total = sum(len(case.records) + len(case.deeds) for case in observer.cases.values())
+        if total != seen:
+            seen, moved = total, time.monotonic()
 
 
 def _counts(observer: Observer) -> dict[int, int]:

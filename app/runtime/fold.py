@@ -4,11 +4,11 @@ A record contributes all that it did or nothing: one that cannot be used becomes
 No log and no clock is here; the lane commits what was gathered.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
-from datetime import UTC, datetime
 
-from app.agents.role import DEAD_LETTER, FORWARDED, Folded, Job, Output, Record, Role
+from app.agents.letters import dead_letter, origin
+from app.agents.role import FORWARDED, Folded, Job, Output, Record, Role
 from app.errors import RecordError
 from app.events.ids import derive, partition_of
 from app.runtime.state import LaneState, View
@@ -16,7 +16,6 @@ from app.runtime.state import LaneState, View
 RECORD_OVERHEAD_BYTES = 128
 """What Kafka's framing adds to a record at most, apart from its headers."""
 HEADER_OVERHEAD_BYTES = 8
-DETAIL_CHARACTERS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +155,6 @@ def _size_of_headers(headers: Sequence[tuple[str, bytes]]) -> int:
     return size
 
 
-def origin(record: Record) -> str:
-    """Where the record lies: topic/partition/offset."""
-    return f"{record.topic}/{record.partition}/{record.offset}"
-
-
 def forward(record: Record, key: bytes, owner: int) -> Output:
     """The record for the lane of its order: unchanged, marked, with the key and an id that tells its first place.
 
@@ -176,23 +170,6 @@ def forward(record: Record, key: bytes, owner: int) -> Output:
     return Output(record.topic, key, record.value, headers, owner, record.timestamp)
 
 
-def dead_letter(record: Record, code: str, detail: str, role: str, now_ms: int) -> Output:
-    """The original bytes with why and where from: enough to look at the record, and to send it again."""
-    marks: Mapping[str, bytes | None] = {
-        "code": code.encode(),
-        "detail": detail[:DETAIL_CHARACTERS_MAX].encode(errors="replace"),
-        "topic": record.topic.encode(),
-        "partition": str(record.partition).encode(),
-        "offset": str(record.offset).encode(),
-        "timestamp": str(record.timestamp).encode(),
-        "key": record.key,
-        "role": role.encode(),
-        "at": _rfc3339(now_ms).encode(),
-    }
-    headers = [*record.headers, *((f"waybill-dead-{name}", mark) for name, mark in marks.items() if mark is not None)]
-    return Output(DEAD_LETTER, origin(record).encode(), record.value, headers)
-
-
 def _fit(letter: Output, limit: int) -> Output:
     """A dead letter that the broker takes: of a record near the broker's own limit, the beginning and the length."""
     excess = size_of(letter.key, letter.value, letter.headers) - limit
@@ -202,10 +179,6 @@ def _fit(letter: Output, limit: int) -> Output:
     value = letter.value or b""
     headers = [*ours, ("waybill-dead-truncated", str(len(value)).encode())]
     return letter._replace(value=value[: limit // 2], headers=headers)
-
-
-def _rfc3339(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _describe(problem: Exception) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from app.agents.letters import DETAIL_CHARACTERS_MAX, dead_letter
 from app.agents.role import Record
 from app.commands.dead_letters import irreplaceable, original
-from app.runtime.fold import dead_letter as of_the_lane
 from tests.agents.outside import AT, as_json, marks_of
 
 RECORD = as_json("provider-event", "bc-shop-1", {"order_id": "bc-shop-1"}, offset=7, ce_id="e1")
@@ -17,11 +16,6 @@ def test_a_letter_names_where_the_record_lay_and_why_it_is_here() -> None:
         "code": "unknown-order", "detail": "no such order", "topic": "provider-event", "partition": "0", "offset": "7",
         "timestamp": str(AT), "key": "bc-shop-1", "role": "orchestrate", "at": "2025-10-09T08:53:20.005Z",
     }  # fmt: skip
-
-
-def test_agents_and_lanes_write_the_same_letter() -> None:
-    arguments = (RECORD, "code", "why", "role", AT)
-    assert dead_letter(*arguments) == of_the_lane(*arguments)
 
 
 def test_a_long_reason_is_cut_and_an_unwritable_one_is_written() -> None:
