@@ -25,6 +25,9 @@ class Timers:
             timers = [timer for timer in timers if timer not in given]
         if not given:
             self._given.pop(key, None)
+        self._wait(key, timers)
+
+    def _wait(self, key: bytes, timers: Sequence[Timer]) -> None:
         if not timers:
             self._waiting.pop(key, None)
             return
@@ -40,7 +43,7 @@ class Timers:
                 continue
             self._given[key] = self._given.get(key, frozenset()).union(ready)
             later = [timer for timer in timers if timer.due_at > now_ms]
-            self.keep(key, [*ready, *later])
+            self._wait(key, later)
             yield from ((key, timer) for timer in ready)
 
     def __len__(self) -> int:

@@ -63,6 +63,15 @@ def test_a_timer_set_to_another_time_comes_again_even_if_its_absence_was_never_s
     assert due(kept, 500) == [(b"a", "early")]
 
 
+def test_a_timer_that_was_given_stays_given_when_a_later_one_is() -> None:
+    kept = Timers()
+    kept.keep(b"a", [timer("t", 1), timer("u", 0)])
+    assert due(kept, 0) == [(b"a", "u")]
+    assert due(kept, 1) == [(b"a", "t")]
+    kept.keep(b"a", [timer("u", 0)])
+    assert due(kept, 1) == []
+
+
 def test_the_heap_is_pruned() -> None:
     kept = Timers()
     for n in range(5 * timers._STALE_MAX):
