@@ -18,6 +18,8 @@ from app.settings import Settings
 STORE: Final = "demo"
 LOGS: Final = "logs"
 MAPS: Final = "salesorders.fno-to-iom,salesorders.iom-to-fno"
+SIGNED_WITH: Final = "whsec_c2ltdWxhdGVkLXdlYmhvb2stc2VjcmV0"
+"""What the simulated Flexe signs its webhooks with."""
 CHECK_INTERVAL_S: Final = 2.0
 
 
@@ -61,6 +63,20 @@ def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, st
         "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
         "WAYBILL_FNO_CLIENT_ID": "simulated-client",
         "WAYBILL_FNO_CLIENT_SECRET": "simulated-secret",
+        "WAYBILL_FLEXE_BASE_URL": f"{simulators}/flexe",
+        "WAYBILL_FLEXE_API_KEY": "simulated-key",
+        "WAYBILL_FLEXE_OWNER_ID": "waybill",
+        "WAYBILL_FLEXE_WEBHOOK_SECRET": SIGNED_WITH,
+        "WAYBILL_SAP_BASE_URL": f"{simulators}/sap",
+        "WAYBILL_SAP_USER": "simulated-user",
+        "WAYBILL_SAP_PASSWORD": "simulated-password",
+        "WAYBILL_SAP_SALES_ORDER_TYPE": "OR",
+        "WAYBILL_SAP_SALES_ORGANIZATION": "1010",
+        "WAYBILL_SAP_DISTRIBUTION_CHANNEL": "10",
+        "WAYBILL_SAP_DIVISION": "00",
+        "WAYBILL_SAP_SOLD_TO_PARTY": "17100001",
+        "WAYBILL_SAP_PRICE_CONDITION_TYPE": "PPR0",
+        "WAYBILL_SAP_WEBHOOK_SECRET": "simulated-bearer",
         "WAYBILL_DUALWRITE_MAPS": MAPS,
         "PYTHONUNBUFFERED": "1",
     }

@@ -29,10 +29,24 @@ START_MS = 1_760_000_000_000
 MAPS = ("salesorders.fno-to-iom", "salesorders.iom-to-fno")
 SEND = ActionSpec("fno", "Send order to fulfillment", "fulfillment requested", "dual-write", MAPS)
 UPDATE = ActionSpec("bigcommerce", "Update order status", "channel update requested", "http")
+BILL = ActionSpec("fno", "Send sales order lines to billing", "billing requested", "dual-write", MAPS)
+TELL = ActionSpec("fno", "Send order status", "channel update requested", "dual-write", MAPS[1:])
+FULFILL = ActionSpec("flexe", "Send order to fulfillment", "fulfillment requested", "http")
+ACCOUNT = ActionSpec("sap", "Create sales order for accounting", "billing requested", "http")
 REPORTED = ("order confirmed", "order picked", "order shipped", "order invoiced", "order canceled", "order changed")
 SETUP = Setup(
-    actions={"fno": {SEND.action: SEND}, "bigcommerce": {UPDATE.action: UPDATE}},
-    events={"fno": frozenset(REPORTED), "bigcommerce": frozenset({"order created"})},
+    actions={
+        "fno": {spec.action: spec for spec in (SEND, BILL, TELL)},
+        "bigcommerce": {UPDATE.action: UPDATE},
+        "flexe": {FULFILL.action: FULFILL},
+        "sap": {ACCOUNT.action: ACCOUNT},
+    },
+    events={
+        "fno": frozenset(REPORTED),
+        "bigcommerce": frozenset({"order created"}),
+        "flexe": frozenset({"order shipped", "order delayed", "order canceled"}),
+        "sap": frozenset({"order invoiced"}),
+    },
     maps=frozenset(MAPS),
 )
 LIMITS = EngineLimits(attempts_max=3)

@@ -193,7 +193,7 @@ def test_all_problems_of_all_files_are_listed() -> None:
     files = {
         FILE: GOOD.replace("assign-company,", "nosuch,"),
         OTHER: "flow: [",
-        ROUTING: flow_files()[ROUTING].replace("origin: fno", "origins: fno"),
+        ROUTING: "{routing: r, version: 1, routes: [{route: ERP orders, when: {origins: fno}, flow: fno-fno-fno}]}",
     }
     found = [str(problem) for problem in check_all(files, policies(), SETUP)]
     assert [problem.split(": ")[0] for problem in found] == [OTHER, FILE, ROUTING, ROUTING]
@@ -226,7 +226,10 @@ def test_order_keeps_the_version_it_started_with() -> None:
 def test_routing_picks_by_origin_unless_the_producer_names_a_flow() -> None:
     flows = published()
     assert flows.choose(OrderCreated(an_order())).name == "bigcommerce-fno-fno"
+    assert flows.choose(OrderCreated(an_order(channel="bigcommerce-3"))).name == "bigcommerce-flexe-fno"
     assert flows.choose(OrderCreated(an_order(origin="fno"))).name == "fno-fno-fno"
+    assert flows.choose(OrderCreated(an_order(origin="fno", channel="FLEXE"))).name == "fno-flexe-fno"
+    assert flows.choose(OrderCreated(an_order(origin="fno", channel="SAP"))).name == "fno-flexe-sap"
     assert flows.choose(OrderCreated(an_order(), "fno-fno-fno")).name == "fno-fno-fno"
     assert flows.choose(OrderCreated(an_order(origin="edi"))).name == "bigcommerce-fno-fno"
     with pytest.raises(RecordError, match=r"there is no flow 'fno-fno'; did you mean `fno-fno-fno`\?"):
@@ -262,7 +265,7 @@ def test_a_flow_that_is_not_set_up_is_not_published_and_says_why(setup: Setup, n
 
 def test_a_refused_flow_leaves_the_others_published() -> None:
     flows = publish(flow_files(), policies(), replace(SETUP, maps=frozenset({"salesorders.fno-to-iom"})))
-    assert [flow.name for flow in flows.flows] == ["fno-fno-fno"]
+    assert [flow.name for flow in flows.flows] == ["fno-flexe-sap", "fno-fno-fno"]
     assert flows.choose(OrderCreated(an_order(origin="fno"))).name == "fno-fno-fno"
     with pytest.raises(RecordError, match=r"salesorders\.iom-to-fno"):
         flows.choose(OrderCreated(an_order()))
