@@ -107,6 +107,9 @@ class Apply:
             return ()
         raise RecordError(f"sync-{result.outcome}", f"F+O did not take the change: {result.code}: {result.detail}")
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        return None
+
     def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 

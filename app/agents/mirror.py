@@ -50,6 +50,9 @@ class Mirror:
         outputs = [encoded(self._codec, raised) for raised in _raised(event, mirrored)]
         return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        return None
+
     def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 

@@ -128,6 +128,9 @@ class Orchestrate:
 
     # ---- timers ----
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        return None
+
     def due(self, now_ms: int) -> Sequence[Output]:
         return [
             encoded(self._codec, self._fire(key.decode(), timer, now_ms)) for key, timer in self._timers.due(now_ms)

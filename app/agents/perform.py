@@ -47,6 +47,9 @@ class Perform:
 
         return Job(event.order_id.encode(), body.provider, run)
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        return None
+
     def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 

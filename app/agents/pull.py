@@ -139,6 +139,9 @@ class Pull:
         if not problem:
             del self.failures[name]
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        return None
+
     def due(self, now_ms: int) -> Sequence[Output]:
         return ()
 

@@ -100,6 +100,12 @@ class Role(Protocol):
         RecordError makes it a dead letter with its code, any other exception one with the code `error`.
         """
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        """What the records of a turn lead to together, called at the end of each turn; most roles return None.
+
+        Must have no effect of its own, as a fold.
+        """
+
     def due(self, now_ms: int) -> Sequence[Output]:
         """Timers whose time has come, as records on the order's own input. Each is given once; called on a tick."""
 

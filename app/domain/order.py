@@ -84,8 +84,8 @@ class Effect(Struct, frozen=True, array_like=True):
 
 
 class Timer(Struct, frozen=True, array_like=True):
-    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `wait` or `resolve`; `subject` an effect or
-    step."""
+    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `wait` or `backorder`; `subject` an
+    effect or step."""
 
     timer_id: str
     due_at: int
@@ -124,6 +124,23 @@ class Partial(Struct, frozen=True, array_like=True):
     quantity: int
 
 
+class LineQuantity(Struct, frozen=True):
+    """Some of a line. `reference` is the line's id elsewhere: at the origin, or as the request for it was made."""
+
+    line_id: str
+    quantity: int
+    reference: str = ""
+
+
+class FulfillmentOrder(Struct, frozen=True):
+    """What one source ships of an order (S62). Of a line that was split, `reference` is the line that was asked for."""
+
+    fulfillment_order_id: str
+    site: str
+    warehouse: str
+    lines: tuple[LineQuantity, ...]
+
+
 class OrderState(Struct, frozen=True, array_like=True):
     """All that the ledger keeps of one order. `version` counts the applied input events; `done` lists finished steps of
     the flow."""
@@ -151,6 +168,7 @@ class OrderState(Struct, frozen=True, array_like=True):
     raised: tuple[str, ...] = ()
     """Milestones that the order as a whole has reached, each raised once."""
     partials: tuple[Partial, ...] = ()
+    fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
 
     def reference(self, provider: str) -> str | None:
         return next((theirs for name, theirs in self.references if name == provider), None)

@@ -1,6 +1,6 @@
 """Which event travels on which topic, under which schema and with which body. Codec and topics.yaml follow it.
 
-Five events of the flows have no record of their own (CARRIED): they arrive inside a provider event or a provider result
+Some events of the flows have no record of their own (CARRIED): they arrive inside a provider event or a provider result
 and are seen on `order-status`.
 """
 
@@ -21,12 +21,16 @@ CHANGED_AT_IOM: Final = "sales order changed at iom"
 
 
 class RecordSpec(Struct, frozen=True):
-    """One record type. `intake` says that producers outside may write it, in JSON too."""
+    """One record type. `intake` says that producers outside may write it, in JSON too.
+
+    `by_order` says that the key is the order id; otherwise the key says nothing, and the value names a pool.
+    """
 
     name: str
     topic: str
     body: type[Struct]
     intake: bool = False
+    by_order: bool = True
 
     @property
     def stem(self) -> str:
@@ -58,6 +62,9 @@ _SPECS: Final = (
     RecordSpec("billing requested", "billing-requested", model.BillingRequested),
     RecordSpec("channel update requested", "channel-update-requested", model.ChannelUpdateRequested),
     RecordSpec("sourcing requested", "sourcing-requested", model.SourcingRequested),
+    RecordSpec("sourcing result", "sourcing-result", model.SourcingResult),
+    RecordSpec("sourcing command", "sourcing-command", model.SourcingCommand, by_order=False),
+    RecordSpec("stock change", "stock-change", model.StockChange, intake=True, by_order=False),
     RecordSpec("order picked", "order-picked", model.OrderProgressed),
     RecordSpec("order shipped", "order-shipped", model.OrderProgressed),
     RecordSpec("order invoiced", "order-invoiced", model.OrderProgressed),
@@ -74,20 +81,29 @@ BY_TOPIC: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.topic: spec f
 """Topic -> the one record type on it."""
 
 CARRIED: Final = frozenset(
-    {"order confirmed", "order sent to fulfillment", "order canceled", "order changed", "order delayed"}
+    {
+        "order confirmed",
+        "order sent to fulfillment",
+        "order canceled",
+        "order changed",
+        "order delayed",
+        "order sourced",
+        "order backordered",
+        "order not sourced",
+        "backorder expired",
+    }
 )
 EVENT_NAMES: Final = frozenset(RECORDS) | CARRIED
 """Every name that a flow may listen for or emit, and the names of dual-write records."""
 
-DECLARED: Final = frozenset({"sourcing-result", "stock-change"})
-"""Topics with a published schema and no body yet: the sourcing engine will write and read them."""
-
 _SAME_NAME: Final = (
     order.Order, order.Line, order.Address,
-    model.LineStatus, model.LineAssignment, model.LineQuantity, model.PolicyResult,
+    model.LineStatus, model.LineAssignment, order.LineQuantity, model.PolicyResult,
     model.OrderCreated, model.OrderCommand, model.ProviderEvent, model.ProviderResult,
     model.OrderValidated, model.OrderAssigned, model.FulfillmentRequested, model.BillingRequested,
-    model.ChannelUpdateRequested, model.SourcingRequested, change.SalesOrderRow, change.SalesOrderRowLine,
+    model.ChannelUpdateRequested, model.SourcingRequested, model.SourcingResult, model.SourceExplanation,
+    model.SourcingCommand, model.ReservedLine, model.StockChange, order.FulfillmentOrder,
+    change.SalesOrderRow, change.SalesOrderRowLine,
 )  # fmt: skip
 
 TYPES: Final[Mapping[str, Attributes]] = MappingProxyType(

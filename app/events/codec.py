@@ -218,7 +218,7 @@ def _event_fields(
     timestamp: int,
 ) -> dict[str, Any]:
     order_id = identity(body)
-    if key and key != order_id.encode():
+    if spec.by_order and key and key != order_id.encode():
         text = _key_text(key)
         raise RecordError("invalid", f"key {text!r} is not the order id {order_id!r}; send the id as key, or none")
     kind = named.get("ce_type", spec.name)

@@ -18,7 +18,7 @@ from app.events import debezium
 from app.events.fields import Amount, Name, OrderId, Required, Text, Time, Values
 from app.events.headers import STRUCTURED
 from app.events.limits import LINES_MAX
-from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent
+from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, StockChange
 
 PROBLEMS_SHOWN_MAX: Final = 5
 _SHOWN_CHARS_MAX: Final = 160
@@ -158,10 +158,29 @@ class ProviderEventIn(_Intake):
         return ProviderEvent(self.order_id, self.provider, self.event, self.reference, occurred_at, lines, self.values)
 
 
-_MODELS: Final[Mapping[str, type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | debezium.ChangeIn]]] = {
+class StockChangeIn(_Intake):
+    sku: Required
+    site: Name = ""
+    warehouse: Required
+    kind: Required
+    quantity: Amount
+    reference: Text = ""
+    occurred_at: Annotated[Time | None, Field(description="Default: the record's time.")] = None
+    version: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    pool: OrderId = "main"
+
+    def body(self, at: int) -> StockChange:
+        fields = self.model_dump()
+        return StockChange(**{**fields, "occurred_at": at if self.occurred_at is None else self.occurred_at})
+
+
+_MODELS: Final[
+    Mapping[str, type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | StockChangeIn | debezium.ChangeIn]]
+] = {
     "order-created": OrderCreatedIn,
     "order-command": OrderCommandIn,
     "provider-event": ProviderEventIn,
+    "stock-change": StockChangeIn,
     "dualwrite.fno.salesorders": debezium.ChangeIn,
 }
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from app.domain.order import Order
+from app.domain.order import FulfillmentOrder, Order
+from app.domain.order import LineQuantity as LineQuantity
 
 
 class LineStatus(Struct, frozen=True):
@@ -22,14 +23,6 @@ class LineAssignment(Struct, frozen=True):
     line_id: str
     site: str | None
     warehouse: str | None
-
-
-class LineQuantity(Struct, frozen=True):
-    """Some of a line. `reference` is the line's id at the origin."""
-
-    line_id: str
-    quantity: int
-    reference: str = ""
 
 
 class PolicyResult(Struct, frozen=True):
@@ -97,12 +90,88 @@ class ChannelUpdateRequested(Struct, frozen=True):
 
 
 class SourcingRequested(Struct, frozen=True):
+    """`pool` is the pool of warehouses that may ship the order; it decides the partition."""
+
     order: Order
     effect_id: str
     provider: str
     action: str
     attempt: int
     through: str
+    pool: str = "main"
+
+
+class SourceExplanation(Struct, frozen=True):
+    """Why a source ships some of a line, or does not. `terms` are the terms of its cost, as decimal text."""
+
+    line_id: str
+    site: str
+    warehouse: str
+    chosen: bool
+    reason: str
+    code: str = ""
+    quantity: int | None = None
+    terms: Mapping[str, str] = {}
+
+
+class SourcingResult(Struct, frozen=True):
+    """Which source ships what of an order. `outcome`: sourced, partial, none; released (for lines that waited).
+
+    `waits` says whether what is unsourced waits for stock, until `cancel_at`; if not, it was not found and nobody looks
+    again by himself. `gap` is in ten-thousandths of the plan's cost, `solver` says how it was found.
+    """
+
+    order_id: str
+    effect_id: str
+    outcome: str
+    code: str
+    detail: str = ""
+    fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
+    unsourced: tuple[LineQuantity, ...] = ()
+    explanations: tuple[SourceExplanation, ...] = ()
+    waits: bool = False
+    cancel_at: int | None = None
+    solver: str = ""
+    gap: int | None = None
+    strategy: str = ""
+
+
+class ReservedLine(Struct, frozen=True):
+    """Some of a line as a warehouse has it reserved; `line_id` is as the request named it, `warehouse` "" any."""
+
+    line_id: str
+    warehouse: str = ""
+
+
+class SourcingCommand(Struct, frozen=True):
+    """`command`: "confirm" (lines left), "release" (lines are not wanted), "run backorders", "set preferences".
+
+    A release without a warehouse is about lines that wait for stock as well.
+    """
+
+    pool: str
+    command: str
+    order_id: str = ""
+    lines: tuple[ReservedLine, ...] = ()
+    values: Mapping[str, str] = {}
+    actor: str = ""
+
+
+class StockChange(Struct, frozen=True):
+    """Stock of one item at one warehouse. `kind`: set (`quantity` is there now) or add (came in, or went out if < 0).
+
+    A `set` with a `version` (0: none) that is not newer than the last one is left out.
+    """
+
+    sku: str
+    site: str
+    warehouse: str
+    kind: str
+    quantity: int
+    reference: str = ""
+    occurred_at: int = 0
+    version: int = 0
+    pool: str = "main"
 
 
 class OrderProgressed(Struct, frozen=True):
@@ -200,6 +269,9 @@ Body = (
     | ProviderEvent
     | ProviderResult
     | OrderCommand
+    | SourcingResult
+    | SourcingCommand
+    | StockChange
 )
 
 

@@ -190,6 +190,7 @@ class Lane:
         await self._fold_waiting(checkpoint, began + self._limits.checkpoint_fold_s_max)
         if (found := self._poller.found()) is not None:
             checkpoint.add(found, self._folder.measure(found))
+        await self._conclude(checkpoint)
         if checkpoint.records or checkpoint.outputs or self._lease.wanted or self._unproved:
             await self._commit(checkpoint, began)
         self._jobs.launch()
@@ -219,6 +220,17 @@ class Lane:
                 if jobs.full or checkpoint.size >= self._limits.checkpoint_bytes_max:
                     return index + 1
         return len(records)
+
+    async def _conclude(self, checkpoint: Checkpoint) -> None:
+        while True:
+            try:
+                found = self.role.conclude(checkpoint.view, self._clock.now_ms())
+            except Cold as cold:
+                await self._warm(cold.key)
+                continue
+            if found is not None:
+                checkpoint.add(found, self._folder.measure(found))
+            return
 
     def _spent(self, checkpoint: Checkpoint, deadline: float) -> bool:
         return (

@@ -27,6 +27,7 @@ from app.events.model import (
     OrderCreated,
     OrderProgressed,
     ProviderEvent,
+    StockChange,
 )
 from app.events.shapes import shape_of
 from tests.events.bodies import PUBLISHED, SPECS, bodies
@@ -84,6 +85,8 @@ def identified(body: Any, order_id: str, op: str, deleted: bool) -> Struct:
     if isinstance(body, SalesOrderChange):
         row = replace(body.after or body.before or ROW, SalesOrderOriginCode="IOM", CustomersOrderReference=order_id)
         return replace(body, op=op, before=row, after=None if deleted else row)
+    if isinstance(body, StockChange):
+        return replace(body, pool=order_id, sku="A", warehouse="W", kind="add", version=abs(body.version) % (1 << 62))
     known = {"order": replace(body.order, order_id=order_id)} if hasattr(body, "order") else {"order_id": order_id}
     changed: Struct = replace(body, **known)
     return changed

@@ -48,6 +48,13 @@ class Counting:
             self.timers.append(key)
         return Folded((Output(self.out, key, text + body),), {key: stored}, settled=value == b"final")
 
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        """Two or more of `batch` are added up in one go."""
+        count = int(state.get(b"batch", b"0"))
+        if count < 2:
+            return None
+        return Folded((Output(self.out, b"batch", b"sum %d" % count),), {b"batch": None}, outcome="summed")
+
     def due(self, _now_ms: int) -> Sequence[Output]:
         keys, self.timers = self.timers, []
         return [Output(self.inputs[0], key, b"rang") for key in keys]

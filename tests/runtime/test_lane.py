@@ -234,6 +234,19 @@ async def test_timers_go_out_without_any_input_and_survive_no_crash_twice() -> N
     assert [value.split(b" ")[1] for value in world.outputs()] == [b"ring", b"rang"]
 
 
+async def test_what_the_records_of_a_turn_lead_to_is_written_with_them() -> None:
+    world = World()
+    driven = await world.open()
+    world.produce(b"batch", b"a")
+    await driven.settle()
+    assert not any(value.startswith(b"sum") for value in world.outputs())
+    world.produce(b"batch", b"b", b"c")
+    await driven.settle()
+    assert [value for value in world.outputs() if value.startswith(b"sum")] == [b"sum 3"]
+    assert driven.lane.commits == 2
+    assert b"batch" not in driven.lane.role.heap or not driven.lane.role.heap[b"batch"]  # type: ignore[attr-defined]
+
+
 async def test_lane_0_polls_and_writes_what_was_found_in_one_transaction() -> None:
     world = World()
     role = Counting()
