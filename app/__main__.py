@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from app.commands import broker, dead_letters, definitions, orders, run, topics
+from app.commands import broker, dead_letters, definitions, orders, provider, run, topics
 from app.commands.output import aside
 from app.errors import LaneError, WaybillError
 
@@ -21,6 +21,7 @@ cli.add_typer(topics.commands, name="topics")
 cli.add_typer(definitions.schemas, name="schemas")
 cli.add_typer(definitions.flows, name="flows")
 cli.add_typer(definitions.policies, name="policies")
+cli.add_typer(provider.commands, name="provider")
 cli.add_typer(orders.commands, name="orders")
 cli.add_typer(dead_letters.commands, name="dead-letters")
 run.register(cli)

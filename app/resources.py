@@ -52,6 +52,13 @@ def manifest_files() -> dict[str, str]:
     return _texts("providers/*/manifest.yaml")
 
 
+def provider_templates(layer: str) -> dict[str, str]:
+    """Path relative to app/providers/templates/<layer> -> text of every template in it."""
+    folder = APP / "providers/templates" / layer
+    files = sorted(folder.rglob("*.template"))
+    return {path.relative_to(folder).as_posix(): read_text(_relative(path)) for path in files}
+
+
 def _texts(pattern: str) -> dict[str, str]:
     return {_relative(path): read_text(_relative(path)) for path in sorted(APP.glob(pattern))}
 

@@ -42,22 +42,31 @@ class ManifestSetting(_Part):
 
 
 class Manifest(_Part):
-    """`capabilities` and `exemptions` give a reason each: a card of the contract is skipped only for one of them."""
+    """A provider without required settings (one that speaks Kafka alone) is set up once its folder is there.
+
+    `capabilities` and `exemptions` give a reason each: a card of the contract is skipped only for one of them."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: _Text
     wire: _Text
     actions: tuple[ManifestAction, ...] = Field(min_length=1)
     events: tuple[_Text, ...]
-    settings: tuple[ManifestSetting, ...] = Field(min_length=1)
+    settings: tuple[ManifestSetting, ...] = ()
     capabilities: Mapping[str, _Text] = {}
     exemptions: Mapping[str, _Text] = {}
 
     @model_validator(mode="after")
     def _some_setting_is_required(self) -> "Manifest":
-        if all(setting.optional for setting in self.settings):
+        if self.has_client and all(setting.optional for setting in self.settings):
             raise ValueError("one setting at least is not optional: it says whether the provider is set up")
+        if not self.has_client and "pull" in self.capabilities:
+            raise ValueError("all actions go through kafka, so that nothing is here that could pull")
         return self
+
+    @property
+    def has_client(self) -> bool:
+        """Whether we call it. Where all actions go through kafka there is no client: whoever fulfills reads them."""
+        return any(action.through != "kafka" for action in self.actions)
 
     @property
     def required(self) -> tuple[str, ...]:

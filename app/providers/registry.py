@@ -51,9 +51,16 @@ def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
     )
 
 
+def open_all(environ: Mapping[str, str]) -> dict[str, Provider]:
+    """The clients of all active providers that are called; whoever opens them closes them. Raises SettingError."""
+    return {manifest.name: build(manifest.name, environ) for manifest in active(environ) if manifest.has_client}
+
+
 def build(name: str, environ: Mapping[str, str]) -> Provider:
     """The client of an active provider; whoever builds it closes it. Raises SettingError."""
     manifest = _manifest(name)
+    if not manifest.has_client:
+        raise SettingError(f"{name} is not called: its actions go through kafka, and it reads them there")
     if not is_active(manifest, environ):
         variables = ", ".join(map(manifest.variable, manifest.required))
         raise SettingError(f"{name} is not set up: set {variables}")

@@ -71,7 +71,7 @@ def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[
         codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids),
         sales_orders(),
         setup,
-        {manifest.name: registry.build(manifest.name, environ) for manifest in registry.active(environ)},
+        registry.open_all(environ),
     )
 
 

@@ -6,11 +6,12 @@ it listens on 127.0.0.1 alone.
 
 import asyncio
 import contextlib
+import importlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
@@ -18,9 +19,10 @@ from app.errors import SettingError
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
+from app.providers.registry import load_manifests
 from app.providers.sap.simulator import SapOptions, SapSimulator
 from app.providers.simulation import World
-from app.providers.simulation_http import application
+from app.providers.simulation_http import Simulator, application
 from app.runtime.ports import HOST
 from app.runtime.row_outbox import RowOutbox
 from app.settings import Settings
@@ -42,6 +44,8 @@ class SimulatorOptions:
     fno: FnoOptions = field(default_factory=FnoOptions)
     flexe: FlexeOptions = field(default_factory=FlexeOptions)
     sap: SapOptions = field(default_factory=SapOptions)
+    added: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Settings of providers that have no options above, as far as they are given, without their prefix."""
 
     @classmethod
     def from_env(cls, port: int, environ: Mapping[str, str], generous: bool = False) -> "SimulatorOptions":
@@ -77,6 +81,7 @@ class SimulatorOptions:
                 sold_to=environ.get("WAYBILL_SAP_SOLD_TO_PARTY") or accounts.sold_to,
                 quota=GENEROUS_QUOTA if generous else accounts.quota,
             ),
+            {name: _settings(name, environ) for name in _added()},
         )
 
 
@@ -92,6 +97,8 @@ class Simulators:
     flexe: FlexeSimulator
     sap: SapSimulator
     rows: MemoryRows | RowOutbox
+    added: Mapping[str, Simulator]
+    """Simulators of the other provider folders, by name."""
 
     @property
     def base_url(self) -> str:
@@ -127,6 +134,23 @@ class Simulators:
         }
 
 
+def _added() -> list[str]:
+    """Providers that are called and that this file does not name: their folders are found like their manifests."""
+    named = ("bigcommerce", "fno", "flexe", "sap")
+    return [name for name, manifest in load_manifests().items() if manifest.has_client and name not in named]
+
+
+def _settings(name: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    manifest = load_manifests()[name]
+    return {setting.name: environ.get(manifest.variable(setting.name), "").strip() for setting in manifest.settings}
+
+
+def _opened(name: str, world: World, options: SimulatorOptions) -> Simulator:
+    """By the function `open_simulator` of its folder's simulator package."""
+    package = importlib.import_module(f"app.providers.{name}.simulator")
+    return cast(Simulator, package.open_simulator(world, options.added.get(name, {})))
+
+
 @contextlib.asynccontextmanager
 async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
     """Run the simulators in this event loop. Raises SettingError when the port is taken."""
@@ -136,13 +160,14 @@ async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
     fno = FnoSimulator(world, options.fno, rows)
     flexe = FlexeSimulator(world, options.flexe)
     sap = SapSimulator(world, options.sap)
-    vendors = application(world, [bigcommerce, fno, flexe, sap])
+    added = {name: _opened(name, world, options) for name in _added()}
+    vendors = application(world, [bigcommerce, fno, flexe, sap, *added.values()])
     runner = web.AppRunner(vendors, shutdown_timeout=_SHUTDOWN_S, access_log=None)
     await runner.setup()
     try:
         port = await _listen(runner, options.port)
         async with _running(world, rows, bigcommerce.hooks.run(), flexe.sender.run(), sap.sender.run()):
-            yield Simulators(port, options, world, bigcommerce, fno, flexe, sap, rows)
+            yield Simulators(port, options, world, bigcommerce, fno, flexe, sap, rows, added)
     finally:
         await runner.cleanup()
 

@@ -15,11 +15,12 @@ EXPECTED = {
     "up", "demo", "simulators", "worker", "broker start", "broker stop", "broker status", "topics apply",
     "topics check", "schemas check", "flows check", "flows graph", "policies check", "orders submit", "orders list",
     "orders show", "orders watch", "dead-letters list", "dead-letters show", "dead-letters replay",
-    "dead-letters discard",
+    "dead-letters discard", "provider list", "provider new",
 }  # fmt: skip
 PRINTS_DATA = {
     "broker status", "topics apply", "topics check", "flows check", "policies check", "orders submit", "orders list",
     "orders show", "orders watch", "dead-letters list", "dead-letters show",
+    "provider list",
 }  # fmt: skip
 
 

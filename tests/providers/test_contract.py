@@ -11,7 +11,7 @@ from tests.providers.contract import ProviderContract, Stage
 from tests.providers.tap import open_tap
 
 
-@pytest.fixture(params=sorted(load_manifests()))
+@pytest.fixture(params=sorted(name for name, manifest in load_manifests().items() if manifest.has_client))
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     bench, clock = bench_of(request.param), Clock()
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:

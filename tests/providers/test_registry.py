@@ -79,7 +79,7 @@ def test_a_provider_is_set_up_without_what_is_optional_and_told_that_it_is_empty
 
 
 def test_unknown_and_missing_providers_are_named() -> None:
-    with pytest.raises(SettingError, match="no provider 'shopify'; there are bigcommerce, f"):
+    with pytest.raises(SettingError, match=r"no provider 'shopify'; there are .*bigcommerce, .*f"):
         registry.build("shopify", {})
     with pytest.raises(SettingError, match="fno is not set up: set WAYBILL_FNO_BASE_URL"):
         registry.build("fno", {})

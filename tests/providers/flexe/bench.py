@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from app.domain.order import Address, Line, Order
+from app.domain.order import Order
 from app.events.model import FulfillmentRequested
 from app.providers.flexe.client import Flexe
 from app.providers.flexe.quantities import from_text
@@ -14,6 +14,7 @@ from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
 from app.runtime.simulators import Simulators
 from tests.providers.bench import Clock
+from tests.providers.orders import a_line, an_order
 from tests.providers.tap import Seen
 
 ORDERS = "/v1/outbound-orders"
@@ -68,37 +69,6 @@ class FlexeBench:
         held = simulators.flexe.book.with_external_id("bc-demo-amounts")
         assert held is not None
         return [(from_text(item.quantity), quantity) for item, quantity in zip(held.asked.items, wanted, strict=True)]
-
-
-def a_line(line_id: str = "1", quantity: int = 20_000, **changes: Any) -> Line:
-    line = Line(line_id, f"SKU-{line_id}", f"Thing {line_id}", quantity, 10_000, quantity)
-    return replace(line, **changes)
-
-
-def an_order(
-    order_id: str = "bc-demo-0", lines: tuple[Line, ...] = (a_line("1"), a_line("2")), **changes: Any
-) -> Order:
-    """As scenario 2 sends it: without company, site and warehouse."""
-    address = Address(
-        name="Ana Peña", street="1 Pine St", city="Seattle", region="WA", postal_code="98101", country="US"
-    )
-    order = Order(
-        order_id=order_id,
-        origin="bigcommerce",
-        source_ref="1",
-        channel="bigcommerce-3",
-        placed_at=1_700_000_000_000,
-        currency="USD",
-        subtotal=0,
-        shipping=0,
-        tax=0,
-        discount=0,
-        total=0,
-        ship_to=address,
-        bill_to=address,
-        lines=lines,
-    )
-    return replace(order, **changes)
 
 
 def a_request(order: Order, *, repeated: bool = False) -> Action:

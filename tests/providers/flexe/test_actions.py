@@ -11,7 +11,8 @@ from app.providers.flexe.actions import OutboundOrder, created, find, found, mes
 from app.providers.flexe.quantities import from_text, to_text
 from app.providers.port import Code, Outcome, Result
 from app.providers.wire import MalformedReplyError, Reply
-from tests.providers.flexe.bench import a_line, a_request, an_order
+from tests.providers.flexe.bench import a_request
+from tests.providers.orders import a_line, an_order
 
 
 def mapped(**changes: Any) -> OutboundOrder:

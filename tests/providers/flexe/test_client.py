@@ -10,7 +10,8 @@ from app.providers.flexe.client import Flexe
 from app.providers.port import Always, Code, Outcome
 from app.runtime.simulators import GENEROUS_QUOTA, SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
-from tests.providers.flexe.bench import BENCH, a_line, a_request, an_order
+from tests.providers.flexe.bench import BENCH, a_request
+from tests.providers.orders import a_line, an_order
 
 ALWAYS = Always()
 GIVEN = {

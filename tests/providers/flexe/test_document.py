@@ -17,8 +17,9 @@ from app.providers.flexe.simulator.server import _CODES, API_PATH
 from app.providers.flexe.webhook import _KINDS
 from app.providers.registry import load_manifests
 from app.providers.simulation import FaultRequest
-from tests.providers.flexe.bench import a_line, a_request, an_order
+from tests.providers.flexe.bench import a_request
 from tests.providers.flexe.house import KEY, House, a_creation, listening, opened
+from tests.providers.orders import a_line, an_order
 
 DOCUMENT: Any = yaml.safe_load(resources.read_text("docs/providers/flexe.openapi.yaml"))
 JSON = {**KEY, "content-type": "application/json"}

@@ -17,8 +17,9 @@ from app.providers.simulation import FaultRequest
 from app.providers.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
 from app.providers.webhooks import Received, WebhookRefusedError
 from app.runtime.simulators import SimulatorOptions, serve
-from tests.providers.flexe.bench import a_request, an_order
+from tests.providers.flexe.bench import a_request
 from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
+from tests.providers.orders import an_order
 
 WHOLE = sum(DELAYS.values())
 
