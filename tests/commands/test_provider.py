@@ -1,4 +1,4 @@
-"""`provider list`: what is installed, set up, and missing. `provider new` is tried in tests/providers/test_scaffold.py."""
+"""`provider list`: what is installed, set up, and missing. For `provider new` see tests/providers/test_scaffold.py."""
 
 import pytest
 

@@ -8,6 +8,7 @@ from app.providers.registry import load_manifests
 from app.runtime.simulators import SimulatorOptions, serve
 from tests.providers.bench import PATIENT, Clock, bench_of
 from tests.providers.contract import ProviderContract, Stage
+from tests.providers.contract_manifest import ManifestContract
 from tests.providers.tap import open_tap
 
 
@@ -21,5 +22,5 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         await provider.close()
 
 
-class TestContract(ProviderContract):
+class TestContract(ProviderContract, ManifestContract):
     pass
