@@ -40,7 +40,8 @@ async def test_links_lead_to_the_lists(shop: Shop) -> None:
     _, order = await shop.get("/orders/218")
     for name in ("products", "shipping_addresses"):
         response = await shop.client.get(order[name]["url"].split(":", 2)[2].lstrip("0123456789"), headers=TOKEN)
-        assert await response.json() == seed()[name]
+        found = await response.json()
+        assert all(given.items() <= shown.items() for given, shown in zip(seed()[name], found, strict=True))
 
 
 async def test_both_spellings_of_shipping_addresses(shop: Shop) -> None:

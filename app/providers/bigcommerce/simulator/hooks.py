@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
+from app.providers.bigcommerce.simulator.fields import Wire
 from app.providers.bigcommerce.simulator.orders import PROVIDER
-from app.providers.bigcommerce.simulator.wire import Wire
 from app.providers.simulation import RefusalError, World
 from app.providers.simulation_webhooks import Target, WebhookSender, checked
 from app.providers.webhooks import signer

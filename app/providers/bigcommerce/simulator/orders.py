@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any, Final
 
 from app.providers.bigcommerce.simulator import shipments
+from app.providers.bigcommerce.simulator.fields import Wire
 from app.providers.bigcommerce.simulator.statuses import NAMES, PARTIALLY_SHIPPED, SHIPPED
-from app.providers.bigcommerce.simulator.wire import Wire, date_ms, rfc2822, seeded
+from app.providers.bigcommerce.simulator.wire import date_ms, rfc2822, seeded
 from app.providers.simulation import RefusalError, World
 
 PROVIDER: Final = "bigcommerce"

@@ -13,12 +13,13 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from app.providers.bigcommerce.simulator import fields
+from app.providers.bigcommerce.simulator.fields import Wire
 from app.providers.bigcommerce.simulator.hook_routes import HookRoutes, refused
 from app.providers.bigcommerce.simulator.hooks import HookRefusedError, Hooks
 from app.providers.bigcommerce.simulator.orders import PROVIDER, Orders, StoredOrder, linked, links
 from app.providers.bigcommerce.simulator.query import parse
 from app.providers.bigcommerce.simulator.statuses import listed
-from app.providers.bigcommerce.simulator.wire import Wire
 from app.providers.simulation import FixedQuota, RefusalError, World
 from app.providers.simulation_http import CONTROL_PATH, Delays, answer, body_of, control_orders
 from app.providers.simulation_webhooks import Target
@@ -61,9 +62,9 @@ class BigCommerceSimulator:
             web.get(f"{API_PATH}/orders/count", self._count),
             web.get(order, self._get),
             web.put(order, self._put),
-            web.get(f"{order}/products", self._sub_resource("products", empty=200)),
-            web.get(f"{order}/shipping_addresses", self._sub_resource("shipping_addresses", empty=200)),
-            web.get(f"{order}/shippingaddresses", self._sub_resource("shipping_addresses", empty=200)),
+            web.get(f"{order}/products", self._products),
+            web.get(f"{order}/shipping_addresses", self._addresses),
+            web.get(f"{order}/shippingaddresses", self._addresses),
             web.get(f"{order}/coupons", self._sub_resource("coupons", empty=204)),
             web.get(f"{order}/taxes", self._sub_resource("taxes", empty=204)),
             web.get(f"{order}/fees", self._sub_resource("fees", empty=200)),
@@ -128,7 +129,7 @@ class BigCommerceSimulator:
 
     async def _count(self, _request: web.Request) -> web.Response:
         counts = self.orders.count_by_status()
-        statuses = [{**status, "count": counts[number]} for number, status in enumerate(listed())]
+        statuses = [{**status, "count": counts[number]} for number, status in enumerate(listed("sort_order"))]
         return answer({"statuses": statuses, "count": len(self.orders)})
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -138,6 +139,14 @@ class BigCommerceSimulator:
         order = self._order(request)
         self.orders.update(order, await _json_object(request))
         return answer(linked(order, self._base(request)))
+
+    async def _products(self, request: web.Request) -> web.Response:
+        order = self._order(request)
+        return answer([fields.product(item, order.order_id) for item in order.lists["products"]])
+
+    async def _addresses(self, request: web.Request) -> web.Response:
+        order, base = self._order(request), self._base(request)
+        return answer([fields.address(item, order.order_id, base) for item in order.lists["shipping_addresses"]])
 
     def _sub_resource(self, name: str, empty: int) -> Callable[[web.Request], Any]:
         async def get(request: web.Request) -> web.Response:

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from app.providers.bigcommerce.simulator.wire import Wire, rfc2822
+from app.providers.bigcommerce.simulator.fields import Wire, person
+from app.providers.bigcommerce.simulator.wire import rfc2822
 from app.providers.simulation import RefusalError
 
 TRACKING_NUMBER_CHARACTERS_MAX: Final = 50
@@ -76,8 +77,9 @@ def shipment(request: Wire, fields: Wire, lists: Lists, number: int, now_ms: int
         "items": [
             {**item, "product_id": products[item["order_product_id"]].get("product_id", 0)} for item in request["items"]
         ],
-        "billing_address": fields["billing_address"],
-        "shipping_address": {key: value for key, value in address.items() if key not in ("id", "order_id")},
+        "billing_address": person(fields["billing_address"]),
+        "shipping_address": person(address),
+        "shipping_provider_display_name": request["shipping_provider"].upper(),
     }
 
 

@@ -26,7 +26,8 @@ _STATUSES: Final = (
 NAMES: Final = {number: name for number, name, _, _ in _STATUSES}
 
 
-def listed() -> list[dict[str, object]]:
+def listed(place: str = "order") -> list[dict[str, object]]:
+    """`place` is what the place in the list is called: `sort_order` beside the counts."""
     return [
         {
             "id": number,
@@ -34,7 +35,7 @@ def listed() -> list[dict[str, object]]:
             "system_label": name,
             "custom_label": name,
             "system_description": description,
-            "order": order,
+            place: order,
         }
         for number, name, order, description in _STATUSES
     ]

@@ -1,57 +1,22 @@
-"""How BigCommerce writes an order: dates, the fields that every order has, and what a seeded order must look like."""
+"""How BigCommerce writes an order: dates, and what a seeded order must look like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
+from app.providers.bigcommerce.simulator import fields as defaults
+from app.providers.bigcommerce.simulator.fields import Wire
 from app.providers.bigcommerce.simulator.statuses import NAMES
 from app.providers.simulation import RefusalError
 
 LINES_MAX: Final = 1000
 ID_MAX: Final = 2**53 - 1
 
-Wire = dict[str, Any]
-
 SUB_RESOURCES: Final = ("products", "shipping_addresses", "coupons", "taxes", "fees")
 """Lists of their own path. V2 shows the first three as links within the order, `fees` as a list, taxes not at all."""
 _MONEY: Final = ("subtotal_ex_tax", "subtotal_inc_tax", "total_ex_tax", "total_inc_tax", "total_tax")
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "customer_id": 0,
-    "date_shipped": "",
-    "subtotal_ex_tax": "0.0000",
-    "subtotal_inc_tax": "0.0000",
-    "shipping_cost_ex_tax": "0.0000",
-    "shipping_cost_inc_tax": "0.0000",
-    "total_ex_tax": "0.0000",
-    "total_inc_tax": "0.0000",
-    "total_tax": "0.0000",
-    "discount_amount": "0.0000",
-    "coupon_discount": "0.0000",
-    "refunded_amount": "0.0000",
-    "items_total": 0,
-    "items_shipped": 0,
-    "payment_method": "",
-    "payment_status": "",
-    "order_is_digital": False,
-    "currency_code": "USD",
-    "currency_exchange_rate": "1.0000000000",
-    "default_currency_code": "USD",
-    "store_default_to_transactional_exchange_rate": "1.0000000000",
-    "shipping_address_count": 1,
-    "channel_id": 1,
-    "order_source": "external",
-    "external_source": None,
-    "external_id": None,
-    "external_order_id": "",
-    "cart_id": None,
-    "staff_notes": "",
-    "customer_message": "",
-    "customer_locale": "en",
-    "is_email_opt_in": False,
-    "billing_address": {},
-}
 
 
 def rfc2822(ms: int) -> str:
@@ -80,12 +45,11 @@ def seeded(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire
     if status_id not in NAMES or isinstance(status_id, bool):
         raise _unusable(f"{at}.status_id", status_id, "send one of GET /order_statuses, such as 11")
     fields = {name: value for name, value in order.items() if name not in SUB_RESOURCES}
-    fields |= {name: value for name, value in _DEFAULTS.items() if name not in fields}
     created = str(order.get("date_created") or rfc2822(now_ms))
     fields |= {"status_id": status_id, "status": NAMES[status_id], "custom_status": NAMES[status_id]}
     fields |= {"date_created": created, "date_modified": str(order.get("date_modified") or created)}
     _check_fields(fields, at)
-    return fields, {name: _sub_resource(order.get(name, []), f"{at}.{name}") for name in SUB_RESOURCES}
+    return defaults.order(fields), {name: _sub_resource(order.get(name, []), f"{at}.{name}") for name in SUB_RESOURCES}
 
 
 def _check_id(value: object, at: str) -> None:
@@ -100,9 +64,9 @@ def _check_fields(fields: Wire, at: str) -> None:
         except (ValueError, OverflowError) as exc:
             raise _unusable(f"{at}.{name}", fields[name], "send an RFC 2822 date") from exc
     for name in _MONEY:
-        if not _is_money(fields[name]):
+        if not _is_money(fields.get(name, defaults.ZERO)):
             raise _unusable(f"{at}.{name}", fields[name], 'send text such as "12.5000"')
-    if not isinstance(fields["billing_address"], dict):
+    if not isinstance(fields.get("billing_address", {}), dict):
         raise _unusable(f"{at}.billing_address", fields["billing_address"], "send an object")
 
 

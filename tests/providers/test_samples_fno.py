@@ -1,0 +1,181 @@
+"""Field by field: the simulator beside captures and documents of F+O's OData."""
+
+import re
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.providers.erp import HEADER, KEY, LINE, Erp, signed_in
+
+SALES_STATUS = ["None", "Backorder", "Delivered", "Invoiced", "Canceled"]
+PROCESSING = [
+    "Active",
+    "Confirmed",
+    "Picked",
+    "PartiallyDelivered",
+    "Delivered",
+    "Invoiced",
+    "PartiallyInvoiced",
+    "Canceled",
+]
+TYPES: dict[str, type | re.Pattern[str]] = {
+    "Text": str,
+    "Key": re.compile(r".+"),
+    "Date": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "NoYes": re.compile(r"No|Yes"),
+    "SalesStatus": re.compile("|".join(SALES_STATUS)),
+    "ProcessingStatus": re.compile("|".join(PROCESSING)),
+    "ETag": re.compile(r'W/"[A-Za-z0-9+/=]+"'),
+    "Context": re.compile(r"https?://.+/data/\$metadata#SalesOrder(HeadersV4|LinesV3)/\$entity"),
+}
+"""Enums are their symbol as text, dates ISO 8601 in UTC; amounts (`Number`) are JSON numbers, exact."""
+ADDRESS = "Name Description Street City StateId ZipCode CountryRegionId CountryRegionISOCode"
+VENDOR = {
+    "header": {
+        "Key": "dataAreaId SalesOrderNumber",
+        "Text": f"""CustomersOrderReference SalesOrderOriginCode OrderingCustomerAccountNumber
+            InvoiceCustomerAccountNumber CurrencyCode DeliveryModeCode DeliveryTermsCode PaymentTermsName
+            DefaultShippingSiteId DefaultShippingWarehouseId Email CustomerRequisitionNumber SalesOrderName LanguageId
+            FormattedDelveryAddress {" ".join(f"DeliveryAddress{part}" for part in ADDRESS.split())}""",
+        "Date": "RequestedShippingDate RequestedReceiptDate OrderCreationDateTime",
+        "NoYes": "IsDeliveryAddressOrderSpecific IsSalesProcessingStopped",
+        "SalesStatus": "SalesOrderStatus",
+        "ProcessingStatus": "SalesOrderProcessingStatus",
+        "Number": "OrderTotalAmount OrderTotalTaxAmount OrderTotalChargesAmount TotalDiscountAmount",
+    },
+    "line": {
+        "Key": "dataAreaId SalesOrderNumber InventoryLotId",
+        "Text": """ItemNumber ExternalItemNumber LineDescription SalesUnitSymbol ShippingSiteId ShippingWarehouseId
+            SalesTaxGroupCode SalesTaxItemGroupCode ProductSizeId ProductColorId ProductStyleId
+            ProductConfigurationId""",
+        "Date": "RequestedShippingDate ConfirmedShippingDate",
+        "SalesStatus": "SalesOrderLineStatus",
+        "Number": """LineNumber OrderedSalesQuantity SalesPrice SalesPriceQuantity LineAmount LineDiscountAmount
+            LineDiscountPercentage""",
+    },
+}
+"""`FormattedDelveryAddress` is written like this there."""
+SENT_HEADER = {
+    "dataAreaId": "usmf",
+    "CustomersOrderReference": "OMS-12345",
+    "OrderingCustomerAccountNumber": "HW-02",
+    "InvoiceCustomerAccountNumber": "HW-02",
+    "CurrencyCode": "USD",
+    "IsDeliveryAddressOrderSpecific": "Yes",
+    "DeliveryAddressName": "Steve Rogers",
+    "DeliveryAddressDescription": "OMS Ship To",
+    "DeliveryAddressStreet": "221B Olive Street",
+    "DeliveryAddressCity": "Mountain View",
+    "DeliveryAddressStateId": "CA",
+    "DeliveryAddressZipCode": "94086",
+    "DeliveryAddressCountryRegionId": "USA",
+}
+"""As an integrator's documents have it; so has LINE."""
+
+
+def check(thing: str, found: dict[str, Any], *, alone: bool) -> None:
+    """Every field there is has a name and a type of the vendor's; none is missing. `alone`: not in a list."""
+    kinds = {name: kind for kind, names in VENDOR[thing].items() for name in names.split()}
+    kinds["@odata.etag"] = "ETag"
+    if alone:
+        kinds["@odata.context"] = "Context"
+    assert found.keys() == kinds.keys(), thing
+    for name, kind in kinds.items():
+        check_value(f"{thing}.{name}", found[name], kind)
+
+
+def check_value(where: str, value: Any, kind: str) -> None:
+    if kind == "Number":
+        assert isinstance(value, int | Decimal), f"{where} = {value!r}"
+        assert not isinstance(value, bool), f"{where} = {value!r}"
+        return
+    wanted = TYPES[kind]
+    assert isinstance(value, str), f"{where} = {value!r}"
+    if isinstance(wanted, re.Pattern):
+        assert wanted.fullmatch(value), f"{where} = {value!r}"
+
+
+async def exact(erp: Erp, path: str) -> Any:
+    """Numbers as they were written, not as floats."""
+    response = await erp.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {erp.token}"})
+    assert response.content_type == "application/json"
+    return msgspec.json.Decoder(float_hook=Decimal).decode(await response.read())
+
+
+@pytest.fixture
+async def erp() -> AsyncIterator[Erp]:
+    async with signed_in() as erp:
+        yield erp
+
+
+async def test_a_header_as_an_integrator_sends_it(erp: Erp) -> None:
+    status, made = await erp.call("POST", "/SalesOrderHeadersV4", SENT_HEADER)
+    assert (status, made["SalesOrderStatus"]) == (201, "Backorder")
+    assert SENT_HEADER.items() <= made.items()
+    check("header", await exact(erp, KEY), alone=True)
+
+
+async def test_a_line_as_an_integrator_sends_it(erp: Erp) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", SENT_HEADER)
+    status, made = await erp.call("POST", "/SalesOrderLinesV3", LINE)
+    assert status == 201
+    assert LINE.items() <= made.items()
+    found = await exact(erp, "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000001')?cross-company=true")
+    check("line", found, alone=True)
+
+
+async def test_every_stage_of_a_life_has_the_documented_symbols(erp: Erp) -> None:
+    await erp.make_order()
+    seen = set()
+    for _ in range(600):
+        header = await exact(erp, KEY)
+        check("header", header, alone=True)
+        seen.add((header["SalesOrderStatus"], header["SalesOrderProcessingStatus"]))
+        if header["SalesOrderProcessingStatus"] == "Invoiced":
+            break
+        erp.let_pass(10)
+    assert {processing for _, processing in seen} >= {"Confirmed", "Picked", "Delivered", "Invoiced"}
+    assert seen <= {
+        ("Backorder", "Active"),
+        ("Backorder", "Confirmed"),
+        ("Backorder", "Picked"),
+        ("Delivered", "Delivered"),
+        ("Invoiced", "Invoiced"),
+    }
+
+
+async def test_lists_have_pages_that_lead_on(erp: Erp) -> None:
+    for _ in range(4):
+        await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    body = await exact(erp, "/SalesOrderHeadersV4?cross-company=true&$count=true")
+    assert body.keys() == {"@odata.context", "@odata.count", "@odata.nextLink", "value"}
+    assert body["@odata.context"].endswith("/data/$metadata#SalesOrderHeadersV4")
+    assert (body["@odata.count"], len(body["value"])) == (4, 3)
+    for header in body["value"]:
+        check("header", header, alone=False)
+    assert "/data/SalesOrderHeadersV4?" in body["@odata.nextLink"]
+
+
+async def test_errors_have_the_envelope(erp: Erp) -> None:
+    status, body = await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "SalesOrderNumber": "nowhere"})
+    assert (status, body.keys(), body["error"].keys()) == (400, {"error"}, {"code", "message", "innererror"})
+    assert body["error"]["innererror"].keys() == {"message", "type", "stacktrace"}
+    assert all(isinstance(text, str) for text in body["error"]["innererror"].values())
+
+
+async def test_a_change_is_204_and_needs_the_etag_of_the_last_read(erp: Erp) -> None:
+    _, made = await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+    first = made["@odata.etag"]
+    assert await erp.call("PATCH", KEY, {"Email": "a@example.com"}, **{"If-Match": first}) == (204, None)
+    assert (await erp.get(KEY))["@odata.etag"] != first
+    status, _ = await erp.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": first})
+    assert status == 412
+
+
+async def test_a_token_as_entra_gives_it(erp: Erp) -> None:
+    status, body = await erp.sign_in()
+    assert (status, body["token_type"], body["expires_in"]) == (200, "Bearer", 3599)
+    assert body["access_token"]
