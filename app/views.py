@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from app.domain.order import AMOUNT_SCALE, Address, Line, OrderState
+from app.domain.order import AMOUNT_SCALE, Address, FulfillmentOrder, Line, OrderState
 from app.events.model import Event, OrderStatus
 
 
@@ -37,12 +37,18 @@ def order_view(found: OrderState) -> dict[str, Any]:
         "ship_to": _address(order.ship_to),
         "bill_to": _address(order.bill_to),
         "lines": [_line(line) for line in order.lines],
+        "fulfillment_orders": [_fulfillment_order(each) for each in found.fulfillment_orders],
         "references": dict(found.references),
         "waiting_for": [{**asdict(effect), "requested_at": time(effect.requested_at)} for effect in found.effects],
         "timers": [{**asdict(timer), "due_at": time(timer.due_at)} for timer in found.timers],
         "lineage": [asdict(item) for item in found.lineage],
         "timeline": [{**asdict(entry), "at": time(entry.at)} for entry in found.timeline],
     }
+
+
+def _fulfillment_order(found: FulfillmentOrder) -> dict[str, Any]:
+    lines = [{"line_id": line.line_id, "quantity": amount(line.quantity)} for line in found.lines]
+    return {**asdict(found), "lines": lines}
 
 
 def _address(address: Address) -> dict[str, Any]:

@@ -22,9 +22,12 @@ from app.events.model import (
     FulfillmentRequested,
     OrderCommand,
     OrderCreated,
+    SourcingCommand,
+    SourcingRequested,
 )
 from app.flows.engine import Step, step
 from app.flows.published import Published
+from app.flows.setup import MAIN_POOL
 
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
@@ -32,6 +35,8 @@ EARLY_WAIT_MS: Final = 3_600_000
 UNKNOWN: Final = "unknown-order"
 EARLY_TIMER: Final = "early"
 FIRE: Final = "fire timer"
+OF_POOLS: Final = frozenset({"run backorders", "set preferences"})
+"""Commands to a pool of warehouses."""
 DUAL_WRITE: Final = "dual-write"
 Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 
@@ -40,11 +45,17 @@ class Orchestrate:
     """A lane of the role `orchestrate`: the orders of one partition."""
 
     name = "orchestrate"
-    inputs: tuple[str, ...] = ("order-created", "order-command", "provider-event", "provider-result")
+    inputs: tuple[str, ...] = (
+        "order-created", "order-command", "provider-event", "provider-result", "sourcing-result",
+    )  # fmt: skip
     ledger = "order-ledger"
 
-    def __init__(self, codec: Codec, published: Published, orders: SalesOrders) -> None:
+    def __init__(
+        self, codec: Codec, published: Published, orders: SalesOrders, pools: Mapping[str, int] | None = None
+    ) -> None:
+        """`pools`: each pool of warehouses and the partition of its requests; without it there is the main pool."""
         self._codec, self._published, self._orders = codec, published, orders
+        self._pools = pools or {MAIN_POOL: 0}
         self._timers = Timers()
 
     def owner_key(self, record: Record) -> bytes | None:
@@ -52,6 +63,8 @@ class Orchestrate:
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         event = decoded(self._codec, record)
+        if isinstance(event.body, OrderCommand) and event.body.command in OF_POOLS:
+            return self._passed_on(event, event.body)
         key = event.order_id.encode()
         value = state.get(key)
         known = ledger.decode(value) if value is not None else None
@@ -60,6 +73,29 @@ class Orchestrate:
         if isinstance(event.body, OrderCreated):
             return self._created(key, event, event.body, known)
         return self._early(key, record, event, known)
+
+    # ---- a pool of warehouses ----
+
+    def _passed_on(self, event: Event, body: OrderCommand) -> Folded:
+        """A command to a pool, which its order id names, goes to the role that keeps the pool."""
+        if body.order_id not in self._pools:
+            known = ", ".join(sorted(self._pools))
+            raise RecordError(
+                "unknown-pool", f"{body.command!r} goes to a pool of warehouses; order_id is one of {known}"
+            )
+        told = SourcingCommand(body.order_id, body.command, "", (), body.values, body.actor)
+        event_id = derive(event.event_id, "pool")
+        command = Event(
+            "sourcing command", event_id, body.order_id, event.at, SOURCE, event.event_id, told, event.trace
+        )
+        return Folded((self._output(command),), outcome="passed on")
+
+    def _output(self, event: Event) -> Output:
+        """What is about stock goes to the partition of its pool, everything else to the order's own."""
+        output = encoded(self._codec, event)
+        if isinstance(event.body, SourcingRequested | SourcingCommand):
+            return output._replace(partition=self._pools[event.body.pool])
+        return output
 
     # ---- an order that is known ----
 
@@ -72,7 +108,7 @@ class Orchestrate:
         outputs = [*extra]
         state = before
         for taken in steps:
-            outputs += [encoded(self._codec, event) for event in taken.events]
+            outputs += [self._output(event) for event in taken.events]
             if taken.synced and taken.state is not None:
                 outputs.append(encoded(self._codec, self._change(state, taken.state, taken)))
             state = taken.state

@@ -14,7 +14,7 @@ from app.errors import DefinitionError, SettingError
 from app.events import schemas as schema_files
 from app.flows import published
 from app.flows.graph import graph as draw
-from app.flows.setup import Setup
+from app.flows.setup import INSIDE, Setup
 from app.flows.spec import load
 from app.providers import registry
 from app.settings import Settings
@@ -56,8 +56,8 @@ def everything() -> Setup:
     """As if every provider were set up and every map enabled."""
     manifests = registry.load_manifests().values()
     return Setup(
-        actions={manifest.name: registry.action_specs(manifest) for manifest in manifests},
-        events={manifest.name: frozenset(manifest.events) for manifest in manifests},
+        actions={**{manifest.name: registry.action_specs(manifest) for manifest in manifests}, **INSIDE.actions},
+        events={**{manifest.name: frozenset(manifest.events) for manifest in manifests}, **INSIDE.events},
         maps=frozenset({FNO_TO_IOM, IOM_TO_FNO}),
     )
 

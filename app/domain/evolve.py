@@ -4,12 +4,12 @@ Deciding what happens next is absent: that is the flow engine's business. What c
 whose code and sentence go with the parked record.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from app.domain.lifecycle import MILESTONES, RANKS, TRANSITIONS, Status
+from app.domain.lifecycle import MILESTONES, RANKS, TERMINAL, TRANSITIONS, Status
 from app.domain.order import TIMELINE_MAX, Entry, Line, Lineage, Order, OrderState, Partial
 from app.errors import RecordError
 from app.events.model import LineQuantity
@@ -54,6 +54,19 @@ def moved(order: Order, event: str) -> Order:
         for line in order.lines
     ]
     return replace(order, state=state, reason=reason, lines=tuple(lines))
+
+
+def header_moved(order: Order, event: str) -> Order:
+    """The order after an event that its lines had each on its own; the same where it expects none."""
+    after = _ROWS.get((order.state, order.reason, event))
+    return order if after is None else replace(order, state=after[0], reason=after[1])
+
+
+def some_lines_moved(order: Order, event: str, line_ids: Collection[str]) -> Order:
+    """The order with those of the named lines moved that have a row for the event."""
+    return _with_lines(
+        order, [_line_moved(line, event, late=False) if line.line_id in line_ids else line for line in order.lines]
+    )
 
 
 def reached(order: Order, raised: Iterable[str]) -> int:
@@ -189,4 +202,4 @@ def is_final(order: Order) -> bool:
     return (order.state, order.reason) in _FINAL
 
 
-_FINAL: Final = frozenset({Status.FULFILLED.value, Status.REJECTED.value, Status.CANCELED.value})
+_FINAL: Final = frozenset(status.value for status in TERMINAL)

@@ -10,12 +10,13 @@ from typing import Final
 
 
 class Status(Enum):
-    """(state, reason). Terminal: FULFILLED, REJECTED, CANCELED."""
+    """(state, reason). Terminal: FULFILLED, REJECTED, CANCELED, EXPIRED."""
 
     NEW = ("New", "New")
     CONFIRMED = ("New", "Confirmed")
     VALIDATED = ("Validated", "Validated")
     ASSIGNED = ("Validated", "Assigned")
+    SOURCED = ("Validated", "Sourced")
     SENT = ("Validated", "Sent to fulfillment")
     PICKED = ("Fulfillment in Process", "Picked")
     PACKED = ("Fulfillment in Process", "Packed")
@@ -23,6 +24,9 @@ class Status(Enum):
     HELD = ("On Hold", "Needs attention")
     REJECTED = ("Canceled", "Validation failed")
     CANCELED = ("Canceled", "Canceled")
+    BACKORDERED = ("On Hold", "Backorder hold")
+    NOT_FOUND = ("On Hold", "Inventory not found")
+    EXPIRED = ("Canceled", "Backorder expired")
 
     @property
     def state(self) -> str:
@@ -33,7 +37,7 @@ class Status(Enum):
         return self.value[1]
 
 
-TERMINAL: Final = frozenset({Status.FULFILLED, Status.REJECTED, Status.CANCELED})
+TERMINAL: Final = frozenset({Status.FULFILLED, Status.REJECTED, Status.CANCELED, Status.EXPIRED})
 STATUS_OF: Final = {status.value: status for status in Status}
 MILESTONES: Final = {"order picked": 1, "order shipped": 2, "order invoiced": 3}
 """What a fulfiller reports, in the order in which it happens to goods. A later one implies the earlier ones."""
@@ -134,6 +138,48 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
     (_S.CANCELED, "order canceled"): KEEP,
     (_S.REJECTED, "order confirmed"): KEEP,
     (_S.REJECTED, "order canceled"): KEEP,
+    # Sourcing (S61-S65). Lines of one order may differ; docs/adr/0020 says how they add up to the order's own status.
+    (_S.ASSIGNED, "order sourced"): _S.SOURCED,
+    (_S.ASSIGNED, "order backordered"): _S.BACKORDERED,
+    (_S.ASSIGNED, "order not sourced"): _S.NOT_FOUND,
+    (_S.HELD, "order sourced"): _S.SOURCED,
+    (_S.HELD, "order backordered"): _S.BACKORDERED,
+    (_S.HELD, "order not sourced"): _S.NOT_FOUND,
+    (_S.SOURCED, "order sourced"): KEEP,  # more lines of the order got a source
+    (_S.SOURCED, "order sent to fulfillment"): _S.SENT,
+    (_S.SOURCED, "order picked"): _S.PICKED,
+    (_S.SOURCED, "order shipped"): _S.PACKED,
+    (_S.SOURCED, "order invoiced"): _S.FULFILLED,
+    (_S.SOURCED, "order held"): _S.HELD,
+    (_S.SOURCED, "order canceled"): _S.CANCELED,
+    (_S.SOURCED, "order confirmed"): KEEP,
+    (_S.SOURCED, "order changed"): KEEP,
+    (_S.SOURCED, "order delayed"): KEEP,
+    (_S.SENT, "order sourced"): KEEP,  # lines that waited got a source, the others are on their way
+    (_S.SENT, "order sent to fulfillment"): KEEP,
+    # Lines that wait for stock take no part in what happens to the goods of the others.
+    (_S.BACKORDERED, "order sourced"): _S.SOURCED,
+    (_S.BACKORDERED, "order backordered"): KEEP,
+    (_S.BACKORDERED, "order not sourced"): _S.NOT_FOUND,
+    (_S.BACKORDERED, "backorder expired"): _S.EXPIRED,
+    (_S.BACKORDERED, "order canceled"): _S.CANCELED,
+    (_S.BACKORDERED, "order held"): KEEP,
+    (_S.BACKORDERED, "order confirmed"): KEEP,
+    (_S.BACKORDERED, "order changed"): KEEP,
+    (_S.BACKORDERED, "order delayed"): KEEP,
+    (_S.NOT_FOUND, "order sourced"): _S.SOURCED,
+    (_S.NOT_FOUND, "order backordered"): _S.BACKORDERED,
+    (_S.NOT_FOUND, "order not sourced"): KEEP,
+    (_S.NOT_FOUND, "order canceled"): _S.CANCELED,
+    (_S.NOT_FOUND, "order held"): KEEP,
+    (_S.NOT_FOUND, "order confirmed"): KEEP,
+    (_S.NOT_FOUND, "order changed"): KEEP,
+    (_S.NOT_FOUND, "order delayed"): KEEP,
+    (_S.EXPIRED, "order canceled"): KEEP,
+    (_S.EXPIRED, "order confirmed"): KEEP,
+    (_S.EXPIRED, "order picked"): KEEP,
+    (_S.EXPIRED, "order sent to fulfillment"): KEEP,
+    (_S.EXPIRED, "order delayed"): KEEP,
 }
 
 

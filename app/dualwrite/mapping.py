@@ -6,6 +6,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from app.domain.order import Address, Effect, Line, Order, OrderState
+from app.domain.sources import selected
 from app.dualwrite.change import (
     FNO_PREFIX,
     ChangeSource,
@@ -112,9 +113,12 @@ class SalesOrders:
         return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
-        """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold."""
+        """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold.
+
+        Where sources are determined line by line, lines without a shipping warehouse are not selected (S63c, S64).
+        """
         number = state.reference(FNO) or ""
-        row = self.to_row(state.order, number)
+        row = self.to_row(selected(state), number)
         if number or any(effect.provider == FNO for effect in state.effects):
             return replace(row, IsSalesProcessingStopped="No")
         return row

@@ -6,7 +6,8 @@ depend on the order or the number of arrivals. The rules:
 - Header: confirmed, picked, shipped, invoiced are raised once each and in this order; a status implies all lower ones.
 - Lines: a line that is further than the whole order is told once per milestone, lines of one row together. What the
   header has told is never told again by line: an order that is delivered at once gives one event, however many lines
-  it has.
+  it has. An order of ours whose lines are sourced one by one is told by line throughout: the header's status speaks of
+  the lines in its row, and others may follow.
 - Fields: the newest version wins, an older row changes none. A row that applies our own change (origin "iom") is an
   echo and tells no field, except one that F+O's users changed, too: both sides may have changed it at the same time,
   each without knowing of the other, and then what F+O ended with has to reach us. Where we have that value, nothing
@@ -174,9 +175,9 @@ def _further(known: dict[str, int], row: Shown, reached: int) -> dict[str, int]:
 def _line_events(
     change: SalesOrderChange, order: Order, known: dict[str, int], now: dict[str, int], reached: int
 ) -> list[ProviderEvent]:
-    """One event per milestone for the lines that are new at it. No line status shows picking, so no event does."""
+    """One event per milestone for the lines that are new at it."""
     events = []
-    for step in (Milestone.SHIPPED, Milestone.INVOICED):
+    for step in (Milestone.PICKED, Milestone.SHIPPED, Milestone.INVOICED):
         lines = tuple(
             LineQuantity(line.line_id, line.quantity, line.reference)
             for line in order.lines

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from app.dualwrite.change import SalesOrderRow, line_id
+from app.dualwrite.change import SalesOrderRow, line_id, made_by_us
 from app.errors import RecordError
 
 
@@ -81,7 +81,18 @@ def shown(row: SalesOrderRow) -> Shown:
     if status == "PartiallyInvoiced":
         whole = max(whole, _whole_by_lines(lines))
     further = {name: reached for name, reached in lines.items() if reached > whole}
+    if sourced_by_line(row):
+        every = {
+            name: max(whole, reached) for name, reached in lines.items() if max(whole, reached) > Milestone.CONFIRMED
+        }
+        return Shown(min(whole, Milestone.CONFIRMED), every, status == CANCELED)
     return Shown(whole, further, status == CANCELED)
+
+
+def sourced_by_line(row: SalesOrderRow) -> bool:
+    """Whether the order is ours and came without a warehouse for all: other lines of it may follow when they have a
+    source (S63c), so that the header's status speaks of the lines in the row alone."""
+    return made_by_us(row) and not row.DefaultShippingWarehouseId
 
 
 def _whole_by_lines(lines: Mapping[str, Milestone]) -> Milestone:

@@ -41,7 +41,7 @@ def provider_result(run: Run, body: ProviderResult) -> str:
 
 
 def _answered(run: Run, effect: Effect, body: ProviderResult) -> None:
-    _close(run, effect)
+    close(run, effect)
     node = run.flow.nodes[effect.step]
     if body.outcome == "declined":
         run.fail(node, body.code, body.detail or f"{effect.provider} declined {effect.action!r}")
@@ -52,7 +52,7 @@ def _answered(run: Run, effect: Effect, body: ProviderResult) -> None:
 
 
 def _give_up(run: Run, effect: Effect, body: ProviderResult) -> None:
-    _close(run, effect)
+    close(run, effect)
     detail = f"{effect.provider} did not carry out {effect.action!r} in {effect.attempt} attempts"
     run.fail(run.flow.nodes[effect.step], body.code, f"{detail}: {body.detail}" if body.detail else detail)
 
@@ -66,7 +66,8 @@ def _retry_later(run: Run, effect: Effect, body: ProviderResult) -> None:
     run.noted("provider result", step=effect.step, note=note)
 
 
-def _close(run: Run, effect: Effect) -> None:
+def close(run: Run, effect: Effect) -> None:
+    """The effect is answered for good: nothing is waited for, nor asked again."""
     state = run.state
     run.state = replace(
         state,

@@ -55,13 +55,16 @@ def stopped(order: Order, step: str, code: str, detail: str, results: Results) -
     return OrderStopped(order.order_id, step, order.state, order.reason, code, detail, results)
 
 
-def requested(event: str, state: OrderState, effect: Effect, through: str) -> Body:
-    """The request `event` for `effect`, with the order as it is now."""
+def requested(event: str, state: OrderState, effect: Effect, through: str, pool: str) -> Body:
+    """The request `event` for `effect`, with the order as it is now; `pool` is asked where it is to be sourced."""
+    if event == "sourcing requested":
+        known = (effect.effect_id, effect.provider, effect.action, effect.attempt)
+        return SourcingRequested(state.order, *known, through, pool)
     return _REQUESTS[event](state, effect, through)
 
 
 def _with_order(
-    body: type[FulfillmentRequested] | type[BillingRequested] | type[SourcingRequested],
+    body: type[FulfillmentRequested] | type[BillingRequested],
 ) -> Callable[[OrderState, Effect, str], Body]:
     def build(state: OrderState, effect: Effect, through: str) -> Body:
         return body(state.order, effect.effect_id, effect.provider, effect.action, effect.attempt, through)
@@ -95,6 +98,5 @@ def _channel_update(state: OrderState, effect: Effect, through: str) -> Body:
 _REQUESTS: Final[Mapping[str, Callable[[OrderState, Effect, str], Body]]] = {
     "fulfillment requested": _with_order(FulfillmentRequested),
     "billing requested": _with_order(BillingRequested),
-    "sourcing requested": _with_order(SourcingRequested),
     "channel update requested": _channel_update,
 }

@@ -13,7 +13,7 @@ from app.policies.problems import suggest
 
 EVENTS: Final = frozenset(event for _, event in TRANSITIONS) | FROM_OUTSIDE
 """Every event that an order knows."""
-EMITTED: Final = frozenset({"order validated", "order assigned", "order sent to fulfillment"})
+EMITTED: Final = frozenset({"order validated", "order assigned", "order sourced", "order sent to fulfillment"})
 """Events that a step of ours may raise; the others come from providers or from failure edges."""
 REQUESTED: Final = frozenset(
     {"fulfillment requested", "billing requested", "channel update requested", "sourcing requested"}

@@ -7,11 +7,13 @@ from msgspec.structs import replace
 
 from app.domain.evolve import row
 from app.domain.fields import changed
+from app.domain.sources import waits
 from app.errors import RecordError
 from app.events.model import OrderCommand
 from app.flows.answers import RETRY, again
 from app.flows.compile import Node
 from app.flows.run import CANCELED, Run
+from app.flows.sourced import BACKORDER, expire
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -36,12 +38,19 @@ def _fire(run: Run, body: OrderCommand) -> str:
         effect = run.state.effect(timer.subject)
         assert effect is not None, "a retry timer goes with its effect"
         again(run, effect)
+    elif timer.purpose == BACKORDER:
+        return expire(run)
     else:
         _expired(run, run.flow.nodes[timer.subject])
     return ""
 
 
 def _expired(run: Run, node: Node) -> None:
+    """While lines wait for stock the order as a whole cannot go on: the wait begins anew."""
+    if any(map(waits, run.state.order.lines)):
+        run.noted("wait prolonged", step=node.name, note="lines wait for stock")
+        run.start_wait(node)
+        return
     run.fail(node, "wait-expired", f"no {node.wait!r} from {node.source} within {_duration(node.within_ms)}")
 
 
@@ -68,25 +77,13 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
         raise RecordError("pending", f"step {name!r} still waits for its provider's answer")
     if name not in state.failed and (node.wait or name not in state.done):
         raise RecordError("not-failed", f"step {name!r} has not failed, so there is nothing to run again")
-    _again(run, node)
+    run.renew(node)
     run.noted("order command", step=name, note=f"reprocess by {body.actor or 'unknown'}")
     if node.wait:
         run.start_wait(node)
     else:
         run.work(node)
     return ""
-
-
-def _again(run: Run, node: Node) -> None:
-    state, name = run.state, node.name
-    rounds = dict(state.rounds)
-    rounds[name] = rounds.get(name, 0) + 1
-    run.state = replace(
-        state,
-        done=tuple([other for other in state.done if other != name]),
-        failed=tuple([other for other in state.failed if other != name and other not in node.downstream]),
-        rounds=tuple(rounds.items()),
-    )
 
 
 def _change(run: Run, body: OrderCommand) -> str:

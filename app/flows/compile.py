@@ -10,7 +10,7 @@ from app.domain.order import Order
 from app.events.model import PolicyResult
 from app.flows.check import check
 from app.flows.paths import downstream, overtaken
-from app.flows.setup import ActionSpec, EngineLimits, Setup
+from app.flows.setup import MAIN_POOL, ActionSpec, EngineLimits, Setup
 from app.flows.spec import FlowSpec, StepSpec
 
 
@@ -71,6 +71,11 @@ class Flow(Struct, frozen=True):
     starting: Mapping[str, tuple[Node, ...]]
     awaited: Mapping[str, tuple[Node, ...]]
     limits: EngineLimits
+    pools: Mapping[str, str] = {}
+
+    def pool_of(self, order: Order) -> str:
+        """The pool of warehouses that may ship the order."""
+        return self.pools.get(order.company or "", MAIN_POOL)
 
 
 def compile_flow(
@@ -94,6 +99,7 @@ def compile_flow(
         starting=_by_event(nodes, ((step.step, step.after) for step in spec.steps)),
         awaited=_by_event(nodes, ((step.step, (step.wait,) if step.wait else ()) for step in spec.steps)),
         limits=limits or EngineLimits(),
+        pools=setup.pools,
     )
 
 

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 from app.domain.lifecycle import Status
 from app.domain.order import Order, OrderState
 from app.errors import RecordError
-from app.events.model import Event, OrderCommand, OrderCreated, ProviderEvent, ProviderResult
+from app.events.model import Event, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, SourcingResult
 from app.flows.answers import provider_result
 from app.flows.commands import order_command
 from app.flows.compile import Flow
 from app.flows.reports import provider_event
 from app.flows.run import Run
+from app.flows.sourced import sourcing_result, tell_source
 
 CREATED: Final = "order created"
 
@@ -89,6 +90,7 @@ def _created(flow: Flow, state: OrderState | None, event: Event, body: OrderCrea
 
 
 def _step(run: Run) -> Step:
+    tell_source(run, run.before)
     return Step(run.closed(), run.cause, tuple(run.events), run.synced())
 
 
@@ -113,5 +115,6 @@ _encode = msgspec.msgpack.Encoder().encode
 _HANDLERS: Final[Mapping[type, Callable[[Run, Any], str]]] = {
     ProviderEvent: provider_event,
     ProviderResult: provider_result,
+    SourcingResult: sourcing_result,
     OrderCommand: order_command,
 }

@@ -9,21 +9,21 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.domain.evolve import lines_moved, moved, overtaken, reached, row, shared_milestone
+from app.domain.evolve import lines_moved, reached, row, shared_milestone
 from app.domain.fields import changed, check_bounds
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import Line, Order
+from app.domain.sources import stands_apart
 from app.dualwrite.fields import REMOVED, assign
 from app.dualwrite.mapping import FNO
 from app.errors import RecordError
 from app.events.model import ProviderEvent
-from app.flows import bodies
+from app.flows.milestones import AT, raise_whole
 from app.flows.run import Run
 
 REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed", "order delayed"})
 NOTE_CHARS_MAX: Final = 200
 """Of what a provider says about an event, in the order's timeline."""
-_AT: Final = {rank: event for event, rank in MILESTONES.items()}
 _HEADER_ONLY: Final = frozenset({"order confirmed", "order changed", "order delayed"})
 _FIXED: Final = frozenset({"source_ref", "placed_at", "channel"})
 _HANDLED_HERE: Final = frozenset({"company"})
@@ -40,14 +40,15 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
     if not quantities:
         row(order.state, order.reason, body.event)
     after, partials = lines_moved(run.state, body.event, quantities)
-    whole = body.event if not quantities else _shared(run, after, body.event)
+    by_line = quantities or (body.event in MILESTONES and any(map(stands_apart, order.lines)))
+    whole = _shared(run, after, body.event) if by_line else body.event
     if partials is not run.state.partials:
         run.state = replace(run.state, partials=partials)
     if whole is None:
         some = ", ".join(reported.line_id or reported.reference for reported in quantities)
-        run.applied(body.event, after, note=f"partial: lines {some}")
+        run.applied(body.event, after, note=f"partial: lines {some}" if some else "lines without a source stay")
     else:
-        _whole(run, whole, after, body)
+        raise_whole(run, whole, after, body.provider, _note(body), body.reference)
     return ""
 
 
@@ -57,22 +58,8 @@ def _shared(run: Run, after: Order, event: str) -> str | None:
     if shared is None:
         return "order canceled"
     if shared > reached(run.state.order, run.state.raised):
-        return _AT[shared]
+        return AT[shared]
     return event if shared >= MILESTONES.get(event, 99) else None
-
-
-def _whole(run: Run, event: str, after: Order, body: ProviderEvent) -> None:
-    row(after.state, after.reason, event)
-    if not overtaken(run.state, event):
-        after = moved(after, event)
-    event_id = ""
-    if event in MILESTONES and event not in run.state.raised:
-        run.state = replace(run.state, raised=(*run.state.raised, event))
-        event_id = run.emit(event, bodies.progressed(after, body.provider, body.reference))
-    waits = run.flow.awaited.get(event, ())
-    step = waits[0].name if waits else ""
-    run.applied(event, after, step=step, event_id=event_id, note=_note(body))
-    run.offer(event)
 
 
 def _note(body: ProviderEvent) -> str:

@@ -10,10 +10,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.domain.evolve import changed_lines, expects, is_final, moved, reached, recorded, traced
+from app.domain.evolve import changed_lines, expects, is_final, moved, reached, recorded, some_lines_moved, traced
 from app.domain.fields import mapped_fields_differ
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
+from app.domain.sources import placed, selected
 from app.dualwrite.gate import missing
 from app.events.ids import derive
 from app.events.model import Body, Event, OrderStatus, PolicyResult
@@ -29,17 +30,18 @@ NOTE_MAX: Final = 500
 """Characters of a note in the timeline."""
 CANCELED: Final = "Canceled"
 DUAL_WRITE: Final = "dual-write"
+BILLING: Final = "billing requested"
 _STOPS: Final = {"hold": ("order held",), "reject": ("order rejected", "order held")}
 """Failure edge -> the events to try: an order that is too far to be rejected is held."""
 _ENDS: Final = frozenset({"order canceled", "order rejected"})
 
 
 class Run:
-    __slots__ = ("_position", "_queue", "cause", "events", "flow", "known_there", "requested_sync", "state")
+    __slots__ = ("_position", "_queue", "before", "cause", "events", "flow", "known_there", "requested_sync", "state")
 
     def __init__(self, flow: Flow, state: OrderState, cause: Event) -> None:
         self.flow, self.cause = flow, cause
-        self.known_there = state.order
+        self.before = self.known_there = state.order
         self.state = replace(
             state,
             version=state.version + 1,
@@ -81,7 +83,7 @@ class Run:
         status_id = self.emit(STATUS_CHANGED, status)
         self.state = replace(state, order=after)
         self.noted(name, step=step, event_id=event_id or status_id, note=note)
-        if name in _ENDS:
+        if after.state == CANCELED:
             self.state = replace(self.state, effects=(), timers=(), partials=())
 
     def noted(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
@@ -163,6 +165,18 @@ class Run:
         timer = Timer(timer_id, self.cause.at + node.within_ms, "wait", node.name)
         self.state = replace(state, timers=(*state.timers, timer))
 
+    def renew(self, node: Node) -> None:
+        """The step may run again, deliberately: a new round, so that its effect gets a new id."""
+        state, name = self.state, node.name
+        rounds = dict(state.rounds)
+        rounds[name] = rounds.get(name, 0) + 1
+        self.state = replace(
+            state,
+            done=tuple([other for other in state.done if other != name]),
+            failed=tuple([other for other in state.failed if other != name and other not in node.downstream]),
+            rounds=tuple(rounds.items()),
+        )
+
     # ---- working steps --------------------------------------------------------------------------------------------
 
     def work(self, node: Node) -> None:
@@ -201,6 +215,8 @@ class Run:
             self.noted("provider result", step=node.name, note=note)
             return
         after = moved(order, name)
+        if self.state.fulfillment_orders:
+            after = some_lines_moved(after, name, {line.line_id for line in order.lines if line.warehouse})
         build = bodies.EMITTED.get(name)
         event_id = self.emit(name, build(after, results)) if build else ""
         self.trace(event_id, changes)
@@ -225,8 +241,11 @@ class Run:
         """Ask the provider. What goes through dual-write must pass the sync gate, and is then ready to sync."""
         spec = node.action
         assert spec is not None, "only steps with an action ask"
+        if spec.event == BILLING:
+            order, set_now = placed(order, self.state.fulfillment_orders)
+            changes = (*changes, *((path, spec.action) for path in set_now))
         if spec.through == DUAL_WRITE:
-            lacking = missing(order)
+            lacking = missing(selected(replace(self.state, order=order)))
             if lacking:
                 self.fail(node, "gate", f"the order cannot be sent: {', '.join(lacking)} missing")
                 return
@@ -241,7 +260,8 @@ class Run:
     def ask(self, effect: Effect, spec: ActionSpec) -> str:
         """Write the request for `effect`, whose attempt is the one in its body."""
         self.requested_sync = self.requested_sync or spec.through == DUAL_WRITE
-        return self.emit(spec.event, bodies.requested(spec.event, self.state, effect, spec.through))
+        pool = self.flow.pool_of(self.state.order)
+        return self.emit(spec.event, bodies.requested(spec.event, self.state, effect, spec.through, pool))
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 

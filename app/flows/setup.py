@@ -2,6 +2,7 @@
 fill them in."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,11 +20,20 @@ class ActionSpec(Struct, frozen=True):
 
 class Setup(Struct, frozen=True):
     """`actions` and `events` list active providers alone: one that is not in `events` is not set up (S1). `maps` are
-    enabled (S2)."""
+    enabled (S2). `pools` says by company which pool of warehouses ships; every other company's is the main one."""
 
     actions: Mapping[str, Mapping[str, ActionSpec]]
     events: Mapping[str, frozenset[str]]
     maps: frozenset[str] = frozenset()
+    pools: Mapping[str, str] = {}
+
+
+MAIN_POOL: Final = "main"
+OPTIMIZATION: Final = "dom"
+"""The provider inside: distributed order management, which the role `source` is."""
+OPTIMIZE: Final = ActionSpec(OPTIMIZATION, "Send to fulfillment optimization", "sourcing requested", "sourcing")
+INSIDE: Final = Setup(actions={OPTIMIZATION: {OPTIMIZE.action: OPTIMIZE}}, events={OPTIMIZATION: frozenset()})
+"""What is always set up, because nobody outside is asked."""
 
 
 class EngineLimits(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from app import resources
 from app.errors import DefinitionError, SettingError
-from app.flows.setup import ActionSpec, Setup
+from app.flows.setup import INSIDE, ActionSpec, Setup
 from app.providers.manifest import Manifest, parse_manifest
 from app.providers.port import Provider, Source
 from app.providers.webhooks import Received
@@ -45,8 +45,8 @@ def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
     """What flows may use: the actions and events of active providers, and the enabled dual-write maps (S1, S2)."""
     providers = active(environ)
     return Setup(
-        actions={manifest.name: action_specs(manifest) for manifest in providers},
-        events={manifest.name: frozenset(manifest.events) for manifest in providers},
+        actions={**{manifest.name: action_specs(manifest) for manifest in providers}, **INSIDE.actions},
+        events={**{manifest.name: frozenset(manifest.events) for manifest in providers}, **INSIDE.events},
         maps=frozenset(settings.maps),
     )
 

@@ -18,8 +18,9 @@ from app.dualwrite.mapping import SalesOrders
 from app.errors import SettingError
 from app.events import codec
 from app.events.codec import Codec
+from app.events.ids import partition_of
 from app.flows.published import Published, publish
-from app.flows.setup import EngineLimits, Setup
+from app.flows.setup import MAIN_POOL, EngineLimits, Setup
 from app.metrics import Collectors, Metrics
 from app.providers import registry
 from app.providers.port import Provider, Source
@@ -110,7 +111,9 @@ def _orchestrate(parts: Parts) -> Kind:
     published = published_flows(parts.setup, parts.settings)
     for (flow, version), problem in published.refused.items():
         _journal.warning("flow %s version %d is not published: %s", flow, version, problem)
-    return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders))
+    partitions = parts.partitions("sourcing-requested")
+    pools = {pool: partition_of(pool.encode(), partitions) for pool in {MAIN_POOL, *parts.setup.pools.values()}}
+    return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
 
 
 def _mirrors(parts: Parts) -> bool:

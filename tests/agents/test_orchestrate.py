@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app.agents.orchestrate import EARLY_RECORDS_MAX, EARLY_WAIT_MS, Orchestrate
 from app.agents.role import Folded, Output, Record
 from app.domain import ledger
-from app.domain.order import Order, OrderState
+from app.domain.order import FulfillmentOrder, LineQuantity, Order, OrderState
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import (
@@ -19,6 +19,9 @@ from app.events.model import (
     OrderStatus,
     ProviderEvent,
     ProviderResult,
+    SourcingCommand,
+    SourcingRequested,
+    SourcingResult,
 )
 from app.flows.published import publish
 from app.flows.setup import Setup
@@ -48,7 +51,7 @@ class Driven:
     """The role with its ledger; changes are told to it as its lane does."""
 
     def __init__(self) -> None:
-        self.role, self.state = Orchestrate(CODEC, published(), ORDERS), dict[bytes, bytes]()
+        self.role, self.state = Orchestrate(CODEC, published(), ORDERS, {"main": 3}), dict[bytes, bytes]()
         self.number = 0
 
     def fold(self, record: Record) -> Folded:
@@ -370,3 +373,39 @@ def test_a_change_by_an_operator_reaches_fno_without_an_effect() -> None:
     assert (change.body.op, change.body.source.effect_id) == ("u", "")
     assert change.body.before is not None
     assert replace(change.body.before, DeliveryAddressCity="Tacoma") == change.body.after
+
+
+# ---- pools of warehouses ----
+
+
+def test_what_is_about_stock_goes_to_the_partition_of_its_pool() -> None:
+    driven = Driven()
+    (asked,) = on(driven.created(an_order(2, channel="bigcommerce-6")), "sourcing-requested")
+    assert (asked.key, asked.partition) == (KEY, 3)
+    body = event_of(asked).body
+    assert isinstance(body, SourcingRequested)
+    assert (body.pool, body.provider, body.through) == ("main", "dom", "sourcing")
+    found = FulfillmentOrder("FO1", "US", "US-SEA", (LineQuantity("1", 20_000),))
+    lacking = (LineQuantity("2", 20_000),)
+    result = SourcingResult("bc-shop-1", body.effect_id, "partial", "partial", "", (found,), lacking, waits=True)
+    (row,) = on(driven.take("sourcing result", result), "dualwrite.iom.salesorders")
+    after = change_of(row).body.after
+    assert after is not None
+    assert [(line.ExternalItemNumber, line.ShippingWarehouseId) for line in after.Lines] == [("1", "US-SEA")]
+    (told,) = on(driven.reported("order canceled"), "sourcing-command")
+    assert (told.key, told.partition) == (KEY, 3)
+
+
+@pytest.mark.parametrize("command", ["run backorders", "set preferences"])
+def test_a_command_to_a_pool_is_passed_on_to_who_keeps_it(command: str) -> None:
+    driven = Driven()
+    folded = driven.take("order command", OrderCommand("main", command, "", "ops", {"backorders": "off"}))
+    (told,) = folded.outputs
+    assert (told.topic, told.key, told.partition, folded.outcome) == ("sourcing-command", b"main", 3, "passed on")
+    assert event_of(told).body == SourcingCommand("main", command, "", (), {"backorders": "off"}, "ops")
+    assert not folded.changes
+
+
+def test_a_command_to_a_pool_that_is_not_there_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(RecordError, match="order_id is one of main"):
+        Driven().take("order command", OrderCommand("nosuch", "run backorders"))

@@ -241,3 +241,38 @@ def test_the_state_survives_the_ledger_and_stays_small() -> None:
     invoiced = MIRROR.handle(state, a_change(replace(row, SalesOrderProcessingStatus="Invoiced"), 3)).state
     assert invoiced is not None
     assert invoiced.lines == ()
+
+
+def test_an_order_whose_lines_are_sourced_one_by_one_is_told_by_line() -> None:
+    """S63c: a line may follow when the others are invoiced already, and the header's status then begins anew."""
+    both = our_row(DefaultShippingWarehouseId="")
+    first = replace(both, Lines=both.Lines[:1])
+    told = run(
+        *rows(
+            replace(first, SalesOrderProcessingStatus="Confirmed"),
+            replace(first, SalesOrderProcessingStatus="Picked"),
+            with_lines(replace(first, SalesOrderProcessingStatus="Invoiced"), "Invoiced"),
+            replace(with_lines(both, "Invoiced", "Backorder"), SalesOrderProcessingStatus="Active"),
+            replace(with_lines(both, "Invoiced", "Backorder"), SalesOrderProcessingStatus="Picked"),
+            replace(with_lines(both, "Invoiced", "Delivered"), SalesOrderProcessingStatus="PartiallyInvoiced"),
+            replace(with_lines(both, "Invoiced", "Invoiced"), SalesOrderProcessingStatus="Invoiced"),
+        )
+    )
+    seen = [
+        [
+            (event.event, [line.line_id for line in event.lines])
+            for event in each.events
+            if event.event != "order changed"
+        ]
+        for each in told
+    ]
+    one, two = (line.line_id for line in told[-1].state.order.lines)  # type: ignore[union-attr]
+    assert seen == [
+        [("order confirmed", [])],
+        [("order picked", [one])],
+        [("order shipped", [one]), ("order invoiced", [one])],
+        [],
+        [("order picked", [two])],
+        [("order shipped", [two])],
+        [("order invoiced", [two])],
+    ]

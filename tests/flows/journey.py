@@ -1,12 +1,12 @@
 """Takes one order through a shipped flow, event by event: the way in which flow tests make data and drive `step`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from msgspec.structs import replace
 
-from app.domain.order import Address, Effect, Line, Order, OrderState, Timer
+from app.domain.order import Address, Effect, FulfillmentOrder, Line, Order, OrderState, Timer
 from app.events.ids import derive
 from app.events.model import (
     Body,
@@ -17,11 +17,12 @@ from app.events.model import (
     OrderStatus,
     ProviderEvent,
     ProviderResult,
+    SourcingResult,
 )
 from app.flows.compile import Flow
 from app.flows.engine import Step, step
 from app.flows.published import Published, publish
-from app.flows.setup import ActionSpec, EngineLimits, Setup
+from app.flows.setup import INSIDE, ActionSpec, EngineLimits, Setup
 from app.policies.compiler import Compiled, all_rules
 from app.resources import flow_files, policy_files
 
@@ -40,12 +41,14 @@ SETUP = Setup(
         "bigcommerce": {UPDATE.action: UPDATE},
         "flexe": {FULFILL.action: FULFILL},
         "sap": {ACCOUNT.action: ACCOUNT},
+        **INSIDE.actions,
     },
     events={
         "fno": frozenset(REPORTED),
         "bigcommerce": frozenset({"order created"}),
         "flexe": frozenset({"order shipped", "order delayed", "order canceled"}),
         "sap": frozenset({"order invoiced"}),
+        **INSIDE.events,
     },
     maps=frozenset(MAPS),
 )
@@ -171,6 +174,28 @@ class Journey:
             **more,
         )
         return self.apply("provider result", body)
+
+    def sourced(self, by: Mapping[str, Sequence[str]] | None = None, **more: Any) -> Step:
+        """`by`: warehouse -> the lines that it ships, each as `line` or `line=ten-thousandths`."""
+        quantities = {line.line_id: line.quantity for line in self.state.order.lines}
+        made = len(self.state.fulfillment_orders)
+        found = []
+        for number, (warehouse, lines) in enumerate((by or {}).items(), start=made + 1):
+            parts = [text.partition("=") for text in lines]
+            shipped = tuple(LineQuantity(name, int(size) if size else quantities[name]) for name, _, size in parts)
+            fo_id = f"{self.order.order_id}-FO{more.get('number', number)}"
+            found.append(FulfillmentOrder(fo_id, warehouse[:2], warehouse, shipped))
+        lacking = tuple(LineQuantity(name, quantities.get(name, 1)) for name in more.get("lacking", ()))
+        outcome = more.get("outcome") or ("none" if not found else "partial" if lacking else "sourced")
+        effects = [effect.effect_id for effect in self.state.effects if effect.provider == "dom"]
+        effect_id = more.get("effect_id") or (effects[0] if effects else "no-effect")
+        waits, cancel_at = more.get("waits", True), more.get("cancel_at", START_MS + 86_400_000)
+        return self.apply(
+            "sourcing result",
+            SourcingResult(
+                self.order.order_id, effect_id, outcome, outcome, "", tuple(found), lacking, (), waits, cancel_at
+            ),
+        )
 
     def fires(self, name: str) -> Step:
         return self.command("fire timer", subject=self.timer(name).timer_id)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import ledger
-from app.domain.lifecycle import STATUS_OF, TRANSITIONS, Status
-from app.domain.order import RECENT_EVENTS_MAX, Order, OrderState
+from app.domain.lifecycle import STATUS_OF, TERMINAL, TRANSITIONS
+from app.domain.order import RECENT_EVENTS_MAX, FulfillmentOrder, Order, OrderState
 from app.events.ids import derive
 from app.events.model import (
     Body,
@@ -20,6 +20,7 @@ from app.events.model import (
     OrderStatus,
     ProviderEvent,
     ProviderResult,
+    SourcingResult,
 )
 from app.flows.engine import Step, step
 from tests.flows.journey import START_MS, an_erp_order, an_order, published
@@ -46,7 +47,7 @@ VALUES: Final = (
 )
 MOVES: Final = st.lists(
     st.tuples(
-        st.sampled_from(("report", "lines", "answer", "fire", "reprocess", "change", "create", "copy")),
+        st.sampled_from(("report", "lines", "answer", "fire", "reprocess", "change", "create", "copy", "source")),
         st.integers(0, 6),
         st.integers(0, 6),
         st.integers(-1, 4),
@@ -54,7 +55,15 @@ MOVES: Final = st.lists(
     max_size=25,
 )
 ORDERS: Final = st.sampled_from(
-    (an_order(), an_order(1), an_order(0), an_order(currency="XXX"), an_erp_order(), an_erp_order(3))
+    (
+        an_order(),
+        an_order(1),
+        an_order(0),
+        an_order(currency="XXX"),
+        an_order(3, channel="bigcommerce-6"),
+        an_erp_order(),
+        an_erp_order(3),
+    )
 )
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -73,6 +82,9 @@ def body(move: Move, order: Order, state: OrderState | None) -> Body:
     if kind == "answer":
         effect = effects[first % len(effects)].effect_id if effects else "none"
         return ProviderResult(order_id, effect, "fno", "x", max(third, 1), OUTCOMES[second % 5], "timeout")
+    if kind == "source":
+        effect = effects[second % len(effects)].effect_id if effects else "none"
+        return a_result(order_id, effect, first, second, third)
     if kind == "fire":
         return OrderCommand(order_id, "fire timer", timers[first % len(timers)].timer_id if timers else "none")
     if kind == "reprocess":
@@ -80,6 +92,18 @@ def body(move: Move, order: Order, state: OrderState | None) -> Body:
     if kind == "change":
         return OrderCommand(order_id, "change", values=VALUES[first])
     return OrderCreated(order if kind == "copy" or first else msgspec.structs.replace(order, total=second))
+
+
+def a_result(order_id: str, effect: str, first: int, second: int, third: int) -> SourcingResult:
+    """Whatever the sourcing engine might say: known and unknown lines, all of them or some, in parts or twice."""
+    names = [str(line) for line in range(1, 5)]
+    lines = [LineQuantity(name, 20_000) for name in names[: 1 + first % 4]]
+    here = FulfillmentOrder(f"FO{second}", "US", "US-SEA", tuple(lines[first % 2 :]))
+    there = FulfillmentOrder(f"FO{second}b", "EU", "EU-HAM", (LineQuantity("1", 10_000),))
+    outcome = ("sourced", "partial", "none", "released", "nonsense")[third % 5]
+    found = () if outcome == "none" else (here, there)[: 1 + second % 2]
+    lacking = tuple(LineQuantity(name, 20_000) for name in names if name not in {line.line_id for line in lines})
+    return SourcingResult(order_id, effect, outcome, outcome, "", found, lacking, (), second % 3 > 0, START_MS + 9)
 
 
 def run(order: Order, moves: Sequence[Move], created_at: int) -> list[tuple[Event, Step]]:
@@ -134,12 +158,12 @@ def check_state(state: OrderState) -> None:
     effects = {effect.effect_id for effect in state.effects}
     assert len(effects) == len(state.effects)
     for timer in state.timers:
-        assert timer.purpose == "wait" or timer.subject in effects
+        assert timer.purpose in {"wait", "backorder"} or timer.subject in effects
     if state.order.state == "Canceled":
         assert not state.effects
         assert not state.timers
     if state.settled_at:
-        assert STATUS_OF[state.order.state, state.order.reason] in {Status.FULFILLED, Status.CANCELED, Status.REJECTED}
+        assert STATUS_OF[state.order.state, state.order.reason] in TERMINAL
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

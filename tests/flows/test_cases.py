@@ -8,14 +8,29 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
+from app.events.model import SourcingCommand
 from app.flows.engine import Step
 from tests.flows.journey import Journey, an_erp_order, an_order, effects, names, published, waits
 
 CASES = Path(__file__).parent / "cases"
 BIRTHS = {"shop": an_order, "erp": an_erp_order}
 GIVEN = {"case", "given", "order", "lines", "ship_to", "steps"}
-WHEN = {"created", "reported", "answered", "fires", "command"}
-THEN = {"when", "outcome", "code", "status", "line_status", "events", "effects", "waits", "synced", "says", "failed"}
+WHEN = {"created", "reported", "answered", "fires", "command", "sourced"}
+THEN = {
+    "when",
+    "outcome",
+    "code",
+    "status",
+    "line_status",
+    "events",
+    "effects",
+    "waits",
+    "synced",
+    "says",
+    "failed",
+    "placed",
+    "told",
+}
 
 
 def load() -> list[Any]:
@@ -77,9 +92,15 @@ def _seen(journey: Journey, taken: Step, expected: dict[str, Any]) -> dict[str, 
         "waits": waits(state),
         "synced": taken.synced,
         "failed": list(state.failed),
+        "placed": {line.line_id: line.warehouse for line in state.order.lines},
+        "told": [_told(event.body) for event in taken.events if isinstance(event.body, SourcingCommand)],
         "says": expected.get("says") if str(expected.get("says")) in _said(taken) else _said(taken),
     }
     return {key: value for key, value in seen.items() if key in expected}
+
+
+def _told(body: SourcingCommand) -> str:
+    return " ".join([body.command, *(f"{line.line_id}@{line.warehouse}" for line in body.lines)])
 
 
 def _said(taken: Step) -> str:

@@ -55,7 +55,7 @@ def test_shipped_flows_are_right() -> None:
             "emits: order validated",
             "emits: order picked",
             "f.yaml: steps.validate.emits: no step may emit 'order picked'; use one of: "
-            "order assigned, order sent to fulfillment, order validated",
+            "order assigned, order sent to fulfillment, order sourced, order validated",
         ),
         (
             "wait: order picked",

@@ -22,7 +22,7 @@ VALIDATION = (
     "ship-to-complete",
 )
 INFORMING = ("ship-to-country",)
-ASSIGNMENT = ("assign-company", "assign-site-warehouse")
+ASSIGNMENT = ("assign-company", "assign-site", "assign-site-warehouse")
 FILTERS = ("from-bigcommerce", "from-fno")
 
 
@@ -56,6 +56,13 @@ def test_what_ships() -> None:
     assert set(SHIPPED) == {*VALIDATION, *INFORMING, *ASSIGNMENT, *FILTERS}
     assert all(SHIPPED[name].policy.criticality is Criticality.CRITICAL for name in VALIDATION + ASSIGNMENT)
     assert {name for name, one in SHIPPED.items() if one.policy.type is PolicyType.FILTER} == set(FILTERS)
+
+
+@pytest.mark.parametrize(("country", "site"), [("BR", "SA"), ("US", "US"), ("JP", "US"), ("DE", "EU"), ("", "EU")])
+def test_a_site_alone_leaves_the_warehouse_to_sourcing(country: str, site: str) -> None:
+    order = an_order(ship_to=an_address(country=country))
+    after = evaluate("assign-site", order).order
+    assert (after.site, after.warehouse, {line.warehouse for line in after.lines}) == (site, None, {None})
 
 
 @pytest.mark.parametrize("name", VALIDATION)
