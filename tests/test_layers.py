@@ -14,7 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"policies", "sourcing", "dualwrite"}),
     frozenset({"events"}),
     frozenset({"flows"}),
-    frozenset({"settings", "topics"}),
+    frozenset({"settings", "topics", "places"}),
     frozenset({"providers"}),
     frozenset({"metrics"}),
     frozenset({"agents", "views", "web"}),
@@ -59,6 +59,10 @@ ALLOWED_IN_PURE = frozenset(
         "datetime",
         "email",
         "builtins",
+        "csv",
+        "zoneinfo",
+        "highspy",
+        "numpy",
     ]
 )
 BANNED_CALLS = frozenset({"now", "utcnow", "today", "uuid4", "open"})

@@ -1,0 +1,131 @@
+"""The network of sources: warehouses that can ship, where they are, and what limits them. Read from YAML or CSV."""
+
+import csv
+from datetime import time
+from decimal import Decimal
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
+
+from app.domain.order import AMOUNT_SCALE
+from app.errors import DefinitionError
+from app.policies.problems import suggest
+from app.sourcing.definition import STRICT_KEYS, load_spec, validated
+
+SOURCES_MAX: Final = 1_000
+_MAIN: Final = "main"
+
+
+class Source(Struct, frozen=True):
+    """A warehouse of a site. `pool` names the group of warehouses whose stock one writer owns; `cutoff` (`16:00`, in
+    `time_zone`) ends the day on which it still ships, "" means that it never does; `handling_cost` is for each order
+    line; `lines_per_day` 0 means no limit; `safety_stock` is kept of every SKU, in ten-thousandths of a piece."""
+
+    warehouse: str
+    site: str
+    latitude: float
+    longitude: float
+    city: str = ""
+    pool: str = _MAIN
+    time_zone: str = "UTC"
+    cutoff: str = ""
+    processing_h: float = 0.0
+    handling_cost: float = 0.0
+    lines_per_day: int = 0
+    safety_stock: int = 0
+
+
+class Network(Struct, frozen=True):
+    sources: tuple[Source, ...]
+
+
+def load(text: str, file: str) -> Network:
+    """The network in `text`: CSV with a header where `file` ends with .csv, YAML otherwise. Raises DefinitionError."""
+    rows = _csv_rows(text, file) if file.endswith(".csv") else _yaml_rows(text, file)
+    if not rows:
+        raise DefinitionError(file, "sources", "there is no source", "write at least one")
+    sources: dict[str, Source] = {}
+    for path, row in rows:
+        if row.warehouse in sources:
+            raise DefinitionError(file, path, f"warehouse {row.warehouse!r} is there twice", "keep one of them")
+        sources[row.warehouse] = _source(row)
+    return Network(tuple(sources.values()))
+
+
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+def _clock(value: object) -> object:
+    text = str(value)
+    try:
+        if len(text) == 5:
+            time.fromisoformat(text)
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r} is not a time of day; write hours and minutes in quotes, such as '16:00'")
+
+
+class _SourceSpec(BaseModel):
+    model_config = STRICT_KEYS
+
+    warehouse: Name
+    site: Name
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    city: Annotated[str, Field(max_length=200)] = ""
+    pool: Name = _MAIN
+    time_zone: str = "UTC"
+    cutoff: Annotated[str, BeforeValidator(_clock)] = ""
+    processing_h: Annotated[float, Field(ge=0, le=720)] = 0
+    handling_cost: Annotated[float, Field(ge=0, le=1e6)] = 0
+    lines_per_day: Annotated[int, Field(ge=0, le=10**9)] = 0
+    safety_stock: Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=4)] = Decimal(0)
+    """In pieces."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, LookupError):
+            raise ValueError(f"there is no time zone {name!r}; {suggest(name, _ZONES)}") from None
+        return name
+
+
+_ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "America/Sao_Paulo", "Asia/Tokyo")
+"""Examples for a fix; any IANA name is taken."""
+
+
+class _NetworkSpec(BaseModel):
+    model_config = STRICT_KEYS
+
+    network: Name
+    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    sources: Annotated[tuple[_SourceSpec, ...], Field(max_length=SOURCES_MAX)]
+
+
+def _source(row: _SourceSpec) -> Source:
+    values = row.model_dump()
+    return Source(**{**values, "safety_stock": int(row.safety_stock * AMOUNT_SCALE)})
+
+
+def _yaml_rows(text: str, file: str) -> list[tuple[str, _SourceSpec]]:
+    spec = load_spec(_NetworkSpec, text, file)
+    return [(f"sources[{position}]", row) for position, row in enumerate(spec.sources)]
+
+
+def _csv_rows(text: str, file: str) -> list[tuple[str, _SourceSpec]]:
+    reader = csv.DictReader(text.removeprefix("\ufeff").splitlines(), restkey="more", strict=True)
+    rows: list[tuple[str, _SourceSpec]] = []
+    try:
+        for row in reader:
+            given = {key: value for key, value in row.items() if value}
+            rows.append((path := f"line {reader.line_num}", validated(_SourceSpec, given, file, path)))
+    except csv.Error as exc:
+        raise DefinitionError(file, f"line {reader.line_num}", f"not CSV: {exc}", "correct the line") from exc
+    if len(rows) > SOURCES_MAX:
+        raise DefinitionError(file, "(file)", f"{len(rows)} sources, more than {SOURCES_MAX}", "take the needed ones")
+    return rows

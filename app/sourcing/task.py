@@ -1,0 +1,199 @@
+"""The problem as numbers: what each source would cost each order, and which sources a line may come from at all."""
+
+from collections.abc import Mapping, Sequence
+from math import gcd
+from typing import Final
+
+from msgspec import Struct
+
+from app.domain.order import AMOUNT_SCALE
+from app.sourcing.network import Network, Source
+from app.sourcing.places import FARTHEST_KM, distance_km
+from app.sourcing.plan import Code
+from app.sourcing.problem import Demand, DemandLine
+from app.sourcing.strategy import Rule, Strategy
+from app.sourcing.timing import LATE_DAYS_MAX, days_late, is_closed
+
+Cell = tuple[str, int]
+"""The stock of one SKU at one source (its number)."""
+NO_LIMIT: Final = 1 << 60
+
+
+class Way(Struct, frozen=True):
+    """One source for one order. `trip` are the terms of a shipment, `line` those of each line in it; `fixed` and `each`
+    are their sums. `barred` is the hard rule that excludes the source."""
+
+    km: float
+    trip: Mapping[str, float]
+    line: Mapping[str, float]
+    fixed: float
+    each: float
+    barred: Code | None
+
+
+class TaskLine(Struct, frozen=True):
+    """`options` are sources that could ship it were it alone. A line that may be split is split in multiples of `step`:
+    whole pieces, if it is made of those. `unsourced` is the cost of leaving it."""
+
+    order: int
+    demand: DemandLine
+    options: tuple[int, ...]
+    step: int
+    unsourced: float
+
+
+class Task(Struct, frozen=True):
+    """Orders by id, lines by order and id, sources by name: the order of inputs does not matter. `stock` may be used;
+    taking more than `free` of it goes into the safety stock. `room` is how many lines a source takes, `free_room` how
+    many before it costs. `held` are sources that ship to an order already."""
+
+    strategy: Strategy
+    demands: tuple[Demand, ...]
+    sources: tuple[Source, ...]
+    ways: tuple[tuple[Way, ...], ...]
+    lines: tuple[TaskLine, ...]
+    lines_of: tuple[tuple[int, ...], ...]
+    stock: Mapping[Cell, int]
+    free: Mapping[Cell, int]
+    room: tuple[int, ...]
+    free_room: tuple[int, ...]
+    held: tuple[frozenset[int], ...]
+    parts_max: int
+    """Sources that may share one line."""
+    visits_max: int
+    """Sources that may share one order."""
+
+
+def build(
+    demands: Sequence[Demand],
+    network: Network,
+    stock: Mapping[tuple[str, str], int],
+    strategy: Strategy,
+    at_ms: int,
+    used_today: Mapping[str, int],
+    held: Mapping[str, frozenset[str]],
+) -> Task:
+    """`held` are warehouses by order id. Raises ValueError where two orders, or two lines of one, have the same id."""
+    ordered = tuple(sorted(demands, key=lambda demand: demand.order_id))
+    _refuse_copies([demand.order_id for demand in ordered])
+    sources = tuple(sorted(network.sources, key=lambda source: source.warehouse))
+    usable, free = _cells(ordered, sources, stock, strategy.safety_stock)
+    room = tuple(
+        max(0, s.lines_per_day - used_today.get(s.warehouse, 0)) if s.lines_per_day else NO_LIMIT for s in sources
+    )
+    unlimited = (NO_LIMIT,) * len(sources)
+    rule, distances = strategy.lines_per_day, _distances(ordered, sources)
+    hard_room = room if rule and rule.hard else unlimited
+    ways = tuple(
+        tuple(_way(d, s, km, strategy, at_ms) for s, km in zip(sources, distances[d.place], strict=True))
+        for d in ordered
+    )
+    parts_max = _most(strategy.warehouses_per_line or Rule(1), len(sources))
+    lines: list[TaskLine] = []
+    lines_of: list[tuple[int, ...]] = []
+    for number, demand in enumerate(ordered):
+        _refuse_copies([f"{demand.order_id}: {line.line_id}" for line in demand.lines])
+        open_to = [s for s, way in enumerate(ways[number]) if way.barred is None and hard_room[s] > 0]
+        first = len(lines)
+        for line in sorted(demand.lines, key=lambda line: line.line_id):
+            step = gcd(line.quantity, AMOUNT_SCALE) if parts_max > 1 else line.quantity
+            options = tuple(s for s in open_to if usable[line.sku, s] >= step)
+            lines.append(
+                TaskLine(
+                    number,
+                    line,
+                    options,
+                    step,
+                    _left_out(strategy, sources, parts_max, line.quantity) * (1 + max(0, demand.priority)),
+                )
+            )
+        lines_of.append(tuple(range(first, len(lines))))
+    return Task(
+        strategy=strategy,
+        demands=ordered,
+        sources=sources,
+        ways=ways,
+        lines=tuple(lines),
+        lines_of=tuple(lines_of),
+        stock=usable,
+        free=free,
+        room=hard_room,
+        free_room=room if rule and not rule.hard else unlimited,
+        held=tuple(
+            frozenset(s for s, source in enumerate(sources) if source.warehouse in held.get(demand.order_id, ()))
+            for demand in ordered
+        ),
+        parts_max=parts_max,
+        visits_max=_most(strategy.warehouses_per_order, len(sources)),
+    )
+
+
+def _refuse_copies(ids: Sequence[str]) -> None:
+    for before, after in zip(sorted(ids), sorted(ids)[1:], strict=False):
+        if before == after:
+            raise ValueError(f"{after} is there twice")
+
+
+def _most(rule: Rule | None, sources: int) -> int:
+    return min(int(rule.limit), sources) if rule and rule.hard else sources
+
+
+def _cells(
+    demands: Sequence[Demand], sources: Sequence[Source], stock: Mapping[tuple[str, str], int], rule: Rule | None
+) -> tuple[dict[Cell, int], dict[Cell, int]]:
+    """What may be used, and what may be used for nothing."""
+    usable: dict[Cell, int] = {}
+    free: dict[Cell, int] = {}
+    for sku in sorted({line.sku for demand in demands for line in demand.lines}):
+        for number, source in enumerate(sources):
+            there = max(0, stock.get((sku, source.warehouse), 0))
+            spare = max(0, there - source.safety_stock) if rule else there
+            usable[sku, number] = spare if rule and rule.hard else there
+            free[sku, number] = spare
+    return usable, free
+
+
+def _distances(demands: Sequence[Demand], sources: Sequence[Source]) -> dict[object, list[float]]:
+    return {
+        place: [distance_km(place, source.latitude, source.longitude) for source in sources]
+        for place in {demand.place for demand in demands}
+    }
+
+
+def _way(demand: Demand, source: Source, km: float, strategy: Strategy, at_ms: int) -> Way:
+    weights = strategy.weights
+    barred: Code | None = None
+    trip = {"distance": weights.distance * km, "shipments": weights.shipments}
+    if (rule := strategy.maximum_distance_km) and km > rule.limit:
+        barred = "too-far" if rule.hard else barred
+        trip["too far"] = rule.penalty
+    if (rule := strategy.cut_off) and is_closed(source, at_ms):
+        barred = "closed" if rule.hard and not barred else barred
+        trip["cut-off"] = rule.penalty
+    late = days_late(source, at_ms, demand.wanted_at)
+    line = {"handling": weights.handling * source.handling_cost, "lateness": weights.lateness * late}
+    return Way(km, _paid(trip), _paid(line), sum(trip.values()), sum(line.values()), barred)
+
+
+def _paid(terms: dict[str, float]) -> dict[str, float]:
+    return {name: cost for name, cost in terms.items() if cost}
+
+
+def _left_out(strategy: Strategy, sources: Sequence[Source], parts_max: int, quantity: int) -> float:
+    """More than sourcing a line can cost, so that none waits while sources could take it: each soft rule broken, and
+    each part of the line come from the other end of the world, a month late."""
+    weights = strategy.weights
+    each = (strategy.maximum_distance_km, strategy.cut_off, strategy.warehouses_per_order, strategy.lines_per_day)
+    handling = weights.handling * max((source.handling_cost for source in sources), default=0.0)
+    part = weights.distance * FARTHEST_KM + weights.shipments + handling + weights.lateness * LATE_DAYS_MAX
+    part += _price(*each, strategy.warehouses_per_line)
+    return (
+        1.0
+        + parts_max * part
+        + _price(strategy.no_partial_orders)
+        + _price(strategy.safety_stock) * quantity / AMOUNT_SCALE
+    )
+
+
+def _price(*rules: Rule | None) -> float:
+    return sum(rule.penalty for rule in rules if rule)
