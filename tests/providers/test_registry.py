@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import DefinitionError, SettingError
-from app.flows.setup import ActionSpec
+from app.flows.setup import INSIDE, ActionSpec
 from app.providers import registry
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.manifest import parse_manifest
@@ -30,13 +30,14 @@ def test_s1_only_what_is_set_up_is_offered_to_flows() -> None:
     maps = ("salesorders.iom-to-fno",)
     setup = registry.setup(Settings(maps=maps), SHOP)
     name = "Update order status"
-    assert setup.actions == {"bigcommerce": {name: ActionSpec("bigcommerce", name, "channel update requested", "http")}}
-    assert setup.events == {"bigcommerce": frozenset({"order created"})}
+    spec = ActionSpec("bigcommerce", name, "channel update requested", "http")
+    assert setup.actions == {"bigcommerce": {name: spec}, **INSIDE.actions}
+    assert setup.events == {"bigcommerce": frozenset({"order created"}), **INSIDE.events}
     assert setup.maps == frozenset(maps)
 
 
-def test_nothing_is_set_up_by_itself() -> None:
-    assert registry.setup(Settings(), {}).actions == {}
+def test_nobody_outside_is_set_up_by_himself() -> None:
+    assert registry.setup(Settings(), {}).actions == INSIDE.actions
 
 
 def test_a_provider_set_up_in_part_is_an_error_that_names_the_rest() -> None:

@@ -284,3 +284,17 @@ async def test_control_refuses_clearly(erp: Erp, path: str, body: Any, status: i
     await erp.control("", [BORN_THERE])
     answered, problem = await erp.control(path, body)
     assert (answered, problem.keys()) == (status, {"error", "fix"})
+
+
+async def test_a_line_that_is_added_opens_an_invoiced_order_again(erp: Erp) -> None:
+    await erp.make_order()
+    erp.let_pass(10_000)
+    assert erp.statuses()[-1] == "Invoiced"
+    status, _ = await erp.call("POST", "/SalesOrderLinesV3", LINE)
+    assert status == 201
+    assert erp.statuses()[-1] == "Active"
+    erp.let_pass(10_000)
+    assert erp.statuses()[-4:] == ["Confirmed", "Picked", "Delivered", "Invoiced"]
+    lines = [[line["SalesOrderLineStatus"] for line in row["after"]["Lines"]] for row in erp.rows()[-4:]]
+    assert lines[0] == lines[1] == ["Invoiced", "Backorder"]
+    assert lines[2:] == [["Invoiced", "Delivered"], ["Invoiced", "Invoiced"]]

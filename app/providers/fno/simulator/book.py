@@ -140,8 +140,10 @@ class Book:
         if order is None:
             number = values.get("SalesOrderNumber", "")
             raise write_failed(LINE, f"Error: Sales order {number} does not exist.; {_CANCELED}")
-        self._check_open(order)
+        if order.status == "Canceled":
+            self._check_open(order)
         line = self.new_line(order, values)
+        self._reopen(order)
         self.tell(order, "line created", lot=line.values["InventoryLotId"])
         self._lines_changed(order)
         return order, line
@@ -184,7 +186,7 @@ class Book:
         values = patched(HEADER, body)
         values.pop("SalesOrderProcessingStatus", None)
         was_stopped, reference = order.stopped, order.header.values["CustomersOrderReference"]
-        if values.keys() - {"IsSalesProcessingStopped"}:
+        if any(values[name] != order.header.values[name] for name in values.keys() - {"IsSalesProcessingStopped"}):
             self._check_open(order)
         changed = order.header.change(values)
         if changed:
@@ -234,6 +236,12 @@ class Book:
         order.header.change({"SalesOrderStatus": sales_status, "SalesOrderProcessingStatus": status})
         self.tell(order, _EFFECTS[status], previous=before, by=origin, lots=tuple(lines))
         self.changed(order, "u", origin)
+
+    def _reopen(self, order: SalesOrder) -> None:
+        """An open line makes the order an open one, even when it was invoiced: it is confirmed and picked once more."""
+        if order.status not in ("Active", "Confirmed"):
+            order.header.change({"SalesOrderStatus": "Backorder", "SalesOrderProcessingStatus": "Active"})
+            self.tell(order, "order reopened")
 
     def _lines_changed(self, order: SalesOrder) -> None:
         """An order that is still being written (stopped) is published when it is released, not with every line."""
