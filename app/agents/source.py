@@ -1,0 +1,220 @@
+"""Sources orders: owns the stock of pools of warehouses, reserves it for orders, and holds what waits for more of it.
+
+The pool of a record decides its lane, so that one writer owns all stock that a plan may use. Records are taken in as
+they come; what they lead to together (a batch of requests, lines whose stock came) is planned at the end of a turn, in
+the same transaction.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
+
+from app.agents.records import decoded, encoded
+from app.agents.role import Folded, Output, Record
+from app.domain.order import Address
+from app.errors import RecordError
+from app.events.codec import Codec
+from app.events.ids import derive, partition_of
+from app.events.model import Event, OrderCommand, SourcingCommand, SourcingRequested, StockChange
+from app.sourcing import intake, ledger, preferences
+from app.sourcing.agenda import Agenda, Batching, Job
+from app.sourcing.answers import Answer
+from app.sourcing.book import Book
+from app.sourcing.desk import Cause, Desk
+from app.sourcing.intake import Taken
+from app.sourcing.kept import Chosen, Runs, Sourced, Warehouse, Why
+from app.sourcing.places import Place
+from app.sourcing.plan import Plan
+from app.sourcing.planning import EXCEPTION, Solve
+
+SOURCE: Final = "waybill/source"
+CONFIRM, RELEASE, RUN, SET = "confirm", "release", "run backorders", "set preferences"
+"""What a sourcing command may say."""
+_journal = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Where the role reports. Totals by warehouse and pool, never an order."""
+
+    def sourced(self, outcome: str) -> None:
+        """One order was answered."""
+
+    def solved(self, seconds: float, status: str, gap: float) -> None:
+        """One plan was made."""
+
+    def waiting(self, partition: int, pool: str, lines: int) -> None:
+        """So many lines of the pool wait for stock."""
+
+    def stocked(self, partition: int, total: Warehouse) -> None:
+        """Totals of one warehouse."""
+
+
+class Source:
+    """A lane of the role `source`: the pools of warehouses of one partition."""
+
+    name = "source"
+    inputs: tuple[str, ...] = ("sourcing-requested", "sourcing-command", "stock-change")
+    ledger = "source-ledger"
+
+    def __init__(
+        self,
+        codec: Codec,
+        desk: Desk,
+        find: Callable[[Address], Place],
+        batching: Batching,
+        job_s: int,
+        lane: tuple[int, int],
+        observer: Observer,
+    ) -> None:
+        """`job_s`: seconds between two runs of the backorder job, 0 for none. `lane`: its number, and how many."""
+        self._codec, self._desk, self._find, self._observer = codec, desk, find, observer
+        self._partition, self._partitions = lane
+        self._agenda = Agenda(desk, batching)
+        self._pools = [p for p in desk.planner.pools if partition_of(p.encode(), self._partitions) == self._partition]
+        self._job_ms, self._due_at = job_s * 1000, dict[str, int]()
+        self._read: tuple[tuple[str, int, int], Event] | None = None
+
+    # ---- records ----
+
+    def owner_key(self, record: Record) -> bytes | None:
+        """The pool: it stands in the value alone, whatever the key is."""
+        event = decoded(self._codec, record._replace(key=None))
+        self._read = (_place(record), event)
+        return cast(SourcingRequested | SourcingCommand | StockChange, event.body).pool.encode()
+
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
+        """The record was decoded a moment ago, for its owner; the lane folds it right after."""
+        known = self._read if self._read and self._read[0] == _place(record) else None
+        event = known[1] if known else decoded(self._codec, record._replace(key=None))
+        book = Book(state)
+        taken = self._taken(book, event)
+        self._agenda.wake(taken.woken, Cause(event.event_id, event.at))
+        return Folded((), book.changes(), outcome=taken.outcome, settled=True)
+
+    def _taken(self, book: Book, event: Event) -> Taken:
+        match event.body:
+            case StockChange() as body:
+                source = self._desk.planner.sources.get(body.warehouse)
+                return intake.stock_changed(book, body, event.event_id, source.pool if source else None)
+            case SourcingRequested() as body:
+                priority = self._desk.priority(body.order.channel)
+                taken = intake.asked(book, event, body, self._find(body.order.ship_to), priority)
+                self._agenda.ask(body.order.order_id)
+                return taken
+            case SourcingCommand() as body:
+                return self._commanded(book, event, body)
+        raise RecordError("invalid", f"{event.name} is nothing that {self.name} takes")
+
+    def _commanded(self, book: Book, event: Event, body: SourcingCommand) -> Taken:
+        match body.command:
+            case "confirm":
+                return intake.confirmed(book, body, event.at)
+            case "release":
+                return intake.released(book, body, event.at)
+            case "run backorders":
+                why: Why = "schedule" if body.values.get("why") == "schedule" else "command"
+                self._agenda.run(Job(body.pool, Cause(event.event_id, event.at), why, body.actor))
+                return Taken("run")
+            case "set preferences":
+                chosen = book.find(Chosen, body.pool) or Chosen(body.pool)
+                file = self._desk.file
+                book.keep(preferences.changed(file, chosen, body.values, event.event_id, event.at, body.actor))
+                return Taken("preferences")
+        known = ", ".join((CONFIRM, RELEASE, RUN, SET))
+        raise RecordError("invalid", f"command {body.command[:40]!r} is none of {known}")
+
+    # ---- what they lead to ----
+
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        if self._agenda.is_idle:
+            return None
+        book = Book(state)
+        said = self._agenda.work(book, now_ms)
+        changes = book.changes()
+        if not said and not changes:
+            return None
+        for answer in said:
+            self._tell(answer)
+        return Folded([self._result(answer) for answer in said], changes, outcome="planned", settled=True)
+
+    def _result(self, answer: Answer) -> Output:
+        """It goes to the partition of its order, which is not the pool's."""
+        body = answer.body
+        event = Event(
+            "sourcing result", answer.event_id, body.order_id, answer.at, SOURCE, answer.cause_id, body, answer.trace
+        )
+        output = encoded(self._codec, event)
+        return output._replace(partition=partition_of(output.key or b"", self._partitions))
+
+    def _tell(self, answer: Answer) -> None:
+        body = answer.body
+        if body.code == EXCEPTION:
+            _journal.error("order %s could not be planned and was answered so: %s", body.order_id, body.detail)
+        self._observer.sourced(EXCEPTION if body.code == EXCEPTION else body.outcome)
+
+    # ---- the backorder job ----
+
+    def due(self, now_ms: int) -> Sequence[Output]:
+        """The job is asked for as an operator asks for it, so that it is on record and is replayed like any command."""
+        outputs = []
+        for pool in self._pools if self._job_ms else ():
+            due_at = self._due_at.setdefault(pool, now_ms + self._job_ms)
+            if due_at <= now_ms:
+                self._due_at[pool] = now_ms + self._job_ms
+                body = OrderCommand(pool, RUN, "", SOURCE, {"why": "schedule"})
+                event_id = derive(f"{pool}/{RUN}", due_at)
+                outputs.append(encoded(self._codec, Event("order command", event_id, pool, now_ms, SOURCE, "", body)))
+        return outputs
+
+    # ---- what stands beside the state ----
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        for key, value in items:
+            self.changed(key, value)
+        self._agenda.wake(self._agenda.waiters.items(), None)
+
+    def changed(self, key: bytes, value: bytes | None) -> None:
+        kind: type[Any] | None = ledger.kind_of(value) if value is not None else None
+        if value is None:
+            return
+        if kind is Sourced:
+            self._order_changed(ledger.decode(Sourced, value))
+        elif kind is Warehouse:
+            self._observer.stocked(self._partition, ledger.decode(Warehouse, value))
+        elif kind is Runs:
+            self._runs_changed(ledger.decode(Runs, value))
+
+    def _order_changed(self, order: Sourced) -> None:
+        self._agenda.keep(order)
+        for pool, lines in self._agenda.waiters.counts().items():
+            self._observer.waiting(self._partition, pool, lines)
+
+    def _runs_changed(self, runs: Runs) -> None:
+        """After a restart the job goes on in its rhythm."""
+        self._agenda.keep_runs(runs)
+        scheduled = [run.at for run in runs.jobs if run.why == "schedule"]
+        if scheduled:
+            self._due_at.setdefault(runs.pool, scheduled[-1] + self._job_ms)
+
+    def settled_at(self, value: bytes) -> int:
+        return ledger.settled_at(value)
+
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
+        return None
+
+
+def measured(solve: Solve, observer: Observer) -> Solve:
+    """The solver, with what each plan takes reported."""
+
+    def timed(*asked: Any) -> Plan:
+        began = time.monotonic()
+        plan = solve(*asked)
+        observer.solved(time.monotonic() - began, plan.status, plan.gap)
+        return plan
+
+    return timed
+
+
+def _place(record: Record) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset
