@@ -1,6 +1,7 @@
 """The network of sources: warehouses that can ship, where they are, and what limits them. Read from YAML or CSV."""
 
 import csv
+from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Final
@@ -38,12 +39,21 @@ class Source(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
+    """`pools` says by company which pool of warehouses ships its orders; every other company's is the main one."""
+
     sources: tuple[Source, ...]
+    pools: Mapping[str, str] = {}
+
+    def pool(self, name: str) -> "Network":
+        """The sources of one pool alone."""
+        return Network(tuple(source for source in self.sources if source.pool == name), self.pools)
 
 
 def load(text: str, file: str) -> Network:
     """The network in `text`: CSV with a header where `file` ends with .csv, YAML otherwise. Raises DefinitionError."""
-    rows = _csv_rows(text, file) if file.endswith(".csv") else _yaml_rows(text, file)
+    is_csv = file.endswith(".csv")
+    spec = None if is_csv else load_spec(_NetworkSpec, text, file)
+    rows = _csv_rows(text, file) if spec is None else _yaml_rows(spec)
     if not rows:
         raise DefinitionError(file, "sources", "there is no source", "write at least one")
     sources: dict[str, Source] = {}
@@ -51,7 +61,16 @@ def load(text: str, file: str) -> Network:
         if row.warehouse in sources:
             raise DefinitionError(file, path, f"warehouse {row.warehouse!r} is there twice", "keep one of them")
         sources[row.warehouse] = _source(row)
-    return Network(tuple(sources.values()))
+    network = Network(tuple(sources.values()), {} if spec is None else spec.pools)
+    _check_pools(network, file)
+    return network
+
+
+def _check_pools(network: Network, file: str) -> None:
+    named = {source.pool for source in network.sources}
+    for company, pool in network.pools.items():
+        if pool not in named:
+            raise DefinitionError(file, f"pools.{company}", f"no source is of the pool {pool!r}", suggest(pool, named))
 
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
@@ -105,6 +124,8 @@ class _NetworkSpec(BaseModel):
     network: Name
     version: Annotated[int, Field(ge=1, le=1_000_000)]
     sources: Annotated[tuple[_SourceSpec, ...], Field(max_length=SOURCES_MAX)]
+    pools: Annotated[dict[Name, Name], Field(max_length=SOURCES_MAX)] = {}
+    """Company -> pool."""
 
 
 def _source(row: _SourceSpec) -> Source:
@@ -112,8 +133,7 @@ def _source(row: _SourceSpec) -> Source:
     return Source(**{**values, "safety_stock": int(row.safety_stock * AMOUNT_SCALE)})
 
 
-def _yaml_rows(text: str, file: str) -> list[tuple[str, _SourceSpec]]:
-    spec = load_spec(_NetworkSpec, text, file)
+def _yaml_rows(spec: _NetworkSpec) -> list[tuple[str, _SourceSpec]]:
     return [(f"sources[{position}]", row) for position, row in enumerate(spec.sources)]
 
 
