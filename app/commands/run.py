@@ -17,11 +17,11 @@ from app.commands import output
 from app.demo import session
 from app.demo.evidence import DEAD_LETTER, Case
 from app.demo.report import Report, as_json, as_table
+from app.demo.scenarios import SCENARIOS
 from app.errors import SettingError
 from app.runtime import simulators as simulator_host
 from app.runtime import up, worker
 
-SCENARIOS = (1, 4)
 DEFAULT_COUNT = 200
 Result = TypeVar("Result")
 
@@ -47,9 +47,12 @@ def run_simulators(
     generous: Annotated[
         bool, typer.Option("--generous", help="Quotas of a large plan, not the vendors' defaults.")
     ] = False,
+    webhooks: Annotated[
+        str, typer.Option(help="Where a worker takes webhooks in, such as http://127.0.0.1:6066/webhooks.")
+    ] = "",
 ) -> None:
-    """Run the providers' simulators until stopped: BigCommerce and Finance + Operations, with their wire."""
-    simulator_host.run(port, os.environ, generous)
+    """Run the simulators of BigCommerce, Finance + Operations, Flexe and SAP, with their wire, until stopped."""
+    simulator_host.run(port, os.environ, generous, webhooks)
 
 
 def run_up() -> None:
@@ -66,12 +69,10 @@ def run_demo(
     json: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
 ) -> None:
     """The main job: every scenario on a real broker with real HTTP, judged on what its topics show."""
-    wanted = tuple(scenario or SCENARIOS)
+    wanted = tuple(sorted(set(scenario or SCENARIOS)))
     for number in wanted:
         if number not in SCENARIOS:
             raise SettingError(f"--scenario {number}: choose of {', '.join(map(str, SCENARIOS))}")
-    if orders is not None and 1 not in wanted:
-        raise SettingError("--orders gives orders of the shop: they run in scenario 1, which --scenario leaves out")
     if json is not None and (json.is_dir() or not json.parent.is_dir()):
         raise SettingError(f"--json {json}: cannot be written; name a file in a folder that exists")
     with TemporaryDirectory(prefix="waybill-demo-") as folder:

@@ -8,6 +8,8 @@ from app.demo.orders import COMPLETED, REFUSED, DemoOrder
 
 Body = Mapping[str, Any]
 DEAD_LETTER = "dead-letter"
+WEBHOOKS = "waybill/webhooks"
+"""The source of what webhooks said: whoever sends them may send one twice, and their intake cannot know all."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,14 @@ class Case:
     def on(self, topic: str) -> list[Seen]:
         return [seen for seen in self.records if seen.topic == topic]
 
-    def did(self, provider: str, kind: str) -> list[Deed]:
-        return [deed for deed in self.deeds if deed.provider == provider and deed.kind == kind]
+    def did(self, provider: str, kind: str = "") -> list[Deed]:
+        """What a provider did to the order; all of it without a `kind`."""
+        return [deed for deed in self.deeds if deed.provider == provider and kind in ("", deed.kind)]
+
+    def changes(self, event: str) -> list[Seen]:
+        """The status records by which an event moved the order as a whole, oldest first."""
+        found = (seen for seen in self._in_order("order-status") if seen.body["event"] == event)
+        return [seen for seen in found if _moved(seen.body)]
 
     def statuses(self) -> list[Body]:
         """The bodies of the order's status records, oldest first: an order's records lie in one partition."""
@@ -57,10 +65,6 @@ class Case:
     def events(self) -> list[str]:
         """The names of the events that changed the order, oldest first."""
         return [body["event"] for body in self.statuses()]
-
-    def reports(self) -> list[str]:
-        """The names of what providers reported of the whole order, oldest first."""
-        return [seen.body["event"] for seen in self._in_order("provider-event") if not seen.body["lines"]]
 
     def _in_order(self, topic: str) -> list[Seen]:
         return sorted(self.on(topic), key=lambda seen: seen.offset)
@@ -88,6 +92,10 @@ class Case:
         return self.order.expected is None and bool(self.on(DEAD_LETTER)) and not self.on("order-created")
 
 
+def _moved(body: Body) -> bool:
+    return (body["state"], body["reason"]) != (body["previous_state"], body["previous_reason"])
+
+
 def seconds(case: Case) -> float | None:
     """From the order's arrival on order-created to its last status, by the broker's time stamps."""
     created, statuses = case.on("order-created"), case.on("order-status")
@@ -97,9 +105,12 @@ def seconds(case: Case) -> float | None:
 
 
 def doubled(records: Iterable[Seen]) -> Iterator[Seen]:
-    """Records whose id stands at another place of the same topic too."""
+    """Records whose id stands at another place of the same topic too. Copies of a webhook are no fault of ours; that
+    they change an order once is for the checks to see."""
     places: dict[tuple[str, str], tuple[int, int]] = {}
     for seen in records:
+        if seen.source == WEBHOOKS:
+            continue
         place = seen.partition, seen.offset
         if places.setdefault((seen.topic, seen.event_id), place) != place:
             yield seen

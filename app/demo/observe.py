@@ -107,7 +107,7 @@ class Observer:
         self.cases: dict[str, Case] = {}
         self._taken: dict[TopicPartition, int] = {}
         """The offset that each partition was taken up to: a consumer may repeat itself when its broker was away."""
-        self._journal: dict[str, int] = {}
+        self._journal = 0
 
     async def open(self) -> None:
         await self._consumer.start()
@@ -154,18 +154,15 @@ class Observer:
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
         return any([await self._consumer.position(partition) < end for partition, end in ends.items()])
 
-    async def read_journal(self, client: httpx.AsyncClient, provider: str) -> None:
-        """Takes in the simulator's journal from where the last call stopped."""
+    async def read_journal(self, client: httpx.AsyncClient) -> None:
+        """Takes in the journal of all simulators from where the last call stopped."""
         while True:
-            after = self._journal.get(provider, 0)
-            answer = await client.get(
-                "/_sim/journal", params={"provider": provider, "after": after, "limit": JOURNAL_PAGE}
-            )
+            answer = await client.get("/_sim/journal", params={"after": self._journal, "limit": JOURNAL_PAGE})
             effects = answer.raise_for_status().json()["effects"]
             for effect in effects:
-                self._journal[provider] = effect["seq"]
+                self._journal = effect["seq"]
                 if case := self.cases.get(effect["order"]):
-                    case.deeds.append(Deed(provider, effect["kind"], effect["order"], effect["detail"]))
+                    case.deeds.append(Deed(effect["provider"], effect["kind"], effect["order"], effect["detail"]))
             if len(effects) < JOURNAL_PAGE:
                 return
 

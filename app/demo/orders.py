@@ -4,16 +4,20 @@ must refuse.
 Each refused order has one fault that a retailer meets. Nothing here is imported by the agents.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import format_datetime
+from itertools import count as numbers
+from itertools import islice
 from random import Random
 from typing import Any, Final
 
 from app.demo.places import CUSTOMERS, PLACES, PRODUCTS, Place
 
+SEED: Final = 20261124
+FIRST_ID: Final = 1001
 LINES_MAX: Final = 40
 REFUSED_EVERY: Final = 20
 """One order in twenty has a fault."""
@@ -171,16 +175,18 @@ def bigcommerce_order(dice: Random, order_id: int, placed_s: int) -> Wire:
     }
 
 
-def bigcommerce_orders(store: str, count: int, seed: int, first_id: int = 1001) -> Iterator[DemoOrder]:
-    """`count` orders of scenario 1; ids from `first_id`."""
-    dice = Random(seed)
+def bigcommerce_orders(
+    store: str, count: int, seed: int = SEED, *, scenario: int = 1, channel: int = 1, taken: Collection[int] = ()
+) -> Iterator[DemoOrder]:
+    """`count` orders of one sales channel, with ids that are not `taken`."""
+    dice = Random(f"{seed}/{scenario}")
     faults = _faults(dice, BIGCOMMERCE_FAULTS, count)
-    for position in range(count):
-        order_id = first_id + position
-        wire = bigcommerce_order(dice, order_id, 1_760_000_000 + position)
+    ids = islice((number for number in numbers(FIRST_ID) if number not in taken), count)
+    for position, order_id in enumerate(ids):
+        wire = bigcommerce_order(dice, order_id, 1_760_000_000 + position) | {"channel_id": channel}
         if fault := faults.get(position):
             _bigcommerce_fault(wire, fault)
-        yield DemoOrder(f"bc-{store}-{order_id}", str(order_id), 1, REFUSED if fault else COMPLETED, wire)
+        yield DemoOrder(f"bc-{store}-{order_id}", str(order_id), scenario, REFUSED if fault else COMPLETED, wire)
 
 
 def _fno_line(dice: Random, position: int, place: Place) -> Wire:
@@ -240,14 +246,16 @@ def fno_order(dice: Random, company: str, number: str) -> Wire:
     }
 
 
-def fno_orders(company: str, stamp: str, count: int, seed: int) -> Iterator[DemoOrder]:
-    """`count` orders of scenario 4; `stamp` is part of their numbers."""
-    dice = Random(seed)
+def fno_orders(
+    company: str, stamp: str, count: int, seed: int = SEED, *, scenario: int = 4, origin: str = "PHONE"
+) -> Iterator[DemoOrder]:
+    """`count` orders of one origin code; `stamp` and scenario are part of their numbers."""
+    dice = Random(f"{seed}/{scenario}")
     faults = _faults(dice, FNO_FAULTS, count)
     for position in range(count):
-        number = f"SO-{stamp}-{position + 1:06}"
-        wire = fno_order(dice, company, number)
+        number = f"SO-{stamp}-{scenario}-{position + 1:06}"
+        wire = fno_order(dice, company, number) | {"SalesOrderOriginCode": origin}
         if fault := faults.get(position):
             _fno_fault(wire, fault)
         expected = REFUSED if fault else COMPLETED
-        yield DemoOrder(f"fno-{company}-{number}", number, 4, expected, wire)
+        yield DemoOrder(f"fno-{company}-{number}", number, scenario, expected, wire)

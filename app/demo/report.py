@@ -8,8 +8,9 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from app.demo.checks import SCENARIOS, Check
+from app.demo.checks import Check
 from app.demo.evidence import DEAD_LETTER, Case, Seen, doubled, seconds
+from app.demo.scenarios import SCENARIOS
 from app.demo.solution import ALSO_REFUSED, SOLUTION
 
 EVENT_TOPICS = frozenset(
@@ -69,7 +70,7 @@ def holds(number: str, check: Check, cases: Iterable[Case]) -> bool:
 def _check(check: Check, case: Case) -> bool:
     try:
         return check(case)
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         # A record is missing, or lacks what the number speaks of.
         return False
 
@@ -92,16 +93,16 @@ def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool]) -
 
 
 def _scenario(number: int, cases: list[Case]) -> ScenarioReport:
-    flow, checks = SCENARIOS[number]
+    scenario = SCENARIOS[number]
     times = sorted(taken for case in cases if not case.refused and (taken := seconds(case)) is not None)
     return ScenarioReport(
         number,
-        flow,
+        scenario.flow,
         len(cases),
         sum(case.end() == ("Completed", "Fulfilled") for case in cases),
         sum((case.refused or case.set_aside) and case.ended() for case in cases),
         tuple(case for case in cases if not case.ended()),
-        {name: holds(name, check, cases) for name, check in checks.items()},
+        {name: holds(name, check, cases) for name, check in scenario.checks.items()},
         _percentile(times, 0.5),
         _percentile(times, 0.99),
     )

@@ -17,12 +17,13 @@ from app.demo.evidence import Case
 from app.demo.observe import Observer, Reader
 from app.demo.orders import DemoOrder
 from app.demo.report import Report, judge
+from app.demo.scenarios import SCENARIOS
 from app.demo.setup import show_definitions
 from app.demo.source import store
 from app.errors import WaybillError
 from app.runtime.ports import free_port
 from app.runtime.supervise import Supervisor
-from app.runtime.up import simulated, start_all
+from app.runtime.up import shown, simulated, start_all
 
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0
@@ -55,10 +56,11 @@ async def run(plan: Plan, console: Console) -> Report:
     try:
         await observer.open()
         async with Supervisor(plan.folder, told) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
-            for line in start_all(supervisor, told):
+            found = start_all(supervisor, told)
+            for line in shown(found):
                 console.print(line, markup=False, highlight=False)
             definitions = asyncio.create_task(show_definitions(told))
-            await _ready(client, supervisor)
+            await _ready(client, supervisor, found)
             observer.expect(plan.orders)
             await asyncio.gather(_seed(client, plan.orders), _follow(observer, client, supervisor, console))
             return judge(plan.bootstrap_servers, observer.cases.values(), await definitions)
@@ -66,23 +68,28 @@ async def run(plan: Plan, console: Console) -> Report:
         await observer.close()
 
 
-async def _ready(client: httpx.AsyncClient, supervisor: Supervisor) -> None:
+async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, found: Mapping[str, str]) -> None:
+    """Until every process can take orders: then what is measured is theirs, and not their start."""
+    views = [f"{url}/_sim/state" if name == "simulators" else f"{url}/ready" for name, url in found.items()]
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):
-            if (await client.get("/_sim/state")).is_success:
-                return
+    while views:
+        if time.monotonic() > deadline:
+            tails = "\n".join(process.tail() for process in supervisor.processes)
+            raise WaybillError(f"not ready in {READY_TIMEOUT_S:.0f} s: {', '.join(views)}; what all said:\n{tails}")
         supervisor.check()
+        with contextlib.suppress(httpx.TransportError):
+            if (await client.get(views[0])).is_success:
+                del views[0]
+                continue
         await asyncio.sleep(0.1)
-    raise WaybillError(f"the simulators were not ready in {READY_TIMEOUT_S:.0f} s: {supervisor.processes[0].tail()}")
 
 
 async def _seed(client: httpx.AsyncClient, orders: Sequence[DemoOrder]) -> None:
     """Orders appear at their origin in portions, as they would."""
-    for scenario, path in ((1, "/_sim/bigcommerce/orders?touch=1"), (4, "/_sim/fno/orders")):
-        wires = [order.wire for order in orders if order.scenario == scenario]
+    for scenario in SCENARIOS.values():
+        wires = [order.wire for order in orders if order.scenario == scenario.number]
         for start in range(0, len(wires), SEED_CHUNK):
-            answer = await client.post(path, json=wires[start : start + SEED_CHUNK], timeout=60)
+            answer = await client.post(scenario.seed, json=wires[start : start + SEED_CHUNK], timeout=60)
             if not answer.is_success:
                 raise WaybillError(f"the simulator refused the orders: {answer.status_code} {answer.text[:500]}")
 
@@ -103,8 +110,7 @@ async def _until_told(observer: Observer, client: httpx.AsyncClient) -> None:
     seen, moved = -1, time.monotonic()
     while time.monotonic() - moved < AFTERMATH_QUIET_S:
         await observer.look(200)
-        for provider in ("bigcommerce", "fno"):
-            await observer.read_journal(client, provider)
+        await observer.read_journal(client)
         if judge("", observer.cases.values(), {}).truth:
             return
         total = sum(len(case.records) + len(case.deeds) for case in observer.cases.values())

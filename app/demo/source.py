@@ -6,11 +6,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from app.demo.orders import DemoOrder, bigcommerce_orders, fno_orders
+from app.demo.orders import DemoOrder
+from app.demo.scenario import Run
+from app.demo.scenarios import SCENARIOS
+from app.demo.scenarios.bigcommerce_flexe_fno import CHANNEL
 from app.errors import SettingError
 
 COMPANY: Final = "usmf"
-SEED: Final = 20261124
+SHOP: Final = "bigcommerce"
+FNO_SHIPS, FLEXE_SHIPS = 1, 2
+"""The scenarios of the shop's orders: by the channel that they came through."""
 ORDERS_MAX: Final = 100_000
 LINE_BYTES_MAX: Final = 1 << 20
 
@@ -21,15 +26,23 @@ def store(stamp: str) -> str:
 
 
 def choose(scenarios: Sequence[int], each: int, file: Path | None, stamp: str) -> list[DemoOrder]:
-    """`each` orders of every scenario; scenario 1 takes the file's orders where one is given.
+    """`each` orders of every scenario; those of the shop that a file has orders for take the file's.
 
     `stamp` is part of all ids. Raises SettingError for a file that cannot be used.
     """
-    chosen: list[DemoOrder] = []
-    if 1 in scenarios:
-        chosen += from_file(file, stamp) if file else bigcommerce_orders(store(stamp), each, SEED)
-    if 4 in scenarios:
-        chosen += fno_orders(COMPANY, stamp, each, SEED + 4)
+    if file and all(SCENARIOS[number].origin != SHOP for number in scenarios):
+        raise SettingError("--orders gives orders of the shop: their scenarios are those which --scenario leaves out")
+    given = from_file(file, stamp) if file else []
+    if left_out := next((order for order in given if order.scenario not in scenarios), None):
+        raise SettingError(
+            f"{file}: order {left_out.source_ref} is of channel {left_out.wire.get('channel_id')}: "
+            f"add --scenario {left_out.scenario}, which --scenario leaves out"
+        )
+    chosen = list(given)
+    for number in scenarios:
+        if all(order.scenario != number for order in given):
+            taken = {order.wire["id"] for order in chosen if SCENARIOS[order.scenario].origin == SHOP}
+            chosen += SCENARIOS[number].orders(Run(store(stamp), COMPANY, stamp, each, taken))
     return chosen
 
 
@@ -42,7 +55,8 @@ def from_file(file: Path, stamp: str) -> list[DemoOrder]:
             raise SettingError(f"{file}:{number}: order id {wire['id']} is there twice; each order needs its own")
         if len(orders) == ORDERS_MAX:
             raise SettingError(f"{file}:{number}: more than {ORDERS_MAX} orders; split the file")
-        orders[wire["id"]] = DemoOrder(f"bc-{store(stamp)}-{wire['id']}", str(wire["id"]), 1, None, wire)
+        scenario = FLEXE_SHIPS if wire.get("channel_id") == CHANNEL else FNO_SHIPS
+        orders[wire["id"]] = DemoOrder(f"bc-{store(stamp)}-{wire['id']}", str(wire["id"]), scenario, None, wire)
     if not orders:
         raise SettingError(f"{file}: has no orders; --orders takes a file of one JSON order a line")
     return list(orders.values())

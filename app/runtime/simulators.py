@@ -48,11 +48,15 @@ class SimulatorOptions:
     """Settings of providers that have no options above, as far as they are given, without their prefix."""
 
     @classmethod
-    def from_env(cls, port: int, environ: Mapping[str, str], generous: bool = False) -> "SimulatorOptions":
+    def from_env(
+        cls, port: int, environ: Mapping[str, str], generous: bool = False, webhooks: str = ""
+    ) -> "SimulatorOptions":
         """The broker and the credentials that the providers are told as well. `generous`: the quotas of a large plan.
 
-        Raises SettingError.
+        `webhooks`: where a worker takes webhooks in, such as http://127.0.0.1:6066/webhooks; "" sends none. Raises
+        SettingError.
         """
+        webhooks = webhooks.rstrip("/")
         shop, erp, fulfiller, accounts = BigCommerceOptions(), FnoOptions(), FlexeOptions(), SapOptions()
         return cls(
             port,
@@ -61,6 +65,7 @@ class SimulatorOptions:
                 store_hash=environ.get("WAYBILL_BIGCOMMERCE_STORE_HASH") or shop.store_hash,
                 access_token=environ.get("WAYBILL_BIGCOMMERCE_ACCESS_TOKEN") or shop.access_token,
                 client_secret=environ.get("WAYBILL_BIGCOMMERCE_CLIENT_SECRET") or shop.client_secret,
+                webhook_url=webhooks and f"{webhooks}/bigcommerce",
                 quota=GENEROUS_QUOTA if generous else shop.quota,
             ),
             FnoOptions(
@@ -72,12 +77,14 @@ class SimulatorOptions:
                 api_key=environ.get("WAYBILL_FLEXE_API_KEY") or fulfiller.api_key,
                 owner_id=environ.get("WAYBILL_FLEXE_OWNER_ID") or fulfiller.owner_id,
                 webhook_secret=environ.get("WAYBILL_FLEXE_WEBHOOK_SECRET") or fulfiller.webhook_secret,
+                webhook_url=webhooks and f"{webhooks}/flexe",
                 quota=GENEROUS_QUOTA if generous else fulfiller.quota,
             ),
             SapOptions(
                 user=environ.get("WAYBILL_SAP_USER") or accounts.user,
                 password=environ.get("WAYBILL_SAP_PASSWORD") or accounts.password,
                 webhook_secret=environ.get("WAYBILL_SAP_WEBHOOK_SECRET") or accounts.webhook_secret,
+                webhook_url=webhooks and f"{webhooks}/sap",
                 sold_to=environ.get("WAYBILL_SAP_SOLD_TO_PARTY") or accounts.sold_to,
                 quota=GENEROUS_QUOTA if generous else accounts.quota,
             ),
@@ -212,9 +219,9 @@ async def _listen(runner: web.AppRunner, port: int) -> int:
     return int(runner.addresses[0][1])
 
 
-def run(port: int, environ: Mapping[str, str], generous: bool = False) -> None:
+def run(port: int, environ: Mapping[str, str], generous: bool = False, webhooks: str = "") -> None:
     """`waybill simulators`: serve until SIGINT or SIGTERM, and print the base URL. Raises SettingError."""
-    asyncio.run(_run(SimulatorOptions.from_env(port, environ, generous)))
+    asyncio.run(_run(SimulatorOptions.from_env(port, environ, generous, webhooks)))
 
 
 async def _run(options: SimulatorOptions) -> None:

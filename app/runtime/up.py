@@ -11,7 +11,7 @@ from rich.console import Console
 from app import topics
 from app.runtime import broker
 from app.runtime.compose import ROLES
-from app.runtime.ports import free_port
+from app.runtime.ports import HOST, free_port
 from app.runtime.supervise import Supervisor
 from app.settings import Settings
 
@@ -20,6 +20,8 @@ LOGS: Final = "logs"
 MAPS: Final = "salesorders.fno-to-iom,salesorders.iom-to-fno"
 SIGNED_WITH: Final = "whsec_c2ltdWxhdGVkLXdlYmhvb2stc2VjcmV0"
 """What the simulated Flexe signs its webhooks with."""
+TAKES_WEBHOOKS: Final = "pull"
+"""Every worker would: this one has the least to do."""
 CHECK_INTERVAL_S: Final = 2.0
 
 
@@ -31,7 +33,7 @@ async def run(environ: Mapping[str, str], console: Console) -> None:
         await topics.apply(bootstrap_servers, topics.load(settings.partitions))
         folder = Path(environ.get("WAYBILL_HOME") or Path.home() / ".waybill") / LOGS
         async with Supervisor(folder, told) as supervisor:
-            for line in start_all(supervisor, told):
+            for line in shown(start_all(supervisor, told)):
                 console.print(line, markup=False, highlight=False)
             console.print(f"Logs in {folder}. Ctrl-C ends everything.", markup=False, highlight=False)
             while True:
@@ -39,16 +41,22 @@ async def run(environ: Mapping[str, str], console: Console) -> None:
                 supervisor.check()
 
 
-def start_all(supervisor: Supervisor, told: Mapping[str, str]) -> Iterator[str]:
-    """Starts the simulators and one process for each role; says where each can be found."""
-    base_url = told["WAYBILL_BIGCOMMERCE_BASE_URL"].removesuffix("/bigcommerce")
-    port = base_url.rsplit(":", 1)[1]
-    supervisor.start("simulators", "simulators", "--port", port, "--generous")
-    yield f"simulators   {base_url}"
-    for role in ROLES:
-        web = free_port()
-        supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=str(web))
-        yield f"{role:<12} http://127.0.0.1:{web}/metrics"
+def start_all(supervisor: Supervisor, told: Mapping[str, str]) -> dict[str, str]:
+    """Starts the simulators and one process for each role; where each answers, by name. Webhooks go to a worker."""
+    simulators = told["WAYBILL_BIGCOMMERCE_BASE_URL"].removesuffix("/bigcommerce")
+    port = simulators.rsplit(":", 1)[1]
+    found = {role: f"http://{HOST}:{free_port()}" for role in ROLES}
+    webhooks = f"{found[TAKES_WEBHOOKS]}/webhooks"
+    supervisor.start("simulators", "simulators", "--port", port, "--generous", "--webhooks", webhooks)
+    for role, url in found.items():
+        supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=url.rsplit(":", 1)[1])
+    return {"simulators": simulators, **found}
+
+
+def shown(found: Mapping[str, str]) -> Iterator[str]:
+    """A line for people for each process."""
+    for name, url in found.items():
+        yield f"{name:<12} {url}" + ("/metrics" if name in ROLES else "")
 
 
 def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, str]:
@@ -59,6 +67,7 @@ def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, st
         "WAYBILL_BIGCOMMERCE_BASE_URL": f"{simulators}/bigcommerce",
         "WAYBILL_BIGCOMMERCE_STORE_HASH": store,
         "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "simulated-token",
+        "WAYBILL_BIGCOMMERCE_CLIENT_SECRET": "simulated-client-secret",
         "WAYBILL_FNO_BASE_URL": f"{simulators}/fno",
         "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
         "WAYBILL_FNO_CLIENT_ID": "simulated-client",

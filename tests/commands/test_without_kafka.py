@@ -78,7 +78,7 @@ def test_a_setting_that_cannot_be_used(waybill: Console, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--scenario", "9"], "--scenario 9: choose of 1, 4"),
+        (["--scenario", "9"], "--scenario 9: choose of 1, 2, 3, 4, 5"),
         (["--scenario", "4", "--orders", "x.jsonl"], "which --scenario leaves out"),
         (["--orders", "/none/x.jsonl"], "/none/x.jsonl: cannot be read"),
         (["--json", "/none/report.json"], "--json /none/report.json: cannot be written"),

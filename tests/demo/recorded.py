@@ -34,6 +34,8 @@ def missing(cases: Iterable[Case]) -> set[str]:
 
 
 Edit = Callable[[Case], None]
+Row = tuple[str, str, Edit]
+"""The numbers that fall, the first of them the one that is meant; what is wrong in words; how it is made so."""
 
 
 def drop(topic: str, **fields: Any) -> Edit:
@@ -42,6 +44,26 @@ def drop(topic: str, **fields: Any) -> Edit:
     def edit(case: Case) -> None:
         gone = _those(case, topic, fields)
         case.records = [seen for seen in case.records if seen not in gone]
+
+    return edit
+
+
+def lost(topic: str, position: int, **fields: Any) -> Edit:
+    """Leave out one of several records."""
+
+    def edit(case: Case) -> None:
+        case.records.remove(_those(case, topic, fields)[position])
+
+    return edit
+
+
+def because_of_first(topic: str, provider: str, event: str) -> Edit:
+    """Raised when the first of several parts was reported, not the last."""
+
+    def edit(case: Case) -> None:
+        first, *others = _those(case, "provider-event", {"provider": provider, "event": event})
+        assert others, f"the evidence has one {event} of {provider}: there is no part to be too early"
+        marked(topic, cause=first.event_id)(case)
 
     return edit
 
@@ -125,6 +147,13 @@ def answered_late(case: Case) -> None:
     last = case.statuses()[-1]
     drop("order-status", event="order sent to fulfillment")(case)
     added("order-status", {**last, "event": "order sent to fulfillment", "step": "send"})(case)
+
+
+def told_twice(case: Case) -> None:
+    """A webhook came again, to an intake that could not know the first: the same event, and no change of the order."""
+    told = next(seen for seen in case.on("provider-event") if seen.source == "waybill/webhooks")
+    last = max(seen.offset for seen in case.on("provider-event"))
+    case.records.append(replace(told, offset=last + 1))
 
 
 def undone(provider: str, kind: str, **detail: Any) -> Edit:

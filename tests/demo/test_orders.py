@@ -39,7 +39,7 @@ def erp_orders(count: int = MANY, seed: int = 7) -> list[DemoOrder]:
 
 
 def lines(order: DemoOrder) -> Sequence[object]:
-    found: Sequence[object] = order.wire["products"] if order.scenario == 1 else order.wire["Lines"]
+    found: Sequence[object] = order.wire["products"] if "products" in order.wire else order.wire["Lines"]
     return found
 
 

@@ -28,10 +28,10 @@ def refusal(file: Path) -> str:
 
 
 def test_each_scenario_has_its_number_of_orders_and_ids_of_the_run() -> None:
-    orders = source.choose([1, 4], 40, None, "x")
-    assert [order.scenario for order in orders] == [1] * 40 + [4] * 40
-    assert {order.order_id.split("-")[1] for order in orders if order.scenario == 1} == {"demox"}
-    assert all("-SO-x-" in order.order_id for order in orders if order.scenario == 4)
+    orders = source.choose([1, 2, 3, 4, 5], 40, None, "x")
+    assert [order.scenario for order in orders] == [scenario for scenario in (1, 2, 3, 4, 5) for _ in range(40)]
+    assert {order.order_id.split("-")[1] for order in orders if order.scenario < 3} == {"demox"}
+    assert all(f"-SO-x-{order.scenario}-" in order.order_id for order in orders if order.scenario > 2)
     assert {order.expected for order in orders} == {COMPLETED, REFUSED}
 
 
@@ -46,6 +46,22 @@ def test_a_file_gives_the_orders_of_the_shop(tmp_path: Path) -> None:
     assert [order.order_id for order in shop] == [f"bc-demox-{WIRE['id']}", "bc-demox-7"]
     assert [order.expected for order in shop] == [None, None]
     assert len(orders) == 4
+
+
+def test_the_channel_says_which_scenario_an_order_of_a_file_runs_in(tmp_path: Path) -> None:
+    through_3 = {**WIRE, "id": 1002, "channel_id": 3}
+    orders = source.choose([1, 2], 2, written(tmp_path, WIRE, through_3), "x")
+    assert [(order.scenario, order.source_ref) for order in orders] == [(1, str(WIRE["id"])), (2, "1002")]
+    with pytest.raises(SettingError, match="order 1002 is of channel 3: add --scenario 2"):
+        source.choose([1, 4], 2, written(tmp_path, WIRE, through_3), "x")
+
+
+def test_orders_that_are_made_take_no_id_of_others(tmp_path: Path) -> None:
+    """Beside those of a file, and beside those of the shop's other scenario."""
+    orders = source.choose([1, 2], 3, written(tmp_path, {**WIRE, "id": 1002}), "x")
+    assert [order.source_ref for order in orders if order.scenario == 2] == ["1001", "1003", "1004"]
+    ids = [order.order_id for order in source.choose([1, 2, 3, 4, 5], 30, None, "x")]
+    assert len(ids) == len(set(ids)) == 150
 
 
 def test_a_file_that_names_one_currency_means_it(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import io
 import json
 import struct
 import urllib.request
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import fastavro
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -24,44 +24,9 @@ ANSWER_TIMEOUT_S: Final = 30.0
 JOURNAL_PAGE: Final = 5_000
 COMPLETED: Final = ("Completed", "Fulfilled")
 REFUSED: Final = ("Canceled", "Validation failed")
-Status = tuple[str, str, str]
-Course = tuple[Status, ...]
 Effect = Mapping[str, Any]
-CREATED: Final = ("order created", "New", "New")
-IN_FULFILLMENT: Final[Course] = (
-    ("order picked", "Fulfillment in Process", "Picked"),
-    ("order shipped", "Fulfillment in Process", "Packed"),
-    ("order invoiced", *COMPLETED),
-)
-SENT: Final[Course] = (
-    CREATED,
-    ("order validated", "Validated", "Validated"),
-    ("order assigned", "Validated", "Assigned"),
-    *IN_FULFILLMENT,
-)
-"""Scenario 1: event, state, reason, as order-status tells them."""
-BORN_THERE: Final[Course] = (
-    CREATED,
-    ("order confirmed", "New", "Confirmed"),
-    ("order validated", "Validated", "Validated"),
-    *IN_FULFILLMENT,
-)
-"""Scenario 4."""
-BESIDE: Final = {
-    "order confirmed": ("Validated", "Sent to fulfillment"),
-    "order sent to fulfillment": ("Validated", "Sent to fulfillment"),
-}
-"""What scenario 1 meets besides, once each after the assignment: F+O confirms on its own, and may do so, and even pick,
-before its answer to the request is read. The status is this one, or stays what it was."""
-OWN_TOPICS: Final = {"order validated": "order-validated", "order assigned": "order-assigned"} | {
-    event: event.replace(" ", "-") for event, _, _ in IN_FULFILLMENT
-}
-AT_FNO: Final[Mapping[Course, tuple[str, ...]]] = {
-    SENT: ("order confirmed", "order picked", "order delivered", "order invoiced"),
-    BORN_THERE: ("order confirmed", "order delivered", "order invoiced"),
-}
-STATUS_IDS: Final = (2, 10)
-"""BigCommerce's Shipped and Completed, in this order."""
+AT_LEAST_ONCE: Final = "waybill/webhooks"
+"""The source of what webhooks said: it may stand on provider-event twice, and changes its order once all the same."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +184,7 @@ def doubled(found: Iterable[Found]) -> Iterator[str]:
     """Ids that were met before, on whatever topic. A forwarded record is the same event as the one that it copies."""
     seen: dict[tuple[str, bool], Found] = {}
     for record in found:
-        if not record.event_id or record.topic == "dead-letter":
+        if not record.event_id or record.topic == "dead-letter" or record.headers.get("ce_source") == AT_LEAST_ONCE:
             continue
         place = (record.event_id, record.forwarded)
         if place in seen:
@@ -227,7 +192,7 @@ def doubled(found: Iterable[Found]) -> Iterator[str]:
         seen[place] = record
 
 
-def problems(found: Sequence[Found], effects: Sequence[Effect], orders: Mapping[str, Course]) -> list[str]:
+def problems(found: Sequence[Found], effects: Sequence[Effect], orders: Mapping[str, "Course"]) -> list[str]:
     """Whatever breaks the promise. `orders`: what each order must have gone through; refused ones may stop before."""
     by_order: dict[str, list[Found]] = defaultdict(list)
     for record in found:
@@ -236,84 +201,14 @@ def problems(found: Sequence[Found], effects: Sequence[Effect], orders: Mapping[
     for effect in effects:
         done[effect["order"]].append(effect)
     said = list(doubled(found))
-    for order_id, statuses in orders.items():
-        said += (f"{order_id}: {problem}" for problem in _order(by_order[order_id], done[order_id], statuses))
+    for order_id, course in orders.items():
+        said += (f"{order_id}: {problem}" for problem in course.problems(by_order[order_id], done[order_id]))
     return said + list(_dead_letters(found, ended(found)))
 
 
-def _order(records: list[Found], effects: list[Effect], expected: Course) -> Iterator[str]:
-    statuses = [(r.body["event"], r.body["state"], r.body["reason"]) for r in _on(records, "order-status") if r.body]
-    if statuses and statuses[-1][1:] == REFUSED:
-        yield from _refused(records, statuses, effects)
-        return
-    main = _without_what_comes_beside(statuses) if expected is SENT else statuses
-    if tuple(main) != expected:
-        yield f"went through {_told(statuses)}"
-    yield from _own_topics(records, expected)
-    yield from _effects(records, effects, expected)
-
-
-def _without_what_comes_beside(statuses: list[Status]) -> list[Status]:
-    """The statuses without the first valid one of each event of BESIDE; none of them leaves the list as it is."""
-    left, assigned = list(statuses), SENT.index(("order assigned", "Validated", "Assigned"))
-    for event, own in BESIDE.items():
-        at = next((n for n, status in enumerate(left) if status[0] == event), 0)
-        if at <= assigned or left[at][1:] not in (own, left[at - 1][1:]):
-            return statuses
-        del left[at]
-    return left
-
-
-def _told(statuses: Iterable[Status]) -> str:
-    return " > ".join(f"{event} ({state}/{reason})" for event, state, reason in statuses) or "nothing"
-
-
-def _refused(records: list[Found], statuses: list[Status], effects: list[Effect]) -> Iterator[str]:
-    if statuses[0] != CREATED or statuses[-1] != ("order rejected", *REFUSED) or len(statuses) != len(set(statuses)):
-        yield f"was refused after {_told(statuses)}"
-    if len(_on(records, "order-rejected")) != 1:
-        yield f"has {len(_on(records, 'order-rejected'))} records on order-rejected"
-    onward = [r for r in records if r.topic in ("fulfillment-requested", "dualwrite.iom.salesorders", "order-shipped")]
-    if onward:
-        yield f"was refused and went on: {onward[0]}"
-    if [effect["kind"] for effect in effects].count("order created") != 1:
-        yield f"was refused, with these effects: {_kinds(effects)}"
-
-
-def _own_topics(records: list[Found], expected: Course) -> Iterator[str]:
-    """Each event is on its own topic too, once, with the same state and reason."""
-    created = [record for record in _on(records, "order-created") if not record.forwarded]
-    if len(created) != 1:
-        yield f"has {len(created)} records on order-created"
-    for event, state, reason in expected:
-        if event not in OWN_TOPICS:
-            continue
-        raised = _on(records, OWN_TOPICS[event])
-        if [record.type for record in raised] != [event]:
-            yield f"{event}: {len(raised)} records on {OWN_TOPICS[event]}"
-        elif event in {progress for progress, _, _ in IN_FULFILLMENT}:
-            body = raised[0].body or {}
-            if (body["state"], body["reason"]) != (state, reason):
-                yield f"{event} says {body['state']} ({body['reason']})"
-
-
-def _effects(records: list[Found], effects: list[Effect], expected: Course) -> Iterator[str]:
-    """Every effect at every provider once, and none that nobody asked for."""
-    there = Counter(effect["kind"] for effect in effects if effect["provider"] == "fno")
-    wanted = Counter(("order created", *AT_FNO[expected]))
-    sent = _on(records, "fulfillment-requested")
-    if expected is SENT:
-        order = (sent[0].body or {})["order"] if sent else {"lines": ()}
-        wanted += Counter({"order released": 1, "line created": len(order["lines"])})
-    elif sent:
-        yield f"was sent to fulfillment: {sent[0]}"
-    if there != wanted:
-        yield f"F+O did {dict(there)}, not {dict(wanted)}"
-    shop = [effect for effect in effects if effect["provider"] == "bigcommerce"]
-    if shop:
-        told = [effect["detail"]["status_id"] for effect in shop if effect["kind"] == "status changed"]
-        if tuple(told) != STATUS_IDS or len(shop) != len(STATUS_IDS) + 1:
-            yield f"the shop saw {_kinds(shop)} with status {told}"
+class Course(Protocol):
+    def problems(self, records: list[Found], effects: list[Effect]) -> Iterator[str]:
+        """What is wrong with one order, in sentences."""
 
 
 def _dead_letters(found: Iterable[Found], ends: Mapping[str, tuple[str, str]]) -> Iterator[str]:
@@ -323,18 +218,3 @@ def _dead_letters(found: Iterable[Found], ends: Mapping[str, tuple[str, str]]) -
             marks = {name.removeprefix("waybill-dead-"): mark for name, mark in record.headers.items()}
             if ends.get(marks.get("key", "")) != REFUSED:
                 yield f"dead letter {record.key}: {marks.get('code')}: {marks.get('detail')}"
-
-
-def _on(records: Iterable[Found], topic: str) -> list[Found]:
-    return sorted((r for r in records if r.topic == topic), key=lambda record: record.offset)
-
-
-def _kinds(effects: Iterable[Effect]) -> dict[str, int]:
-    return dict(Counter(effect["kind"] for effect in effects))
-
-
-def born(effects: Iterable[Effect]) -> dict[str, Course]:
-    """Every order that came into being at a provider, with what it must go through."""
-    created = [(effect["provider"], effect["order"]) for effect in effects if effect["kind"] == "order created"]
-    shop = {order: SENT for provider, order in created if provider == "bigcommerce"}
-    return shop | {order: BORN_THERE for provider, order in created if provider == "fno" and order.startswith("fno-")}

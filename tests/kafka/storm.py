@@ -23,9 +23,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from app.runtime.ports import free_port
-from tests.kafka import outside
+from tests.kafka import courses, outside
 from tests.kafka.following import Follower
 from tests.kafka.processes import ROLES, Waybill, command_line, environment_of, kill, wait_for, waybill
 
@@ -135,14 +136,16 @@ class Storm:
     """One storm over one demo on one broker."""
 
     def __init__(self, folder: Path, servers: str, orders: int, seconds: float, seed: int) -> None:
-        self._folder, self._servers, self._orders, self._seconds = folder, servers, orders, seconds
+        self._each = orders // len(SCENARIOS)
+        self._orders = self._each * len(SCENARIOS)
+        self._folder, self._servers, self._seconds = folder, servers, seconds
         self._dice = Random(seed)
         self._environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers, "TMPDIR": str(folder)}
 
     def run(self) -> Verdict:
         began = time.monotonic()
         with ExitStack() as stack:
-            arguments = ("demo", "--count", str(self._orders // 2), "--json", str(self._folder / "report.json"))
+            arguments = ("demo", "--count", str(self._each), "--json", str(self._folder / "report.json"))
             demo = stack.enter_context(waybill(self._folder / "demo.log", self._environment, *arguments))
             wait_for("the demo starts its workers", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
             second = Second(self._folder / "second.log", environment_of(demo.workers()["orchestrate"]))
@@ -166,9 +169,10 @@ class Storm:
         return effects
 
     def _problems(self, reader: outside.Reader, effects: list[outside.Effect]) -> list[str]:
-        born = outside.born(effects)
+        found = reader.to_end()
+        born = courses.born(found, effects)
         said = [] if len(born) == self._orders else [f"{len(born)} orders came into being, not {self._orders}"]
-        said += outside.problems(reader.to_end(), effects, born)
+        said += outside.problems(found, effects, born)
         if said:
             outside.keep(self._folder, reader.found, effects)
         return said
@@ -182,7 +186,7 @@ def storm(orders: int, seconds: float, seed: int, folder: Path) -> Verdict:
 
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.kafka.storm", description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--orders", type=int, default=10_000, help="half of them of each scenario")
+    options.add_argument("--orders", type=int, default=10_000, help="as many of each scenario")
     options.add_argument("--seconds", type=float, default=600, help="how long to kill and pause at most")
     options.add_argument("--seed", type=int, default=1)
     chosen = options.parse_args()

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from app.runtime.broker import BrokerInfo
-from tests.kafka import outside
+from tests.kafka import courses, outside
 from tests.kafka.following import Follower
 from tests.kafka.processes import wait_for, waybill
 
 pytestmark = pytest.mark.kafka
-EACH = 100
+EACH = 40
+ORDERS = EACH * len(SCENARIOS)
 WHOLE_LIMIT_S = 300
 START_LIMIT_S = 60.0
 STEP_LIMIT_S = 60.0
@@ -42,7 +44,7 @@ def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: 
         with waybill(tmp_path / "demo.log", environment, *arguments) as demo:
             wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
             with closing(outside.Reader(info.bootstrap_servers)) as reader:
-                follower = Follower(reader, demo, 2 * EACH)
+                follower = Follower(reader, demo, ORDERS)
                 follower.until(0.1, STEP_LIMIT_S)
                 away(info)
                 follower.until(0.5, STEP_LIMIT_S)
@@ -51,7 +53,7 @@ def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: 
                 found = reader.to_end()
             demo.send(signal.SIGCONT)
             code, said = demo.process.wait(VERDICT_LIMIT_S), demo.said
-    orders = outside.born(effects)
-    assert len(orders) == 2 * EACH
+    orders = courses.born(found, effects)
+    assert len(orders) == ORDERS
     assert outside.problems(found, effects, orders) == []
     assert code == 0, said

@@ -14,16 +14,18 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from app.demo.orders import bigcommerce_orders, fno_orders
+from app.demo.scenario import Run
+from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from app.runtime.jars import find_kafka
 from app.runtime.jvm import find_java
-from tests.kafka import outside
+from tests.kafka import courses, outside
 from tests.kafka.processes import Waybill, wait_for, waybill
 
 pytestmark = pytest.mark.kafka
 EACH = 20
-"""Orders of the shop and as many of F+O; one in twenty has a fault."""
+"""Orders of each scenario; one in twenty has a fault."""
+ORDERS = EACH * len(SCENARIOS)
 EXAMPLE = json.loads((outside.SCHEMAS / "examples" / "order-created.json").read_text(encoding="utf-8"))
 TOPIC = "order-created"
 START_LIMIT_S = 60.0
@@ -51,9 +53,9 @@ class World:
 
     found: list[outside.Found]
     effects: list[outside.Effect]
-    orders: Mapping[str, outside.Course]
+    orders: Mapping[str, courses.Course]
 
-    def of(self, producer: str) -> dict[str, outside.Course]:
+    def of(self, producer: str) -> dict[str, courses.Course]:
         return {order: course for order, course in self.orders.items() if order.startswith(producer)}
 
 
@@ -84,12 +86,13 @@ def answers(up: Waybill) -> bool:
 
 
 def seed(simulators: str) -> None:
-    """Orders that come into being at the shop and at F+O."""
-    shop = [order.wire for order in bigcommerce_orders("demo", EACH, seed=7)]
-    erp = [order.wire for order in fno_orders("usmf", "OUT", EACH, seed=8)]
-    for path, wires in (("bigcommerce/orders?touch=1", shop), ("fno/orders", erp)):
+    """Orders of each scenario that come into being at the shop and at F+O."""
+    ids: set[int] = set()
+    for scenario in SCENARIOS.values():
+        wires = [order.wire for order in scenario.orders(Run("demo", "usmf", "OUT", EACH, ids))]
+        ids |= {wire["id"] for wire in wires if "id" in wire}
         body, headers = json.dumps(wires).encode(), {"content-type": "application/json"}
-        request = urllib.request.Request(f"{simulators}/_sim/{path}", body, headers)
+        request = urllib.request.Request(f"{simulators}{scenario.seed}", body, headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status < 300
 
@@ -119,21 +122,22 @@ def look(reader: outside.Reader, up: Waybill) -> World:
     ends: dict[str, tuple[str, str]] = {}
     deadline = time.monotonic() + END_LIMIT_S
     moved = time.monotonic()
-    while time.monotonic() < deadline and (len(ends) < 2 * EACH + len(others) or time.monotonic() < moved + QUIET_S):
+    while time.monotonic() < deadline and (len(ends) < ORDERS + len(others) or time.monotonic() < moved + QUIET_S):
         if new := reader.more():
             ends |= outside.ended(new)
             moved = time.monotonic()
     effects = outside.journal(up.simulators())
-    orders = outside.born(effects) | {order["order_id"]: outside.SENT for order in others}
-    return World(reader.to_end(), effects, orders)
+    found = reader.to_end()
+    orders = courses.born(found, effects) | {order["order_id"]: courses.BIGCOMMERCE_FNO for order in others}
+    return World(found, effects, orders)
 
 
 def test_every_order_has_the_events_of_its_scenario_once_in_order_with_the_exact_words(world: World) -> None:
     orders = world.of("bc-") | world.of("fno-")
-    assert len(orders) == 2 * EACH
+    assert len(orders) == ORDERS
     assert outside.problems(world.found, world.effects, orders) == []
     ends = outside.ended(world.found)
-    assert sum(ends[order] == outside.REFUSED for order in orders) == 2
+    assert sum(ends[order] == outside.REFUSED for order in orders) == len(SCENARIOS)
 
 
 @pytest.mark.parametrize(("producer", "orders"), [("keyed", KEYED), ("keyless", KEYLESS), ("typed", TYPED)])
@@ -153,5 +157,6 @@ def test_records_in_another_lane_were_passed_on_once(world: World) -> None:
 
 
 def test_no_shop_was_told_about_orders_that_are_not_its_own(world: World) -> None:
-    asked = {record.key for record in world.found if record.topic == "channel-update-requested"}
+    asked_for = [record for record in world.found if record.topic == "channel-update-requested"]
+    asked = {record.key for record in asked_for if (record.body or {})["provider"] == "bigcommerce"}
     assert {order.partition("-")[0] for order in asked} == {"bc"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.erp import HEADER, KEY, LINE, Erp, signed_in
+from tests.providers.erp import BORN_THERE, HEADER, KEY, LINE, Erp, signed_in
 
 
 @pytest.fixture
@@ -137,6 +137,18 @@ async def test_filters_and_order(erp: Erp, query: str, expected: list[str]) -> N
     other = {**HEADER, "CustomersOrderReference": "o'neil", "IsSalesProcessingStopped": "No"}
     await erp.call("POST", "/SalesOrderHeadersV4", other)
     assert await erp.numbers(query) == expected
+
+
+async def test_numbers_compare_without_regard_to_case(erp: Erp) -> None:
+    await erp.control("", [BORN_THERE])
+    assert await erp.numbers("$filter=SalesOrderNumber eq 'so-7'") == ["SO-7"]
+    query = "cross-company=true&$filter=SalesOrderNumber eq 'SO-7' and dataAreaId eq 'usmf'"
+    assert len((await erp.get(f"/SalesOrderLinesV3?{query}"))["value"]) == 2
+    same = {**BORN_THERE, "SalesOrderNumber": "so-7"}
+    assert (await erp.control("", [same]))[0] == 409
+    assert (await erp.control("", [{**same, "SalesOrderNumber": "so-8"}, {**same, "SalesOrderNumber": "SO-8"}]))[
+        0
+    ] == 409
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,16 @@ def test_the_environment_of_the_providers_configures_the_simulators() -> None:
     assert options.bootstrap_servers == "b:9"
 
 
+async def test_webhooks_go_where_a_worker_takes_them_in() -> None:
+    options = SimulatorOptions.from_env(0, {}, webhooks="http://127.0.0.1:6066/webhooks/")
+    async with serve(options) as host, httpx.AsyncClient(base_url=host.base_url) as client:
+        state = (await client.get("/_sim/state")).json()["providers"]
+    urls = {state["flexe"]["webhooks"]["url"], state["sap"]["webhooks"]["url"], options.bigcommerce.webhook_url}
+    assert urls == {f"http://127.0.0.1:6066/webhooks/{provider}" for provider in ("flexe", "sap", "bigcommerce")}
+    assert state["bigcommerce"]["webhooks"]["hooks"] == 1
+    assert SimulatorOptions.from_env(0, {}).flexe.webhook_url == ""
+
+
 async def test_a_port_that_is_taken_is_refused(host: Simulators) -> None:
     with pytest.raises(SettingError, match=f"Port {host.port} on 127.0.0.1"):
         async with serve(SimulatorOptions(port=host.port)):

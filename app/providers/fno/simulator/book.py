@@ -95,7 +95,8 @@ class Book:
         return iter(self._orders.values())
 
     def find(self, company: str, number: str) -> SalesOrder | None:
-        return self._orders.get((company.lower(), number))
+        """By F+O's key, compared as F+O does: without regard to case."""
+        return self._orders.get(_key(company, number))
 
     def with_reference(self, reference: str) -> list[SalesOrder]:
         """Orders with this CustomersOrderReference, compared as F+O does: without regard to case."""
@@ -129,7 +130,7 @@ class Book:
         entity = Entity(HEADER.empty() | created | defaults | given | own, next(self._records))
         _format_address(entity)
         order = SalesOrder(entity, born, automatic)
-        self._orders[company, order.number] = order
+        self._orders[_key(company, order.number)] = order
         self._index(order)
         return order
 
@@ -211,7 +212,7 @@ class Book:
 
     def delete(self, order: SalesOrder, origin: Origin) -> None:
         self._check_open(order)
-        del self._orders[order.company, order.number]
+        del self._orders[_key(order.company, order.number)]
         self._forget_reference(order, order.header.values["CustomersOrderReference"])
         for lot in order.lines:
             del self._by_lot[lot]
@@ -257,7 +258,7 @@ class Book:
         self._world.journal.effect(PROVIDER, kind, order.key, detail)
 
     def _number(self, company: str) -> str:
-        return next(number for n in self._numbers if (company, number := f"{n:06}") not in self._orders)
+        return next(number for n in self._numbers if _key(company, number := f"{n:06}") not in self._orders)
 
     def _index(self, order: SalesOrder) -> None:
         if reference := order.header.values["CustomersOrderReference"]:
@@ -271,6 +272,10 @@ class Book:
     def _forget_reference(self, order: SalesOrder, reference: str) -> None:
         if reference:
             self._by_reference[reference.lower()].remove(order)
+
+
+def _key(company: str, number: str) -> tuple[str, str]:
+    return company.lower(), number.lower()
 
 
 def _nobody(_order: SalesOrder, _op: Op, _origin: Origin) -> None:

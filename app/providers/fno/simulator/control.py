@@ -57,7 +57,7 @@ class Control:
     def _check_new(self, seeds: list["_Seed"]) -> None:
         seen: set[tuple[str, str]] = set()
         for position, seed in enumerate(seeds):
-            key = (seed.company, seed.number)
+            key = (seed.company, seed.number.lower())
             if seed.number and (key in seen or self._book.find(*key) is not None):
                 problem = f"$[{position}].SalesOrderNumber: {seed.number} exists in {seed.company}"
                 raise RefusalError(409, problem, "use another number, or none")
