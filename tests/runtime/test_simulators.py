@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -64,6 +65,7 @@ def test_the_environment_of_the_providers_configures_the_simulators() -> None:
 
 async def test_webhooks_go_where_a_worker_takes_them_in() -> None:
     options = SimulatorOptions.from_env(0, {}, webhooks="http://127.0.0.1:6066/webhooks/")
+    options = replace(options, bootstrap_servers=None)
     async with serve(options) as host, httpx.AsyncClient(base_url=host.base_url) as client:
         state = (await client.get("/_sim/state")).json()["providers"]
     urls = {state["flexe"]["webhooks"]["url"], state["sap"]["webhooks"]["url"], options.bigcommerce.webhook_url}
