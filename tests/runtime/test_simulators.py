@@ -70,7 +70,7 @@ async def test_webhooks_go_where_a_worker_takes_them_in() -> None:
         state = (await client.get("/_sim/state")).json()["providers"]
     urls = {state["flexe"]["webhooks"]["url"], state["sap"]["webhooks"]["url"], options.bigcommerce.webhook_url}
     assert urls == {f"http://127.0.0.1:6066/webhooks/{provider}" for provider in ("flexe", "sap", "bigcommerce")}
-    assert state["bigcommerce"]["webhooks"]["hooks"] == 1
+    assert state["bigcommerce"]["webhooks"]["hooks"] == 3
     assert SimulatorOptions.from_env(0, {}).flexe.webhook_url == ""
 
 
