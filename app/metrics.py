@@ -7,14 +7,19 @@ not used: it costs more per record than a lane does (docs/adr/0008).
 import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.domain.order import AMOUNT_SCALE
+from app.sourcing.kept import Warehouse
+
 _CHECKPOINT_SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _CALL_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SOLVE_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_GAPS: Final = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 _RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 
 
@@ -31,6 +36,7 @@ class Metrics:
         self._call_seconds = shared.call_seconds
         self._lag, self._ages = shared.lag, shared.ages
         self._outcomes: dict[str, Counter] = {}
+        self._sourcing, self._shown = shared.sourcing, dict[int, set[tuple[Gauge, tuple[str, ...]]]]()
 
     # ---- what the lanes report (LaneObserver) ----
 
@@ -43,6 +49,8 @@ class Metrics:
         self._ages.gone(self.role, partition)
         for gauge in (self._keys, self._restore):
             gauge.remove(self.role, str(partition))
+        for gauge, labels in self._shown.pop(partition, ()):
+            gauge.remove(*labels)
 
     def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None:
         self._checkpoint_seconds.observe(seconds)
@@ -79,6 +87,31 @@ class Metrics:
         self._calls.labels(provider, action, outcome, code).inc()
         self._call_seconds.labels(provider, action).observe(seconds)
 
+    # ---- what sourcing reports ----
+
+    def sourced(self, outcome: str) -> None:
+        """One order was answered: sourced, partial, none, released, exception."""
+        self._sourcing.orders.labels(outcome).inc()
+
+    def solved(self, seconds: float, status: str, gap: float) -> None:
+        """One plan was made; `gap` is a share of its cost."""
+        self._sourcing.seconds.labels(status).observe(seconds)
+        self._sourcing.gap.observe(gap)
+
+    def waiting(self, partition: int, pool: str, lines: int) -> None:
+        """Order lines of a pool that wait for stock."""
+        self._show(partition, self._sourcing.waiting, lines, pool)
+
+    def stocked(self, partition: int, total: Warehouse) -> None:
+        """Totals of one warehouse over all its items."""
+        for name in ("on_hand", "reserved", "available", "short"):
+            self._show(partition, self._sourcing.stock, getattr(total, name) / AMOUNT_SCALE, total.warehouse, name)
+
+    def _show(self, partition: int, gauge: Gauge, value: float, *labels: str) -> None:
+        """A figure that goes with its lane."""
+        gauge.labels(*labels).set(value)
+        self._shown.setdefault(partition, set()).add((gauge, labels))
+
 
 class _Ages(Collector):
     """Seconds since a lane last moved or had nothing to do: computed when scraped."""
@@ -102,6 +135,16 @@ class _Ages(Collector):
         for (role, partition), moved in self._moved.items():
             family.add_metric([role, str(partition)], now - moved)
         yield family
+
+
+class Sourcing(NamedTuple):
+    """Collectors of the role `source`."""
+
+    orders: Counter
+    seconds: Histogram
+    gap: Histogram
+    waiting: Gauge
+    stock: Gauge
 
 
 class Collectors:
@@ -139,6 +182,13 @@ class Collectors:
             "waybill_jobs", "Provider calls of a lane, running and waiting", "role", "partition", "status"
         )
         self.lag = gauge("waybill_lag_records", "Records behind the end of an input", "role", "topic", "partition")
+        self.sourcing = Sourcing(
+            counter("waybill_sourced_orders_total", "Answers to orders that want sources, by outcome", "outcome"),
+            histogram("waybill_solve_seconds", "One plan for a batch of orders", _SOLVE_SECONDS, "status"),
+            histogram("waybill_solve_gap_ratio", "Cost that a plan may be away from the best one", _GAPS),
+            gauge("waybill_backorder_lines", "Order lines that wait for stock", "pool"),
+            gauge("waybill_stock_pieces", "Pieces of all items at a warehouse", "warehouse", "kind"),
+        )
         self.ages = _Ages()
         registry.register(self.ages)
         build = gauge("waybill_build_info", "Version, always 1", "version")

@@ -60,7 +60,7 @@ def provider_templates(layer: str) -> dict[str, str]:
 
 
 def sourcing_file(name: str) -> str:
-    """The text of `network` or `strategies` as shipped."""
+    """The text of `network`, `strategies` or `preferences` as shipped."""
     return read_text(f"app/sourcing/{name}.yaml")
 
 

@@ -66,6 +66,19 @@ class Settings(BaseModel):
     )
     effect_attempts_max: int = Field(default=12, ge=1, le=1000, description="attempts until an effect is given up")
 
+    network_file: str | None = Field(
+        default=None, min_length=1, description="file of warehouses that ship, YAML or CSV"
+    )
+    strategies_file: str | None = Field(default=None, min_length=1, description="YAML file of sourcing strategies")
+    preferences_file: str | None = Field(
+        default=None, min_length=1, description="YAML file of order handling preferences"
+    )
+    sourcing_batch_ms: int = Field(default=50, ge=0, le=60_000, description="milliseconds a request waits for others")
+    sourcing_batch_max: int = Field(default=200, ge=1, le=2_000, description="orders that are sourced together")
+    backorder_job_s: int = Field(
+        default=3600, ge=0, le=604_800, description="seconds between two runs of the backorder job, 0 for none"
+    )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Settings from environment variables; an empty one counts as absent.

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from app.metrics import Collectors, Metrics
+from app.sourcing.kept import Warehouse
 
 
 class Shown:
@@ -96,6 +97,26 @@ def test_jobs_and_forwarded_records(shown: Shown) -> None:
     assert shown.value("waybill_jobs", role="perform", partition="0", status="running") == 7
     assert shown.value("waybill_jobs", role="perform", partition="0", status="waiting") == 30
     assert shown.value("waybill_forwarded_records_total", role="orchestrate") == 4
+
+
+def test_what_sourcing_reports_goes_with_its_lane(shown: Shown) -> None:
+    source = shown.perform
+    for on_hand in (9, 7):
+        source.stocked(2, Warehouse("EU-HAM", on_hand=on_hand * 10_000, reserved=25_000))
+    source.waiting(2, "main", 3)
+    source.sourced("partial")
+    source.solved(0.3, "gap", 0.004)
+    pieces = "waybill_stock_pieces"
+    assert shown.value(pieces, warehouse="EU-HAM", kind="on_hand") == 7
+    assert shown.value(pieces, warehouse="EU-HAM", kind="reserved") == 2.5
+    assert shown.value("waybill_backorder_lines", pool="main") == 3
+    assert shown.value("waybill_sourced_orders_total", outcome="partial") == 1
+    assert shown.value("waybill_solve_seconds_sum", status="gap") == pytest.approx(0.3)
+    assert shown.value("waybill_solve_gap_ratio_bucket", le="0.005") == 1
+    source.opened(2, 0, 0.1)
+    source.closed(2)
+    assert shown.value(pieces, warehouse="EU-HAM", kind="on_hand") is None
+    assert shown.value("waybill_backorder_lines", pool="main") is None
 
 
 def test_a_lane_that_never_opened_may_be_closed(shown: Shown) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from msgspec.structs import replace
+
 from app import policies, resources
 from app.agents.apply import Apply, SalesOrderWriter
 from app.agents.mirror import Mirror
@@ -13,6 +15,7 @@ from app.agents.perform import Perform
 from app.agents.pull import Pull
 from app.agents.pulled import Pulled
 from app.agents.role import DEAD_LETTER, Role
+from app.agents.source import Source as Sourcing
 from app.dualwrite import mapping
 from app.dualwrite.mapping import SalesOrders
 from app.errors import SettingError
@@ -24,13 +27,15 @@ from app.flows.setup import MAIN_POOL, EngineLimits, Setup
 from app.metrics import Collectors, Metrics
 from app.providers import registry
 from app.providers.port import Provider, Source
+from app.runtime import sourcing
 from app.runtime.webhooks import Publisher, WebhookIntake
 from app.settings import Settings
+from app.sourcing.network import Network
 from app.topics import TopicSpec
 from app.topics import load as load_topics
 
 _journal = logging.getLogger(__name__)
-ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
+ROLES: Final = ("orchestrate", "source", "perform", "apply", "mirror", "pull")
 
 
 @dataclass
@@ -40,10 +45,10 @@ class Kind:
     name: str
     inputs: tuple[str, ...]
     ledger: str
-    make: Callable[[], Role]
+    make: Callable[[int], Role]
 
     def for_lane(self, partition: int) -> Role:
-        return self.make()
+        return self.make(partition)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Parts:
     orders: SalesOrders
     setup: Setup
     providers: Mapping[str, Provider]
+    network: Network
 
     def partitions(self, topic: str) -> int:
         return self.topics[topic].partitions
@@ -64,7 +70,8 @@ class Parts:
 
 def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[int, int] | None = None) -> Parts:
     """All parts of a process. `schema_ids`: what a registry calls our schemas. Raises DefinitionError, SettingError."""
-    setup = registry.setup(settings, environ)
+    network = sourcing.load_network(settings)
+    setup = replace(registry.setup(settings, environ), pools=network.pools)
     return Parts(
         settings,
         environ,
@@ -73,6 +80,7 @@ def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[
         sales_orders(),
         setup,
         registry.open_all(environ),
+        network,
     )
 
 
@@ -93,6 +101,7 @@ def role_kind(name: str, parts: Parts, metrics: Metrics) -> Kind:
     """The role as this process runs it. Raises SettingError for one that does not exist or lacks its provider."""
     makers: Mapping[str, Callable[[], Kind]] = {
         "orchestrate": lambda: _orchestrate(parts),
+        "source": lambda: _source(parts, metrics),
         "perform": lambda: _kind(Perform, lambda: Perform(parts.codec, parts.providers, metrics)),
         "apply": lambda: _apply(parts, metrics),
         "mirror": lambda: _kind(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
@@ -104,7 +113,7 @@ def role_kind(name: str, parts: Parts, metrics: Metrics) -> Kind:
 
 
 def _kind(role: type[Role], make: Callable[[], Role]) -> Kind:
-    return Kind(role.name, role.inputs, role.ledger, make)
+    return Kind(role.name, role.inputs, role.ledger, lambda _: make())
 
 
 def _orchestrate(parts: Parts) -> Kind:
@@ -112,8 +121,14 @@ def _orchestrate(parts: Parts) -> Kind:
     for (flow, version), problem in published.refused.items():
         _journal.warning("flow %s version %d is not published: %s", flow, version, problem)
     partitions = parts.partitions("sourcing-requested")
-    pools = {pool: partition_of(pool.encode(), partitions) for pool in {MAIN_POOL, *parts.setup.pools.values()}}
+    names = {MAIN_POOL, *(source.pool for source in parts.network.sources)}
+    pools = {pool: partition_of(pool.encode(), partitions) for pool in names}
     return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
+
+
+def _source(parts: Parts, metrics: Metrics) -> Kind:
+    make = sourcing.maker(parts.settings, parts.network, parts.codec, parts.partitions("sourcing-result"), metrics)
+    return Kind(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
 
 
 def _mirrors(parts: Parts) -> bool:

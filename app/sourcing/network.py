@@ -74,6 +74,8 @@ def _check_pools(network: Network, file: str) -> None:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
+Pool = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+"""It is a key of records, and the order id of commands."""
 
 
 def _clock(value: object) -> object:
@@ -95,7 +97,7 @@ class _SourceSpec(BaseModel):
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
     city: Annotated[str, Field(max_length=200)] = ""
-    pool: Name = _MAIN
+    pool: Pool = _MAIN
     time_zone: str = "UTC"
     cutoff: Annotated[str, BeforeValidator(_clock)] = ""
     processing_h: Annotated[float, Field(ge=0, le=720)] = 0

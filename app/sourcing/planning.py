@@ -57,7 +57,7 @@ class Planner:
     def __init__(self, network: Network, strategies: Strategies, solve: Solve) -> None:
         self._strategies, self._solve = strategies, solve
         pools = dict.fromkeys(source.pool for source in network.sources)
-        self._networks = {p: Network(tuple(s for s in network.sources if s.pool == p)) for p in pools}
+        self._networks = {name: network.pool(name) for name in pools}
         self.sources: Final[Mapping[str, Source]] = {source.warehouse: source for source in network.sources}
         self.whole_orders: Final = any(
             strategy is not None and strategy.no_partial_orders is not None and strategy.no_partial_orders.hard

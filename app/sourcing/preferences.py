@@ -15,7 +15,6 @@ from app.errors import RecordError
 from app.sourcing.definition import STRICT_KEYS, load_spec
 from app.sourcing.kept import Change, Chosen
 
-PREFERENCES_FILE: Final = "app/sourcing/preferences.yaml"
 SLA_DAYS_MAX: Final = 365
 CHANGES_MAX: Final = 100
 BACKORDERS, SLA = "backorders", "cancellation_sla_days"

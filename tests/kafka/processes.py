@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
-ROLES: Final = ("orchestrate", "perform", "apply", "mirror", "pull")
+ROLES: Final = ("orchestrate", "source", "perform", "apply", "mirror", "pull")
 STOP_LIMIT_S: Final = 60.0
 POLL_S: Final = 0.05
 

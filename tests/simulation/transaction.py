@@ -9,6 +9,7 @@ from app.events import codec as codecs
 from app.events.codec import Codec
 from app.runtime.position import POSITION_KEY
 
+# The orders of these worlds are not sourced: the role `source` has tests of its own, and is not part of them.
 LEDGERS: Final = {
     "orchestrate": "order-ledger", "mirror": "mirror-ledger", "perform": "perform-ledger",
     "apply": "apply-ledger", "pull": "pull-ledger",

@@ -24,6 +24,7 @@ from app.runtime.compose import Kind, Parts
 from app.runtime.jobs import JobLimits
 from app.runtime.limits import LaneLimits
 from app.settings import Settings
+from app.sourcing.network import Network
 from app.topics import TopicSpec
 from app.topics import load as load_topics
 from tests.simulation.cluster import VirtualCluster
@@ -32,7 +33,7 @@ from tests.simulation.finale import Finale
 from tests.simulation.invariants import Checker
 from tests.simulation.providers import Providers
 from tests.simulation.trace import Outcome, Trace
-from tests.simulation.transaction import shared_codec
+from tests.simulation.transaction import LEDGERS, shared_codec
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.workers import Group, Worker
 from tests.simulation.workload import Workload
@@ -168,8 +169,8 @@ class World:
         setup = registry.setup(settings, ENVIRON)
         clients = self.providers.clients()
         topics = topics_of(self.partitions)
-        parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients)
-        return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in compose.ROLES]
+        parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, Network(()))
+        return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in LEDGERS]
 
     def partitions_of(self, role: str) -> int:
         """The puller's input has one."""

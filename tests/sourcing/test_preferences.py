@@ -1,0 +1,72 @@
+"""Order handling preferences: what the file may say, and what an operator may change while running."""
+
+import pytest
+
+from app.errors import DefinitionError, RecordError
+from app.resources import sourcing_file
+from app.sourcing import preferences
+from app.sourcing.kept import Chosen
+from app.sourcing.preferences import CHANGES_MAX, DAY_MS, TIME_MS_MAX, Preferences
+
+GOOD = "backorders: false\ncancellation_sla_days: 7\npriorities: {shop-2: 10}\n"
+
+
+def test_a_file_is_read() -> None:
+    assert preferences.load(GOOD, "p.yaml") == Preferences(False, 7, {"shop-2": 10})
+    assert preferences.load(sourcing_file("preferences"), "p.yaml") == Preferences(True, 30, {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("false", "maybe", "p.yaml: backorders: "),
+        ("7", "366", "p.yaml: cancellation_sla_days: "),
+        ("7", "0", "p.yaml: cancellation_sla_days: "),
+        ("10", "high", "p.yaml: priorities.shop-2: "),
+        ("priorities", "priority", "p.yaml: (file): unknown key `priority`"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(old: str, new: str, problem: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        preferences.load(GOOD.replace(old, new, 1), "p.yaml")
+    assert str(caught.value).startswith(problem)
+
+
+def test_what_is_chosen_holds_over_the_file_and_the_rest_follows_it() -> None:
+    file = Preferences(True, 30, {"vip": 1})
+    chosen = preferences.changed(file, Chosen("main"), {"backorders": "off"}, "e1", 5, "ana")
+    assert file.under(chosen) == Preferences(False, 30, {"vip": 1})
+    assert Preferences(True, 9).under(chosen) == Preferences(False, 9)
+    (change,) = chosen.changes
+    assert (change.at, change.actor) == (5, "ana")
+    assert change.before == {"backorders": "on", "cancellation_sla_days": "30"}
+    assert change.after == {"backorders": "off", "cancellation_sla_days": "30"}
+    assert preferences.changed(file, chosen, {"backorders": "on"}, "e1", 6, "bo") is chosen
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({}, "no preference is named"),
+        ({"backorders": "true"}, "backorders: 'true'; write on or off"),
+        ({"cancellation_sla_days": "400"}, "write a number of days from 1 to 365"),
+        ({"cancellation_sla_days": "¹²"}, "write a number of days from 1 to 365"),
+        ({"backorders": "on", "color": "red"}, "no preference 'color'; there are backorders and cancellation_sla_days"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused_whole(values: dict[str, str], sentence: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        preferences.changed(Preferences(), Chosen("main"), values, "e1", 5, "ana")
+    assert sentence in caught.value.detail
+
+
+def test_the_audit_is_bounded() -> None:
+    chosen = Chosen("main")
+    for number in range(CHANGES_MAX + 5):
+        chosen = preferences.changed(Preferences(), chosen, {"backorders": "off"}, f"e{number}", number, "ana")
+    assert (len(chosen.changes), chosen.changes[0].at) == (CHANGES_MAX, 5)
+
+
+def test_a_line_is_given_up_after_its_days_and_never_beyond_the_calendar() -> None:
+    assert Preferences(cancellation_sla_days=2).cancel_at(1_000) == 1_000 + 2 * DAY_MS
+    assert Preferences().cancel_at(TIME_MS_MAX) == TIME_MS_MAX
