@@ -19,6 +19,7 @@ _ROWS: Final = {
     for (before, event), after in TRANSITIONS.items()
 }
 """The transition table by plain strings: hashing an Enum member costs more than all the rest of a look-up."""
+_STATUS_AT: Final = {rank: status for status, rank in RANKS.items()}
 _CANCELED: Final = Status.CANCELED.state
 _HELD: Final = Status.HELD.state
 
@@ -76,6 +77,12 @@ def reached(order: Order, raised: Iterable[str]) -> int:
     for event in raised:
         rank = max(rank, MILESTONES[event])
     return rank
+
+
+def progress(state: OrderState) -> tuple[str, str]:
+    """(state, reason) as others are told: the furthest milestone is true of the goods, also while the order is held."""
+    furthest = max((MILESTONES[event] for event in state.raised), default=0)
+    return _STATUS_AT.get(furthest, (state.order.state, state.order.reason))
 
 
 def overtaken(state: OrderState, event: str) -> bool:

@@ -1,7 +1,7 @@
 """What a row of ours means for F+O: create, update (which fields, which lines), or leave alone. The client writes.
 
-F+O's read-only fields are never written; the processing status only when it goes forward: a late row takes nothing
-back.
+F+O's read-only fields are never written; the processing status only by an action, and only when it goes forward: a late
+row takes nothing back, and F+O is never told in passing what happened elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,11 +110,12 @@ def applied(
 ) -> ApplyState:
     """The state once a create or an update is done. `number` and `lots` are what F+O answered."""
     row, before = _after(change), known or ApplyState()
+    fields_too = not _only_reports(change, before)
     return ApplyState(
         number=number or before.number or row.SalesOrderNumber,
-        version=max(change.source.version, before.version),
-        digest=digest(row),
-        status=row.SalesOrderProcessingStatus if _forward(before.status, row) else before.status,
+        version=max(change.source.version, before.version) if fields_too else 0,
+        digest=digest(row) if fields_too else b"",
+        status=row.SalesOrderProcessingStatus if _tells_status(change, before, row) else before.status,
         lots=tuple(sorted((dict(before.lots) | dict(lots or {})).items())),
     )
 
@@ -154,10 +155,10 @@ def line_writable(row: SalesOrderRow) -> tuple[str, ...]:
 def _update(change: SalesOrderChange, row: SalesOrderRow, known: ApplyState, number: str) -> Plan:
     """Only what differs from `before`, if F+O has `before`; else everything, which repeats nothing but equal values."""
     base = change.before
-    if base is None or digest(base) != known.digest:
+    if base is None or (digest(base) != known.digest and not _only_reports(change, known)):
         base = None
     fields = tuple(name for name in writable(row) if base is None or getattr(base, name) != getattr(row, name))
-    if _forward(known.status, row):
+    if _tells_status(change, known, row):
         fields += ("SalesOrderProcessingStatus",)
     return Plan(Kind.UPDATE, number, fields, _lines(base, row, dict(known.lots)))
 
@@ -182,8 +183,14 @@ def _named(row: SalesOrderRow) -> Sequence[tuple[str, SalesOrderRowLine]]:
     return [(line_id(row, line), line) for line in row.Lines]
 
 
-def _forward(known: str, row: SalesOrderRow) -> bool:
-    return _rank(row.SalesOrderProcessingStatus) > _rank(known)
+def _only_reports(change: SalesOrderChange, known: ApplyState) -> bool:
+    """A status is told of an order that F+O made and nobody here changed there: F+O's people may have changed its
+    fields a moment ago, which must not be undone in passing. A change of ours that did not get through is still due."""
+    return bool(change.source.effect_id) and not made_by_us(_after(change)) and not known.version
+
+
+def _tells_status(change: SalesOrderChange, known: ApplyState, row: SalesOrderRow) -> bool:
+    return bool(change.source.effect_id) and _rank(row.SalesOrderProcessingStatus) > _rank(known.status)
 
 
 def _rank(status: str) -> int:

@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from app.domain.evolve import progress
+from app.domain.lifecycle import Status
 from app.domain.order import Address, Effect, Line, Order, OrderState
 from app.domain.sources import selected
 from app.dualwrite.change import (
@@ -27,6 +29,7 @@ IOM_TO_FNO: Final = "salesorders.iom-to-fno"
 FILES: Final = tuple(f"app/dualwrite/maps/{stem}.yaml" for stem in ("countries", FNO_TO_IOM, IOM_TO_FNO))
 """The packaged texts that `load` needs, relative to the root."""
 
+_HELD: Final = Status.HELD.state
 _ORDER: Final = Ends(
     SalesOrderRow,
     Order,
@@ -113,12 +116,18 @@ class SalesOrders:
         return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
-        """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold.
+        """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold. What is
+        true of its goods is told all the same.
 
         Where sources are determined line by line, lines without a shipping warehouse are not selected (S63c, S64).
         """
         number = state.reference(FNO) or ""
-        row = self.to_row(selected(state), number)
+        order = selected(state)
+        row = self.to_row(order, number)
+        if order.state == _HELD:
+            shown, reason = progress(state)
+            told = self.to_row(replace(order, state=shown, reason=reason), number).SalesOrderProcessingStatus
+            row = replace(row, SalesOrderProcessingStatus=told)
         if number or any(effect.provider == FNO for effect in state.effects):
             return replace(row, IsSalesProcessingStopped="No")
         return row

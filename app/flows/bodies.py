@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from app.domain.lifecycle import MILESTONES, RANKS
+from app.domain.evolve import progress
 from app.domain.order import Effect, Line, Order, OrderState
 from app.events.model import (
     BillingRequested,
@@ -22,7 +22,6 @@ from app.events.model import (
 )
 
 Results = tuple[PolicyResult, ...]
-_STATUS_AT: Final = {rank: status for status, rank in RANKS.items()}
 
 
 def line_statuses(lines: Iterable[Line]) -> tuple[LineStatus, ...]:
@@ -76,8 +75,7 @@ def _channel_update(state: OrderState, effect: Effect, through: str) -> Body:
     """Reports the furthest milestone: what is true of the goods, even while the order is held or a late attempt is
     repeated."""
     order = state.order
-    furthest = max((MILESTONES[event] for event in state.raised), default=0)
-    status, reason = _STATUS_AT.get(furthest, (order.state, order.reason))
+    status, reason = progress(state)
     lines = tuple(
         LineQuantity(line.line_id, line.quantity, line.reference) for line in order.lines if line.state != "Canceled"
     )

@@ -118,8 +118,25 @@ def test_what_fno_computes_is_never_written() -> None:
 def test_the_status_goes_forward_only(known: str, row: str, written: bool) -> None:
     state = replace(known_after(), status=known)
     change = a_change(replace(OURS, SalesOrderProcessingStatus=row), 2, before=OURS, origin="iom")
-    assert ("SalesOrderProcessingStatus" in plan(change, state).fields) == written
-    assert applied(change, state).status == (row if written else known)
+    asked = replace(change, source=replace(change.source, effect_id="e-1"))
+    assert ("SalesOrderProcessingStatus" in plan(asked, state).fields) == written
+    assert applied(asked, state).status == (row if written else known)
+    # Unasked, F+O is told of fields alone: it may be that others ship or invoice this order.
+    assert "SalesOrderProcessingStatus" not in plan(change, state).fields
+    assert applied(change, state).status == known
+
+
+def test_a_status_that_is_told_undoes_no_change_that_fno_made_meanwhile() -> None:
+    theirs = a_row()
+    told = a_change(replace(theirs, SalesOrderProcessingStatus="Delivered"), 7, before=theirs, origin="iom")
+    asked = replace(told, source=replace(told.source, effect_id="e-1"))
+    made = plan(asked, None)
+    assert (made.kind, made.fields, made.lines) == (Kind.UPDATE, ("SalesOrderProcessingStatus",), ())
+    known = applied(asked, None)
+    assert (known.status, plan(asked, known).fields) == ("Delivered", ())
+    # One that was made here before and did not get through is written when it is tried again.
+    moved = a_change(replace(theirs, DeliveryAddressStreet="9 Moved Rd"), 5, before=theirs, origin="iom")
+    assert "DeliveryAddressStreet" in plan(moved, known).fields
 
 
 def test_what_was_applied_is_remembered_and_survives_the_ledger() -> None:

@@ -134,6 +134,14 @@ def test_a_held_order_is_stopped_at_fno_until_it_is_sent() -> None:
     assert stopped == ["Yes", "No", "No"]
 
 
+def test_a_hold_does_not_hide_from_fno_how_far_the_goods_are() -> None:
+    order = replace(an_order(), state="On Hold", reason="Needs attention")
+    held = OrderState(order, "fno-flexe-fno", 1, references=(("fno", "SO-1"),))
+    left = replace(held, raised=("order shipped",))
+    told = [ORDERS.to_change(None, state, AT).row.SalesOrderProcessingStatus for state in (held, left)]
+    assert told == ["Active", "Delivered"]
+
+
 def test_a_change_carries_versions_origin_and_effect() -> None:
     before = OrderState(an_order(company=None), "f", 1, version=3)
     after = OrderState(an_order(), "f", 1, version=4, references=(("fno", "SO-9"),))

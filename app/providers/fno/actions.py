@@ -43,9 +43,9 @@ def row_of(action: Action) -> SalesOrderRow | Result:
     return action.body
 
 
-def first_plan(row: SalesOrderRow) -> Plan:
+def first_plan(row: SalesOrderRow, effect_id: str) -> Plan:
     """What to write when nothing is known about the order: everything that F+O does not have."""
-    return plan(SalesOrderChange("c", 0, None, row, ChangeSource("iom", 1)), None)
+    return plan(SalesOrderChange("c", 0, None, row, ChangeSource("iom", 1, effect_id=effect_id)), None)
 
 
 def without_writing(asked: Plan) -> Result | None:

@@ -49,7 +49,7 @@ class Fno:
         row = actions.row_of(action)
         if isinstance(row, Result):
             return row
-        return await self.upsert(row, actions.first_plan(row), lease)
+        return await self.upsert(row, actions.first_plan(row, action.effect_id), lease)
 
     async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
         """Makes F+O's order as the plan says; `reference` is its number, `lots_of` gives the keys of its lines.

@@ -33,7 +33,7 @@ class Erp:
     provider: Fno
 
     async def upsert(self, row: SalesOrderRow, asked: Plan | None = None) -> Result:
-        return await self.provider.upsert(row, asked or first_plan(row), ALWAYS)
+        return await self.provider.upsert(row, asked or first_plan(row, "e-1"), ALWAYS)
 
     def orders(self, reference: str = REFERENCE) -> Sequence[Any]:
         return self.simulators.fno.book.with_reference(reference)
@@ -294,8 +294,8 @@ async def test_many_lines_come_in_pages() -> None:
         url = f"{simulators.base_url}/fno"
         provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
         row = a_row(Lines=tuple(a_line(at) for at in range(1, 8)))
-        first = await provider.upsert(row, first_plan(row), ALWAYS)
-        again = await provider.upsert(row, first_plan(row), ALWAYS)
+        first = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
+        again = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
         await provider.close()
         assert lots_of(again) == lots_of(first)
         assert len(lots_of(first)) == 7
