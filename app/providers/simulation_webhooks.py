@@ -5,8 +5,9 @@ Deliberately absent: what a webhook says and how it is signed, which is each ven
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -36,6 +37,10 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
 
 Seal = Callable[[Target, str, bytes, int], Mapping[str, str]]
 """(target, webhook id, body, now in ms) -> all headers of one attempt."""
+
+
+Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[int]]
+"""(address, body, headers) -> the status of the answer, 0 for none. Never raises for what a network does."""
 
 
 def checked(target: Target) -> Target:
@@ -86,36 +91,35 @@ class WebhookSender:
             self._due.put_nowait(webhook)
 
     async def run(self) -> None:
-        """Send what is due, until canceled."""
+        """Send what is due over HTTP, until canceled."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
-        async with (
-            aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            asyncio.TaskGroup() as tasks,
-        ):
-            for _ in range(AT_ONCE):
-                tasks.create_task(self._work(session))
+        async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            await self.deliver(partial(_post, session))
 
-    async def _work(self, session: aiohttp.ClientSession) -> None:
+    async def deliver(self, post: Post) -> None:
+        """Send what is due by `post`, until canceled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(self._work(post))
+
+    async def _work(self, post: Post) -> None:
         while True:
             webhook = await self._due.get()
             if self.target is None:
                 self.counts["unsent"] += 1
-            elif await self._is_taken(session, self.target, webhook):
+            elif await self._is_taken(post, self.target, webhook):
                 self.counts["taken"] += 1
             else:
                 self._again(webhook)
             self.waiting -= 1
 
-    async def _is_taken(self, session: aiohttp.ClientSession, target: Target, webhook: _Webhook) -> bool:
+    async def _is_taken(self, post: Post, target: Target, webhook: _Webhook) -> bool:
         """One attempt; any 2xx means that it was taken."""
         webhook.attempts += 1
         self.counts["attempts"] += 1
         headers = self._seal(target, webhook.webhook_id, webhook.body, self._world.clock())
-        try:
-            async with session.post(target.url, data=webhook.body, headers=headers, allow_redirects=False) as answer:
-                return 200 <= answer.status < 300
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
+        status = await post(target.url, webhook.body, headers)
+        return 200 <= status < 300
 
     def _again(self, webhook: _Webhook) -> None:
         if self._world.clock() - webhook.born >= GIVE_UP_MS:
@@ -127,3 +131,11 @@ class WebhookSender:
         """For the control plane: without the secret."""
         url = None if self.target is None else self.target.url
         return {"url": url, "waiting": self.waiting, **self.counts}
+
+
+async def _post(session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    try:
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return 0

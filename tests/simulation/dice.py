@@ -20,7 +20,11 @@ class Odds:
     call: float
     """A call to a provider meets a fault."""
     row_twice: float
+    """A row of dual-write, or a webhook, comes twice."""
     row_late: float
+    """A row of dual-write, or a webhook, is overtaken by others."""
+    away: float
+    """A producer meets a broker that is away, perhaps after it took some of the records."""
     twice: float
     """A producer writes its record again: same ce_id, or same content."""
     astray: float
@@ -33,7 +37,7 @@ class Odds:
 
         return cls(
             crash=some(0.02), freeze=some(0.01), linger=some(0.2), late=some(0.4), call=some(0.25),
-            row_twice=some(0.4), row_late=some(0.4), twice=some(0.5), astray=some(0.4),
+            row_twice=some(0.4), row_late=some(0.4), away=some(0.3), twice=some(0.5), astray=some(0.4),
         )  # fmt: skip
 
 

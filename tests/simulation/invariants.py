@@ -12,10 +12,10 @@ import msgspec
 from app.agents.role import DEAD_LETTER, FORWARDED, Record
 from app.domain.lifecycle import STATUS_OF, TRANSITIONS
 from app.events.model import OrderStatus
-from app.providers.simulation import Effect
 from app.runtime.position import POSITION_KEY, Mark
 from tests.simulation.replay import Replay
 from tests.simulation.transaction import INPUTS, LEDGERS, Transaction, decoded, header, origin
+from tests.simulation.truth import Truth
 from tests.simulation.workers import LOG
 
 _REPEATABLE: Final = frozenset({"order-command", DEAD_LETTER, "order-created"})
@@ -31,8 +31,7 @@ class Checker:
         self._ids: set[tuple[str, str]] = set()
         self._milestones: set[tuple[str, str, str]] = set()
         self._last_status: dict[str, tuple[str, str, int]] = {}
-        self._effects = 0
-        self._statuses: dict[str, list[int]] = {}
+        self.truth = Truth(world.workload.expected, world.providers, world.cluster)
         world.cluster.committed = self.committed
         world.cluster.produced = lambda record: world.trace.add([record])
         world.providers.network.leaving = self.leaving
@@ -120,9 +119,10 @@ class Checker:
         if record.topic == "order-status":
             self._check_status(decoded(record).body)
         elif record.topic == "dualwrite.iom.salesorders":
-            row = decoded(record).body.row
-            assert row.dataAreaId, f"a dual-write row of {record.key!r} has no company"
-        elif record.topic == "provider-event":
+            change = decoded(record).body
+            assert change.row.dataAreaId, f"a dual-write row of {record.key!r} has no company"
+            self.truth.check_row((record.key or b"").decode(), change)
+        elif record.topic == "provider-event" and role == "mirror":
             self._check_milestone(decoded(record).body)
 
     def _check_status(self, status: OrderStatus) -> None:
@@ -136,6 +136,7 @@ class Checker:
         if before != after:
             target = TRANSITIONS.get((STATUS_OF[before], status.event))
             assert target is STATUS_OF[after], f"no transition {before} - {status.event} -> {after}"
+        self.truth.check_status(status)
 
     def _check_milestone(self, body: Any) -> None:
         """F+O's milestones: once for the order, once for each line."""
@@ -153,31 +154,16 @@ class Checker:
         log = LOG.get()
         if log is not None and log.fenced and log.role != "pull":
             self._world.violated(f"{request.method} {request.url} left a process that does not own the lane any more")
+        try:
+            self.truth.check_request(request)
+        except AssertionError as broken:
+            self._world.violated(str(broken), broken)
 
     def arrived(self) -> None:
-        for effect in self._world.providers.world.journal.effects(after=self._effects):
-            self._effects = effect.seq
-            try:
-                self._check_effect(effect)
-            except AssertionError as broken:
-                self._world.violated(f"at {effect.provider}: {broken}", broken)
-
-    def _check_effect(self, effect: Effect) -> None:
-        if effect.provider == "bigcommerce" and effect.kind == "status changed":
-            seen = self._statuses.setdefault(effect.order, [])
-            status = int(str(effect.detail["status_id"]))
-            assert [*seen, status] in ([2], [10], [2, 10]), f"{effect.order} was {seen} in the shop, now {status}"
-            seen.append(status)
-        elif effect.provider == "fno" and effect.kind == "order created":
-            orders = self._world.providers.erp.book.with_reference(effect.order)
-            assert len(orders) <= 1, f"{effect.order} exists {len(orders)} times: {[order.number for order in orders]}"
-        elif effect.provider == "fno" and effect.kind == "line created":
-            self._check_lines(effect.order)
-
-    def _check_lines(self, order_id: str) -> None:
-        for order in self._world.providers.erp.book.with_reference(order_id):
-            lines = [line.values["ExternalItemNumber"] for line in order.lines.values()]
-            assert len(lines) == len(set(lines)), f"a line of {order_id} exists twice at F+O: {lines}"
+        try:
+            self.truth.check_effects()
+        except AssertionError as broken:
+            self._world.violated(str(broken), broken)
 
     # ---- at rest ----
 

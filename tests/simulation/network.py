@@ -5,7 +5,7 @@ A request travels on its own: the process that sent it may die meanwhile, and it
 
 import asyncio
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from email.utils import formatdate
 from typing import Any, Final
@@ -21,6 +21,9 @@ from tests.simulation.dice import Dice
 
 ERP: Final = "http://erp.example/fno"
 SHOP: Final = "http://shop.example/bigcommerce"
+HOUSE: Final = "http://house.example/flexe"
+ACCOUNTS: Final = "http://accounts.example/sap"
+_CLIENTS: Final = tuple(f"app.providers.{name}.client.open_client" for name in ("bigcommerce", "fno", "flexe", "sap"))
 READ_TIMEOUT_S: Final = 10.0
 SLOW_S: Final = 25.0
 """Longer than a whole call may take."""
@@ -30,7 +33,8 @@ _EARLY: Final[dict[str, tuple[int, dict[str, str]]]] = {
     "forbidden": (403, {}),
 }
 """Answers of something that stands before the provider."""
-Served = tuple[int, dict[str, str], bytes]
+Headers = list[tuple[str, str]]
+Served = tuple[int, Headers, bytes]
 
 
 class _Connection:
@@ -54,8 +58,9 @@ class Network:
     @contextmanager
     def clients(self) -> Any:
         """Within it, clients that are opened get this network instead of sockets."""
-        modules = ("app.providers.fno.client", "app.providers.bigcommerce.client")
-        with patch(f"{modules[0]}.open_client", self._open), patch(f"{modules[1]}.open_client", self._open):
+        with ExitStack() as patches:
+            for name in _CLIENTS:
+                patches.enter_context(patch(name, self._open))
             yield
 
     def _open(self, _timeouts: object) -> httpx.AsyncClient:
@@ -80,7 +85,7 @@ class Network:
         return await self._returned(request, fault, *served)
 
     async def _returned(
-        self, request: httpx.Request, fault: str, status: int, headers: dict[str, str], body: bytes
+        self, request: httpx.Request, fault: str, status: int, headers: Headers, body: bytes
     ) -> httpx.Response:
         await asyncio.sleep(self._dice.between(0.001, 0.05))
         if fault == "lost after":
@@ -114,7 +119,8 @@ class Network:
         self.arrived()
         assert isinstance(response, web.Response), "simulators answer in one piece"
         content = bytes(response.body) if isinstance(response.body, bytes | bytearray) else b""
-        return response.status, {**response.headers, "Date": formatdate(self._now_ms() / 1000, usegmt=True)}, content
+        date = ("Date", formatdate(self._now_ms() / 1000, usegmt=True))
+        return response.status, [*response.headers.items(), date], content
 
 
 class _Transport(httpx.AsyncBaseTransport):

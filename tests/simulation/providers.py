@@ -1,4 +1,4 @@
-"""Both provider simulators in virtual time, the real clients that call them, and what their people do."""
+"""The provider simulators in virtual time, the real clients that call them, and what their people do."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -8,19 +8,46 @@ import msgspec
 
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
+from app.providers.flexe.client import Flexe
+from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
+from app.providers.flexe.simulator import life as flexe_life
 from app.providers.fno.client import Fno
 from app.providers.fno.simulator import FnoOptions, FnoSimulator
-from app.providers.fno.simulator.life import STAGES
+from app.providers.fno.simulator import life as fno_life
 from app.providers.port import Provider
+from app.providers.sap.actions import SalesArea
+from app.providers.sap.client import Sap
+from app.providers.sap.simulator import SapOptions, SapSimulator
+from app.providers.sap.simulator import life as sap_life
 from app.providers.simulation import World as Simulated
-from app.providers.simulation_http import application
+from app.providers.simulation_http import Simulator, application
+from app.providers.simulation_webhooks import WebhookSender
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
-from tests.simulation.network import ERP, SHOP, Network
+from tests.simulation.network import ACCOUNTS, ERP, HOUSE, SHOP, Network
 from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.webhooks import WEBHOOKS
 
 STORE: Final = "shop"
 ROWS: Final = "dualwrite.fno.salesorders"
+QUOTA: Final = 100_000
+"""Throttling is the network's business here."""
+_FLEXE: Final = FlexeOptions()
+_SAP: Final = SapOptions()
+_AREA: Final = SalesArea("OR", "1010", "10", "00", _SAP.sold_to, "PPR0")
+ENVIRON: Final = {
+    "WAYBILL_BIGCOMMERCE_BASE_URL": "http://shop.example", "WAYBILL_BIGCOMMERCE_STORE_HASH": STORE,
+    "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "t", "WAYBILL_FNO_BASE_URL": "http://erp.example",
+    "WAYBILL_FNO_TOKEN_URL": "http://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c", "WAYBILL_FNO_CLIENT_SECRET": "s",
+    "WAYBILL_FLEXE_BASE_URL": "http://house.example", "WAYBILL_FLEXE_API_KEY": _FLEXE.api_key,
+    "WAYBILL_FLEXE_OWNER_ID": _FLEXE.owner_id, "WAYBILL_FLEXE_WEBHOOK_SECRET": _FLEXE.webhook_secret,
+    "WAYBILL_SAP_BASE_URL": "http://accounts.example", "WAYBILL_SAP_USER": "u", "WAYBILL_SAP_PASSWORD": "p",
+    "WAYBILL_SAP_SALES_ORDER_TYPE": "OR", "WAYBILL_SAP_SALES_ORGANIZATION": "1010",
+    "WAYBILL_SAP_DISTRIBUTION_CHANNEL": "10", "WAYBILL_SAP_DIVISION": "00",
+    "WAYBILL_SAP_SOLD_TO_PARTY": _SAP.sold_to, "WAYBILL_SAP_PRICE_CONDITION_TYPE": "PPR0",
+    "WAYBILL_SAP_WEBHOOK_SECRET": _SAP.webhook_secret,
+}  # fmt: skip
+"""What a process is told of the providers."""
 
 
 class DisorderlyRows:
@@ -63,20 +90,55 @@ class Providers:
         self.world = Simulated(now_ms)
         self.rows = DisorderlyRows(cluster, dice, loop, place)
         self.erp = FnoSimulator(self.world, FnoOptions(), self.rows)
-        self.shop = BigCommerceSimulator(self.world, BigCommerceOptions(STORE, quota=1000))
-        self.network = Network(application(self.world, [self.erp, self.shop]), dice, now_ms)
-        self.erp.life.delays = {stage: round(dice.between(20, 2500)) for stage in STAGES}
+        self.shop = BigCommerceSimulator(self.world, BigCommerceOptions(STORE, quota=QUOTA))
+        self.house, self.accounts = _house(self.world, dice), _accounts(self.world, dice)
+        simulators: list[Simulator] = [self.erp, self.shop, self.house, self.accounts]
+        self.network = Network(application(self.world, simulators), dice, now_ms)
+        self.erp.life.delays = _delays(fno_life.STAGES, dice)
+        self.house.life.delays = _delays(flexe_life.STAGES, dice)
+        self.accounts.life.delays = _delays(sap_life.STAGES, dice)
 
     def clients(self) -> Mapping[str, Provider]:
         """New clients, as a process opens them."""
         with self.network.clients():
-            fno = Fno(ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=self._loop.time)
-            shop = BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=self._loop.time)
-            return {"fno": fno, "bigcommerce": shop}
+            now = self._loop.time
+            return {
+                "fno": Fno(ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=now),
+                "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now),
+                "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now),
+                "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now),
+            }
+
+    def senders(self) -> Mapping[str, WebhookSender]:
+        return {"flexe": self.house.sender, "sap": self.accounts.sender}
 
     async def control(self, path: str, body: object) -> Any:
         """What people do at a provider, by the simulators' control plane. Raises AssertionError when refused."""
-        request = httpx.Request("POST", f"http://simulators.example/_sim{path}", json=body)
-        status, _, content = await self.network.serve(request, request.content)
+        status, content = await self.tried(path, body)
         assert status < 300, f"the control plane refused {path}: {content!r}"
         return msgspec.json.decode(content)
+
+    async def tried(self, path: str, body: object) -> tuple[int, bytes]:
+        """The same, where it may be too late for it."""
+        request = httpx.Request("POST", f"http://simulators.example/_sim{path}", json=body)
+        status, _, content = await self.network.serve(request, request.content)
+        return status, content
+
+
+def _house(world: Simulated, dice: Dice) -> FlexeSimulator:
+    split = dice.random.choice((0.0, 0.5, 1.0))
+    seed = dice.random.randrange(1000)
+    return FlexeSimulator(
+        world, FlexeOptions(webhook_url=f"{WEBHOOKS}flexe", quota=QUOTA, split_share=split, seed=seed)
+    )
+
+
+def _accounts(world: Simulated, dice: Dice) -> SapSimulator:
+    split = dice.random.choice((0.0, 0.5, 1.0))
+    seed = dice.random.randrange(1000)
+    options = SapOptions(webhook_url=f"{WEBHOOKS}sap", quota=QUOTA, partial_share=split, seed=seed)
+    return SapSimulator(world, options)
+
+
+def _delays(stages: tuple[str, ...], dice: Dice) -> dict[str, int | None]:
+    return {stage: round(dice.between(20, 2500)) for stage in stages}

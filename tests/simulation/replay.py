@@ -215,6 +215,8 @@ class Replay:
             row = self._orders.to_row(taken.state.order, number)
             if number or any(effect.provider == "fno" for effect in taken.state.effects):
                 row = replace(row, IsSalesProcessingStopped="No")
+            if taken.state.order.state == "On Hold" and "order shipped" in taken.state.raised:
+                row = replace(row, SalesOrderProcessingStatus="Delivered")
             assert (change.after, change.source.version) == (row, taken.state.version), "the row is not the order's"
         return written
 

@@ -19,7 +19,7 @@ INPUTS: Final = {
     "mirror": ("dualwrite.fno.salesorders",),
     "perform": ("fulfillment-requested", "billing-requested", "channel-update-requested"),
     "apply": ("dualwrite.iom.salesorders",),
-    "pull": ("pull-ledger",),
+    "pull": ("pull-requested",),
 }
 
 

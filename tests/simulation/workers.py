@@ -14,6 +14,7 @@ from app.runtime.hosting import LaneHost
 from app.runtime.intake import Batch
 from app.runtime.lane import Lane
 from app.runtime.limits import Clock, LaneLimits
+from app.runtime.webhooks import WebhookIntake
 from tests.simulation.cluster import VirtualCluster, VirtualLog
 from tests.simulation.dice import Dice
 from tests.simulation.virtual_loop import PROCESS, Process, VirtualLoop
@@ -41,12 +42,13 @@ class Surroundings(Protocol):
     def kinds(self) -> Sequence[RoleKind]:
         """The roles as one process composes them, with clients of its own."""
 
+    def intake(self) -> WebhookIntake: ...
     def partitions_of(self, role: str) -> int: ...
     def died(self, worker: "Worker", problem: BaseException | None) -> None: ...
 
 
 class Worker(Process):
-    """One operating system process with a host for each role."""
+    """One operating system process with a host for each role, which also takes webhooks in."""
 
     def __init__(self, world: Surroundings, name: str) -> None:
         super().__init__(name)
@@ -54,7 +56,7 @@ class Worker(Process):
         self.was_frozen = False
         self.context = copy_context()
         self.context.run(PROCESS.set, self)
-        self.kinds = world.kinds()
+        self.kinds, self.intake = world.kinds(), world.intake()
         self.hosts: dict[str, LaneHost] = {}
         self.context.run(self._begin)
 

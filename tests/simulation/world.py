@@ -23,6 +23,7 @@ from app.runtime import compose
 from app.runtime.compose import Kind, Parts
 from app.runtime.jobs import JobLimits
 from app.runtime.limits import LaneLimits
+from app.runtime.webhooks import WebhookIntake
 from app.settings import Settings
 from app.sourcing.network import Network
 from app.topics import TopicSpec
@@ -31,10 +32,12 @@ from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.finale import Finale
 from tests.simulation.invariants import Checker
-from tests.simulation.providers import Providers
+from tests.simulation.producing import FaultyPublisher
+from tests.simulation.providers import ENVIRON, Providers
 from tests.simulation.trace import Outcome, Trace
 from tests.simulation.transaction import LEDGERS, shared_codec
 from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.webhooks import Webhooks
 from tests.simulation.workers import Group, Worker
 from tests.simulation.workload import Workload
 
@@ -43,11 +46,6 @@ FAULTS_S: Final = 25.0
 WORKLOAD_S: Final = 8.0
 HOUR_MS: Final = 3_600_000
 MAPS: Final = ("salesorders.fno-to-iom", "salesorders.iom-to-fno")
-ENVIRON: Final = {
-    "WAYBILL_BIGCOMMERCE_BASE_URL": "http://shop.example", "WAYBILL_BIGCOMMERCE_STORE_HASH": "shop",
-    "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "t", "WAYBILL_FNO_BASE_URL": "http://erp.example",
-    "WAYBILL_FNO_TOKEN_URL": "http://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c", "WAYBILL_FNO_CLIENT_SECRET": "s",
-}  # fmt: skip
 
 
 class InvariantError(AssertionError):
@@ -74,6 +72,9 @@ class VirtualClock:
 class Unwatched:
     def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None: ...
     def refused(self, *_: object, **__: object) -> None: ...
+
+
+def _uncounted(_provider: str, _outcome: str) -> None: ...
 
 
 @cache
@@ -106,12 +107,13 @@ class World:
         self.clock, self.limits = VirtualClock(self.loop), _limits(self.dice)
         self.cluster = VirtualCluster(topics_of(self.partitions), self.partitions, self.clock.now_ms)
         self.providers = Providers(self.cluster, self.dice, self.loop, self.clock.now_ms, self.lane_of)
-        self.workload = Workload(seed, self.cluster, self.dice, self.providers, WORKLOAD_S)
+        self.workload = Workload(seed, self.cluster, self.dice, self.providers, self.lane_of, WORKLOAD_S)
         self.group = Group(self)
         self.offsets: dict[tuple[str, str, int], int] = {}
         self.steps: dict[str, int] = {}
         self.deaths: list[str] = []
         self.workers: list[Worker] = []
+        self.webhooks = Webhooks(self, self.dice, self.providers.world, self.providers.senders())
         self.topics, self.published, self.orders = topics_of(self.partitions), flows(), sales_orders()
         self.trace = Trace(self)
         self.checker = Checker(self)
@@ -136,11 +138,12 @@ class World:
 
     async def _story(self) -> None:
         background = [asyncio.ensure_future(self.providers.world.agenda.run()), asyncio.ensure_future(self.group.run())]
-        background += [asyncio.ensure_future(task) for task in (self._disturb(),)]
+        background += [asyncio.ensure_future(task) for task in (self._disturb(), self.webhooks.run())]
         for _ in range(self.dice.random.randint(1, 2)):
             self._start()
         await asyncio.gather(self.workload.play(), asyncio.sleep(FAULTS_S))
         self.dice.calm = True
+        self.providers.world.faults.clear()
         await Finale(self).run()
         for task in background:
             task.cancel()
@@ -171,6 +174,14 @@ class World:
         topics = topics_of(self.partitions)
         parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, Network(()))
         return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in LEDGERS]
+
+    def intake(self) -> WebhookIntake:
+        """Where one process takes webhooks in."""
+        publisher = FaultyPublisher(self.cluster, self.dice, self.lane_of)
+        receivers = registry.receivers(ENVIRON)
+        return WebhookIntake(
+            receivers, publisher, shared_codec(), _uncounted, clock=self.clock.time, monotonic=self.loop.time
+        )
 
     def partitions_of(self, role: str) -> int:
         """The puller's input has one."""
@@ -226,5 +237,7 @@ def _virtual_time(clock: VirtualClock) -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         for module in modules:
             patches.enter_context(patch(f"{module}.time", clock))
+        # Senders have patience: it must not end because somebody sets the clock.
+        patches.enter_context(patch("app.providers.simulation_webhooks.GIVE_UP_MS", 1 << 60))
         patches.enter_context(patch("app.runtime.compose.published_flows", lambda _setup, _settings: flows()))
         yield
