@@ -30,7 +30,12 @@ ACTIONS: Final = frozenset({SEND_ORDER_TO_FULFILLMENT, SEND_LINES_TO_BILLING, SE
 HEADERS: Final = "SalesOrderHeadersV4"
 LINES: Final = "SalesOrderLinesV3"
 STOPPED: Final = "IsSalesProcessingStopped"
-_LAST: Final = frozenset({STOPPED, "SalesOrderProcessingStatus"})
+STATUS: Final = "SalesOrderProcessingStatus"
+_LIFE: Final = (
+    "Active", "Confirmed", "Picked", "PartiallyDelivered", "Delivered", "PartiallyInvoiced", "Invoiced", "Canceled",
+)  # fmt: skip
+"""How F+O's documents follow each other: its status never goes back to an earlier one."""
+_LAST: Final = frozenset({STOPPED, STATUS})
 """Written when the lines are complete: they set the warehouse going, or close the order."""
 _AMOUNTS: Final = frozenset({"OrderedSalesQuantity", "SalesPrice", "LineAmount"})
 _LOT: Final = "lot."
@@ -104,6 +109,19 @@ def first_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
 def last_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
     """The header's values that are written after the lines: it is let go, or its status moves on."""
     return _header_values(row, (name for name in asked.fields if name in _LAST))
+
+
+def still_to_write(held: odata.Entity, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `wanted` that F+O does not have yet. A status that it has passed is none: an attempt whose reply was
+    lost did its work, and F+O went on from there."""
+    values = odata.differing(held, wanted)
+    if STATUS in values and _passed(str(held.get(STATUS)), str(values[STATUS])):
+        del values[STATUS]
+    return values
+
+
+def _passed(held: str, wanted: str) -> bool:
+    return held in _LIFE and wanted in _LIFE and _LIFE.index(held) > _LIFE.index(wanted)
 
 
 def line_fields(line: SalesOrderRowLine, write: LineWrite) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _PRECONDITION_FAILED: Final = 412
 _UNAUTHORIZED: Final = 401
 
 T = TypeVar("T")
+Differing = Callable[[odata.Entity, Mapping[str, Any]], Mapping[str, Any]]
+"""(entity as held, values as wanted) -> those to write."""
 
 
 class Session:
@@ -57,17 +59,19 @@ class Session:
             call = call._replace(path=page.following, query=())
         raise self._link.failed(failures.unreadable(f"a list of more than {PAGES_MAX} pages", call.intent))
 
-    async def change(self, target: odata.Target, wanted: Mapping[str, Any], lease: Lease) -> odata.Target:
+    async def change(
+        self, target: odata.Target, wanted: Mapping[str, Any], lease: Lease, differing: Differing = odata.differing
+    ) -> odata.Target:
         """PATCH of what differs, nothing if all is as wanted; the entity as it is now.
 
         When somebody changed it meanwhile, it is read again and what still differs is written, once.
         """
         if not target.etag:
             target = await self._again(target, lease)
-        reply = await self._patch(target, wanted, lease)
+        reply = await self._patch(target, differing(target.entity, wanted), lease)
         if reply is not None and reply.status == _PRECONDITION_FAILED:
             target = await self._again(target, lease)
-            reply = await self._patch(target, wanted, lease)
+            reply = await self._patch(target, differing(target.entity, wanted), lease)
         if reply is None:
             return target
         self._checked(reply, odata.patch(target, {}))
@@ -86,9 +90,8 @@ class Session:
     async def _again(self, target: odata.Target, lease: Lease) -> odata.Target:
         return odata.Target(target.path, await self.ask(odata.read(target.path), lease, odata.entity_of))
 
-    async def _patch(self, target: odata.Target, wanted: Mapping[str, Any], lease: Lease) -> Reply | None:
+    async def _patch(self, target: odata.Target, values: Mapping[str, Any], lease: Lease) -> Reply | None:
         """The reply of F+O, None when there is nothing to say."""
-        values = odata.differing(target.entity, wanted)
         return await self._send(odata.patch(target, values), lease) if values else None
 
     async def _send(self, call: Call, lease: Lease) -> Reply:

@@ -53,7 +53,8 @@ class Upsert:
             first = actions.first_fields(self._row, self._plan)
             target = await self._session.change(target, first, self._lease)
         lots = await self._write_lines(number, is_new=is_new)
-        await self._session.change(target, actions.last_fields(self._row, self._plan), self._lease)
+        last = actions.last_fields(self._row, self._plan)
+        await self._session.change(target, last, self._lease, actions.still_to_write)
         return lots
 
     async def _write_lines(self, number: str, *, is_new: bool) -> dict[str, str]:

@@ -15,6 +15,7 @@ from app.providers.fno.actions import first_plan, lots_of
 from app.providers.fno.client import Fno
 from app.providers.fno.session import RECONCILE_AFTER_MS
 from app.providers.fno.simulator import FnoOptions
+from app.providers.fno.simulator.book import SalesOrder
 from app.providers.port import Always, Code, Outcome, Result
 from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
@@ -252,8 +253,8 @@ async def test_an_order_that_could_not_be_found_again_is_not_created(erp: Erp) -
     assert erp.writes() == []
 
 
-async def test_an_order_born_in_f_o_gets_its_status(erp: Erp) -> None:
-    """Shipped by somebody else: F+O is told, its own fields are left alone."""
+def born_there(erp: Erp) -> tuple[SalesOrder, SalesOrderRow]:
+    """An order of F+O's own with one line, and our row that says it was delivered."""
     wire = {"dataAreaId": "usmf", "OrderingCustomerAccountNumber": "US-001", "CustomersOrderReference": "PO 77"}
     order = erp.simulators.fno.book.create({**wire, "DefaultShippingSiteId": "1"}, "usmf")
     key = {"dataAreaId": "usmf", "SalesOrderNumber": order.number, "ItemNumber": "A", "ExternalItemNumber": "theirs"}
@@ -266,11 +267,28 @@ async def test_an_order_born_in_f_o_gets_its_status(erp: Erp) -> None:
         SalesOrderProcessingStatus="Delivered",
         Lines=(a_line(1, InventoryLotId=lot, ItemNumber="A", ExternalItemNumber=""),),
     )
+    return order, row
+
+
+async def test_an_order_born_in_f_o_gets_its_status(erp: Erp) -> None:
+    """Shipped by somebody else: F+O is told, its own fields are left alone."""
+    order, row = born_there(erp)
     result = await erp.upsert(row)
     assert (result.outcome, result.reference) == (Outcome.OK, order.number), result
     assert order.status == "Delivered"
     assert order.header.values["CustomersOrderReference"] == "PO 77"
+    [line] = order.lines.values()
     assert line.values["ExternalItemNumber"] == "theirs"
+
+
+@pytest.mark.parametrize("later", ["PartiallyInvoiced", "Invoiced"])
+async def test_a_status_that_f_o_has_passed_since_an_attempt_whose_reply_was_lost(erp: Erp, later: str) -> None:
+    order, row = born_there(erp)
+    erp.tap.cut(lambda seen: patch_of("SalesOrderHeadersV4")(seen) and b"Delivered" in seen.body)
+    assert (await erp.upsert(row)).outcome is Outcome.UNKNOWN
+    erp.simulators.fno.life.advance(order, later, (), "fno")
+    assert (await erp.upsert(row)).outcome is Outcome.OK
+    assert order.status == later
 
 
 async def test_an_order_that_is_gone_at_f_o_is_said_so(erp: Erp) -> None:
