@@ -14,9 +14,9 @@ import typer
 from app.bench import report as bench_report
 from app.bench import run as bench
 from app.commands import output
-from app.demo import session
+from app.demo import outage, session
 from app.demo.evidence import DEAD_LETTER, Case
-from app.demo.report import Report, as_json, as_table
+from app.demo.report import Report, as_json, as_table, outage_table
 from app.demo.scenarios import SCENARIOS
 from app.errors import SettingError
 from app.runtime import simulators as simulator_host
@@ -66,9 +66,17 @@ def run_demo(
     ] = None,
     scenario: Annotated[list[int] | None, typer.Option(help="Only this scenario; may be given again.")] = None,
     count: Annotated[int, typer.Option(min=1, max=50_000, help="Orders of each scenario.")] = DEFAULT_COUNT,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROVIDER:KIND[:SECONDS]",
+            help=f"Another round in which a provider is in trouble ({', '.join(outage.KINDS)}); may be given again.",
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
 ) -> None:
     """The main job: every scenario on a real broker with real HTTP, judged on what its topics show."""
+    faults = [outage.parse(text) for text in fault or ()]
     wanted = tuple(sorted(set(scenario or SCENARIOS)))
     for number in wanted:
         if number not in SCENARIOS:
@@ -76,7 +84,7 @@ def run_demo(
     if json is not None and (json.is_dir() or not json.parent.is_dir()):
         raise SettingError(f"--json {json}: cannot be written; name a file in a folder that exists")
     with TemporaryDirectory(prefix="waybill-demo-") as folder:
-        report = _until_stopped(session.run(wanted, count, orders, Path(folder), output.people))
+        report = _until_stopped(session.run(wanted, count, orders, faults, Path(folder), output.people))
     _tell(report, json)
     raise typer.Exit(0 if report.truth else 1)
 
@@ -101,6 +109,8 @@ def run_bench(
 
 def _tell(report: Report, file: Path | None) -> None:
     output.people.print(as_table(report))
+    if report.outages:
+        output.people.print(outage_table(report))
     for scenario in report.scenarios:
         for case in scenario.wrong[:10]:
             output.people.print(_wrong(case), markup=False, highlight=False)

@@ -32,13 +32,14 @@ Wire = dict[str, Any]
 @dataclass(frozen=True)
 class DemoOrder:
     """One order to seed, and how it must end: (state, reason), or None for orders from outside, which may complete or
-    be refused."""
+    be refused. Orders of round 0 run while nothing is out of order, those of later rounds during an outage each."""
 
     order_id: str
     source_ref: str
     scenario: int
     expected: tuple[str, str] | None
     wire: Wire
+    round: int = 0
 
 
 def money(amount: Decimal) -> str:

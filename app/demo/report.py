@@ -1,15 +1,17 @@
 """The demo's verdict: which numbers hold, which orders ended as they must, how long they took; as a table and as
 JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from app.demo import outage
 from app.demo.checks import Check
-from app.demo.evidence import DEAD_LETTER, Case, Seen, doubled, seconds
+from app.demo.evidence import DEAD_LETTER, Case, Seen, doubled
+from app.demo.outage import Fault, Outage, Times, outages, times
 from app.demo.scenarios import SCENARIOS
 from app.demo.solution import ALSO_REFUSED, SOLUTION
 
@@ -31,8 +33,8 @@ class ScenarioReport:
     refused: int
     wrong: tuple[Case, ...]
     requirements: Mapping[str, bool]
-    p50_s: float
-    p99_s: float
+    times: Times
+    """Of the orders of the first round."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Report:
     solution: Mapping[str, bool]
     doubled: tuple[Seen, ...]
     cases: tuple[Case, ...]
+    outages: tuple[Outage, ...] = ()
 
     @property
     def requirements(self) -> dict[str, bool]:
@@ -75,12 +78,9 @@ def _check(check: Check, case: Case) -> bool:
         return False
 
 
-def _percentile(sorted_values: list[float], share: float) -> float:
-    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))] if sorted_values else 0.0
-
-
-def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool]) -> Report:
-    """`definitions`: the numbers that are shown on the definitions and not on orders (S1, S2)."""
+def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool], faults: Sequence[Fault] = ()) -> Report:
+    """`definitions`: the numbers that are shown on the definitions and not on orders (S1, S2). `faults`: what was out
+    of order in the rounds after the first."""
     every = tuple(cases)
     by_scenario = {number: [case for case in every if case.order.scenario == number] for number in SCENARIOS}
     scenarios = tuple(_scenario(number, found) for number, found in by_scenario.items() if found)
@@ -89,12 +89,12 @@ def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool]) -
         found = [case for case in every if case.order.scenario in speaks_of]
         if found:
             solution[number] = holds(number, check, found)
-    return Report(broker, scenarios, solution, tuple(seen for case in every for seen in doubled(case.records)), every)
+    twice = tuple(seen for case in every for seen in doubled(case.records))
+    return Report(broker, scenarios, solution, twice, every, outages(every, faults))
 
 
 def _scenario(number: int, cases: list[Case]) -> ScenarioReport:
     scenario = SCENARIOS[number]
-    times = sorted(taken for case in cases if not case.refused and (taken := seconds(case)) is not None)
     return ScenarioReport(
         number,
         scenario.flow,
@@ -103,8 +103,7 @@ def _scenario(number: int, cases: list[Case]) -> ScenarioReport:
         sum((case.refused or case.set_aside) and case.ended() for case in cases),
         tuple(case for case in cases if not case.ended()),
         {name: holds(name, check, cases) for name, check in scenario.checks.items()},
-        _percentile(times, 0.5),
-        _percentile(times, 0.99),
+        times(case for case in cases if case.order.round == 0),
     )
 
 
@@ -121,10 +120,11 @@ def as_json(report: Report) -> dict[str, Any]:
                 "completed": scenario.completed,
                 "refused": scenario.refused,
                 "requirements": dict(scenario.requirements),
-                "latency_s": {"p50": scenario.p50_s, "p99": scenario.p99_s},
+                "latency_s": scenario.times.as_json(),
             }
             for scenario in report.scenarios
         ],
+        "outage": [outage.as_json(each) for each in report.outages],
         "orders": [_order(case) for case in report.cases],
     }
 
@@ -167,8 +167,8 @@ def as_table(report: Report) -> Table:
             str(scenario.completed),
             str(scenario.refused),
             str(len(scenario.wrong)),
-            f"{scenario.p50_s:.2f}",
-            f"{scenario.p99_s:.2f}",
+            f"{scenario.times.p50_s:.2f}",
+            f"{scenario.times.p99_s:.2f}",
             _observed(scenario.requirements),
         )
     table.add_row("solution", "", "", "", "", "", "", _observed(report.solution))
@@ -180,3 +180,18 @@ def _observed(requirements: Mapping[str, bool]) -> str:
     names = sorted(requirements, key=lambda number: int(number[1:].rstrip("abc")))
     span = f"{names[0]}-{names[-1]}" if names else ""
     return f"[red]missing {', '.join(missing)}[/red] of {span}" if missing else f"[green]{span} all[/green]"
+
+
+def outage_table(report: Report) -> Table:
+    """What was out of order, and how long the orders of each scenario took without it and during it."""
+    table = Table(title="Outages", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("Out of order", no_wrap=True)
+    for column in ("Scenario", "Calls it", "Orders", "Ended", "p50 s", "with", "p99 s", "with"):
+        table.add_column(column, no_wrap=True, justify="right")
+    for each in report.outages:
+        for found in each.scenarios:
+            calls = "yes" if found.calls else "[red]slowed[/red]" if found.slowed else "no"
+            times = (found.before.p50_s, found.during.p50_s, found.before.p99_s, found.during.p99_s)
+            counts = (str(found.scenario), calls, str(found.orders), str(found.ended))
+            table.add_row(str(each.fault), *counts, *(f"{seconds:.2f}" for seconds in times))
+    return table

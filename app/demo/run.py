@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from app.demo.evidence import Case
 from app.demo.observe import Observer, Reader
 from app.demo.orders import DemoOrder
+from app.demo.outage import Fault
 from app.demo.report import Report, judge
-from app.demo.scenarios import SCENARIOS
+from app.demo.seeding import seed
 from app.demo.setup import show_definitions
 from app.demo.source import store
 from app.errors import WaybillError
@@ -31,7 +33,15 @@ STALL_TIMEOUT_S: Final = 120.0
 AFTERMATH_QUIET_S: Final = 60.0
 """After the last order has ended the last channel updates are still to come. A worker that lost its broker may take
 45 s to come back, so only a longer silence means that nothing will."""
-SEED_CHUNK: Final = 100
+
+
+@dataclass(frozen=True)
+class Round:
+    """Orders that appear over `over_s` seconds, and what is out of order meanwhile."""
+
+    orders: Sequence[DemoOrder]
+    over_s: float = 0.0
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,14 @@ class Plan:
 
     bootstrap_servers: str
     stamp: str
-    orders: Sequence[DemoOrder]
+    rounds: Sequence[Round]
     folder: Path
     topics: Sequence[str]
     schemas: Mapping[int, Any]
+
+    @property
+    def faults(self) -> list[Fault]:
+        return [each.fault for each in self.rounds if each.fault is not None]
 
 
 async def run(plan: Plan, console: Console) -> Report:
@@ -61,11 +75,23 @@ async def run(plan: Plan, console: Console) -> Report:
                 console.print(line, markup=False, highlight=False)
             definitions = asyncio.create_task(show_definitions(told))
             await _ready(client, supervisor, found)
-            observer.expect(plan.orders)
-            await asyncio.gather(_seed(client, plan.orders), _follow(observer, client, supervisor, console))
-            return judge(plan.bootstrap_servers, observer.cases.values(), await definitions)
+            for each in plan.rounds:
+                await _run(each, observer, client, supervisor, console)
+            await observer.settle()
+            return judge(plan.bootstrap_servers, observer.cases.values(), await definitions, plan.faults)
     finally:
         await observer.close()
+
+
+async def _run(
+    each: Round, observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
+) -> None:
+    """One round, until its orders have ended and what follows an end was seen, or nothing moves any more."""
+    observer.expect(each.orders)
+    if each.fault is not None:
+        console.print(f"{each.fault.provider}: {each.fault.kind} for {each.fault.seconds:g} s", highlight=False)
+        (await client.post("/_sim/faults", json=each.fault.request())).raise_for_status()
+    await asyncio.gather(seed(client, each.orders, each.over_s), _follow(each, observer, client, supervisor, console))
 
 
 async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, found: Mapping[str, str]) -> None:
@@ -84,64 +110,46 @@ async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, found: Mappi
         await asyncio.sleep(0.1)
 
 
-async def _seed(client: httpx.AsyncClient, orders: Sequence[DemoOrder]) -> None:
-    """Orders appear at their origin in portions, as they would."""
-    for scenario in SCENARIOS.values():
-        wires = [order.wire for order in orders if order.scenario == scenario.number]
-        for start in range(0, len(wires), SEED_CHUNK):
-            answer = await client.post(scenario.seed, json=wires[start : start + SEED_CHUNK], timeout=60)
-            if not answer.is_success:
-                raise WaybillError(f"the simulator refused the orders: {answer.status_code} {answer.text[:500]}")
-
-
-async def _follow(observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console) -> None:
-    """Until every order has ended and what follows an end was seen, or nothing moves any more."""
+async def _follow(
+    each: Round, observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
+) -> None:
+    cases = [observer.cases[order.order_id] for order in each.orders]
     with _progress(console) as progress:
-        bars = {
-            scenario: progress.add_task(f"scenario {scenario}", total=n) for scenario, n in _counts(observer).items()
-        }
-        await _until_ended(observer, supervisor, progress, bars)
-    await _until_told(observer, client)
-    await observer.settle()
+        scenarios = Counter(case.order.scenario for case in cases)
+        bars = {number: progress.add_task(f"scenario {number}", total=n) for number, n in sorted(scenarios.items())}
+        await _until_ended(cases, observer, supervisor, progress, bars)
+    await _until_told(cases, observer, client)
 
 
-async def _until_told(observer: Observer, client: httpx.AsyncClient) -> None:
+async def _until_told(cases: Sequence[Case], observer: Observer, client: httpx.AsyncClient) -> None:
     """Until everything holds, or nothing more comes."""
     seen, moved = -1, time.monotonic()
     while time.monotonic() - moved < AFTERMATH_QUIET_S:
         await observer.look(200)
         await observer.read_journal(client)
-        if judge("", observer.cases.values(), {}).truth:
+        total = sum(len(case.records) + len(case.deeds) for case in cases)
+        if total == seen:
+            continue
+        seen, moved = total, time.monotonic()
+        if judge("", cases, {}).truth:
             return
-        total = sum(len(case.records) + len(case.deeds) for case in observer.cases.values())
-        if total != seen:
-            seen, moved = total, time.monotonic()
-
-
-def _counts(observer: Observer) -> dict[int, int]:
-    scenarios = [case.order.scenario for case in observer.cases.values()]
-    return {scenario: scenarios.count(scenario) for scenario in sorted(set(scenarios))}
 
 
 async def _until_ended(
-    observer: Observer, supervisor: Supervisor, progress: Progress, bars: Mapping[int, TaskID]
+    cases: Sequence[Case], observer: Observer, supervisor: Supervisor, progress: Progress, bars: Mapping[int, TaskID]
 ) -> None:
-    waiting = dict(observer.cases)
+    waiting, totals = list(cases), Counter(case.order.scenario for case in cases)
     seen, moved = 0, time.monotonic()
     while waiting and time.monotonic() - moved < STALL_TIMEOUT_S:
         await observer.look(200)
         supervisor.check()
-        total = sum(len(case.records) for case in observer.cases.values())
+        total = sum(len(case.records) for case in cases)
         if total != seen:
             seen, moved = total, time.monotonic()
-            waiting = {order_id: case for order_id, case in waiting.items() if not case.ended()}
-            _show(progress, bars, observer.cases.values(), waiting)
-
-
-def _show(progress: Progress, bars: Mapping[int, TaskID], cases: Iterable[Case], waiting: Mapping[str, Case]) -> None:
-    for scenario, bar in bars.items():
-        done = sum(case.order.scenario == scenario and case.order.order_id not in waiting for case in cases)
-        progress.update(bar, completed=done)
+            waiting = [case for case in waiting if not case.ended()]
+            left = Counter(case.order.scenario for case in waiting)
+            for scenario, bar in bars.items():
+                progress.update(bar, completed=totals[scenario] - left[scenario])
 
 
 def _progress(console: Console) -> Progress:

@@ -22,7 +22,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`seed` is the control plane's path that lets orders appear at their origin, `writes_to_fno` whether we do."""
+    """`seed` is the control plane's path that lets orders appear at their origin, `calls` are the providers whose API
+    its orders need."""
 
     number: int
     flow: str
@@ -30,4 +31,4 @@ class Scenario:
     seed: str
     orders: Callable[[Run], Iterator[DemoOrder]]
     checks: Mapping[str, Check]
-    writes_to_fno: bool
+    calls: frozenset[str]

@@ -1,5 +1,6 @@
 """Everything around one demo: which broker, its topics, which orders under which ids."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -10,8 +11,10 @@ from rich.console import Console
 
 from app.demo import run as demo
 from app.demo.observe import schemas_by_id
+from app.demo.outage import Fault
 from app.demo.report import Report
-from app.demo.source import choose
+from app.demo.source import choose, shop_ids
+from app.errors import SettingError
 from app.runtime.up import chosen_broker
 from app.settings import Settings
 from app.topics import apply, load
@@ -21,18 +24,40 @@ LEDGER: Final = "-ledger"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-async def run(scenarios: Sequence[int], count: int, file: Path | None, folder: Path, console: Console) -> Report:
+async def run(
+    scenarios: Sequence[int], count: int, file: Path | None, faults: Sequence[Fault], folder: Path, console: Console
+) -> Report:
     """One demo from nothing to its verdict. `folder` takes the logs of its processes."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says what it does again by itself
     stamp = run_stamp(time.time())
-    orders = choose(scenarios, count, file, stamp)
+    rounds = planned(scenarios, count, file, faults, stamp)
     with chosen_broker(os.environ, console) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         topics = load(settings.partitions)
         await apply(bootstrap_servers, topics)
         observed = [topic.name for topic in topics if not topic.name.endswith(LEDGER)]
-        plan = demo.Plan(bootstrap_servers, stamp, orders, folder, observed, schemas_by_id())
-        console.print(f"{len(orders)} orders through Kafka on {bootstrap_servers}")
+        plan = demo.Plan(bootstrap_servers, stamp, rounds, folder, observed, schemas_by_id())
+        number = sum(len(each.orders) for each in rounds)
+        console.print(f"{number} orders through Kafka on {bootstrap_servers}")
         return await demo.run(plan, console)
+
+
+def planned(
+    scenarios: Sequence[int], count: int, file: Path | None, faults: Sequence[Fault], stamp: str
+) -> list[demo.Round]:
+    """A round without a fault, and one with each. Orders appear over the same time in all of them.
+
+    Raises SettingError for a file that cannot be used.
+    """
+    if file and faults:
+        raise SettingError("--orders gives orders for one round, and each --fault needs another: leave one of them out")
+    over_s = max((fault.seconds for fault in faults), default=0.0)
+    rounds, taken = [], set[int]()
+    for at, fault in enumerate((None, *faults)):
+        orders = choose(scenarios, count, file, stamp, at, taken)
+        taken |= shop_ids(orders)
+        rounds.append(demo.Round(orders, over_s, fault))
+    return rounds
 
 
 def run_stamp(now_s: float) -> str:

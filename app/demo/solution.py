@@ -28,7 +28,7 @@ def synchronised(case: Case) -> bool:
     reached, reports = _reached(case), _reports(case)
     arrived = reached <= {seen.body["event"] for seen in reports} and reached <= set(case.events()) and bool(reached)
     echoes = causes(ours) & {seen.event_id for seen in reports}
-    wanted = SCENARIOS[case.order.scenario].writes_to_fno
+    wanted = "fno" in SCENARIOS[case.order.scenario].calls
     return bool(theirs) and arrived and not echoes and bool(ours) == wanted and once(case, "fno", "order created")
 
 

@@ -1,7 +1,8 @@
 """Which orders the demo runs: its own, or a file of BigCommerce orders in expanded V2 shape, one a line."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -25,25 +26,33 @@ def store(stamp: str) -> str:
     return f"demo{stamp}"
 
 
-def choose(scenarios: Sequence[int], each: int, file: Path | None, stamp: str) -> list[DemoOrder]:
+def choose(
+    scenarios: Sequence[int], each: int, file: Path | None, stamp: str, at: int = 0, taken: Collection[int] = ()
+) -> list[DemoOrder]:
     """`each` orders of every scenario; those of the shop that a file has orders for take the file's.
 
-    `stamp` is part of all ids. Raises SettingError for a file that cannot be used.
+    `stamp` and the round (`at`) are part of all ids; the shop's are none of `taken`. Raises SettingError for a file
+    that cannot be used.
     """
     if file and all(SCENARIOS[number].origin != SHOP for number in scenarios):
         raise SettingError("--orders gives orders of the shop: their scenarios are those which --scenario leaves out")
-    given = from_file(file, stamp) if file else []
-    if left_out := next((order for order in given if order.scenario not in scenarios), None):
+    chosen = from_file(file, stamp) if file else []
+    if left_out := next((order for order in chosen if order.scenario not in scenarios), None):
         raise SettingError(
             f"{file}: order {left_out.source_ref} is of channel {left_out.wire.get('channel_id')}: "
             f"add --scenario {left_out.scenario}, which --scenario leaves out"
         )
-    chosen = list(given)
+    given = {order.scenario for order in chosen}
+    run = Run(store(stamp), COMPANY, f"{stamp}r{at}" if at else stamp, each)
     for number in scenarios:
-        if all(order.scenario != number for order in given):
-            taken = {order.wire["id"] for order in chosen if SCENARIOS[order.scenario].origin == SHOP}
-            chosen += SCENARIOS[number].orders(Run(store(stamp), COMPANY, stamp, each, taken))
+        if number not in given:
+            orders = SCENARIOS[number].orders(replace(run, taken={*taken, *shop_ids(chosen)}))
+            chosen += [replace(order, round=at) for order in orders]
     return chosen
+
+
+def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
+    return {order.wire["id"] for order in orders if SCENARIOS[order.scenario].origin == SHOP}
 
 
 def from_file(file: Path, stamp: str) -> list[DemoOrder]:

@@ -68,7 +68,7 @@ SCENARIO: Final = Scenario(
     origin="bigcommerce",
     seed="/_sim/bigcommerce/orders?touch=1",
     orders=lambda run: bigcommerce_orders(run.store, run.count, scenario=2, channel=CHANNEL, taken=run.taken),
-    writes_to_fno=True,
+    calls=frozenset({"bigcommerce", "flexe", "fno"}),
     checks={
         "S22": lambda case: once(case, "bigcommerce", "order created"),
         "S23": pulled,

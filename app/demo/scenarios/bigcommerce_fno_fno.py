@@ -50,7 +50,7 @@ SCENARIO: Final = Scenario(
     origin="bigcommerce",
     seed="/_sim/bigcommerce/orders?touch=1",
     orders=lambda run: bigcommerce_orders(run.store, run.count, taken=run.taken),
-    writes_to_fno=True,
+    calls=frozenset({"bigcommerce", "fno"}),
     checks={
         "S9": lambda case: once(case, "bigcommerce", "order created"),
         "S10": pulled,

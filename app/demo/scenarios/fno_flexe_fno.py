@@ -47,7 +47,7 @@ SCENARIO: Final = Scenario(
     origin="fno",
     seed="/_sim/fno/orders?automatic=Confirmed,Invoiced",
     orders=lambda run: fno_orders(run.company, run.stamp, run.count, scenario=3, origin="FLEXE"),
-    writes_to_fno=True,
+    calls=frozenset({"flexe", "fno"}),
     checks={
         "S32": lambda case: once(case, "fno", "order created"),
         "S33": mirrored_in,

@@ -51,7 +51,7 @@ SCENARIO: Final = Scenario(
     origin="fno",
     seed="/_sim/fno/orders?automatic=Confirmed",
     orders=lambda run: fno_orders(run.company, run.stamp, run.count, scenario=5, origin="SAP"),
-    writes_to_fno=False,
+    calls=frozenset({"flexe", "sap"}),
     checks={
         "S49": lambda case: once(case, "fno", "order created"),
         "S50": mirrored_in,

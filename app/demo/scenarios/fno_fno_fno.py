@@ -30,7 +30,7 @@ SCENARIO: Final = Scenario(
     origin="fno",
     seed="/_sim/fno/orders",
     orders=lambda run: fno_orders(run.company, run.stamp, run.count),
-    writes_to_fno=False,
+    calls=frozenset(),
     checks={
         "S41": lambda case: once(case, "fno", "order created"),
         "S42": mirrored_in,
