@@ -8,20 +8,21 @@ import msgspec
 
 from app.demo.orders import bigcommerce_order, fno_order
 from app.events.ids import derive
-from tests.simulation.expected import CANCELED, COMPLETED, KINDS, REFUSED, Expectation, Expected
+from tests.simulation.expected import CANCELED, COMPLETED, EXPIRED, KINDS, REFUSED, SOURCED, Expectation, Expected
 from tests.simulation.people import People
 from tests.simulation.producing import Producer
 from tests.simulation.providers import STORE, Providers
+from tests.simulation.stockroom import SKUS
 from tests.simulation.transaction import origin
 
 LINES_MAX: Final = 3
 FIRST_SHOP_ID: Final = 1001
-CHANNELS: Final = {1: 1, 2: 3}
+CHANNELS: Final = {1: 1, 2: 3, 6: 6}
 """The shop's channel whose orders take the scenario."""
 ORIGINS: Final = {3: "FLEXE", 4: "PHONE", 5: "SAP"}
 AUTOMATIC: Final = {3: "Confirmed,Invoiced", 4: "Confirmed,Delivered,Invoiced", 5: "Confirmed"}
 """What F+O does by itself with orders that are born there: it ships and invoices what nobody else does."""
-FLOWS: Final = {1: "", 2: "bigcommerce-flexe-fno"}
+FLOWS: Final = {1: "", 2: "bigcommerce-flexe-fno", 6: "bigcommerce-dom-fno-fno"}
 Act = Callable[[], Awaitable[None]]
 
 
@@ -41,13 +42,15 @@ class Customers:
         shop_id = FIRST_SHOP_ID + number
         wire = _small(lambda: bigcommerce_order(random, shop_id, 1_760_000_000 + number), "products")
         wire["channel_id"] = CHANNELS[scenario]
+        for product in wire["products"] if scenario == SOURCED else ():
+            product["sku"] = random.choice(SKUS)
         fault = random.choice(("", "", "", "no lines", "negative quantity"))
         if fault == "no lines":
             wire["products"] = []
         elif fault:
             wire["products"][0]["quantity"] = -1
         order_id = f"bc-{STORE}-{shop_id}"
-        wanted = self._expect(random, order_id, scenario, len(wire["products"]), fault)
+        wanted = self._expect(random, order_id, scenario, [p["quantity"] for p in wire["products"]], fault)
         wanted.shop_id = 0 if fault else shop_id
 
         async def act() -> None:
@@ -58,10 +61,8 @@ class Customers:
 
     def _web(self, random: Random, scenario: int, number: int) -> Act:
         order_id = f"web-{number}"
-        lines = [
-            {"sku": f"SKU-{n}", "quantity": random.randint(1, 9), "unit_price": "12.5"}
-            for n in range(1, random.randint(1, LINES_MAX) + 1)
-        ]
+        pieces = [random.randint(1, 9) for _ in range(random.randint(1, LINES_MAX))]
+        lines = [{"sku": f"SKU-{n}", "quantity": each, "unit_price": "12.5"} for n, each in enumerate(pieces, 1)]
         fault = random.choice(("", "", "", "total"))
         address = {"name": "Ana", "street": "1 Pine St", "city": "Seattle", "postal_code": "98101", "country": "US"}
         body: dict[str, Any] = {"order_id": order_id, "currency": "USD", "ship_to": address, "lines": lines}
@@ -70,7 +71,7 @@ class Customers:
             body["flow"] = FLOWS[scenario]
         if fault:
             body["total"] = "1"
-        wanted = self._expect(random, order_id, scenario, len(lines), fault)
+        wanted = self._expect(random, order_id, scenario, pieces, fault)
 
         async def act() -> None:
             ce_id = derive(order_id, "producer") if random.random() < 0.5 else ""
@@ -97,7 +98,8 @@ class Customers:
         if fault:
             row["CurrencyCode"] = "QQQ"
         order_id = f"fno-{company}-{erp_number}"
-        wanted = self._expect(random, order_id, scenario, len(row["Lines"]), fault)
+        pieces = [int(line["OrderedSalesQuantity"]) for line in row["Lines"]]
+        wanted = self._expect(random, order_id, scenario, pieces, fault)
         wanted.erp = (company, erp_number)
 
         async def act() -> None:
@@ -106,11 +108,13 @@ class Customers:
 
         return act
 
-    def _expect(self, random: Random, order_id: str, scenario: int, lines: int, fault: str) -> Expectation:
+    def _expect(self, random: Random, order_id: str, scenario: int, pieces: list[int], fault: str) -> Expectation:
         courses = self._people.courses(scenario)
         course = "" if fault else random.choice(("",) * len(courses) + courses)
         ends = (REFUSED,) if fault else (COMPLETED, CANCELED) if course.endswith("canceled") else (COMPLETED,)
-        wanted = Expectation(scenario, ends, lines, course=course)
+        if scenario == SOURCED and not fault:
+            ends = (*ends, EXPIRED)
+        wanted = Expectation(scenario, ends, len(pieces), sum(pieces), course=course)
         self._expected.orders[order_id] = wanted
         return wanted
 

@@ -10,7 +10,9 @@ import httpx
 import msgspec
 
 from app.agents.role import DEAD_LETTER, FORWARDED, Record
+from app.domain import ledger
 from app.domain.lifecycle import STATUS_OF, TRANSITIONS
+from app.domain.order import OrderState
 from app.events.model import OrderStatus
 from app.runtime.position import POSITION_KEY, Mark
 from tests.simulation.replay import Replay
@@ -19,8 +21,22 @@ from tests.simulation.truth import Truth
 from tests.simulation.workers import LOG
 
 _REPEATABLE: Final = frozenset({"order-command", DEAD_LETTER, "order-created"})
-"""Topics where one id may come twice: a timer fires again after a crash, letters have no id, a shop is read again."""
+"""Topics where one id may come twice: a timer fires again after a crash, letters have no id, a shop is read again; and
+a command to a pool is passed on as often as it comes."""
+_OF_POOLS: Final = ("sourcing-requested", "sourcing-command")
 _marks = msgspec.msgpack.Decoder(dict[str, Mark]).decode
+
+
+def _owner(record: Record) -> bytes:
+    """Whose lane a record is written to: its order's, or that of the pool in it."""
+    if record.topic in _OF_POOLS:
+        pool: str = decoded(record).body.pool
+        return pool.encode()
+    return record.key or b""
+
+
+def _is_repeatable(record: Record) -> bool:
+    return record.topic in _REPEATABLE or (record.topic == "sourcing-command" and _owner(record) == record.key)
 
 
 class Checker:
@@ -31,7 +47,7 @@ class Checker:
         self._ids: set[tuple[str, str]] = set()
         self._milestones: set[tuple[str, str, str]] = set()
         self._last_status: dict[str, tuple[str, str, int]] = {}
-        self.truth = Truth(world.workload.expected, world.providers, world.cluster)
+        self.truth = Truth(world)
         world.cluster.committed = self.committed
         world.cluster.produced = lambda record: world.trace.add([record])
         world.providers.network.leaving = self.leaving
@@ -55,6 +71,10 @@ class Checker:
         for record in transaction.outputs:
             self._check_output(role, record)
         self.replay.check(transaction, rest)
+        for value in transaction.changes.values() if role == "orchestrate" else ():
+            state = None if value is None else ledger.decode(value)
+            if isinstance(state, OrderState) and state.order.state == "Completed":
+                self.truth.check_complete(state.order)
 
     def _check_writer(self, role: str, records: Sequence[Record]) -> None:
         for record in records:
@@ -109,11 +129,11 @@ class Checker:
         return rest
 
     def _check_output(self, role: str, record: Record) -> None:
-        ce_id, lane = header(record, "ce_id"), self._world.lane_of(record.key or b"")
+        ce_id, lane = header(record, "ce_id"), self._world.lane_of(_owner(record))
         assert record.key, f"{origin(record)} has no key"
         assert ce_id, f"{origin(record)} has no ce_id"
         assert record.partition == lane, f"{origin(record)} lies in another lane's partition"
-        if record.topic not in _REPEATABLE or role == "mirror":
+        if role == "mirror" or not _is_repeatable(record):
             assert (record.topic, ce_id) not in self._ids, f"{record.topic}: {ce_id} of {record.key!r} came twice"
             self._ids.add((record.topic, ce_id))
         if record.topic == "order-status":

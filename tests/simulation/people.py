@@ -31,9 +31,9 @@ class People:
 
     def courses(self, scenario: int) -> tuple[str, ...]:
         """What may happen to an order of the scenario."""
-        found = ["moved"]
+        found = ["moved", "F+O canceled"]
         if scenario in BORN_AT_FNO:
-            found += ["changed at F+O", "F+O canceled"]
+            found += ["changed at F+O"]
         if scenario in SHIPPED_BY_FLEXE:
             found += ["delayed", "Flexe canceled"]
         if scenario == 5:
@@ -56,7 +56,14 @@ class People:
         wanted.happened = status < 300
 
     async def _cancel_there(self, random: Random, order_id: str, wanted: Expectation) -> None:
-        await self._providers.tried("/fno/orders/{}/{}/advance".format(*wanted.erp), {"to": "Canceled"})
+        """F+O may not have the order for a while."""
+        book = self._providers.erp.book
+        for _ in range(round(WAIT_S)):
+            places = [wanted.erp] if wanted.erp[1] else [(o.company, o.number) for o in book.with_reference(order_id)]
+            for company, number in places:
+                await self._providers.tried(f"/fno/orders/{company}/{number}/advance", {"to": "Canceled"})
+                return
+            await asyncio.sleep(1)
 
     async def _delay(self, random: Random, order_id: str, wanted: Expectation) -> None:
         """Something is in the way at the warehouse, and later it is not."""

@@ -26,6 +26,9 @@ class Producer:
     def once(self, topic: str, key: str, value: bytes, headers: Headers = (JSON,)) -> Record:
         return self._cluster.produce(topic, self._lane_of(key.encode()), key.encode(), value, headers)
 
+    def as_json(self, topic: str, key: str, body: Mapping[str, Any], ce_id: str) -> Record:
+        return self.once(topic, key, msgspec.json.encode(body), (JSON, ("ce_id", ce_id.encode())))
+
     def keyless(self, topic: str, value: bytes) -> Record:
         return self._cluster.produce(topic, self._anywhere(), None, value, (JSON,))
 

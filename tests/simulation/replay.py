@@ -11,18 +11,20 @@ from typing import Any, Final
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from app.agents.orchestrate import FIRE, UNKNOWN
+from app.agents.orchestrate import FIRE, OF_POOLS, UNKNOWN
 from app.agents.records import encoded
 from app.agents.role import Record
 from app.domain import ledger
 from app.domain.ledger import Early, EarlyRecord
-from app.domain.order import OrderState
+from app.domain.order import Order, OrderState
 from app.dualwrite.mirror import Mirror, MirrorState
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import Event, OrderCommand, OrderCreated
 from app.flows.engine import Step, step
 from app.flows.published import Published
+from tests.simulation.reserving import Reserving
+from tests.simulation.stockroom import POOL
 from tests.simulation.transaction import Transaction, decoded, header, keyed, origin, shared_codec
 
 ROWS: Final = "dualwrite.iom.salesorders"
@@ -39,6 +41,7 @@ class Replay:
         self._mirror = Mirror(orders)
         self.states: dict[bytes, bytes] = {}
         self.mirrored: dict[bytes, MirrorState] = {}
+        self.reserving = Reserving()
         self._idle = 0
         self._applied: dict[bytes, set[str]] = {}
 
@@ -49,6 +52,8 @@ class Replay:
                 self._orchestrated(transaction, rest)
             case "mirror":
                 self._mirrored(transaction, rest)
+            case "source":
+                self.reserving.check(transaction, rest)
             case "pull":
                 self._pulled(transaction, rest)
             case _:
@@ -116,6 +121,7 @@ class Replay:
 
     def _orchestrated(self, transaction: Transaction, rest: Sequence[Record]) -> None:
         met: dict[bytes, list[Record]] = {}
+        rest = self._without_pools(transaction, rest)
         for record in rest:
             try:
                 owned = keyed(record)
@@ -125,11 +131,28 @@ class Replay:
                 met.setdefault(owned.key or b"", []).append(owned)
         outputs: dict[bytes, list[Record]] = {}
         for record in transaction.outputs:
-            if not self._is_timer(record):
+            if not self._is_timer(record) and record.key != POOL.encode():
                 outputs.setdefault(record.key or b"", []).append(record)
         for key in sorted({*met, *transaction.changes, *outputs}):
             self._order(transaction, key, met.get(key, []), outputs.get(key, []))
         assert not transaction.letters, f"letters of nothing that was read: {list(transaction.letters)}"
+
+    def _without_pools(self, transaction: Transaction, rest: Sequence[Record]) -> list[Record]:
+        """The records about orders. Each command to the pool of warehouses is passed on as it comes."""
+        asked, others = [], []
+        for record in rest:
+            try:
+                event = decoded(keyed(record))
+            except RecordError:
+                event = None
+            if event is not None and isinstance(event.body, OrderCommand) and event.body.command in OF_POOLS:
+                asked.append(event.event_id)
+            else:
+                others.append(record)
+        passed_on = [r for r in transaction.outputs if r.key == POOL.encode() and r.topic == "sourcing-command"]
+        found = [header(record, "ce_causationid") for record in passed_on]
+        assert sorted(found) == sorted(asked), f"passed on {found}, was asked {asked}"
+        return others
 
     def _is_timer(self, record: Record) -> bool:
         """A timer of the order's state that fired."""
@@ -212,7 +235,7 @@ class Replay:
             assert topics == [ROWS], f"{taken.state.order.order_id} was not synced"
             change = decoded(written.pop(0)).body
             number = taken.state.reference("fno") or ""
-            row = self._orders.to_row(taken.state.order, number)
+            row = self._orders.to_row(_to_be_sent(taken.state), number)
             if number or any(effect.provider == "fno" for effect in taken.state.effects):
                 row = replace(row, IsSalesProcessingStopped="No")
             if taken.state.order.state == "On Hold" and "order shipped" in taken.state.raised:
@@ -236,6 +259,13 @@ class Replay:
             codes = {result.code for result in taken} | ({UNKNOWN} if states[0] is None else set())
             code = header(letter, "waybill-dead-code")
             assert code in codes, f"{origin(record)} was set aside as {code}, the order says {codes}"
+
+
+def _to_be_sent(state: OrderState) -> Order:
+    """Of an order that is sourced line by line just the lines that have a warehouse go to F+O."""
+    if not state.fulfillment_orders:
+        return state.order
+    return replace(state.order, lines=tuple(line for line in state.order.lines if line.warehouse))
 
 
 class _Pool:

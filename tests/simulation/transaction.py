@@ -9,17 +9,18 @@ from app.events import codec as codecs
 from app.events.codec import Codec
 from app.runtime.position import POSITION_KEY
 
-# The orders of these worlds are not sourced: the role `source` has tests of its own, and is not part of them.
 LEDGERS: Final = {
     "orchestrate": "order-ledger", "mirror": "mirror-ledger", "perform": "perform-ledger",
     "apply": "apply-ledger", "pull": "pull-ledger",
+    "source": "source-ledger",
 }  # fmt: skip
 INPUTS: Final = {
-    "orchestrate": ("order-created", "order-command", "provider-event", "provider-result"),
+    "orchestrate": ("order-created", "order-command", "provider-event", "provider-result", "sourcing-result"),
     "mirror": ("dualwrite.fno.salesorders",),
     "perform": ("fulfillment-requested", "billing-requested", "channel-update-requested"),
     "apply": ("dualwrite.iom.salesorders",),
     "pull": ("pull-requested",),
+    "source": ("sourcing-requested", "sourcing-command", "stock-change"),
 }
 
 

@@ -13,9 +13,10 @@ import msgspec
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.customers import Customers
 from tests.simulation.dice import Dice
-from tests.simulation.expected import KINDS, Expected
+from tests.simulation.expected import KINDS, SOURCED, Expected
 from tests.simulation.producing import Producer
 from tests.simulation.providers import Providers
+from tests.simulation.stockroom import Stockroom
 from tests.simulation.transaction import origin
 
 KINDS_MAX: Final = 3
@@ -38,17 +39,32 @@ class Workload:
         self._random, self._horizon_s = Random(f"workload {seed}"), horizon_s
         self.expected = Expected()
         self._producer = Producer(cluster, dice, self._random, lane_of)
+        self._stockroom = Stockroom(self._random, self._producer)
         self._customers = Customers(self._random, self.expected, providers, self._producer)
 
-    async def play(self) -> None:
-        await asyncio.gather(*(self._later(act) for act in self._acts()))
+        self._acts = self._chosen()
 
-    def _acts(self) -> list[Act]:
+    @property
+    def sourced(self) -> bool:
+        """Whether there are orders that are sourced line by line."""
+        return any(wanted.scenario == SOURCED for wanted in self.expected.orders.values())
+
+    async def play(self) -> None:
+        await asyncio.gather(*(self._later(act) for act in self._acts))
+
+    def deliver(self) -> None:
+        """From now on there is enough of everything."""
+        self._stockroom.deliver()
+
+    def _chosen(self) -> list[Act]:
         random = self._random
         kinds = random.sample(sorted(KINDS), random.randint(1, KINDS_MAX))
         acts = [self._customers.order(random.choice(kinds), number) for number in range(random.randint(3, 7))]
         bad: list[Act] = [self._garbage, self._foreign_schema, self._no_json, self._no_flow, self._no_such_command]
         bad += [self._stranger, self._keyless, self._odd_row, self._early_reprocess]
+        if self.sourced:
+            acts += self._stockroom.acts()
+            bad += [self._wrong_pool]
         return acts + random.sample(bad, random.randint(0, 4))
 
     async def _later(self, act: Act) -> None:
@@ -94,6 +110,11 @@ class Workload:
     async def _odd_row(self) -> None:
         row = {"op": "u", "ts_ms": 1, "source": {"origin": "fno", "sequence": 1}, "after": {"dataAreaId": "usmf"}}
         self._bad("dualwrite.fno.salesorders", "fno-usmf-odd", msgspec.json.encode(row), "invalid")
+
+    async def _wrong_pool(self) -> None:
+        """Stock of a warehouse that another pool has."""
+        body = {"sku": "SKU-1", "warehouse": "EU-HAM", "kind": "add", "quantity": "5", "pool": "other"}
+        self._bad("stock-change", "other", msgspec.json.encode(body), "wrong-pool")
 
     def _bad(self, topic: str, key: str, value: bytes, code: str) -> None:
         self.expected.bad[origin(self._producer.once(topic, key, value))] = code

@@ -13,19 +13,23 @@ from functools import cache
 from typing import Final, cast
 from unittest.mock import patch
 
+from msgspec.structs import replace
+
 from app.dualwrite.mapping import SalesOrders
 from app.errors import LaneError
 from app.events.ids import partition_of
 from app.flows.published import Published
 from app.metrics import Metrics
 from app.providers import registry
-from app.runtime import compose
+from app.runtime import compose, sourcing
 from app.runtime.compose import Kind, Parts
 from app.runtime.jobs import JobLimits
 from app.runtime.limits import LaneLimits
 from app.runtime.webhooks import WebhookIntake
 from app.settings import Settings
 from app.sourcing.network import Network
+from app.sourcing.places import City, Places
+from app.sourcing.strategy import Strategies
 from app.topics import TopicSpec
 from app.topics import load as load_topics
 from tests.simulation.cluster import VirtualCluster
@@ -35,7 +39,7 @@ from tests.simulation.invariants import Checker
 from tests.simulation.producing import FaultyPublisher
 from tests.simulation.providers import ENVIRON, Providers
 from tests.simulation.trace import Outcome, Trace
-from tests.simulation.transaction import LEDGERS, shared_codec
+from tests.simulation.transaction import shared_codec
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.webhooks import Webhooks
 from tests.simulation.workers import Group, Worker
@@ -45,6 +49,8 @@ START_MS: Final = 1_790_000_000_000
 FAULTS_S: Final = 25.0
 WORKLOAD_S: Final = 8.0
 HOUR_MS: Final = 3_600_000
+PATIENCE_S: Final = 600.0
+BACKORDER_JOB_S: Final = 10
 MAPS: Final = ("salesorders.fno-to-iom", "salesorders.iom-to-fno")
 
 
@@ -72,6 +78,10 @@ class VirtualClock:
 class Unwatched:
     def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None: ...
     def refused(self, *_: object, **__: object) -> None: ...
+    def sourced(self, outcome: str) -> None: ...
+    def solved(self, seconds: float, status: str, gap: float) -> None: ...
+    def waiting(self, partition: int, pool: str, lines: int) -> None: ...
+    def stocked(self, partition: int, total: object) -> None: ...
 
 
 def _uncounted(_provider: str, _outcome: str) -> None: ...
@@ -79,7 +89,7 @@ def _uncounted(_provider: str, _outcome: str) -> None: ...
 
 @cache
 def settings_of(partitions: int) -> Settings:
-    return Settings(partitions=partitions, maps=MAPS, effect_attempts_max=30)
+    return Settings(partitions=partitions, maps=MAPS, effect_attempts_max=30, backorder_job_s=BACKORDER_JOB_S)
 
 
 @cache
@@ -90,6 +100,27 @@ def topics_of(partitions: int) -> dict[str, TopicSpec]:
 @cache
 def sales_orders() -> SalesOrders:
     return compose.sales_orders()
+
+
+@cache
+def network() -> Network:
+    return sourcing.load_network(settings_of(1))
+
+
+@cache
+def gazetteer() -> Places:
+    """A few of the world's cities: the index of all of them takes longer than a world."""
+    cities = [("Reims", "FR", 49.26, 4.03), ("Köln", "DE", 50.94, 6.96), ("Seattle", "US", 47.61, -122.33)]
+    cities += [("Montréal", "CA", 45.5, -73.57), ("São Paulo", "BR", -23.55, -46.63), ("Bogotá", "CO", 4.71, -74.07)]
+    return Places(City(name, country, "", latitude, longitude, 1) for name, country, latitude, longitude in cities)
+
+
+@cache
+def patient() -> Strategies:
+    """The shipped strategies, without a time at which a plan would depend on how fast the machine is."""
+    found = sourcing.load_strategies(settings_of(1))
+    alternate = found.alternate and replace(found.alternate, time_limit_s=PATIENCE_S, gap=0.0)
+    return replace(found, default=replace(found.default, time_limit_s=PATIENCE_S, gap=0.0), alternate=alternate)
 
 
 @cache
@@ -172,8 +203,9 @@ class World:
         setup = registry.setup(settings, ENVIRON)
         clients = self.providers.clients()
         topics = topics_of(self.partitions)
-        parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, Network(()))
-        return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in LEDGERS]
+        parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, network())
+        names = [name for name in compose.ROLES if name != "source" or self.workload.sourced]
+        return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in names]
 
     def intake(self) -> WebhookIntake:
         """Where one process takes webhooks in."""
@@ -239,5 +271,8 @@ def _virtual_time(clock: VirtualClock) -> Iterator[None]:
             patches.enter_context(patch(f"{module}.time", clock))
         # Senders have patience: it must not end because somebody sets the clock.
         patches.enter_context(patch("app.providers.simulation_webhooks.GIVE_UP_MS", 1 << 60))
+        strategies = patient()
+        patches.enter_context(patch("app.places.load", gazetteer))
+        patches.enter_context(patch("app.runtime.sourcing.load_strategies", lambda _settings: strategies))
         patches.enter_context(patch("app.runtime.compose.published_flows", lambda _setup, _settings: flows()))
         yield
