@@ -5,7 +5,18 @@ import sys
 
 import typer
 
-from app.commands import broker, dead_letters, definitions, orders, provider, run, topics
+from app.commands import (
+    backorders,
+    broker,
+    dead_letters,
+    definitions,
+    orders,
+    provider,
+    run,
+    sourcing,
+    stock,
+    topics,
+)
 from app.commands.output import aside
 from app.errors import LaneError, WaybillError
 
@@ -23,6 +34,9 @@ cli.add_typer(definitions.flows, name="flows")
 cli.add_typer(definitions.policies, name="policies")
 cli.add_typer(provider.commands, name="provider")
 cli.add_typer(orders.commands, name="orders")
+cli.add_typer(stock.commands, name="stock")
+cli.add_typer(sourcing.commands, name="sourcing")
+cli.add_typer(backorders.commands, name="backorders")
 cli.add_typer(dead_letters.commands, name="dead-letters")
 run.register(cli)
 

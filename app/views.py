@@ -1,5 +1,6 @@
 """An order as people and programs look at it: plain values, exact decimals as strings, times as RFC 3339."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from msgspec.structs import asdict
 
 from app.domain.order import AMOUNT_SCALE, Address, FulfillmentOrder, Line, OrderState
-from app.events.model import Event, OrderStatus
+from app.events.model import Event, OrderStatus, SourceExplanation
+from app.sourcing.kept import Change, Explained, Run, Sourced, Waiting
+from app.sourcing.stock import Stock
 
 
 def amount(value: int) -> str:
@@ -71,3 +74,61 @@ def status_view(event: Event) -> dict[str, Any]:
         **asdict(body),
         "lines": [asdict(line) for line in body.lines],
     }
+
+
+def sourcing_view(plans: Sequence[Explained]) -> list[dict[str, Any]]:
+    """Why each line ships from where it does and from nowhere else, as the last plan had it that was about the line."""
+    lines: dict[str, dict[str, Any]] = {}
+    for plan in plans:
+        head = {"at": time(plan.at), "solver": plan.solver, "gap": plan.gap and amount(plan.gap)}
+        named: dict[str, list[dict[str, Any]]] = {}
+        for told in plan.explanations:
+            named.setdefault(told.line_id, []).append(_explanation(told))
+        lines |= {
+            name: {"line_id": name, **head, "strategy": plan.strategy, "sources": told} for name, told in named.items()
+        }
+    return list(lines.values())
+
+
+def _explanation(told: SourceExplanation) -> dict[str, Any]:
+    shown = asdict(told) | {"quantity": told.quantity and amount(told.quantity), "terms": dict(told.terms)}
+    del shown["line_id"]
+    return shown
+
+
+def waiting_view(order: Sourced, line: Waiting) -> dict[str, Any]:
+    """One line that waits for stock."""
+    return {
+        "order_id": order.order_id,
+        "line_id": line.line_id,
+        "sku": line.sku,
+        "quantity": amount(line.quantity),
+        "pool": order.pool,
+        "priority": order.priority,
+        "since": time(line.since),
+        "cancel_at": time(line.cancel_at),
+    }
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """One look at lines that wait."""
+    return asdict(run) | {"at": time(run.at)}
+
+
+def change_view(change: Change) -> dict[str, Any]:
+    """One change of preferences."""
+    return asdict(change) | {"at": time(change.at), "before": dict(change.before), "after": dict(change.after)}
+
+
+def stock_view(stock: Stock) -> list[dict[str, Any]]:
+    """What each warehouse has of an item. `short` is what is reserved and not there."""
+    return [
+        {
+            "sku": stock.sku,
+            "site": shelf.site,
+            "warehouse": warehouse,
+            **{name: amount(getattr(shelf, name)) for name in ("on_hand", "reserved", "available", "short")},
+            "version": shelf.version,
+        }
+        for warehouse, shelf in sorted(stock.shelves.items())
+    ]

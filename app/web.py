@@ -11,11 +11,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from app.domain.order import OrderState
 from app.errors import BrokerError
 from app.events import registry
 from app.events.schemas import Schemas
-from app.views import order_view
 
 REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode")
 LOOKUPS_MAX: Final = 2
@@ -26,8 +24,8 @@ WEBHOOK_BYTES_MAX: Final = 256 << 10
 """The body of a webhook: a shipment of a thousand lines has some 100 KB."""
 WEBHOOK_S_MAX: Final = 10.0
 """How long the body may take to come."""
-Find = Callable[[str], Awaitable[OrderState | None]]
-"""An order by its id, or None. Raises BrokerError."""
+Find = Callable[[str], Awaitable[Mapping[str, Any] | None]]
+"""An order by its id as it is shown, or None. Raises BrokerError."""
 
 
 class Status(Protocol):
@@ -98,7 +96,7 @@ def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
 
 
 def order_route(find: Find) -> web.RouteDef:
-    """`/orders/{id}`: state, lines, lineage and timeline. 404 for an unknown one, 503 while Kafka cannot be asked."""
+    """`/orders/{id}`: state, lines, sources, lineage, timeline. 404: an unknown one, 503: Kafka cannot be asked."""
     turns, waiting = asyncio.Semaphore(LOOKUPS_MAX), 0
 
     async def view(request: web.Request) -> web.Response:
@@ -118,7 +116,7 @@ def order_route(find: Find) -> web.RouteDef:
             waiting -= 1
         if found is None:
             return web.json_response({"error": f"no order {order_id} in the ledger"}, status=404)
-        return web.json_response(order_view(found))
+        return web.json_response(found)
 
     return web.get("/orders/{order_id}", view)
 

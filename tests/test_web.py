@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from app import web as views
-from app.domain.order import OrderState
 from app.errors import BrokerError
 from app.events.codec import load
 from app.metrics import Collectors, Metrics
+from app.views import order_view
 from tests.flows.journey import Journey, an_order
 
 Client = TestClient[web.Request, web.Application]
@@ -49,14 +49,14 @@ class Ledger:
     def __init__(self) -> None:
         journey = Journey(an_order(2))
         journey.created()
-        self.orders = {"bc-shop-1": journey.state}
+        self.orders = {"bc-shop-1": order_view(journey.state)}
         self.gate = asyncio.Event()
         self.gate.set()
         self.problem: Exception | None = None
         self.running = self.most = 0
         self.full = asyncio.Event()
 
-    async def find(self, order_id: str) -> OrderState | None:
+    async def find(self, order_id: str) -> Mapping[str, Any] | None:
         self.running += 1
         self.most = max(self.most, self.running)
         if self.running == views.LOOKUPS_MAX:

@@ -17,9 +17,9 @@ from app.domain.order import OrderState
 from app.errors import RecordError, SettingError
 from app.events import codec
 from app.events.codec import Codec
-from app.runtime import reading, writing
+from app.runtime import reading, source_reading, writing
 from app.settings import Settings
-from app.views import order_view, status_view
+from app.views import status_view
 
 commands = typer.Typer(help="Orders: submit, list, show, watch.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
@@ -106,11 +106,10 @@ def _brief(item: OrderState) -> dict[str, Any]:
 @commands.command()
 def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
-    found = asyncio.run(reading.find_order(Settings.from_env(os.environ).bootstrap_servers, order))
-    if found is None:
+    view = asyncio.run(source_reading.find_view(Settings.from_env(os.environ).bootstrap_servers, order))
+    if view is None:
         output.aside.print(f"waybill: no order {order} in the ledger", style="red", markup=False)
         raise typer.Exit(1)
-    view = order_view(found)
     if json:
         output.data(view)
     else:

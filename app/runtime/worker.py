@@ -14,7 +14,7 @@ from app.errors import SettingError
 from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
-from app.runtime import app_factory, reading
+from app.runtime import app_factory, source_reading
 from app.runtime.arrival import broker_there
 from app.runtime.compose import ROLES, Parts, compose, role_kind, webhook_intake
 from app.runtime.publisher import KafkaPublisher
@@ -48,7 +48,8 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
         partitions = parts.partitions(kind.inputs[0])
         apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
     publisher = KafkaPublisher(settings.bootstrap_servers)
-    find, intake = partial(reading.find_order, settings.bootstrap_servers), webhook_intake(parts, publisher, collectors)
+    find = partial(source_reading.find_view, settings.bootstrap_servers)
+    intake = webhook_intake(parts, publisher, collectors)
     views = cast(Web, apps[0].web).web_app
     web.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
     try:

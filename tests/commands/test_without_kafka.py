@@ -22,7 +22,21 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["orders list", "orders show x", "orders watch", "dead-letters list", "dead-letters replay x", "topics check"],
+    [
+        "orders list",
+        "orders show x",
+        "orders watch",
+        "dead-letters list",
+        "dead-letters replay x",
+        "topics check",
+        "stock list",
+        "stock set A EU-HAM 5",
+        "sourcing explain x",
+        "backorders list",
+        "backorders run",
+        "backorders preferences",
+        "backorders preferences --set backorders=off",
+    ],
 )
 def test_one_sentence_says_that_no_kafka_answers(waybill: Console, nowhere: str, arguments: str) -> None:
     said = waybill(*arguments.split())
@@ -60,6 +74,41 @@ def test_a_wrong_line_is_named_before_anything_is_sent(waybill: Console, nowhere
     assert said.err.startswith("waybill: -:3: ")
     assert says in said.err
     assert nowhere not in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sku,warehouse\nA,EU-HAM\n", "stock.csv: no column on_hand; known are sku, warehouse, site"),
+        ("sku,warehouse,on_hand\nA,EU-HAM,5\nB,EU-HAM,many\n", "stock.csv:3: stock-change: quantity"),
+        ("sku,warehouse,on_hand\nA,EU-HAM,-5\n", "stock.csv:2: quantity: what is there is never negative"),
+        ("sku,warehouse,on_hand\n,EU-HAM,5\n", "stock.csv:2: stock-change: sku: required, and missing"),
+        ('sku,warehouse,on_hand\n"A,EU-HAM,5\n', "not CSV"),
+    ],
+)
+def test_a_wrong_row_of_stock_is_named_before_anything_is_sent(
+    waybill: Console, nowhere: str, tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "stock.csv"
+    file.write_text(text, encoding="utf-8")
+    said = waybill("stock", "load", str(file))
+    assert said.code == 1
+    assert says in said.err
+    assert nowhere not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("backorders preferences --set backorders=perhaps", "--set: backorders: 'perhaps'; write on or off"),
+        ("backorders run --pool nowhere", "--pool nowhere: the network has main"),
+    ],
+)
+@pytest.mark.usefixtures("nowhere")
+def test_what_the_role_would_refuse_is_not_asked_for(waybill: Console, arguments: str, says: str) -> None:
+    said = waybill(*arguments.split())
+    assert said.code == 1
+    assert says in said.err
 
 
 def test_a_file_that_is_not_there(waybill: Console, tmp_path: Path) -> None:

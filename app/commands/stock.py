@@ -1,0 +1,108 @@
+"""`waybill stock`: what warehouses have, and records that say so; a real source writes `stock-change` itself."""
+
+import asyncio
+import csv
+import json as json_module
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from app.commands import output
+from app.errors import RecordError, SettingError
+from app.events import codec
+from app.runtime import source_reading, sourcing, writing
+from app.settings import Settings
+from app.sourcing.stock import Stock
+from app.views import stock_view
+
+commands = typer.Typer(help="Stock: set, load from CSV, list.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+TOPIC: Final = "stock-change"
+MAIN: Final = "main"
+NEEDED: Final = ("sku", "warehouse")
+COLUMNS: Final = (*NEEDED, "site", "on_hand", "quantity", "version", "reference")
+Body = dict[str, Any]
+
+
+@commands.command(name="set")
+def set_stock(
+    sku: Annotated[str, typer.Argument(help="Item number.")],
+    warehouse: Annotated[str, typer.Argument(help="Warehouse, e.g. EU-HAM.")],
+    quantity: Annotated[str, typer.Argument(help="What is there; with --add what came in, or went out below 0.")],
+    add: Annotated[bool, typer.Option("--add", help="Add to what is there.")] = False,
+) -> None:
+    """Say what is there of one item."""
+    body = {"sku": sku, "warehouse": warehouse, "kind": "add" if add else "set", "quantity": quantity}
+    _publish([("stock set", body)])
+    output.people.print(f"{sku} at {warehouse}: {body['kind']} {quantity}", markup=False, highlight=False)
+
+
+@commands.command()
+def load(
+    file: Annotated[
+        Path, typer.Argument(help="CSV with a header: sku, warehouse, on_hand or quantity; site, version, reference.")
+    ],
+    receipts: Annotated[bool, typer.Option("--receipts", help="Add the column quantity to what is there.")] = False,
+) -> None:
+    """Set the stock of each row to its on_hand. Each is checked first; one that is wrong is named and none is sent."""
+    rows = list(_rows(file, "quantity" if receipts else "on_hand", "add" if receipts else "set"))
+    _publish(rows)
+    output.people.print(f"{len(rows)} records on {TOPIC}", markup=False)
+
+
+@commands.command(name="list")
+def list_stock(
+    sku: Annotated[str | None, typer.Option(help="Only this item.")] = None,
+    warehouse: Annotated[str | None, typer.Option(help="Only this warehouse.")] = None,
+    json: Json = False,
+) -> None:
+    """What warehouses have of each item, what of it is reserved, and what is available."""
+    found = asyncio.run(source_reading.values(Settings.from_env(os.environ).bootstrap_servers, Stock))
+    rows = [row for stock in found if sku in (None, stock.sku) for row in stock_view(stock)]
+    chosen = [row for row in rows if warehouse in (None, row["warehouse"])]
+    if json:
+        output.data(chosen)
+        return
+    columns = ("sku", "site", "warehouse", "on_hand", "reserved", "available", "short")
+    table = Table(*columns)
+    for row in chosen:
+        table.add_row(*(str(row[name]) for name in columns))
+    output.people.print(table)
+
+
+def _rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
+    """Each row with where it stands. Raises SettingError."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, strict=True)
+            missing = [name for name in (*NEEDED, amount) if name not in (reader.fieldnames or ())]
+            if missing:
+                raise SettingError(f"{file}: no column {', '.join(missing)}; known are {', '.join(COLUMNS)}")
+            for row in reader:
+                given = {name: text for name in ("sku", "warehouse", "site", "reference") if (text := row.get(name))}
+                version = {"version": row["version"]} if row.get("version") else {}
+                yield f"{file}:{reader.line_num}", {**given, **version, "kind": kind, "quantity": row[amount] or ""}
+    except OSError as problem:
+        raise SettingError(f"{file}: cannot be read ({problem.strerror})") from problem
+    except (csv.Error, UnicodeDecodeError) as problem:
+        raise SettingError(f"{file}: not CSV in UTF-8 ({problem})") from problem
+
+
+def _publish(bodies: list[tuple[str, Body]]) -> None:
+    """Checks all as the role would, then writes them to the pools of their warehouses."""
+    settings = Settings.from_env(os.environ)
+    homes = {source.warehouse: source.pool for source in sourcing.load_network(settings).sources}
+    records, written = codec.load(), []
+    for where, body in bodies:
+        pool = homes.get(str(body.get("warehouse")), MAIN)
+        value = json_module.dumps({**body, "pool": pool}).encode()
+        try:
+            records.order_id(TOPIC, None, value, (), 0)
+        except RecordError as problem:
+            raise SettingError(f"{where}: {problem.detail}") from problem
+        written.append((pool, value))
+    asyncio.run(writing.publish(settings.bootstrap_servers, TOPIC, written))
