@@ -83,9 +83,8 @@ def test_inputs_of_a_role_have_the_same_partitions() -> None:
 
 
 def test_topics_have_one_writer_besides_producers() -> None:
-    """The two answers to requests are the exception: one role for each way that a request can go."""
     shared = {name for name, topic in TOPICS.items() if "any" not in topic.writers and len(topic.writers) > 1}
-    assert shared == {"provider-result"}
+    assert shared == set()
 
 
 def test_ledgers_and_change_topics_are_compacted() -> None:

@@ -1,12 +1,10 @@
 """From a lane's record to an event and back: the one place where the codec's arguments are spelled out."""
 
-import msgspec
-
 from app.agents.role import Output, Record
 from app.events.catalog import RECORDS, ChangeEvent
 from app.events.codec import Codec
-from app.events.ids import derive
 from app.events.model import Event, ProviderEvent
+from app.events.reports import report_id
 
 
 def decoded(codec: Codec, record: Record) -> Event:
@@ -51,14 +49,3 @@ def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
 def reported(codec: Codec, body: ProviderEvent, at: int, source: str) -> Output:
     """The record of what a provider reports, pulled or called in, at `at` (ms). Raises RecordError."""
     return encoded(codec, Event("provider event", report_id(body), body.order_id, at, source, "", body))
-
-
-def report_id(body: ProviderEvent) -> str:
-    """The id of a report, from what it says: told again, by the same way or another, it is the same event.
-
-    The time tells two reports apart only where no reference does: a document that is read again may have a newer one.
-    """
-    lines = sorted((line.line_id, line.quantity, line.reference) for line in body.lines)
-    when = 0 if body.reference else body.occurred_at
-    said = (body.provider, body.event, body.reference, when, lines, sorted(body.values.items()))
-    return derive(body.order_id, msgspec.json.encode(said).decode())

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from app.events.headers import FORWARDED as FORWARDED
+
 Headers = Sequence[tuple[str, bytes]]
 
 DEAD_LETTER = "dead-letter"
 """The topic that takes what no retry can make usable."""
-FORWARDED = "waybill-forwarded"
-"""Header of a record that a lane passed on to the lane of its order: `topic/partition/offset` where it was met."""
 
 
 class Record(NamedTuple):

@@ -84,8 +84,8 @@ class Effect(Struct, frozen=True, array_like=True):
 
 
 class Timer(Struct, frozen=True, array_like=True):
-    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `wait` or `backorder`; `subject` an
-    effect or step."""
+    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `answer`, `wait` or `backorder`; `subject`
+    an effect or step."""
 
     timer_id: str
     due_at: int

@@ -55,7 +55,7 @@ _SPECS: Final = (
     RecordSpec("order created", "order-created", model.OrderCreated, intake=True),
     RecordSpec("order command", "order-command", model.OrderCommand, intake=True),
     RecordSpec("provider event", "provider-event", model.ProviderEvent, intake=True),
-    RecordSpec("provider result", "provider-result", model.ProviderResult),
+    RecordSpec("provider result", "provider-result", model.ProviderResult, intake=True),
     RecordSpec("order validated", "order-validated", model.OrderValidated),
     RecordSpec("order assigned", "order-assigned", model.OrderAssigned),
     RecordSpec("fulfillment requested", "fulfillment-requested", model.FulfillmentRequested),

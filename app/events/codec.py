@@ -19,7 +19,8 @@ from app.events.avro_writer import Write, compile_writer
 from app.events.catalog import BY_TOPIC, RECORDS, TYPES, ChangeEvent, RecordSpec
 from app.events.headers import Headers
 from app.events.limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
-from app.events.model import Event
+from app.events.model import Event, ProviderEvent
+from app.events.reports import report_id
 from app.events.schemas import Schema, Schemas
 
 MAGIC: Final = 0
@@ -226,7 +227,7 @@ def _event_fields(
         raise RecordError("invalid", f"ce_type {kind!r} belongs on topic {RECORDS[kind].topic}, not on {spec.topic}")
     return {
         "name": spec.name,
-        "event_id": headers.event_id(named, *place),
+        "event_id": _event_id(body, named, place),
         "order_id": order_id,
         "at": headers.at(named, timestamp),
         "source": named.get("ce_source", ""),
@@ -234,6 +235,14 @@ def _event_fields(
         "body": body,
         "trace": headers.trace(named),
     }
+
+
+def _event_id(body: Struct, named: Mapping[str, str], place: tuple[str, int, int]) -> str:
+    """What a producer called it. A document that a provider reports is known by what is said of it; all else by its
+    place."""
+    if isinstance(body, ProviderEvent) and body.reference and not named.get("ce_id"):
+        return report_id(body)
+    return headers.event_id(named, *place)
 
 
 def _key_text(key: bytes) -> str:

@@ -16,6 +16,8 @@ Headers = list[tuple[str, bytes]]
 AVRO: Final = b"avro/binary"
 JSON: Final = "application/json"
 STRUCTURED: Final = "application/cloudevents"
+FORWARDED: Final = "waybill-forwarded"
+"""Header of a record that a lane passed on to the lane of its order: `topic/partition/offset` where it was met."""
 ID_CHARS_MAX: Final = 256
 TIME_MS_MAX: Final = 253_402_300_799_999
 """The end of the year 9999: the last millisecond that RFC 3339 can name."""
@@ -63,11 +65,12 @@ def read(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def event_id(given: Mapping[str, str], topic: str, partition: int, offset: int) -> str:
-    """`ce_id`, or an id derived from where the record lies. Raises RecordError("invalid") when `ce_id` is unusable."""
+    """`ce_id`, or an id derived from where the record lay first. Raises RecordError("invalid") for one too long."""
     found = given.get("ce_id", "")
     if len(found) > ID_CHARS_MAX:
         raise RecordError("invalid", f"ce_id has {len(found)} characters; at most {ID_CHARS_MAX}")
-    return found or derive(topic, f"{partition}/{offset}")
+    place = given.get(FORWARDED, "").removeprefix(f"{topic}/")
+    return found or derive(topic, place or f"{partition}/{offset}")
 
 
 def at(given: Mapping[str, str], timestamp: int) -> int:

@@ -7,7 +7,7 @@ so that the refusal has a policy's name. Structured CloudEvents are taken apart;
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,7 +18,7 @@ from app.events import debezium
 from app.events.fields import Amount, Name, OrderId, Required, Text, Time, Values
 from app.events.headers import STRUCTURED
 from app.events.limits import LINES_MAX
-from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, StockChange
+from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, StockChange
 
 PROBLEMS_SHOWN_MAX: Final = 5
 _SHOWN_CHARS_MAX: Final = 160
@@ -158,6 +158,26 @@ class ProviderEventIn(_Intake):
         return ProviderEvent(self.order_id, self.provider, self.event, self.reference, occurred_at, lines, self.values)
 
 
+class ProviderResultIn(_Intake):
+    """The answer of a provider that reads Kafka. The first five fields repeat what the request says."""
+
+    order_id: OrderId
+    effect_id: Required
+    provider: Required
+    action: Required
+    attempt: Annotated[int, Field(ge=1, lt=1 << 31)]
+    outcome: Literal["ok", "declined", "retry", "unknown"]
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Default: the outcome.")] = ""
+    detail: Text = ""
+    reference: Text = ""
+    retry_after_ms: Annotated[int, Field(ge=0, lt=1 << 62)] = 0
+    values: Values = {}
+
+    def body(self, _at: int) -> ProviderResult:
+        fields = self.model_dump()
+        return ProviderResult(**{**fields, "code": self.code or self.outcome})
+
+
 class StockChangeIn(_Intake):
     sku: Required
     site: Name = ""
@@ -175,11 +195,15 @@ class StockChangeIn(_Intake):
 
 
 _MODELS: Final[
-    Mapping[str, type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | StockChangeIn | debezium.ChangeIn]]
+    Mapping[
+        str,
+        type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | ProviderResultIn | StockChangeIn | debezium.ChangeIn],
+    ]
 ] = {
     "order-created": OrderCreatedIn,
     "order-command": OrderCommandIn,
     "provider-event": ProviderEventIn,
+    "provider-result": ProviderResultIn,
     "stock-change": StockChangeIn,
     "dualwrite.fno.salesorders": debezium.ChangeIn,
 }

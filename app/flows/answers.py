@@ -28,6 +28,8 @@ def provider_result(run: Run, body: ProviderResult) -> str:
     effect = run.state.effect(body.effect_id)
     if effect is None:
         return f"effect {body.effect_id!r} is not pending"
+    if body.provider != effect.provider:
+        raise RecordError("invalid", f"{body.provider!r} answers what {effect.provider!r} was asked; check `provider`")
     if body.outcome in {"ok", "declined"}:
         _answered(run, effect, body)
         return ""
@@ -77,7 +79,8 @@ def close(run: Run, effect: Effect) -> None:
 
 
 def _retry_timer(run: Run, effect: Effect) -> Timer | None:
-    return next((timer for timer in run.state.timers if timer.subject == effect.effect_id), None)
+    own = (timer for timer in run.state.timers if timer.purpose == RETRY and timer.subject == effect.effect_id)
+    return next(own, None)
 
 
 def delay_ms(limits: EngineLimits, effect: Effect, retry_after_ms: int) -> int:
@@ -93,10 +96,11 @@ def delay_ms(limits: EngineLimits, effect: Effect, retry_after_ms: int) -> int:
 
 
 def again(run: Run, effect: Effect) -> None:
-    """Ask once more: the next attempt of the same effect."""
+    """Ask once more: the next attempt of the same effect. A retry that was to come is not needed any more."""
     next_attempt = replace(effect, attempt=effect.attempt + 1, requested_at=run.cause.at)
     effects = tuple([next_attempt if other.effect_id == effect.effect_id else other for other in run.state.effects])
-    run.state = replace(run.state, effects=effects)
+    timers = tuple([timer for timer in run.state.timers if timer is not _retry_timer(run, effect)])
+    run.state = replace(run.state, effects=effects, timers=timers)
     spec = run.flow.nodes[effect.step].action
     assert spec is not None, "an effect belongs to a step with an action"
     run.noted("provider action repeated", step=effect.step, note=f"attempt {next_attempt.attempt}")

@@ -7,7 +7,7 @@ from typing import Final
 from app.domain.lifecycle import TRANSITIONS
 from app.errors import DefinitionError
 from app.flows.paths import FROM_OUTSIDE, inputs, loops, reachable
-from app.flows.setup import ActionSpec, Setup
+from app.flows.setup import KAFKA, ActionSpec, Setup
 from app.flows.spec import FlowSpec, StepSpec
 from app.policies.problems import suggest
 
@@ -57,8 +57,8 @@ def _kind(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
     if step.wait and any(getattr(step, key) for key in _WORK):
         strange = next(key for key in _WORK if getattr(step, key))
         yield _error(spec, step, strange, "a waiting step does no work", "make it a step on the awaited event")
-    elif not step.wait and any(getattr(step, key) for key in _WAIT):
-        yield _error(spec, step, "wait", "`from`, `after` and `within` belong to a wait", "add `wait:` with the event")
+    elif not step.wait and any(getattr(step, key) for key in _WAIT if key != "within"):
+        yield _error(spec, step, "wait", "`from` and `after` belong to a wait", "add `wait:` with the event")
     elif not step.wait and not step.on:
         yield _error(spec, step, "on", "no input event", "add `on:` with the event that gets it going, or `wait:`")
     elif step.wait and not step.after:
@@ -133,6 +133,17 @@ def _action(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
             yield _error(spec, step, "action", f"no action can become a request {found.event!r}", fix)
         else:
             yield from _maps(spec, f"steps.{step.step}.action", found.maps, setup)
+            yield from _limit(spec, step, found)
+
+
+def _limit(spec: FlowSpec, step: StepSpec, action: ActionSpec) -> Found:
+    """Our own roles always answer; of somebody who reads Kafka only a clock can tell that no answer comes."""
+    if action.through == KAFKA and step.within is None:
+        problem = "an action through kafka with no limit for its answer"
+        yield _error(spec, step, "within", problem, "add `within:` with a time limit, such as 1h")
+    elif action.through != KAFKA and step.within is not None:
+        problem = f"an action through {action.through} is always answered"
+        yield _error(spec, step, "within", problem, "remove `within`; it is for waits and for actions through kafka")
 
 
 def _nearest(action: str, actions: Mapping[str, ActionSpec]) -> str:

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 
 from app.domain.evolve import row
 from app.domain.fields import changed
+from app.domain.order import Effect
 from app.domain.sources import waits
 from app.errors import RecordError
 from app.events.model import OrderCommand
 from app.flows.answers import RETRY, again
 from app.flows.compile import Node
-from app.flows.run import CANCELED, Run
+from app.flows.run import ANSWER, CANCELED, Run
 from app.flows.sourced import BACKORDER, expire
 
 DAY_MS: Final = 86_400_000
@@ -34,15 +35,22 @@ def _fire(run: Run, body: OrderCommand) -> str:
     if timer is None:
         return f"timer {body.subject!r} is no longer there"
     run.state = replace(run.state, timers=tuple([other for other in run.state.timers if other is not timer]))
-    if timer.purpose == RETRY:
+    if timer.purpose in (RETRY, ANSWER):
         effect = run.state.effect(timer.subject)
-        assert effect is not None, "a retry timer goes with its effect"
-        again(run, effect)
+        assert effect is not None, "the timers of an effect go with it"
+        again(run, effect) if timer.purpose == RETRY else _unanswered(run, effect)
     elif timer.purpose == BACKORDER:
         return expire(run)
     else:
         _expired(run, run.flow.nodes[timer.subject])
     return ""
+
+
+def _unanswered(run: Run, effect: Effect) -> None:
+    """The order stops, and the effect stays: an answer that comes late is as good as one in time."""
+    node = run.flow.nodes[effect.step]
+    detail = f"{effect.provider} did not answer {effect.action!r} within {_duration(node.within_ms)}"
+    run.fail(node, "timeout", detail)
 
 
 def _expired(run: Run, node: Node) -> None:
@@ -73,7 +81,12 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
         raise RecordError("unknown-step", problem)
     if state.order.state == CANCELED:
         raise RecordError("read-only", f"the order is {CANCELED} ({state.order.reason}): no step runs any more")
-    if any(effect.step == name for effect in state.effects):
+    pending = next((effect for effect in state.effects if effect.step == name), None)
+    if pending is not None and name in state.failed:
+        run.noted("order command", step=name, note=f"reprocess by {body.actor or 'unknown'}")
+        again(run, pending)
+        return ""
+    if pending is not None:
         raise RecordError("pending", f"step {name!r} still waits for its provider's answer")
     if name not in state.failed and (node.wait or name not in state.done):
         raise RecordError("not-failed", f"step {name!r} has not failed, so there is nothing to run again")

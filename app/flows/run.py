@@ -21,7 +21,7 @@ from app.events.model import Body, Event, OrderStatus, PolicyResult
 from app.flows import bodies
 from app.flows.bodies import Results
 from app.flows.compile import Flow, Node
-from app.flows.setup import ActionSpec
+from app.flows.setup import KAFKA, ActionSpec
 
 SOURCE: Final = "waybill/orchestrate"
 STATUS_CHANGED: Final = "order status changed"
@@ -31,6 +31,8 @@ NOTE_MAX: Final = 500
 CANCELED: Final = "Canceled"
 DUAL_WRITE: Final = "dual-write"
 BILLING: Final = "billing requested"
+ANSWER: Final = "answer"
+"""Purpose of the timer by which an effect that goes through kafka must be answered; it covers all attempts."""
 _STOPS: Final = {"hold": ("order held",), "reject": ("order rejected", "order held")}
 """Failure edge -> the events to try: an order that is too far to be rejected is held."""
 _ENDS: Final = frozenset({"order canceled", "order rejected"})
@@ -255,6 +257,9 @@ class Run:
         effect_id = derive(f"{order.order_id}/{node.name}", turn)
         effect = Effect(effect_id, node.name, spec.provider, spec.action, 1, self.cause.at)
         self.state = replace(self.state, order=order, effects=(*self.state.effects, effect))
+        if spec.through == KAFKA:
+            due = Timer(derive(effect_id, ANSWER), self.cause.at + node.within_ms, ANSWER, effect_id)
+            self.state = replace(self.state, timers=(*self.state.timers, due))
         self.trace(self.ask(effect, spec), changes)
 
     def ask(self, effect: Effect, spec: ActionSpec) -> str:
@@ -266,13 +271,17 @@ class Run:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def closed(self) -> OrderState:
-        """The state to keep: nothing is waited for once an order is final, and it is settled when no answer is open."""
+        """The state to keep: nothing is waited for once an order is final, and it is settled when no answer is open.
+
+        An answer that did not come in time is not open any more.
+        """
         state = self.state
         if not is_final(state.order):
             return state
         timers = tuple([timer for timer in state.timers if timer.purpose != "wait"])
-        settled = 0 if timers or state.effects else state.settled_at or self.cause.at
-        return replace(state, timers=timers, settled_at=settled)
+        effects = tuple([effect for effect in state.effects if effect.step not in state.failed])
+        settled = 0 if timers or effects else state.settled_at or self.cause.at
+        return replace(state, timers=timers, effects=effects, settled_at=settled)
 
     def synced(self) -> bool:
         """Whether F+O must hear of it: an action asked, or a mapped field of a ready order changed on our side."""

@@ -6,6 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
+KAFKA: Final = "kafka"
+"""Carried out by a consumer outside, which answers on `provider-result` (docs/providers/kafka.md)."""
+
 
 class ActionSpec(Struct, frozen=True):
     """One action of a provider. `event` is the request it becomes, `through` who carries it out (http, dual-write,

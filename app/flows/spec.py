@@ -39,8 +39,8 @@ class StepSpec(BaseModel):
 
     A working step runs when one of its input events was applied and its filter passes: execution policies first, then
     the provider action. It emits its event when the policies passed and the provider said ok. A waiting step expects an
-    event from outside, `within` a limit that starts with `after`. `else` is what happens on failure: hold the order,
-    reject it, or note it and go on.
+    event from outside, `within` a limit that starts with `after`. An action through kafka must be answered `within` a
+    limit too. `else` is what happens on failure: hold the order, reject it, or note it and go on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,7 +10,7 @@ from dataclasses import InitVar, dataclass, field
 from app.agents.letters import dead_letter, origin
 from app.agents.role import FORWARDED, Folded, Job, Output, Record, Role
 from app.errors import RecordError
-from app.events.ids import derive, partition_of
+from app.events.ids import partition_of
 from app.runtime.state import LaneState, View
 
 RECORD_OVERHEAD_BYTES = 128
@@ -156,17 +156,12 @@ def _size_of_headers(headers: Sequence[tuple[str, bytes]]) -> int:
 
 
 def forward(record: Record, key: bytes, owner: int) -> Output:
-    """The record for the lane of its order: unchanged, marked, with the key and an id that tells its first place.
-
-    A structured CloudEvent has its id inside and gets no other.
-    """
+    """The record for the lane of its order: unchanged, with the key, and marked with its first place, which is its id
+    where it has no other."""
     headers = list(record.headers)
     names = dict(headers)
     if FORWARDED not in names:
         headers.append((FORWARDED, origin(record).encode()))
-    structured = names.get("content-type", b"").startswith(b"application/cloudevents")
-    if "ce_id" not in names and not structured:
-        headers.append(("ce_id", derive(record.topic, f"{record.partition}/{record.offset}").encode()))
     return Output(record.topic, key, record.value, headers, owner, record.timestamp)
 
 

@@ -287,3 +287,9 @@ def _with_older() -> Codec:
 
 OLDER = _with_older()
 OLD_PREFIX = b"\0" + (900).to_bytes(4, "big")
+
+
+def test_a_record_that_was_passed_on_is_the_event_of_its_first_place() -> None:
+    value, _ = CODEC.encode(COMMAND)
+    marked = [("waybill-forwarded", b"order-command/1/42")]
+    assert CODEC.decode("order-command", None, value, marked, **PLACE).event_id == derive("order-command", "1/42")

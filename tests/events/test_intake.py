@@ -13,7 +13,7 @@ from app.errors import RecordError
 from app.events import codec
 from app.events.fields import amount
 from app.events.ids import derive
-from app.events.model import Event, LineQuantity, OrderCommand, OrderCreated, ProviderEvent
+from app.events.model import Event, LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult
 
 CODEC = codec.load()
 AT = 1_769_851_800_000
@@ -221,3 +221,50 @@ def test_any_json_is_an_event_or_a_record_error(document: Any, topic: str) -> No
     for headers in ([], [("content-type", b"application/cloudevents+json")]):
         with contextlib.suppress(RecordError):
             CODEC.decode(topic, None, value, headers, partition=0, offset=0, timestamp=0)
+
+
+ANSWER = {"order_id": "web-1", "effect_id": "e1", "provider": "pigeon", "action": "Send", "attempt": 1, "outcome": "ok"}
+
+
+def test_an_answer_repeats_the_request_and_adds_its_outcome() -> None:
+    event = decode("provider-result", ANSWER)
+    assert (event.name, event.body) == (
+        "provider result",
+        ProviderResult("web-1", "e1", "pigeon", "Send", 1, "ok", "ok"),
+    )
+    told = {"outcome": "retry", "code": "unavailable", "detail": "no ink", "retry_after_ms": 5000, "reference": "P-1"}
+    assert decode("provider-result", ANSWER | told | {"values": {"bird": "7"}}).body == ProviderResult(
+        "web-1", "e1", "pigeon", "Send", 1, "retry", "unavailable", "no ink", "P-1", 5000, {"bird": "7"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"outcome": "done"}, "outcome: "),
+        ({"attempt": 0}, "attempt: "),
+        ({"code": "No Ink"}, "code: "),
+        ({"retry_after_ms": -1}, "retry_after_ms: "),
+        ({"effect_id": ""}, "effect_id: "),
+        ({"colour": "red"}, "colour: unknown field"),
+    ],
+)
+def test_an_answer_that_says_nothing_known_is_refused(change: dict[str, Any], detail: str) -> None:
+    assert detail in refusal("provider-result", ANSWER | change)
+
+
+def test_a_document_that_is_reported_twice_is_one_event_and_two_documents_are_two() -> None:
+    said = {"order_id": "web-1", "provider": "pigeon", "event": "order shipped", "reference": "S-1"}
+    lines = [{"line_id": "1", "quantity": 1}]
+
+    def event_id(document: dict[str, Any], offset: int, headers: Any = ()) -> str:
+        value = json.dumps(document).encode()
+        return CODEC.decode(
+            "provider-event", None, value, headers, partition=1, offset=offset, timestamp=offset
+        ).event_id
+
+    assert event_id(said, 1) == event_id(said, 2)
+    assert event_id(said | {"lines": lines}, 1) != event_id(said, 1)
+    assert event_id(said | {"reference": "S-2"}, 1) != event_id(said, 1)
+    assert event_id(said | {"reference": ""}, 1) != event_id(said | {"reference": ""}, 2)
+    assert event_id(said, 1, [("ce_id", b"own")]) == "own"

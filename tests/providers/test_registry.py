@@ -105,3 +105,31 @@ def test_a_wrong_manifest_names_file_and_path(old: str, new: str, path: str) -> 
     assert old in MANIFEST
     with pytest.raises(DefinitionError, match=f"^shop/manifest.yaml: {path}: "):
         parse_manifest(MANIFEST.replace(old, new), "shop/manifest.yaml")
+
+
+QUIET = """
+name: pigeon
+title: Pigeons
+wire: Kafka
+actions:
+  - {name: Send, event: fulfillment requested, through: kafka, idempotency: effect_id}
+events: [order shipped]
+"""
+
+
+def test_who_reads_kafka_needs_neither_settings_nor_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    pigeon = parse_manifest(QUIET, "app/providers/pigeon/manifest.yaml")
+    monkeypatch.setattr(registry, "load_manifests", lambda: {"pigeon": pigeon})
+    assert registry.setup(Settings(), {}).events == {"pigeon": frozenset({"order shipped"})}
+    assert registry.open_all({}) == {}
+    with pytest.raises(SettingError, match="pigeon is not called: its actions go through kafka"):
+        registry.build("pigeon", {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("through: kafka", "through: http"), ("events:", "capabilities: {pull: by pigeon}\nevents:")],
+)
+def test_a_manifest_alone_is_for_who_reads_kafka_and_pulls_nothing(old: str, new: str) -> None:
+    with pytest.raises(DefinitionError, match=r"\(file\): Value error"):
+        parse_manifest(QUIET.replace(old, new), "pigeon/manifest.yaml")

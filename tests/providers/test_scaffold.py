@@ -3,49 +3,25 @@
 It is tried in a copy of the repository, with the commands that its reader would type.
 """
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from app import resources
 from app.errors import SettingError
 from app.providers.scaffold import NAME_CHARS_MAX, scaffold
+from tests.repository import COMMAND_LIMIT_S, copy_to, run_in
 
 PLAIN, LONGEST, QUIET = "qx", "z9_" + "of_the_far_north_" + "9999", "pigeon_post"
-COPIED = ("app", "tests", "schemas")
 HTTP = {"__init__.py", "actions.py", "client.py", "manifest.yaml", "simulator"}
-COMMAND_LIMIT_S = 110
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("copy")
-    for name in COPIED:
-        shutil.copytree(resources.ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "topics.yaml"):
-        shutil.copy2(resources.ROOT / name, root / name)
+    copy_to(root)
     for name, option in ((PLAIN, ()), (LONGEST, ("--webhooks",)), (QUIET, ("--kafka",))):
-        run(root, "app", "provider", "new", name, *option)
+        run_in(root, "app", "provider", "new", name, *option)
     return root
-
-
-def run(root: Path, module: str, *arguments: str) -> str:
-    """What `python -m module` says in the copy; it must end well."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(
-        command,
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_LIMIT_S,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, f"{arguments}: {done.stdout[-5000:]}{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def folders(root: Path, name: str) -> list[str]:
@@ -64,7 +40,7 @@ def test_the_files_have_the_roles_of_every_provider(copy: Path) -> None:
 
 
 def test_it_is_listed_and_the_one_without_settings_is_active(copy: Path) -> None:
-    said = run(copy, "app", "provider", "list")
+    said = run_in(copy, "app", "provider", "list")
     assert {PLAIN, LONGEST, QUIET, "sap"} <= set(said.split())
     assert [line.split()[:2] for line in said.splitlines() if QUIET in line] == [[QUIET, "yes"]]
     assert f"WAYBILL_{PLAIN.upper()}_API_KEY" in said
@@ -73,17 +49,17 @@ def test_it_is_listed_and_the_one_without_settings_is_active(copy: Path) -> None
 @pytest.mark.timeout(COMMAND_LIMIT_S + 10)
 def test_it_holds_the_contract_and_the_layers(copy: Path) -> None:
     tests = ["tests/providers/test_contract.py", "tests/test_layers.py", f"tests/providers/{LONGEST}"]
-    said = run(copy, "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", f"{PLAIN} or {LONGEST}")
+    said = run_in(copy, "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", f"{PLAIN} or {LONGEST}")
     assert f"{PLAIN}: no orders begin at Qx" in said, "cards are skipped with the manifest's own reason"
-    assert "[qx" in run(copy, "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests, "-k", PLAIN)
+    assert "[qx" in run_in(copy, "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests, "-k", PLAIN)
 
 
 @pytest.mark.timeout(COMMAND_LIMIT_S + 10)
 def test_it_is_clean(copy: Path) -> None:
     made = [*folders(copy, PLAIN), *folders(copy, LONGEST)]
-    run(copy, "ruff", "check", *made)
-    run(copy, "ruff", "format", "--check", *made)
-    run(copy, "mypy", *made)
+    run_in(copy, "ruff", "check", *made)
+    run_in(copy, "ruff", "format", "--check", *made)
+    run_in(copy, "mypy", *made)
 
 
 @pytest.mark.parametrize(

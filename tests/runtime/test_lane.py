@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.agents.role import DEAD_LETTER, FORWARDED, Folded, Output, Record
 from app.errors import LaneError, LedgerError
-from app.events.ids import derive, partition_of
+from app.events.ids import partition_of
 from tests.runtime.lane_driver import CrashError, Driven, World
 from tests.runtime.memory_log import STEPS
 from tests.runtime.roles import LEDGER, Counting
@@ -179,11 +179,7 @@ async def test_a_record_of_another_lane_is_passed_on_unchanged() -> None:
     await (await world.open(partition=wrong)).settle()
     (passed,) = world.cluster.read("in-a", home)
     assert (passed.key, passed.value, passed.timestamp) == (key, b"one", 77)
-    assert dict(passed.headers) == {
-        "their": b"h",
-        FORWARDED: f"in-a/{wrong}/0".encode(),
-        "ce_id": derive("in-a", f"{wrong}/0").encode(),
-    }
+    assert dict(passed.headers) == {"their": b"h", FORWARDED: f"in-a/{wrong}/0".encode()}
     assert world.seen.passed_on == 1
     await (await world.open(partition=home)).settle()
     assert counts(world) == {key: [1]}

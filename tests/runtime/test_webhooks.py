@@ -16,11 +16,11 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.web import Application, AppRunner, TCPSite
 
-from app.agents.records import report_id
 from app.agents.role import Output
 from app.errors import BrokerError, SettingError
 from app.events.codec import load
 from app.events.model import LineQuantity, ProviderEvent
+from app.events.reports import report_id
 from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 from app.runtime.webhooks import AT_ONCE_MAX, IDS_S, WebhookIntake, Window
 from app.web import WEBHOOK_BYTES_MAX, webhook_route
