@@ -120,7 +120,7 @@ events: [order shipped]
 def test_who_reads_kafka_needs_neither_settings_nor_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
     pigeon = parse_manifest(QUIET, "app/providers/pigeon/manifest.yaml")
     monkeypatch.setattr(registry, "load_manifests", lambda: {"pigeon": pigeon})
-    assert registry.setup(Settings(), {}).events == {"pigeon": frozenset({"order shipped"})}
+    assert registry.setup(Settings(), {}).events["pigeon"] == {"order shipped"}
     assert registry.open_all({}) == {}
     with pytest.raises(SettingError, match="pigeon is not called: its actions go through kafka"):
         registry.build("pigeon", {})
