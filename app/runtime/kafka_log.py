@@ -86,20 +86,28 @@ class KafkaLog:
         return {topic: Bounds(begins[place], ends[place]) for topic, place in places.items()}
 
     async def fetch(self, topic: str, offset: int) -> Record | None:
+        found = await self._first(topic, Bounds(offset, offset + 1))
+        return found if found is not None and found.offset == offset else None
+
+    async def holds(self, topic: str, bounds: Bounds) -> bool:
+        return await self._first(topic, bounds) is not None
+
+    async def _first(self, topic: str, bounds: Bounds) -> Record | None:
+        """The first committed record from the beginning on; None when the end is passed without one."""
         place = TopicPartition(topic, self._partition)
         with self._failures(f"could not read {topic}"):
             async with self._looking, asyncio.timeout(self._limits.broker_gone_s):
                 self._reader.assign([place])
-                self._reader.seek(place, offset)
+                self._reader.seek(place, bounds.begin)
                 try:
-                    return await self._next(place, offset)
+                    return await self._next(place, bounds.end)
                 finally:
                     self._reader.unsubscribe()
 
-    async def _next(self, place: TopicPartition, offset: int) -> Record | None:
-        while await self._reader.position(place) <= offset:
+    async def _next(self, place: TopicPartition, end: int) -> Record | None:
+        while await self._reader.position(place) < end:
             for records in (await self._reader.getmany(timeout_ms=100, max_records=1)).values():
-                return record_of(records[0]) if records[0].offset == offset else None
+                return record_of(records[0])
         return None
 
     async def partitions(self, topic: str) -> int:

@@ -18,7 +18,7 @@ from app.runtime.intake import Batch, Intake
 from app.runtime.jobs import Jobs, Pending
 from app.runtime.lease import LaneLease
 from app.runtime.limits import Clock, LaneLimits, SystemClock
-from app.runtime.log import Log
+from app.runtime.log import Bounds, Log
 from app.runtime.opening import check_inputs
 from app.runtime.poller import Poller
 from app.runtime.position import POSITION_KEY, Position
@@ -112,6 +112,12 @@ class Lane:
         """For each input how far it is folded and where it ends. Raises LaneError when the broker does not answer."""
         bounds = await self._log.bounds(self.topics)
         return {topic: (progress.low, bounds[topic].end) for topic, progress in self._position.items()}
+
+    async def misses(self, behind: Mapping[str, tuple[int, int]]) -> bool:
+        """Whether records wait in what `behind` told, on a connection of its own: the ends also count the marks that
+        end transactions, which nobody is ever handed."""
+        gaps = [(topic, Bounds(*bounds)) for topic, bounds in behind.items() if bounds[0] < bounds[1]]
+        return self.busy or any([await self._log.holds(topic, bounds) for topic, bounds in gaps])
 
     def offer(self, batch: Batch) -> None:
         """Hand over records. Never waits: whoever fetches looks at `full`."""

@@ -37,21 +37,25 @@ class Watchdog:
     async def look(self, lanes: list[Lane]) -> None:
         """Look at each lane once. A broker that does not answer fails in the lane's log, after the limit there."""
         self._seen = {lane: self._seen[lane] for lane in lanes if lane in self._seen}
-        for lane in lanes:
-            try:
-                behind = await lane.behind()
-            except LaneError as exc:
-                self.fail(exc)
-                return
-            for topic, (position, end) in behind.items():
-                self.observer.lag(topic, lane.partition, position, end)
-            self._judge(lane, lane.busy or any(position < end for position, end in behind.values()))
+        try:
+            for lane in lanes:
+                await self._look(lane)
+        except LaneError as exc:
+            self.fail(exc)
 
-    def _judge(self, lane: Lane, waits: bool) -> None:
+    async def _look(self, lane: Lane) -> None:
+        behind = await lane.behind()
+        for topic, (position, end) in behind.items():
+            self.observer.lag(topic, lane.partition, position, end)
         now = self.monotonic()
         seen = self._seen.setdefault(lane, _Seen(lane.commits, now))
+        waits = lane.busy or any(position < end for position, end in behind.values())
         if not waits or seen.commits != lane.commits:
             self._seen[lane] = _Seen(lane.commits, now)
         elif now - seen.since > self.commit_age_max_s:
+            # Only now: it reads, and a lane that has seen all looks behind for as long as it has nothing to do.
+            if not await lane.misses(behind):
+                self._seen[lane] = _Seen(lane.commits, now)
+                return
             age = f"{lane.name} has committed nothing for {now - seen.since:.0f} s although records wait for it"
             self.fail(LaneError(f"{age}: the consumer or a job stands still"))

@@ -149,6 +149,16 @@ def answered_late(case: Case) -> None:
     added("order-status", {**last, "event": "order sent to fulfillment", "step": "send"})(case)
 
 
+def repeated_after_the_end(case: Case) -> None:
+    """The shop was away when it was to hear of the shipment, and back when the order had completed."""
+    undone("bigcommerce", "status changed", status_id=2)(case)
+    effect = _those(case, "channel-update-requested", {"reason": "Packed"})[0].body["effect_id"]
+    put("provider-result", "outcome", "retry", effect_id=effect)(case)
+    again = {"attempt": 2, "state": "Completed", "reason": "Fulfilled"}
+    twice("channel-update-requested", again, effect_id=effect)(case)
+    twice("provider-result", {"attempt": 2, "outcome": "ok"}, effect_id=effect)(case)
+
+
 def told_twice(case: Case) -> None:
     """A webhook came again, to an intake that could not know the first: the same event, and no change of the order."""
     told = next(seen for seen in case.on("provider-event") if seen.source == "waybill/webhooks")

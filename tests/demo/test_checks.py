@@ -47,6 +47,14 @@ def test_a_slow_answer_is_no_fault(scenario: int) -> None:
     assert run.missing(cases) == set()
 
 
+def test_an_update_that_is_repeated_after_the_end_tells_of_the_end() -> None:
+    cases = run.complete(1)
+    run.repeated_after_the_end(cases[0])
+    assert run.missing(cases) == set()
+    run.drop("provider-result", attempt=2)(cases[0])
+    assert run.missing(cases) == {"S18"}
+
+
 @pytest.mark.parametrize("scenario", [2, 3, 5])
 def test_a_webhook_that_came_twice_is_no_fault(scenario: int) -> None:
     cases = run.complete(scenario)

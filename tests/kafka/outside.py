@@ -159,6 +159,14 @@ def journal(simulators: str) -> list[Effect]:
             return effects
 
 
+def answers(simulators: str) -> bool:
+    """Whether they run, and nothing has happened there yet."""
+    try:
+        return bool(simulators) and journal(simulators) == []
+    except OSError:
+        return False
+
+
 def keep(folder: Path, found: Iterable[Found], effects: Iterable[Effect]) -> None:
     """Everything that was seen as two files, to look into what went wrong after the broker is gone."""
     for name, seen in (("records", map(vars, found)), ("effects", effects)):

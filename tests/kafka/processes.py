@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -70,6 +71,14 @@ class Waybill:
         """Whether every role has a process."""
         return self.workers().keys() == set(ROLES)
 
+    @property
+    def ready(self) -> bool:
+        """Whether every role has its lanes open, as its own view says."""
+        addresses = re.findall(r"^(\w+) +(http://\S+)/metrics", self.said, re.MULTILINE)
+        return {role for role, _ in addresses} == set(ROLES) and all(
+            _is_success(f"{url}/ready") for _, url in addresses
+        )
+
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
@@ -95,6 +104,14 @@ def waybill(log: Path, environment: Mapping[str, str], *arguments: str) -> Itera
         yield running
     finally:
         running.stop()
+
+
+def _is_success(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def kill(pid: int, number: signal.Signals) -> bool:

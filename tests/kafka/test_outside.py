@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from app.demo.scenario import Run
 from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from app.runtime.jars import find_kafka
 from app.runtime.jvm import find_java
 from tests.kafka import courses, outside
+from tests.kafka.appearing import appear
 from tests.kafka.processes import Waybill, wait_for, waybill
 
 pytestmark = pytest.mark.kafka
@@ -69,32 +68,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "WAYBILL_HOME": str(folder),
         }
         with waybill(folder / "up.log", environment, "up") as up:
-            wait_for("everything runs", lambda: up.complete and answers(up), START_LIMIT_S)
-            seed(up.simulators())
+            wait_for("everything runs", lambda: up.complete and outside.answers(up.simulators()), START_LIMIT_S)
+            appear(up.simulators(), EACH, "OUT")
             produce(info.bootstrap_servers)
             type_in(info.bootstrap_servers)
             with closing(outside.Reader(info.bootstrap_servers)) as reader:
                 yield look(reader, up)
             assert up.stop() == INTERRUPTED
-
-
-def answers(up: Waybill) -> bool:
-    try:
-        return bool(up.simulators()) and outside.journal(up.simulators()) == []
-    except OSError:
-        return False
-
-
-def seed(simulators: str) -> None:
-    """Orders of each scenario that come into being at the shop and at F+O."""
-    ids: set[int] = set()
-    for scenario in SCENARIOS.values():
-        wires = [order.wire for order in scenario.orders(Run("demo", "usmf", "OUT", EACH, ids))]
-        ids |= {wire["id"] for wire in wires if "id" in wire}
-        body, headers = json.dumps(wires).encode(), {"content-type": "application/json"}
-        request = urllib.request.Request(f"{simulators}{scenario.seed}", body, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert answer.status < 300
 
 
 def produce(servers: str) -> None:

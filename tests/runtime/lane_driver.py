@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from app.agents.role import DEAD_LETTER, Unobserved
+from app.agents.role import DEAD_LETTER, Output, Unobserved
 from app.errors import LaneError
 from app.events.ids import partition_of
 from app.runtime.fold import FoldLimits
@@ -75,6 +75,14 @@ class World:
         place = partition_of(key or b"", self.cluster.partitions) if partition is None else partition
         for value in values:
             self.cluster.produce(topic, place, key, value)
+
+    def produce_committed(self, key: bytes, value: bytes) -> None:
+        """In a transaction of another writer, whose mark stands behind the record."""
+        self.cluster.fence("other writer")
+        self.cluster.begin("other writer")
+        place = partition_of(key, self.cluster.partitions)
+        self.cluster.write("other writer", Output("in-a", key, value), place)
+        self.cluster.commit("other writer")
 
     async def open(
         self, role: Counting | None = None, partition: int = 0, committed: dict[str, int | None] | None = None

@@ -209,6 +209,25 @@ async def test_the_watchdog_lets_an_idle_and_a_working_lane_be() -> None:
     assert failures == []
 
 
+async def test_the_watchdog_lets_a_lane_be_that_has_seen_all_but_the_mark_of_a_transaction() -> None:
+    """Inputs that other roles write end with one; it is no record, and nothing waits."""
+    world = World()
+    failures: list[BaseException] = []
+    driven = await world.open()
+    watchdog = Watchdog(60, world.clock.monotonic, Seen(), failures.append)
+    world.produce_committed(b"k", b"one")
+    await driven.settle()
+    for _ in range(4):
+        await watchdog.look([driven.lane])
+        world.clock.advance(40)
+    assert failures == []
+    world.produce(b"k", b"two")
+    await watchdog.look([driven.lane])
+    world.clock.advance(61)
+    await watchdog.look([driven.lane])
+    assert "committed nothing for" in str(failures[0])
+
+
 async def test_the_watchdog_ends_a_process_whose_broker_is_gone() -> None:
     world = World()
     failures: list[BaseException] = []

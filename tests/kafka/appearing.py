@@ -1,0 +1,28 @@
+"""Orders of every scenario come into being at the simulated shop and at the simulated F+O."""
+
+import json
+import urllib.request
+from collections.abc import Set
+from typing import Any
+
+from app.demo.scenario import Run
+from app.demo.scenarios import SCENARIOS
+
+ANSWER_LIMIT_S = 30
+
+
+def appear(simulators: str, each: int, stamp: str, taken: Set[int] = frozenset()) -> set[int]:
+    """`each` orders of every scenario; the shop's ids that are taken now, to be given to the next call."""
+    ids = set(taken)
+    for scenario in SCENARIOS.values():
+        wires = [order.wire for order in scenario.orders(Run("demo", "usmf", stamp, each, ids))]
+        ids |= {wire["id"] for wire in wires if "id" in wire}
+        tell(f"{simulators}{scenario.seed}", wires)
+    return ids
+
+
+def tell(url: str, body: Any) -> None:
+    """POST to the control plane."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=ANSWER_LIMIT_S) as answer:
+        assert answer.status < 300

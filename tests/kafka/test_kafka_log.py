@@ -1,0 +1,29 @@
+"""A lane's log tells records from what else takes up offsets in a topic."""
+
+import pytest
+
+from app.agents.role import Output
+from app.runtime.kafka_log import KafkaLimits, KafkaLog
+from app.runtime.log import Bounds
+from tests.kafka.lane_world import LaneWorld
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_the_mark_of_a_transaction_is_no_record(world: LaneWorld) -> None:
+    """A lane that has seen all is one mark behind the end of an input that other roles write, and nothing waits."""
+    log = KafkaLog(f"{world.name}-0", world.ledger, 0, KafkaLimits(world.servers))
+    try:
+        await log.fence()
+        for value in (b"one", b"two"):
+            await log.begin()
+            await log.send([Output(world.in_a, b"k", value)], [])
+            await log.commit()
+        bounds = (await log.bounds([world.in_a]))[world.in_a]
+        assert bounds == Bounds(0, 4), "two records and two marks"
+        found = [await log.holds(world.in_a, Bounds(begin, bounds.end)) for begin in range(bounds.end)]
+        assert found == [True, True, True, False]
+        fetched = [await log.fetch(world.in_a, offset) for offset in range(bounds.end)]
+        assert [record and record.value for record in fetched] == [b"one", None, b"two", None]
+    finally:
+        await log.close()

@@ -1,0 +1,91 @@
+"""A provider fails while orders run (`waybill up`): all of them complete, nothing is done twice, and orders of others
+do not wait. The long form, a minute each with every kind at every provider, is `waybill demo --fault`.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+
+from app.demo.scenarios import SCENARIOS
+from app.runtime import broker
+from tests.kafka import courses, outside
+from tests.kafka.appearing import appear, tell
+from tests.kafka.processes import wait_for, waybill
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+EACH = 12
+"""Orders of each scenario in each outage: too few for one to be wrong on purpose."""
+OUTAGE = {"seconds": 6, "delay_ms": 3000}
+OUTAGES: dict[str, dict[str, str | float]] = {
+    "flexe": {"kind": "down"},
+    "sap": {"kind": "slow"},
+    "fno": {"kind": "500", "share": 0.5},
+    "bigcommerce": {"kind": "429", "share": 0.5},
+}
+WITHOUT_FLEXE = (courses.BIGCOMMERCE_FNO, courses.FNO_FNO)
+START_LIMIT_S = 60.0
+ROUND_LIMIT_S = 90.0
+QUIET_S = 2.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What was found outside in the end, and what the journal held after each outage."""
+
+    found: list[outside.Found]
+    journals: list[list[outside.Effect]]
+
+    @property
+    def orders(self) -> dict[str, courses.Course]:
+        return courses.born(self.found, self.journals[-1])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("outage")
+    with broker.temporary() as info:
+        environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "WAYBILL_HOME": str(folder)}
+        with waybill(folder / "up.log", environment, "up") as up:
+            wait_for("everything runs", lambda: up.ready and outside.answers(up.simulators()), START_LIMIT_S)
+            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+                journals = live_through(reader, up.simulators())
+                yield World(reader.to_end(), journals)
+
+
+def live_through(reader: outside.Reader, simulators: str) -> list[list[outside.Effect]]:
+    journals, ids, orders = [], set[int](), 0
+    for provider, fault in OUTAGES.items():
+        tell(f"{simulators}/_sim/faults", {"provider": provider, **OUTAGE, **fault})
+        ids = appear(simulators, EACH, provider[:3].upper(), ids)
+        orders += EACH * len(SCENARIOS)
+        until_quiet(reader, orders)
+        journals.append(outside.journal(simulators))
+    return journals
+
+
+def until_quiet(reader: outside.Reader, orders: int) -> None:
+    """Until so many orders have ended, and nothing has moved for a while: the shop is told after the end."""
+    deadline, moved, ends = time.monotonic() + ROUND_LIMIT_S, time.monotonic(), 0
+    while time.monotonic() < deadline and (ends < orders or time.monotonic() < moved + QUIET_S):
+        if reader.more():
+            ends, moved = len(outside.ended(reader.found)), time.monotonic()
+
+
+def test_every_order_completes_and_every_effect_happens_once(world: World) -> None:
+    assert len(world.orders) == EACH * len(SCENARIOS) * len(OUTAGES)
+    assert outside.problems(world.found, world.journals[-1], world.orders) == []
+    assert set(outside.ended(world.found).values()) == {outside.COMPLETED}
+
+
+def test_orders_that_do_not_need_flexe_end_while_it_is_down(world: World) -> None:
+    """All of them before the first order that was given to Flexe once it was up again."""
+    first = world.journals[0]
+    taken = min(effect["at"] for effect in first if (effect["provider"], effect["kind"]) == ("flexe", "order created"))
+    others = [order for order, course in courses.born(world.found, first).items() if course in WITHOUT_FLEXE]
+    ended = {record.key: record.at_ms for record in world.found if outside.ended([record])}
+    assert len(others) == 2 * EACH
+    assert [order for order in others if ended[order] > taken] == []
