@@ -1,21 +1,26 @@
 """The role `source` on real lanes over a cluster in memory: what is reserved, who waits, what each order is told."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given as for_any
+from hypothesis import settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain.order import LineQuantity
 from app.events.ids import derive, partition_of
 from app.events.model import OrderCommand, ReservedLine
 from app.sourcing import solver
-from app.sourcing.kept import Chosen
+from app.sourcing.kept import Chosen, Sourced
 from app.sourcing.network import Network, Source
 from app.sourcing.plan import Plan
 from app.sourcing.preferences import DAY_MS, Preferences
 from app.sourcing.problem import Demand
+from app.sourcing.stock import Stock
 from app.sourcing.strategy import Rule, Strategies
 from tests.agents.outside import CODEC, TRACE
 from tests.agents.stock_room import FAR, NEAR, NETWORK, ONE, START, STRATEGY, Room, given, line_of, order_of
@@ -398,6 +403,19 @@ async def test_a_line_that_is_canceled_before_its_batch_is_not_sourced() -> None
     assert given(room.results()) == {("o1", "2"): [(NEAR, 1)]}
 
 
+async def test_an_order_that_is_canceled_whole_before_its_batch_is_answered_and_reserves_nothing() -> None:
+    room = Room()
+    room.stock("A", 9)
+    driven = await room.start()
+    effect = room.request(order_of("o1", ("A", 2)))
+    await driven.settle()
+    room.command("release", "o1", ReservedLine("1"))
+    await room.rest(driven)
+    (result,) = room.results()
+    assert (result.effect_id, result.code, result.fulfillment_orders) == (effect, "nothing-to-source", ())
+    assert room.shelf("A") == (9, 0)
+
+
 async def test_who_waits_comes_before_who_asks_in_the_same_turn() -> None:
     room = Room()
     driven = await room.start()
@@ -600,6 +618,56 @@ async def through(room: Room) -> None:
     await room.rest(driven)
     room.receive("B", 4, event_id="receipt")
     room.command("run backorders", event_id="run")
+    await room.rest(driven)
+
+
+DEEDS = st.one_of(
+    st.tuples(st.just("receive"), st.sampled_from("AB"), st.integers(1, 4)),
+    st.tuples(st.just("ask"), st.sampled_from("AB"), st.integers(1, 4)),
+    st.tuples(st.sampled_from(("confirm", "release")), st.integers(1, 8), st.sampled_from("12")),
+    st.tuples(st.sampled_from(("run", "rest", "turn", "die"))),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@for_any(st.lists(DEEDS, max_size=30), st.integers(1, 3))
+def test_whatever_happens_in_whatever_order_stock_is_sold_once_and_nobody_waits_beside_it(
+    deeds: list[tuple[Any, ...]], orders_max: int
+) -> None:
+    room = Room(orders_max=orders_max)
+    asyncio.run(lived_through(room, deeds))
+    room.reserved_once()
+    free = {item.sku: sum(shelf.available for shelf in item.shelves.values()) for item in room.kept(Stock)}
+    waiting = [line for order in room.kept(Sourced) for line in order.waiting]
+    assert all(line.quantity > free.get(line.sku, 0) for line in waiting)
+    assert len([result for result in room.results() if result.outcome != "released"]) == asked(deeds)
+
+
+def asked(deeds: list[tuple[Any, ...]]) -> int:
+    return sum(deed[0] == "ask" for deed in deeds)
+
+
+async def lived_through(room: Room, deeds: list[tuple[Any, ...]]) -> None:
+    driven, orders = await room.start(), 0
+    for name, *details in deeds:
+        match name:
+            case "receive":
+                room.receive(*details)
+            case "ask":
+                orders += 1
+                sku, pieces = details
+                room.request(order_of(f"o{orders}", (sku, pieces), ("A", 1)))
+            case "confirm" | "release":
+                number, line = details
+                room.command(name, f"o{number}", ReservedLine(line))
+            case "run":
+                room.command("run backorders")
+            case "turn":
+                await driven.settle()
+            case "die":
+                driven = await room.start()
+            case _:
+                await room.rest(driven)
     await room.rest(driven)
 
 
