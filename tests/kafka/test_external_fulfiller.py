@@ -5,23 +5,18 @@ The provider is a manifest, made by `waybill provider new pigeon --kafka` in a c
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
 from app.runtime import broker
-from app.runtime.ports import free_port
 from tests.kafka import outside
+from tests.kafka.one_worker import OneWorker
 from tests.kafka.pigeons import NAME, Pigeons, Registry
 from tests.kafka.processes import wait_for
 from tests.repository import copy_to, run_in
@@ -57,7 +52,6 @@ steps:
     within: 14d
     else: hold
 """
-START_LIMIT_S = 60.0
 END_LIMIT_S = 60.0
 ORDERS = [f"web-{number}" for number in range(12)]
 SLOW, UNABLE, LATE, SILENT = ORDERS[:4]
@@ -79,37 +73,6 @@ def decide(request: Mapping[str, Any]) -> dict[str, Any] | None:
         case order, _ if order in (LATE, SILENT):
             return None
     return {"outcome": "ok", "reference": f"P-{request['order']['order_id']}"}
-
-
-class Worker:
-    """`waybill worker orchestrate` in the copy."""
-
-    def __init__(self, root: Path, environment: dict[str, str]) -> None:
-        self._root, self.port = root, free_port()
-        self._environment = {**environment, "WAYBILL_WEB_PORT": str(self.port)}
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        with (self._root / "worker.log").open("ab") as log:
-            command = [sys.executable, "-m", "app", "worker", "orchestrate"]
-            self.process = subprocess.Popen(command, cwd=self._root, env=self._environment, stdout=log, stderr=log)
-        wait_for(f"the worker is ready; see {self._root}/worker.log", self._ready, START_LIMIT_S)
-
-    def _ready(self) -> bool:
-        assert self.process.poll() is None, (self._root / "worker.log").read_text(encoding="utf-8")[-3000:]
-        try:
-            with urllib.request.urlopen(f"{self.url}/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
 
 
 @dataclass(frozen=True)
@@ -139,7 +102,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with broker.temporary() as info:
         environment = {**clean, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers}
         run_in(root, "app", "topics", "apply", environment=environment)
-        worker = Worker(root, environment)
+        worker = OneWorker(root, root / "worker.log", environment, "orchestrate")
         try:
             with (
                 closing(Pigeons(info.bootstrap_servers, Registry(worker.url), decide)) as pigeons,
@@ -155,7 +118,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             worker.kill()
 
 
-def fly(servers: str, pigeons: Pigeons, worker: Worker) -> None:
+def fly(servers: str, pigeons: Pigeons, worker: OneWorker) -> None:
     """Orders come in; the worker is killed once they are asked for, and hears the answers when it is back."""
     producer = Producer({"bootstrap.servers": servers})
     for order_id in ORDERS:
