@@ -12,6 +12,7 @@ from typing import Final
 
 from app import resources
 from app.errors import SettingError
+from app.flows.setup import OPTIMIZATION
 
 NAME_CHARS_MAX: Final = 24
 """So that every line of a template fits its width under any name."""
@@ -41,6 +42,8 @@ def folders(name: str, root: Path) -> dict[str, Path]:
     if not _NAME.fullmatch(name) or len(name) > NAME_CHARS_MAX:
         rule = f"2 to {NAME_CHARS_MAX} of a-z, 0-9 and single _ between them, first a letter, such as acme_3pl"
         raise SettingError(f"{name[:80]!r} cannot be a provider's name: use {rule}")
+    if name == OPTIMIZATION:
+        raise SettingError(f"{name!r} cannot be a provider's name: it is the one inside, which sources orders")
     if keyword.iskeyword(name):
         raise SettingError(f"{name!r} cannot be a provider's name: Python keeps the word; {name}_co would do")
     return {"app": root / "app/providers" / name, "tests": root / "tests/providers" / name}

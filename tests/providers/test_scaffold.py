@@ -64,7 +64,7 @@ def test_it_is_clean(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "x", "Acme", "3pl", "a b", "a-b", "a__b", "a_", "../up", "ä1", "x" * (NAME_CHARS_MAX + 1), "class"],
+    ["", "x", "Acme", "3pl", "a b", "a-b", "a__b", "a_", "../up", "ä1", "x" * (NAME_CHARS_MAX + 1), "class", "dom"],
 )
 def test_a_name_that_cannot_be_one_is_refused_with_the_rule(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be a provider's name"):
