@@ -16,7 +16,7 @@ from app.bench import run as bench
 from app.commands import output
 from app.demo import outage, session
 from app.demo.evidence import DEAD_LETTER, Case
-from app.demo.report import Report, as_json, as_table, outage_table
+from app.demo.report import Report, as_json, as_table, outage_tables
 from app.demo.scenarios import SCENARIOS
 from app.errors import SettingError
 from app.runtime import simulators as simulator_host
@@ -109,8 +109,8 @@ def run_bench(
 
 def _tell(report: Report, file: Path | None) -> None:
     output.people.print(as_table(report))
-    if report.outages:
-        output.people.print(outage_table(report))
+    for table in outage_tables(report):
+        output.people.print(table)
     for scenario in report.scenarios:
         for case in scenario.wrong[:10]:
             output.people.print(_wrong(case), markup=False, highlight=False)

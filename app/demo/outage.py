@@ -33,7 +33,8 @@ class Fault:
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"{self.provider}:{self.kind}:{self.seconds:g}"
+        meets = "half of the calls" if self.kind in HALF else "every call"
+        return f"{self.provider}: {self.kind} for {self.seconds:g} s, {meets}"
 
     def request(self) -> dict[str, Any]:
         """As the simulators' control plane takes it."""

@@ -1,7 +1,7 @@
 """The demo's verdict: which numbers hold, which orders ended as they must, how long they took; as a table and as
 JSON."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,31 +167,36 @@ def as_table(report: Report) -> Table:
             str(scenario.completed),
             str(scenario.refused),
             str(len(scenario.wrong)),
-            f"{scenario.times.p50_s:.2f}",
-            f"{scenario.times.p99_s:.2f}",
+            _told(scenario.times.p50_s),
+            _told(scenario.times.p99_s),
             _observed(scenario.requirements),
         )
     table.add_row("solution", "", "", "", "", "", "", _observed(report.solution))
     return table
 
 
+def _told(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
+
+
 def _observed(requirements: Mapping[str, bool]) -> str:
     missing = [number for number, held in requirements.items() if not held]
     names = sorted(requirements, key=lambda number: int(number[1:].rstrip("abc")))
     span = f"{names[0]}-{names[-1]}" if names else ""
-    return f"[red]missing {', '.join(missing)}[/red] of {span}" if missing else f"[green]{span} all[/green]"
+    return f"[red]missing {', '.join(missing)}[/red] of {span}" if missing else f"[green]{span}[/green]"
 
 
-def outage_table(report: Report) -> Table:
-    """What was out of order, and how long the orders of each scenario took without it and during it."""
-    table = Table(title="Outages", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("Out of order", no_wrap=True)
-    for column in ("Scenario", "Calls it", "Orders", "Ended", "p50 s", "with", "p99 s", "with"):
-        table.add_column(column, no_wrap=True, justify="right")
+def outage_tables(report: Report) -> Iterator[Table]:
+    """For each outage how long the orders of each scenario took without it and during it."""
     for each in report.outages:
+        table = Table(title=str(each.fault), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("Scenario", no_wrap=True)
+        table.add_column("Calls it", no_wrap=True)
+        for column in ("Orders", "Ended", "p50 s", "during", "p99 s", "during"):
+            table.add_column(column, no_wrap=True, justify="right")
         for found in each.scenarios:
             calls = "yes" if found.calls else "[red]slowed[/red]" if found.slowed else "no"
             times = (found.before.p50_s, found.during.p50_s, found.before.p99_s, found.during.p99_s)
             counts = (str(found.scenario), calls, str(found.orders), str(found.ended))
-            table.add_row(str(each.fault), *counts, *(f"{seconds:.2f}" for seconds in times))
-    return table
+            table.add_row(*counts, *map(_told, times))
+        yield table

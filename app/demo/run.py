@@ -89,7 +89,7 @@ async def _run(
     """One round, until its orders have ended and what follows an end was seen, or nothing moves any more."""
     observer.expect(each.orders)
     if each.fault is not None:
-        console.print(f"{each.fault.provider}: {each.fault.kind} for {each.fault.seconds:g} s", highlight=False)
+        console.print(str(each.fault), highlight=False)
         (await client.post("/_sim/faults", json=each.fault.request())).raise_for_status()
     await asyncio.gather(seed(client, each.orders, each.over_s), _follow(each, observer, client, supervisor, console))
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from app.demo.evidence import Case, Seen
-from app.demo.report import Report, as_json, as_table, judge
+from app.demo.outage import parse
+from app.demo.report import Report, as_json, as_table, judge, outage_tables
+from app.demo.scenarios import SCENARIOS
 from tests.demo.recorded import DEFINITIONS, complete, drop, missing, recorded
 
 
@@ -125,25 +128,47 @@ def test_an_order_of_the_demo_in_dead_letter_has_not() -> None:
     assert "S10" in missing([*complete(1), case])
 
 
-def shown(found: Report, width: int = 80) -> str:
+def shown(table: Table, width: int = 80) -> str:
     console = Console(width=width, file=StringIO(), soft_wrap=True)
-    console.print(as_table(found))
+    console.print(table)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
 
-def test_the_table_fits_eighty_columns_and_cuts_no_word() -> None:
-    text = shown(report(everything()))
+@pytest.mark.parametrize("later_ms", [0, 20_000, 3_000_000])
+def test_the_table_fits_eighty_columns_with_a_line_for_each_scenario(later_ms: int) -> None:
+    found = report([case for scenario in SCENARIOS for case in late(complete(scenario), later_ms)])
+    text = shown(as_table(found))
     assert max(map(len, text.splitlines())) <= 80
-    for word in ("1 bigcommerce-fno-fno", "4 fno-fno-fno", "solution", "S9-S21 all", "S41-S48 all", "S1-S8 all"):
-        assert word in text
+    rows = [line.split() for line in text.splitlines() if line.strip()]
+    assert [row[:2] for row in rows[3:-1]] == [[str(n), scenario.flow] for n, scenario in SCENARIOS.items()]
+    spans = [f"{names[0]}-{names[-1]}" for names in (list(scenario.checks) for scenario in SCENARIOS.values())]
+    assert [row[-1] for row in rows[3:]] == [*spans, "S1-S8"]
+
+
+def late(cases: list[Case], ms: int) -> list[Case]:
+    for case in cases:
+        case.records = [replace(seen, at_ms=seen.at_ms + ms * (seen.topic == "order-status")) for seen in case.records]
+    return cases
+
+
+def test_the_table_of_outages_fits_as_well() -> None:
+    again = late(complete(4), 900_000)
+    for case in again:
+        case.order = replace(case.order, round=1)
+    found = judge("", [*complete(4), *again], DEFINITIONS, [parse("bigcommerce:drop-response:3600")])
+    (table,) = outage_tables(found)
+    text = shown(table)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "bigcommerce: drop-response for 3600 s, half of the calls" in text
+    assert "slowed" in text
 
 
 def test_the_table_names_what_is_missing() -> None:
     cases: list[Any] = everything()
     for topic in ("order-validated", "order-picked", "order-shipped", "order-invoiced"):
         drop(topic)(cases[0])
-    text = shown(report(cases))
+    text = shown(as_table(report(cases)))
     assert max(map(len, text.splitlines())) <= 80
     assert all(number in text for number in ("S11", "S15", "S17", "S20", "S9-S21"))
 

@@ -1,5 +1,5 @@
-"""A provider fails while orders run (`waybill up`): all of them complete, nothing is done twice, and orders of others
-do not wait. The long form, a minute each with every kind at every provider, is `waybill demo --fault`.
+"""Providers fail while orders run (`waybill up`): all of them complete, nothing is done twice, and orders of others do
+not wait. The long form, a minute for each kind at each provider, is `waybill demo --fault`.
 """
 
 import os
@@ -19,13 +19,15 @@ from tests.kafka.processes import wait_for, waybill
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 EACH = 12
 """Orders of each scenario in each outage: too few for one to be wrong on purpose."""
-OUTAGE = {"seconds": 6, "delay_ms": 3000}
-OUTAGES: dict[str, dict[str, str | float]] = {
-    "flexe": {"kind": "down"},
-    "sap": {"kind": "slow"},
-    "fno": {"kind": "500", "share": 0.5},
-    "bigcommerce": {"kind": "429", "share": 0.5},
-}
+OUTAGES: list[dict[str, dict[str, str | float]]] = [
+    {"flexe": {"kind": "down"}},
+    {
+        "sap": {"kind": "slow", "delay_ms": 3000},
+        "fno": {"kind": "500", "share": 0.5},
+        "bigcommerce": {"kind": "429", "share": 0.5},
+    },
+]
+OUTAGE_S = 5
 WITHOUT_FLEXE = (courses.BIGCOMMERCE_FNO, courses.FNO_FNO)
 START_LIMIT_S = 60.0
 ROUND_LIMIT_S = 90.0
@@ -58,9 +60,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def live_through(reader: outside.Reader, simulators: str) -> list[list[outside.Effect]]:
     journals, ids, orders = [], set[int](), 0
-    for provider, fault in OUTAGES.items():
-        tell(f"{simulators}/_sim/faults", {"provider": provider, **OUTAGE, **fault})
-        ids = appear(simulators, EACH, provider[:3].upper(), ids)
+    for number, faults in enumerate(OUTAGES):
+        for provider, fault in faults.items():
+            tell(f"{simulators}/_sim/faults", {"provider": provider, "seconds": OUTAGE_S, **fault})
+        ids = appear(simulators, EACH, f"OUT{number}", ids)
         orders += EACH * len(SCENARIOS)
         until_quiet(reader, orders)
         journals.append(outside.journal(simulators))
