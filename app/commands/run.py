@@ -18,6 +18,7 @@ from app.demo import outage, session
 from app.demo.evidence import DEAD_LETTER, Case
 from app.demo.report import Report, as_json, as_table, outage_tables
 from app.demo.scenarios import SCENARIOS
+from app.demo.supply import StockFiles
 from app.errors import SettingError
 from app.runtime import simulators as simulator_host
 from app.runtime import up, worker
@@ -73,6 +74,15 @@ def run_demo(
             help=f"Another round in which a provider is in trouble ({', '.join(outage.KINDS)}); may be given again.",
         ),
     ] = None,
+    stock: Annotated[
+        Path | None, typer.Option(help="What the warehouses have (scenario 6): CSV of sku,site,warehouse,on_hand.")
+    ] = None,
+    sources: Annotated[
+        Path | None, typer.Option(help="The warehouses: CSV of warehouse,site,city,latitude,longitude.")
+    ] = None,
+    receipts: Annotated[
+        Path | None, typer.Option(help="What comes in later: CSV of sku,site,warehouse,quantity.")
+    ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
 ) -> None:
     """The main job: every scenario on a real broker with real HTTP, judged on what its topics show."""
@@ -83,8 +93,12 @@ def run_demo(
             raise SettingError(f"--scenario {number}: choose of {', '.join(map(str, SCENARIOS))}")
     if json is not None and (json.is_dir() or not json.parent.is_dir()):
         raise SettingError(f"--json {json}: cannot be written; name a file in a folder that exists")
+    if stock is None and (sources or receipts):
+        raise SettingError("--sources and --receipts go with --stock: say what the warehouses have")
+    files = StockFiles(sources, stock, receipts) if stock else None
+    asked = session.Wanted(wanted, count, orders, files, faults)
     with TemporaryDirectory(prefix="waybill-demo-") as folder:
-        report = _until_stopped(session.run(wanted, count, orders, faults, Path(folder), output.people))
+        report = _until_stopped(session.run(asked, Path(folder), output.people))
     _tell(report, json)
     raise typer.Exit(0 if report.truth else 1)
 

@@ -13,13 +13,13 @@ from app.demo.checks import Check
 from app.demo.evidence import DEAD_LETTER, Case, Seen, doubled
 from app.demo.outage import Fault, Outage, Times, outages, times
 from app.demo.scenarios import SCENARIOS
-from app.demo.solution import ALSO_REFUSED, SOLUTION
+from app.demo.solution import SOLUTION, speaks_of
 
 EVENT_TOPICS = frozenset(
     {
         "order-created", "order-validated", "order-assigned", "fulfillment-requested", "billing-requested",
-        "channel-update-requested", "sourcing-requested", "order-picked", "order-shipped", "order-invoiced",
-        "order-held", "order-rejected", "order-status",
+        "channel-update-requested", "sourcing-requested", "sourcing-result", "order-picked", "order-shipped",
+        "order-invoiced", "order-held", "order-rejected", "order-status",
     }
 )  # fmt: skip
 
@@ -50,8 +50,9 @@ class Report:
     def requirements(self) -> dict[str, bool]:
         found = dict(self.solution)
         for scenario in self.scenarios:
-            found |= scenario.requirements
-        return dict(sorted(found.items(), key=lambda item: int(item[0][1:].rstrip("abc"))))
+            for number, held in scenario.requirements.items():
+                found[number] = held and found.get(number, True)
+        return dict(sorted(found.items(), key=lambda item: (int(item[0][1:].rstrip("abc")), item[0])))
 
     @property
     def truth(self) -> bool:
@@ -65,8 +66,7 @@ class Report:
 
 def holds(number: str, check: Check, cases: Iterable[Case]) -> bool:
     """Whether the check holds for every order that the number speaks of, and there is at least one."""
-    accepted = [case for case in cases if not case.set_aside]
-    spoken_of = [case for case in accepted if not case.refused or number in ALSO_REFUSED]
+    spoken_of = [case for case in cases if not case.set_aside and speaks_of(number, case)]
     return bool(spoken_of) and all(_check(check, case) for case in spoken_of)
 
 
@@ -85,8 +85,8 @@ def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool], f
     by_scenario = {number: [case for case in every if case.order.scenario == number] for number in SCENARIOS}
     scenarios = tuple(_scenario(number, found) for number, found in by_scenario.items() if found)
     solution = dict(definitions)
-    for number, (check, speaks_of) in SOLUTION.items():
-        found = [case for case in every if case.order.scenario in speaks_of]
+    for number, (check, of_scenarios) in SOLUTION.items():
+        found = [case for case in every if case.order.scenario in of_scenarios]
         if found:
             solution[number] = holds(number, check, found)
     twice = tuple(seen for case in every for seen in doubled(case.records))

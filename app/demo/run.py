@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,9 @@ from app.demo.outage import Fault
 from app.demo.report import Report, judge
 from app.demo.seeding import seed
 from app.demo.setup import show_definitions
-from app.demo.source import store
+from app.demo.source import SOURCED, store
+from app.demo.stages import stages
+from app.demo.supply import Supply, holds
 from app.errors import WaybillError
 from app.runtime.ports import free_port
 from app.runtime.supervise import Supervisor
@@ -37,11 +39,16 @@ AFTERMATH_QUIET_S: Final = 60.0
 
 @dataclass(frozen=True)
 class Round:
-    """Orders that appear over `over_s` seconds, and what is out of order meanwhile."""
+    """Orders that appear over `over_s` seconds, and what is out of order meanwhile.
+
+    `supply` is what the warehouses have, where orders are sourced; `late` come last, while backorders are off.
+    """
 
     orders: Sequence[DemoOrder]
     over_s: float = 0.0
     fault: Fault | None = None
+    supply: Supply | None = None
+    late: Sequence[DemoOrder] = ()
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,20 @@ class Plan:
     def faults(self) -> list[Fault]:
         return [each.fault for each in self.rounds if each.fault is not None]
 
+    @property
+    def supplies(self) -> list[Supply]:
+        return [each.supply for each in self.rounds if each.supply is not None]
+
 
 async def run(plan: Plan, console: Console) -> Report:
     """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report
     instead."""
     port = free_port()
     simulators = f"http://127.0.0.1:{port}"
-    told = simulated({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}, port, store(plan.stamp))
+    environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
+    for supply in plan.supplies:
+        environ |= supply.settings
+    told = simulated(environ, port, store(plan.stamp))
     observer = Observer(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
     try:
         await observer.open()
@@ -76,9 +90,12 @@ async def run(plan: Plan, console: Console) -> Report:
             definitions = asyncio.create_task(show_definitions(told))
             await _ready(client, supervisor, found)
             for each in plan.rounds:
-                await _run(each, observer, client, supervisor, console)
+                observer.expect((*each.orders, *each.late))
+                async with _supplied(plan, each, observer, client):
+                    await _run(each, observer, client, supervisor, console)
             await observer.settle()
-            return judge(plan.bootstrap_servers, observer.cases.values(), await definitions, plan.faults)
+            shown_here = {**await definitions, **_stock_held(plan, observer)}
+            return judge(plan.bootstrap_servers, observer.cases.values(), shown_here, plan.faults)
     finally:
         await observer.close()
 
@@ -87,11 +104,43 @@ async def _run(
     each: Round, observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
 ) -> None:
     """One round, until its orders have ended and what follows an end was seen, or nothing moves any more."""
-    observer.expect(each.orders)
     if each.fault is not None:
         console.print(str(each.fault), highlight=False)
         (await client.post("/_sim/faults", json=each.fault.request())).raise_for_status()
     await asyncio.gather(seed(client, each.orders, each.over_s), _follow(each, observer, client, supervisor, console))
+
+
+@contextlib.asynccontextmanager
+async def _supplied(plan: Plan, each: Round, observer: Observer, client: httpx.AsyncClient) -> AsyncIterator[None]:
+    """Plays the stages of the round's supply beside what it is entered for. Raises what they raise."""
+    if each.supply is None:
+        yield
+        return
+    cases = [observer.cases[order.order_id] for order in (*each.orders, *each.late) if order.scenario == SOURCED]
+
+    async def seed_late() -> None:
+        await seed(client, each.late, 0.0)
+
+    name = f"{plan.stamp}/{plan.rounds.index(each)}"
+    async with stages(plan.bootstrap_servers, each.supply, name) as played:
+        await played.open()
+        playing = asyncio.create_task(played.play(cases, each.late, seed_late))
+        try:
+            yield
+        finally:
+            if not playing.done():
+                playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+        if not playing.cancelled():
+            playing.result()
+
+
+def _stock_held(plan: Plan, observer: Observer) -> dict[str, bool]:
+    """S64 speaks of stock as well: what was lacking was, and nothing was given away twice."""
+    if not plan.supplies:
+        return {}
+    sourced = [case for case in observer.cases.values() if case.order.scenario == SOURCED]
+    return {"S64": holds(plan.supplies, sourced)}
 
 
 async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, found: Mapping[str, str]) -> None:
@@ -113,7 +162,7 @@ async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, found: Mappi
 async def _follow(
     each: Round, observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
 ) -> None:
-    cases = [observer.cases[order.order_id] for order in each.orders]
+    cases = [observer.cases[order.order_id] for order in (*each.orders, *each.late)]
     with _progress(console) as progress:
         scenarios = Counter(case.order.scenario for case in cases)
         bars = {number: progress.add_task(f"scenario {number}", total=n) for number, n in sorted(scenarios.items())}

@@ -23,7 +23,11 @@ class Run:
 @dataclass(frozen=True)
 class Scenario:
     """`seed` is the control plane's path that lets orders appear at their origin, `calls` are the providers whose API
-    its orders need."""
+    its orders need.
+
+    `by_line` says that F+O's reports name lines, because not all of an order may be there. `sent_by` is the step that
+    sends the order to whoever fulfills it, `asked_on` the topic of what follows from its assignment.
+    """
 
     number: int
     flow: str
@@ -32,3 +36,6 @@ class Scenario:
     orders: Callable[[Run], Iterator[DemoOrder]]
     checks: Mapping[str, Check]
     calls: frozenset[str]
+    by_line: bool = False
+    sent_by: str = "send"
+    asked_on: str = ""

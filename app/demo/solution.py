@@ -8,6 +8,7 @@ from typing import Final
 from app.demo.checks import OUR_ROWS, THEIR_ROWS, Check, asked_of, causes, once, passed, written_by
 from app.demo.evidence import Case, Seen
 from app.demo.scenarios import SCENARIOS
+from app.demo.scenarios.bigcommerce_dom_fno_fno import NOT_FOUND
 
 STAGES: Final = ("order confirmed", "order picked", "order shipped", "order invoiced")
 """What F+O can report of a whole order; one that is reached means that those before it were, whether F+O says so or
@@ -38,8 +39,10 @@ def _reached(case: Case) -> set[str]:
 
 
 def _reports(case: Case) -> list[Seen]:
-    """What F+O reported of the whole order."""
-    return [seen for seen in case.on("provider-event") if seen.body["provider"] == "fno" and not seen.body["lines"]]
+    """What F+O reported of the whole order; where lines are sourced one by one, what it reported of them as well."""
+    by_line = SCENARIOS[case.order.scenario].by_line
+    found = [seen for seen in case.on("provider-event") if seen.body["provider"] == "fno"]
+    return [seen for seen in found if by_line or not seen.body["lines"]]
 
 
 def without_company(case: Case) -> bool:
@@ -72,21 +75,35 @@ def in_designed_flow(case: Case) -> bool:
     """S7: the assignment policy is a step of the flow that the order ran, and F+O's action follows from it."""
     steps = {body["event"]: body["step"] for body in case.statuses()}
     flows = {body["flow"] for body in case.statuses()}
-    named = steps.get("order assigned") == "assign" and steps.get("order sent to fulfillment") == "send"
-    follows = causes(asked_of(case, "fno")[:1]) == causes(case.on("order-assigned"))
-    return named and follows and flows == {SCENARIOS[case.order.scenario].flow}
+    scenario = SCENARIOS[case.order.scenario]
+    named = steps.get("order assigned") == "assign" and steps.get("order sent to fulfillment") == scenario.sent_by
+    first = case.on(scenario.asked_on) if scenario.asked_on else asked_of(case, "fno")
+    follows = bool(asked_of(case, "fno")) and causes(first[:1]) == causes(case.on("order-assigned"))
+    return named and follows and flows == {scenario.flow}
 
 
 def one_event_per_status(case: Case) -> bool:
     """S8: each status that F+O reached gives exactly one business event, however often its row came, and nothing else
     does."""
     reached, reports = _reached(case), _reports(case)
+    if SCENARIOS[case.order.scenario].by_line:
+        return bool(reached) and _one_event_per_line(case, reports)
     last = max(map(STAGES.index, reached), default=-1)
     expected = Counter(STAGES[: last + 1])
     raised = Counter(seen.body["event"] for seen in reports if seen.body["event"] != "order changed")
     ids = {seen.event_id for seen in reports}
     taken = Counter(seen.body["event"] for seen in case.on("order-status") if seen.cause in ids)
     return bool(reached) and raised == expected == Counter({event: taken[event] for event in STAGES if taken[event]})
+
+
+def _one_event_per_line(case: Case, reports: list[Seen]) -> bool:
+    """Each line at F+O was picked, shipped and invoiced once; of the whole order F+O says that it is confirmed."""
+    told = Counter((seen.body["event"], line["line_id"]) for seen in reports for line in seen.body["lines"])
+    lines = {line["ExternalItemNumber"] for row in case.on(OUR_ROWS) for line in row.body["after"]["Lines"]}
+    whole = Counter(seen.body["event"] for seen in reports if not seen.body["lines"])
+    taken = [seen.cause for seen in case.on("order-status") if seen.cause in {report.event_id for report in reports}]
+    once_each = told == Counter((event, line) for event in STAGES[1:] for line in lines)
+    return once_each and whole == Counter(STAGES[:1]) and sorted(taken) == sorted(seen.event_id for seen in reports)
 
 
 _ALL: Final = frozenset(SCENARIOS)
@@ -100,7 +117,15 @@ SOLUTION: Final[Mapping[str, tuple[Check, frozenset[int]]]] = {
     "S8": (one_event_per_status, _ALL),
 }
 ALSO_REFUSED: Final = frozenset(
-    {"S4", "S5", "S9", "S10", "S11", "S22", "S23", "S24"}
+    {"S4", "S5", "S9", "S10", "S11", "S22", "S23", "S24", "S57", "S58", "S59"}
     | {f"S{number}" for first in (32, 41, 49) for number in range(first, first + 4)}
 )
 """Numbers that hold for refused orders as well; the others speak of orders that go on."""
+ALSO_NOT_FOUND: Final = frozenset({"S4", "S57", "S58", "S59", "S60", "S61", "S64", "S65"})
+"""Numbers that hold for orders for which there was no stock, backorders being switched off."""
+
+
+def speaks_of(number: str, case: Case) -> bool:
+    if case.refused:
+        return number in ALSO_REFUSED
+    return case.order.expected != NOT_FOUND or number in ALSO_NOT_FOUND

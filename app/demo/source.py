@@ -1,22 +1,28 @@
 """Which orders the demo runs: its own, or a file of BigCommerce orders in expanded V2 shape, one a line."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from app.demo.orders import DemoOrder
+from app.demo.orders import COMPLETED, DemoOrder
 from app.demo.scenario import Run
 from app.demo.scenarios import SCENARIOS
+from app.demo.scenarios.bigcommerce_dom_fno_fno import CHANNEL as SOURCED_CHANNEL
+from app.demo.scenarios.bigcommerce_dom_fno_fno import NOT_FOUND
 from app.demo.scenarios.bigcommerce_flexe_fno import CHANNEL
 from app.errors import SettingError
 
 COMPANY: Final = "usmf"
 SHOP: Final = "bigcommerce"
-FNO_SHIPS, FLEXE_SHIPS = 1, 2
+FNO_SHIPS, FLEXE_SHIPS, SOURCED = 1, 2, 6
+SCENARIO_OF_CHANNEL: Final[Mapping[Any, int]] = {CHANNEL: FLEXE_SHIPS, SOURCED_CHANNEL: SOURCED}
 """The scenarios of the shop's orders: by the channel that they came through."""
+LATE_EVERY: Final = 20
+NOWHERE: Final = "SOLD-OUT"
+"""An item that no warehouse has."""
 ORDERS_MAX: Final = 100_000
 LINE_BYTES_MAX: Final = 1 << 20
 
@@ -36,7 +42,8 @@ def choose(
     """
     if file and all(SCENARIOS[number].origin != SHOP for number in scenarios):
         raise SettingError("--orders gives orders of the shop: their scenarios are those which --scenario leaves out")
-    chosen = from_file(file, stamp) if file else []
+    of_the_shop = [number for number in scenarios if SCENARIOS[number].origin == SHOP]
+    chosen = from_file(file, stamp, sourced=of_the_shop == [SOURCED]) if file else []
     if left_out := next((order for order in chosen if order.scenario not in scenarios), None):
         raise SettingError(
             f"{file}: order {left_out.source_ref} is of channel {left_out.wire.get('channel_id')}: "
@@ -55,8 +62,21 @@ def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
     return {order.wire["id"] for order in orders if SCENARIOS[order.scenario].origin == SHOP}
 
 
-def from_file(file: Path, stamp: str) -> list[DemoOrder]:
-    """Raises SettingError that names file, line and what is wrong."""
+def late(each: int, stamp: str, at: int, taken: Collection[int]) -> list[DemoOrder]:
+    """Some orders of an item that no warehouse has, for when backorders are switched off."""
+    chosen = SCENARIOS[SOURCED].orders(Run(store(stamp), COMPANY, stamp, each, taken))
+    found = [order for order in chosen if order.expected == COMPLETED]
+    for order in found:
+        for product in order.wire["products"]:
+            product["sku"] = NOWHERE
+    return [replace(order, expected=NOT_FOUND, round=at) for order in found[: max(1, each // LATE_EVERY)]]
+
+
+def from_file(file: Path, stamp: str, *, sourced: bool = False) -> list[DemoOrder]:
+    """`sourced`: all of them are to be sourced line by line, whatever channel they came through.
+
+    Raises SettingError that names file, line and what is wrong.
+    """
     orders: dict[int, DemoOrder] = {}
     for number, line in _lines(file):
         wire = _order(file, number, line)
@@ -64,7 +84,9 @@ def from_file(file: Path, stamp: str) -> list[DemoOrder]:
             raise SettingError(f"{file}:{number}: order id {wire['id']} is there twice; each order needs its own")
         if len(orders) == ORDERS_MAX:
             raise SettingError(f"{file}:{number}: more than {ORDERS_MAX} orders; split the file")
-        scenario = FLEXE_SHIPS if wire.get("channel_id") == CHANNEL else FNO_SHIPS
+        if sourced:
+            wire["channel_id"] = SOURCED_CHANNEL
+        scenario = SCENARIO_OF_CHANNEL.get(wire.get("channel_id"), FNO_SHIPS)
         orders[wire["id"]] = DemoOrder(f"bc-{store(stamp)}-{wire['id']}", str(wire["id"]), scenario, None, wire)
     if not orders:
         raise SettingError(f"{file}: has no orders; --orders takes a file of one JSON order a line")

@@ -9,7 +9,7 @@ from app.demo.evidence import Case
 from app.demo.orders import DemoOrder
 from app.demo.outage import KINDS, PROVIDERS, Fault, Outage, outages, parse
 from app.demo.report import as_json, judge
-from app.demo.session import planned
+from app.demo.session import Wanted, planned
 from app.errors import SettingError
 from app.providers.simulation import CALL_FAULTS
 from app.runtime.simulators import SimulatorOptions, serve
@@ -110,7 +110,7 @@ def test_the_report_shows_both_and_keeps_its_own_figures_to_the_first_round() ->
 
 
 def test_every_round_has_the_same_orders_under_ids_of_its_own() -> None:
-    rounds = planned([1, 2, 3, 5], 5, None, [FAULT, Fault("sap", "slow", 7)], "x")
+    rounds = planned(Wanted([1, 2, 3, 5], 5, faults=[FAULT, Fault("sap", "slow", 7)]), "x")
     assert [each.fault for each in rounds] == [None, FAULT, Fault("sap", "slow", 7)]
     assert {each.over_s for each in rounds} == {60}
     orders = [order for each in rounds for order in each.orders]

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.demo.scenario import Scenario
 from app.demo.scenarios import (
+    bigcommerce_dom_fno_fno,
     bigcommerce_flexe_fno,
     bigcommerce_fno_fno,
     fno_flexe_fno,
@@ -14,5 +15,12 @@ from app.demo.scenarios import (
 
 SCENARIOS: Final[Mapping[int, Scenario]] = {
     module.SCENARIO.number: module.SCENARIO
-    for module in (bigcommerce_fno_fno, bigcommerce_flexe_fno, fno_flexe_fno, fno_fno_fno, fno_flexe_sap)
+    for module in (
+        bigcommerce_fno_fno,
+        bigcommerce_flexe_fno,
+        fno_flexe_fno,
+        fno_fno_fno,
+        fno_flexe_sap,
+        bigcommerce_dom_fno_fno,
+    )
 }
