@@ -18,22 +18,22 @@ _APART: Final = frozenset({Status.BACKORDERED.value, Status.NOT_FOUND.value})
 def taken(order: Order, given: Sequence[FulfillmentOrder]) -> tuple[Order, tuple[FulfillmentOrder, ...]]:
     """The order with lines that are split as the fulfillment orders say, which then name the lines so made.
 
-    The first part keeps the line's id, the others are `<line>/2`, `<line>/3`, ...; amounts are shared by quantity, to
-    the ten-thousandth. Raises RecordError("invalid") where a line is not sourced as a whole.
+    The first part keeps the line's id and place, the others are `<line>/2`, `<line>/3`, ... at the end; amounts are
+    shared by quantity, to the ten-thousandth. Raises RecordError("invalid") where a line is not sourced as a whole.
     """
     parts: dict[str, list[str]] = {}
     pieces: dict[str, list[int]] = {}
     for asked in (part for found in given for part in found.lines):
         pieces.setdefault(asked.line_id, []).append(asked.quantity)
     lines: list[Line] = []
+    added: list[Line] = []
     for line in order.lines:
         if line.line_id in pieces:
-            cut = _cut(line, pieces[line.line_id], {other.line_id for other in order.lines})
-            parts[line.line_id] = [piece.line_id for piece in cut]
-            lines += cut
-        else:
-            lines.append(line)
-    changed = order if len(lines) == len(order.lines) else replace(order, lines=tuple(lines))
+            line, *others = _cut(line, pieces[line.line_id], {other.line_id for other in order.lines})
+            parts[line.line_id] = [line.line_id, *(other.line_id for other in others)]
+            added += others
+        lines.append(line)
+    changed = replace(order, lines=(*lines, *added)) if added else order
     return changed, tuple(_named(found, parts) for found in given)
 
 

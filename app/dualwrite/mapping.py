@@ -78,7 +78,7 @@ class SalesOrders:
     def to_row(self, order: Order, number: str = "") -> SalesOrderRow:
         """The row that shows an order, `number` being F+O's name of it, if there is one yet.
 
-        All lines go; a caller that sends some of them gives an order with those. Raises RecordError("unknown-value").
+        Raises RecordError("unknown-value").
         """
         birth = _birth_of_order(order)
         return SalesOrderRow(
@@ -119,15 +119,19 @@ class SalesOrders:
         """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold. What is
         true of its goods is told all the same.
 
-        Where sources are determined line by line, lines without a shipping warehouse are not selected (S63c, S64).
+        Where sources are determined line by line, lines without a shipping warehouse are not selected (S63c, S64);
+        they keep their place for when they have one, so that no other line's number changes then.
         """
         number = state.reference(FNO) or ""
-        order = selected(state)
-        row = self.to_row(order, number)
-        if order.state == _HELD:
+        row = self.to_row(state.order, number)
+        if state.order.state == _HELD:
             shown, reason = progress(state)
-            told = self.to_row(replace(order, state=shown, reason=reason), number).SalesOrderProcessingStatus
+            told = self.to_row(replace(state.order, state=shown, reason=reason), number).SalesOrderProcessingStatus
             row = replace(row, SalesOrderProcessingStatus=told)
+        if (chosen := selected(state)) is not state.order:
+            there = {line.line_id for line in chosen.lines}
+            pairs = zip(state.order.lines, row.Lines, strict=True)
+            row = replace(row, Lines=tuple(theirs for line, theirs in pairs if line.line_id in there))
         if number or any(effect.provider == FNO for effect in state.effects):
             return replace(row, IsSalesProcessingStopped="No")
         return row

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.domain.order import Effect, OrderState
+from app.domain.order import Effect, FulfillmentOrder, LineQuantity, OrderState
+from app.dualwrite.apply import applied, plan
 from app.dualwrite.change import SalesOrderRow, line_id, order_id
 from app.dualwrite.mapping import load
 from app.errors import DefinitionError, RecordError
@@ -208,3 +209,23 @@ def test_both_directions_are_needed() -> None:
     texts: dict[str, Any] = {file: text for file, text in TEXTS.items() if file != FNO_TO_IOM}
     with pytest.raises(DefinitionError, match=r"salesorders.fno-to-iom.yaml.*missing"):
         load(texts)
+
+
+def test_a_line_that_is_sourced_later_changes_no_number_of_the_others() -> None:
+    """S63c: F+O may have invoiced them by then, and would refuse any change."""
+    order = an_order()
+    lines = tuple(replace(order.lines[0], line_id=name, site=None, warehouse=None) for name in ("91", "92", "93"))
+    lines = (lines[0], replace(lines[1], site="1", warehouse="13"), lines[2])
+    later = (replace(lines[0], site="1", warehouse="13"), *lines[1:])
+    found = (FulfillmentOrder("FO1", "1", "13", (LineQuantity("92", 20_000),)),)
+    first = OrderState(replace(order, lines=lines), "f", 1, version=1, fulfillment_orders=found)
+    second = replace(first, order=replace(order, lines=later), version=2)
+    change = ORDERS.to_change(first, second, AT)
+    numbers = [
+        [(line.ExternalItemNumber, line.LineNumber) for line in row.Lines]
+        for row in (change.before, change.after)
+        if row
+    ]
+    assert numbers == [[("92", 2)], [("91", 1), ("92", 2)]]
+    known = applied(ORDERS.to_change(None, first, AT), None, "SO-1", {"92": "LOT-1"})
+    assert [(write.kind, write.line_id) for write in plan(change, known).lines] == [("create", "91")]
