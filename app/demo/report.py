@@ -169,14 +169,16 @@ def as_table(report: Report) -> Table:
             str(len(scenario.wrong)),
             _told(scenario.times.p50_s),
             _told(scenario.times.p99_s),
-            _observed(scenario.requirements),
+            _observed({number: report.requirements[number] for number in scenario.requirements}),
         )
-    table.add_row("solution", "", "", "", "", "", "", _observed(report.solution))
+    of_scenarios = {number for scenario in report.scenarios for number in scenario.requirements}
+    alone = {number: held for number, held in report.solution.items() if number not in of_scenarios}
+    table.add_row("solution", "", "", "", "", "", "", _observed(alone))
     return table
 
 
 def _told(seconds: float) -> str:
-    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}" if seconds < 100 else f"{seconds:.0f}"
 
 
 def _observed(requirements: Mapping[str, bool]) -> str:

@@ -24,8 +24,9 @@ def recorded(name: str) -> Case:
 
 
 def complete(scenario: int) -> list[Case]:
-    """An order that completed and one that was refused."""
-    return [recorded(f"scenario-{scenario}-completed"), recorded(f"scenario-{scenario}-refused")]
+    """An order that completed and one that was refused; of scenario 6 one for which nothing was found, too."""
+    found = [recorded(f"scenario-{scenario}-completed"), recorded(f"scenario-{scenario}-refused")]
+    return [*found, recorded("scenario-6-not-found")] if scenario == 6 else found
 
 
 def missing(cases: Iterable[Case]) -> set[str]:
