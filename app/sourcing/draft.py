@@ -40,6 +40,14 @@ class Draft:
         self.parts[line] = parts
         self.served[told.order] += bool(parts)
 
+    def place_if_possible(self, line: int, parts: Parts) -> float:
+        """What it costs; nothing where the parts do not fit, or are none."""
+        if not parts or self.hindrance(line, parts):
+            return 0.0
+        cost = self.added(line, parts)
+        self.place(line, parts)
+        return cost
+
     def clear(self, line: int) -> Parts:
         """Takes the line back; returns what it had."""
         told, parts = self.task.lines[line], self.parts[line]
@@ -118,6 +126,13 @@ class Draft:
             taken = self.task.stock[cell] - left
             terms["safety stock"] += _over(strategy.safety_stock, self.task.free[cell], 0, taken) / AMOUNT_SCALE
         return orders, {name: cost for name, cost in terms.items() if cost}
+
+    def cost(self) -> float:
+        orders, sources = self.total()
+        return sum(sum(terms.values()) for terms in orders) + sum(sources.values())
+
+    def unsourced_cost(self) -> float:
+        return sum(told.unsourced for told, parts in zip(self.task.lines, self.parts, strict=True) if not parts)
 
     def paid(self, order: int) -> float:
         """The cost of an order without that of lines that have no source."""

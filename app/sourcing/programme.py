@@ -29,6 +29,14 @@ class Solved(Struct, frozen=True):
     is_late: bool
 
 
+def start_solver(gap: float, time_limit_s: float) -> _Highs:
+    """An empty programme. Not highspy's own wrapper `Highs`: that writes a banner before it can be told not to."""
+    solver = _Highs()
+    for name, value in {**_OPTIONS, "mip_abs_gap": gap, "time_limit": time_limit_s}.items():
+        solver.setOptionValue(name, value)
+    return solver
+
+
 class Programme:
     """Columns are numbered from 0 and not negative; the sum of `cost * value` is minimised."""
 

@@ -18,16 +18,17 @@ class Part(Struct, frozen=True):
     is_alone: bool
 
 
-def parts(task: Task) -> list[Part]:
-    """The parts of the task, smallest first. Lines that are in none have no source."""
-    options = _reduced(task, _possible(task))
+def parts(task: Task, options: Options) -> list[Part]:
+    """The parts that these options fall into, smallest first."""
+    options = _reduced(task, options)
     scarce, tight = _scarce(task, options), _tight(task, options)
     found = [_part(task, group, scarce, tight) for group in _groups(task, options, scarce, tight)]
     return sorted(found, key=lambda part: (len(part.options), next(iter(part.options))))
 
 
-def _possible(task: Task) -> dict[int, tuple[int, ...]]:
-    """Without the orders of which a line has no option at all where a hard rule wants all lines or none."""
+def possible(task: Task) -> dict[int, tuple[int, ...]]:
+    """All options of lines that have any; where a hard rule wants all lines of an order or none, of orders whose lines
+    all have some."""
     rule = task.strategy.no_partial_orders
     whole = bool(rule and rule.hard)
     possible: dict[int, tuple[int, ...]] = {}
@@ -37,7 +38,7 @@ def _possible(task: Task) -> dict[int, tuple[int, ...]]:
     return possible
 
 
-def _reduced(task: Task, options: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+def _reduced(task: Task, options: Options) -> dict[int, tuple[int, ...]]:
     """Each option that goes makes something else less wanted, so this repeats until nothing changes."""
     while True:
         scarce, tight, before = _scarce(task, options), _tight(task, options), options

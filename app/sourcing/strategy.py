@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from app.sourcing.definition import STRICT_KEYS, load_spec
 
-TIME_LIMIT_S: Final = 1.0
+TIME_LIMIT_S: Final = 0.5
 GAP: Final = 0.01
 
 

@@ -80,7 +80,19 @@ SOURCES = st.builds(
     st.sampled_from([0, 0, 1, 2]),
     st.sampled_from([0, 0, 1]),
 )
-STRATEGIES = st.builds(
+PRICED = st.builds(
+    Strategy,
+    name=st.just("priced"),
+    weights=st.sampled_from([EXACT, Weights(1, 0, 1, 1)]),
+    maximum_distance_km=rules(st.just(600)),
+    cut_off=rules(st.just(0)),
+    lines_per_day=st.sampled_from([None, Rule()]),
+    safety_stock=st.sampled_from([None, Rule()]),
+    gap=st.just(0.0),
+    time_limit_s=st.just(20.0),
+)
+"""Strategies that prices can serve."""
+STRATEGIES = PRICED | st.builds(
     Strategy,
     name=st.just("drawn"),
     weights=st.sampled_from([EXACT, Weights(1, 0, 1, 1), Weights(0.01, 1, 0, 0)]),
