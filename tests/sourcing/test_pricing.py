@@ -1,5 +1,6 @@
 """Prices: their bound holds, an option costs at least its excess, and they lead to what the programme finds alone."""
 
+from collections.abc import Sequence
 from itertools import product
 from random import Random
 
@@ -71,11 +72,12 @@ def test_an_option_costs_at_least_its_excess(seed: int) -> None:
 
 def tried(fixed: Matrix, costs: Matrix) -> float:
     """The lowest cost by trying all."""
-    rows = range(len(costs))
-    columns = product(range(len(fixed)), repeat=len(costs))
-    return min(
-        sum(costs[row, each[row]] for row in rows) + sum(fixed[column] for column in set(each)) for each in columns
-    )
+    every = product(range(len(fixed)), repeat=len(costs))
+    return min(paid(fixed, costs, each) for each in every)
+
+
+def paid(fixed: Matrix, costs: Matrix, columns: Sequence[int]) -> float:
+    return float(sum(costs[row, each] for row, each in enumerate(columns)) + sum(fixed[each] for each in set(columns)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -89,9 +91,7 @@ def test_the_ways_of_an_order_are_tried_exactly(lines: int, sources: int, dice: 
     assert found
     cost, columns = found.cheapest(costs)
     assert cost == pytest.approx(tried(fixed, costs))
-    assert sum(costs[row, each] for row, each in enumerate(columns)) + sum(
-        fixed[each] for each in set(columns)
-    ) == pytest.approx(cost)
+    assert paid(fixed, costs, columns) == pytest.approx(cost)
     excess = found.excess(costs)
     row, column = dice.randrange(lines), dice.randrange(sources)
     only = np.full_like(costs[row], FORBIDDEN)
