@@ -18,6 +18,7 @@ from app.dualwrite.change import (
     line_id,
     made_by_us,
 )
+from app.dualwrite.status import INVOICED
 from app.providers.fno import odata
 from app.providers.port import Action, Code, Outcome, Result
 from app.providers.wire import Call, MalformedReplyError, Reply
@@ -118,6 +119,10 @@ def still_to_write(held: odata.Entity, wanted: Mapping[str, Any]) -> dict[str, A
     if STATUS in values and _passed(str(held.get(STATUS)), str(values[STATUS])):
         del values[STATUS]
     return values
+
+
+def is_closed(held: odata.Entity) -> bool:
+    return held.get(STATUS) == INVOICED
 
 
 def _passed(held: str, wanted: str) -> bool:

@@ -49,11 +49,13 @@ class Upsert:
 
     async def _write(self, number: str, header: odata.Entity, *, is_new: bool) -> dict[str, str]:
         target = odata.Target(actions.header_path(self._company, number), header)
-        if not is_new:
-            first = actions.first_fields(self._row, self._plan)
+        first, last = actions.first_fields(self._row, self._plan), actions.last_fields(self._row, self._plan)
+        if not is_new and actions.is_closed(header):
+            # F+O changes nothing of an invoiced order, but a new line opens it again.
+            last = first | last
+        elif not is_new:
             target = await self._session.change(target, first, self._lease)
         lots = await self._write_lines(number, is_new=is_new)
-        last = actions.last_fields(self._row, self._plan)
         await self._session.change(target, last, self._lease, actions.still_to_write)
         return lots
 

@@ -104,6 +104,20 @@ async def test_s13_an_order_is_created_with_everything_f_o_is_to_know(erp: Erp) 
     assert lots_of(result) == {"1": first["InventoryLotId"], "2": second["InventoryLotId"]}
 
 
+async def test_a_line_that_follows_opens_an_invoiced_order_for_the_header_too(erp: Erp) -> None:
+    await erp.upsert(a_row())
+    [order] = erp.orders()
+    erp.simulators.fno.life.advance(order, "Invoiced", (), "fno")
+    moved = a_row(DeliveryAddressStreet="9 Moved Rd")
+    later = replace(moved, Lines=(*moved.Lines, a_line(3)))
+    result = await erp.upsert(later)
+    assert (result.outcome, len(erp.lines())) == (Outcome.OK, 3)
+    assert erp.header()["DeliveryAddressStreet"] == "9 Moved Rd"
+    # Without a line that follows, F+O refuses as before.
+    erp.simulators.fno.life.advance(order, "Invoiced", (), "fno")
+    assert (await erp.upsert(replace(later, Email="new@example.com"))).outcome is Outcome.DECLINED
+
+
 async def test_s13_f_o_works_on_no_half_order(erp: Erp) -> None:
     """The header is stopped from its first moment on, and let go by the last call."""
     await erp.upsert(a_row())
