@@ -76,7 +76,7 @@ class VirtualLog(MemoryLog):
 
     def __init__(self, cluster: VirtualCluster, name: str, ledger: str, partition: int, faults: Faults) -> None:
         super().__init__(cluster, name, ledger, partition)
-        self._faults, self.role = faults, name.split("-")[1]
+        self._faults, self.role, self.partition = faults, name.split("-")[1], partition
 
     @property
     def fenced(self) -> bool:

@@ -12,7 +12,7 @@ from app.commands.dead_letters import original, tombstone
 from app.domain import ledger
 from app.domain.lifecycle import Status
 from app.domain.order import OrderState
-from app.domain.sources import selected, stands_apart
+from app.domain.sources import selected, stands_apart, waits
 from app.dualwrite.apply import writable
 from app.dualwrite.change import SalesOrderChange
 from app.errors import RecordError
@@ -28,6 +28,8 @@ REST_S_MAX: Final = 200.0
 LOOK_S: Final = 1.0
 MEND_S: Final = 10.0
 TWO_HOURS_MS: Final = 7_200_000
+SLA_MS: Final = 31 * 86_400_000
+"""Longer than any line waits for stock."""
 OUR_ROWS: Final = "dualwrite.iom.salesorders"
 PULLED: Final = b"pull/"
 JSON: Final = ("content-type", b"application/json")
@@ -37,7 +39,7 @@ class Finale:
     def __init__(self, world: Any) -> None:
         self._world, self._expected = world, world.workload.expected
         self._mended: dict[str, int] = {}
-        self._rounds, self._late, self._delivered = 0, False, False
+        self._rounds, self._late, self._delivered, self._gave_up = 0, False, False, False
 
     async def run(self) -> None:
         await self._rest()
@@ -47,6 +49,8 @@ class Finale:
         self._late = True
         await self._rest()
         if self._world.workload.sourced:
+            if not self._world.workload.is_patient:
+                await self._give_up()
             self._world.workload.deliver()
             self._delivered = True
             await self._rest()
@@ -54,6 +58,13 @@ class Finale:
         self._check_letters()
         for order_id in self._expected.orders:
             self._check_sides(order_id)
+
+    async def _give_up(self) -> None:
+        """Nothing comes for so long that no line waits any more."""
+        self._world.clock.skew_ms += SLA_MS
+        self._gave_up = True
+        await self._rest()
+        self._check_stock()
 
     async def _rest(self) -> None:
         deadline = self._world.loop.time() + REST_S_MAX
@@ -97,7 +108,8 @@ class Finale:
     def _waits(self, state: OrderState) -> bool:
         """Whether all that is open of the order is lines without stock, of which there is to be more."""
         open_lines = [line for line in state.order.lines if line.state not in ("Completed", "Canceled")]
-        return not self._delivered and not state.effects and all(map(stands_apart, open_lines))
+        patient = not self._gave_up or not any(map(waits, open_lines))
+        return patient and not self._delivered and not state.effects and all(map(stands_apart, open_lines))
 
     def _unburied(self) -> Iterator[str]:
         letters = self._letters()
@@ -247,7 +259,11 @@ class Finale:
 def _to_mend(state: OrderState) -> list[str]:
     """Failed steps that an operator runs again. To send what F+O has invoiced already is none of them."""
     over = state.order.state == "Completed"
-    return [] if state.order.state == "Canceled" else [name for name in state.failed if not (over and name == "send")]
+    return (
+        []
+        if state.order.state == "Canceled"
+        else [name for name in state.failed if not (over and name in ("send", "bill"))]
+    )
 
 
 def _has_no_stock(state: OrderState) -> bool:

@@ -36,8 +36,8 @@ class Truth:
     def __init__(self, world: Any) -> None:
         self._expected: Expected = world.workload.expected
         self._providers: Providers = world.providers
-        self._cluster, self._clock = world.cluster, world.clock
-        self._heard_at: dict[str, int] = {}
+        self._cluster = world.cluster
+        self._since: dict[str, int] = {}
         self._seen = 0
         self._statuses: dict[str, list[int]] = {}
         self._created: dict[tuple[str, str], int] = {}
@@ -86,7 +86,8 @@ class Truth:
 
     # ---- what an order says of itself ----
 
-    def check_status(self, status: OrderStatus) -> None:
+    def check_status(self, status: OrderStatus, at: int) -> None:
+        """`at`: when what it tells of happened (ms)."""
         wanted = self._expected.orders[status.order_id]
         shipped, invoiced = self.shipped(status.order_id, wanted), self.invoiced(status.order_id, wanted)
         for line in status.lines:
@@ -94,7 +95,7 @@ class Truth:
             where = f"line {line.line_id} of {status.order_id} is {line.state}"
             assert rank < 2 or line.line_id in shipped, f"{where}, but not all of it has left"
             assert rank < 3 or line.line_id in invoiced, f"{where}, but not all of it is invoiced"
-        waited_ms = self._clock.now_ms() - self._heard_at.setdefault(status.order_id, self._clock.now_ms())
+        waited_ms = at - self._since.setdefault(status.order_id, at)
         assert status.event != "backorder expired" or waited_ms >= DAY_MS, f"{status.order_id} waited {waited_ms} ms"
 
     def check_complete(self, order: Order) -> None:

@@ -186,6 +186,7 @@ class Group:
     def __init__(self, world: Surroundings) -> None:
         self._world = world
         self.members: list[Worker] = []
+        self._owners: dict[tuple[str, int], Worker] = {}
         self._dirty = asyncio.Event()
 
     def join(self, worker: Worker) -> None:
@@ -193,6 +194,10 @@ class Group:
         self.members.append(worker)
         worker.run(self._beat(worker))
         self._dirty.set()
+
+    def names_owner(self, log: VirtualLog) -> bool:
+        """Whether the lane of the log was last given to the process that runs now."""
+        return self._owners.get((log.role, log.partition)) is PROCESS.get()
 
     def shake(self) -> None:
         """Rebalance without a reason."""
@@ -218,16 +223,20 @@ class Group:
                 await self._rebalance()
 
     def _evict(self, heard_before: float) -> None:
-        silent = [worker for worker in self.members if worker.heard_at < heard_before]
-        if silent:
-            self.members = [worker for worker in self.members if worker not in silent]
+        self._drop([worker for worker in self.members if worker.heard_at < heard_before])
+
+    def _drop(self, workers: Sequence[Worker]) -> None:
+        """Who is silent, or has not let its lanes go in time, is no member any more."""
+        if any(worker in workers for worker in self.members):
+            self.members = [worker for worker in self.members if worker not in workers]
             self._dirty.set()
 
     async def _rebalance(self) -> None:
         members = list(self.members)
-        revoked = [worker.run(host.revoke()) for worker in members for host in worker.hosts.values()]
+        revoked = {worker.run(host.revoke()): worker for worker in members for host in worker.hosts.values()}
         if revoked:
-            await asyncio.wait(revoked, timeout=SESSION_S)
+            _, unready = await asyncio.wait(revoked, timeout=SESSION_S)
+            self._drop([revoked[task] for task in unready])
         self._evict(self._world.loop.time() - SESSION_S)
         members = [worker for worker in members if worker in self.members]
         if members:
@@ -239,6 +248,7 @@ class Group:
         for kind in members[0].kinds:
             partitions = self._world.partitions_of(kind.name)
             owners = [self._world.dice.random.choice(members) for _ in range(partitions)]
+            self._owners |= {(kind.name, partition): owner for partition, owner in enumerate(owners)}
             for worker in members:
                 mine = [partition for partition, owner in enumerate(owners) if owner is worker]
                 share = {(topic, partition) for topic in kind.inputs for partition in mine}

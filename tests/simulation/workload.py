@@ -43,6 +43,8 @@ class Workload:
         self._customers = Customers(self._random, self.expected, providers, self._producer)
 
         self._acts = self._chosen()
+        self.is_patient = self._random.random() < 0.7
+        """Whether lines that wait for stock get it in the end, before their time is over."""
 
     @property
     def sourced(self) -> bool:
