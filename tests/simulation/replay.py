@@ -16,7 +16,8 @@ from app.agents.records import encoded
 from app.agents.role import Record
 from app.domain import ledger
 from app.domain.ledger import Early, EarlyRecord
-from app.domain.order import Order, OrderState
+from app.domain.order import OrderState
+from app.dualwrite.change import SalesOrderRow
 from app.dualwrite.mirror import Mirror, MirrorState
 from app.errors import RecordError
 from app.events.ids import derive
@@ -235,7 +236,7 @@ class Replay:
             assert topics == [ROWS], f"{taken.state.order.order_id} was not synced"
             change = decoded(written.pop(0)).body
             number = taken.state.reference("fno") or ""
-            row = self._orders.to_row(_to_be_sent(taken.state), number)
+            row = _selected(taken.state, self._orders.to_row(taken.state.order, number))
             if number or any(effect.provider == "fno" for effect in taken.state.effects):
                 row = replace(row, IsSalesProcessingStopped="No")
             if taken.state.order.state == "On Hold" and "order shipped" in taken.state.raised:
@@ -261,11 +262,12 @@ class Replay:
             assert code in codes, f"{origin(record)} was set aside as {code}, the order says {codes}"
 
 
-def _to_be_sent(state: OrderState) -> Order:
+def _selected(state: OrderState, row: SalesOrderRow) -> SalesOrderRow:
     """Of an order that is sourced line by line just the lines that have a warehouse go to F+O."""
     if not state.fulfillment_orders:
-        return state.order
-    return replace(state.order, lines=tuple(line for line in state.order.lines if line.warehouse))
+        return row
+    both = zip(state.order.lines, row.Lines, strict=True)
+    return replace(row, Lines=tuple(shown for line, shown in both if line.warehouse))
 
 
 class _Pool:
