@@ -159,7 +159,7 @@ def as_table(report: Report) -> Table:
     table.add_column("Scenario", no_wrap=True)
     for column in ("Orders", "Done", "Refused", "Wrong", "p50 s", "p99 s"):
         table.add_column(column, no_wrap=True, justify="right")
-    table.add_column("Observed")
+    table.add_column("Seen")
     for scenario in report.scenarios:
         table.add_row(
             f"{scenario.scenario} {scenario.flow}",

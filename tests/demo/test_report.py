@@ -140,6 +140,7 @@ def test_the_table_fits_eighty_columns_with_a_line_for_each_scenario(later_ms: i
     found = report([case for scenario in SCENARIOS for case in late(complete(scenario), later_ms)])
     text = shown(as_table(found))
     assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text, "a word is cut"
     rows = [line.split() for line in text.splitlines() if line.strip()]
     assert [row[:2] for row in rows[3:-1]] == [[str(n), scenario.flow] for n, scenario in SCENARIOS.items()]
     spans = [f"{names[0]}-{names[-1]}" for names in (list(scenario.checks) for scenario in SCENARIOS.values())]
