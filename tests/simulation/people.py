@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from app.events.ids import derive
+from app.providers.sap.simulator.entities import Entity
 from tests.simulation.expected import BORN_AT_FNO, SHIPPED_BY_FLEXE, Expectation
 from tests.simulation.producing import Producer
 from tests.simulation.providers import Providers
@@ -85,13 +86,20 @@ class People:
         return False
 
     async def _bill_anew(self, random: Random, order_id: str, wanted: Expectation) -> None:
-        """An accountant cancels an invoice, posted or not, and bills what is then open."""
-        book = self._providers.accounts.book
+        """An accountant cancels an invoice, posted or not, and bills the same again; later what is still open."""
         for _ in range(round(WAIT_S)):
-            for name, document in list(book.documents.items()):
+            for document in list(self._providers.accounts.book.documents.values()):
                 if document.values["PurchaseOrderByCustomer"] == order_id:
-                    await self._providers.tried(f"/sap/billing/{name}/cancel", {})
-                    await asyncio.sleep(random.uniform(0, 3))
-                    await self._providers.tried(f"/sap/orders/{order_id}/bill", {})
+                    await asyncio.sleep(random.uniform(0, 4))
+                    await self._bill_like(random, order_id, document)
                     return
             await asyncio.sleep(1)
+
+    async def _bill_like(self, random: Random, order_id: str, document: Entity) -> None:
+        await self._providers.tried(f"/sap/billing/{document.values['BillingDocument']}/cancel", {})
+        await asyncio.sleep(random.uniform(0, 3))
+        items = [item.values for item in document.lists["to_Item"]]
+        quantities = {item["SalesDocumentItem"]: str(item["BillingQuantity"]) for item in items}
+        await self._providers.tried(f"/sap/orders/{order_id}/bill", {"quantities": quantities})
+        await asyncio.sleep(random.uniform(0, 6))
+        await self._providers.tried(f"/sap/orders/{order_id}/bill", {})
