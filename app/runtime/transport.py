@@ -4,6 +4,7 @@ One Message per fetched batch of a partition, whole transactions only, partition
 and reading that goes on where the lane says. tests/kafka/test_pins.py holds every internal of Faust relied on here.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -20,6 +21,8 @@ from app.errors import LaneError
 from app.runtime.kafka_log import record_of
 
 FETCH_WAIT_MS = 500
+FETCH_S_MAX = 0.5
+"""Seconds that a fetch may wait for records: a rebalance waits for the one that it meets."""
 HELD_FETCH_WAIT_S = 0.05
 """Seconds that a fetch waits while some partition is held back, so that it is fetched soon after it is released."""
 
@@ -29,6 +32,18 @@ class Fetched(NamedTuple):
 
     start: int
     records: list[Record]
+
+
+class Fetch:
+    """A fetch under way, or the last one. `rebalances` is how many there had been when it began."""
+
+    def __init__(self, partitions: frozenset[TP], rebalances: int) -> None:
+        self.partitions, self.rebalances, self.done = partitions, rebalances, asyncio.Event()
+
+    def ended(self, fetching: "asyncio.Future[Any]") -> None:
+        self.done.set()
+        if not fetching.cancelled():
+            fetching.exception()  # whoever waits for it is told; nobody may be left who does
 
 
 class Lanes(Protocol):
@@ -61,11 +76,16 @@ class BatchConsumer(driver.Consumer):
         transport: Any = self.transport
         self._lanes: Lanes = transport.lanes
         self._starts: dict[TP, int] = {}
+        self._rebalances = 0
+        self._fetch = Fetch(frozenset(), 0)
+        self._fetch.done.set()
+        self._seeking = asyncio.Lock()
 
     def _new_consumer_thread(self) -> "BatchConsumerThread":
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._rebalances += 1
         await super().on_partitions_revoked(revoked)
         await self._lanes.revoke()
 
@@ -79,13 +99,22 @@ class BatchConsumer(driver.Consumer):
         return dict(self._starts)
 
     async def read_on(self) -> None:
-        """Let the open lanes that do not read yet begin to, where they are."""
+        """Let the open lanes that do not read yet begin to, where they are.
+
+        A fetch from before the rebalance may be under way still. What it brings is dropped, so it must not take along
+        what lies where reading goes on: the lanes would never see it.
+        """
+        async with self._seeking:
+            while self._fetch.partitions & self._to_read().keys() and not self._fetch.done.is_set():
+                await self._fetch.done.wait()
+            if offsets := self._to_read():
+                await self._thread.seek_wait(offsets)
+            self._starts.update(offsets)
+            self._lanes.release({(tp.topic, tp.partition): offset for tp, offset in offsets.items()})
+
+    def _to_read(self) -> dict[TP, int]:
         mine = self.assignment()
-        offsets = {TP(*place): offset for place, offset in self._lanes.offsets().items() if TP(*place) in mine}
-        if offsets:
-            await self._thread.seek_wait(offsets)
-        self._starts.update(offsets)
-        self._lanes.release({(tp.topic, tp.partition): offset for tp, offset in offsets.items()})
+        return {TP(*place): offset for place, offset in self._lanes.offsets().items() if TP(*place) in mine}
 
     async def committed(self, topics: tuple[str, ...], partition: int) -> Mapping[str, int | None]:
         """The group's committed offset of the partition in each topic."""
@@ -98,15 +127,20 @@ class BatchConsumer(driver.Consumer):
         if not free:
             await self.sleep(HELD_FETCH_WAIT_S)
             return {}
-        return await super()._getmany(free, timeout if len(free) == len(active) else HELD_FETCH_WAIT_S)
+        self._fetch = fetch = Fetch(frozenset(free), self._rebalances)
+        wait_s = min(timeout, FETCH_S_MAX) if len(free) == len(active) else HELD_FETCH_WAIT_S
+        # The consumer's thread goes on fetching when this task is cancelled: it is done only when the thread is.
+        fetching = asyncio.ensure_future(super()._getmany(free, wait_s))
+        fetching.add_done_callback(fetch.ended)
+        return await asyncio.shield(fetching)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         records, _ = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
-        if not records or self.should_stop or not self.flow_active:
+        if not records or self.should_stop:
             return
+        rebalances = self._fetch.rebalances
         for tp, batch in records.items():
-            if self.app.consumer_generation_id != generation or not self.flow_active:
+            if self._rebalances != rebalances or not self.flow_active:
                 return
             if batch:
                 yield tp, self._message(tp, batch)

@@ -1,16 +1,19 @@
 """The process that the tests on the real broker start: a role of tests/runtime/roles.py, with faults on demand.
 
 Environment: ROLE (Counting or Calling), NAME, INPUTS, OUT, LEDGER, and the faults: CRASH (`before`, `inside` or `after`
-and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), CALLS (a
-folder in which each call is noted and waits for its answer).
+and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), DWELL_S (it
+takes that long from seeking to reading on after a rebalance), CALLS (a folder in which each call is noted and waits for
+its answer).
 """
 
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from faust.types import TP
 
 from app.agents.role import Output
 from app.runtime.app_factory import build_app, run
@@ -18,6 +21,7 @@ from app.runtime.hosting import LaneHost
 from app.runtime.intake import Batch
 from app.runtime.kafka_log import KafkaLog
 from app.runtime.log import Change
+from app.runtime.transport import BatchConsumer, BatchTransport
 from app.settings import Settings
 from tests.runtime import roles
 
@@ -66,6 +70,15 @@ class FaultyHost(LaneHost):
         super().offer(partition, start, batch)
 
 
+class DwellingConsumer(BatchConsumer):
+    """Does not read on at once where it went to after a rebalance."""
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        found = await super().seek_to_committed()
+        await asyncio.sleep(float(ENVIRON.get("DWELL_S", "0")))
+        return found
+
+
 async def call(effect: bytes, repeated: bool) -> None:
     """Note the call in a file and wait until the test has put an answer beside it."""
     folder = Path(ENVIRON["CALLS"])
@@ -81,6 +94,7 @@ def main() -> int:
     kind = getattr(roles, ENVIRON.get("ROLE", "Counting"))
     role = kind(tuple(ENVIRON["INPUTS"].split(",")), ENVIRON["NAME"], ENVIRON["OUT"])
     role.ledger = ENVIRON["LEDGER"]
+    BatchTransport.Consumer = DwellingConsumer
     app = build_app(Settings.from_env(ENVIRON), role, int(ENVIRON.get("PARTITIONS", "4")), make_log=FaultyLog)
     app.host.__class__ = FaultyHost
     return run([app])

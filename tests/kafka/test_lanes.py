@@ -11,7 +11,7 @@ import pytest
 from app.events.ids import partition_of
 from app.runtime.app_factory import EXIT_LANE_LOST, EXIT_REFUSED
 from tests.kafka.lane_worker import CRASHED
-from tests.kafka.lane_world import PARTITIONS, LaneWorld, counted
+from tests.kafka.lane_world import PARTITIONS, LaneWorld, Worker, counted
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -101,6 +101,33 @@ async def test_a_paused_owner_that_wakes_up_is_fenced(world: LaneWorld) -> None:
     assert await zombie.ended() == EXIT_LANE_LOST
     assert zombie.said("was fenced")
     world.load(keys=20, each=2)
+    await world.until_counted()
+    world.check()
+
+
+def has_opened(worker: Worker, lanes: int) -> bool:
+    return worker.opened() == lanes
+
+
+async def test_what_a_fetch_brings_that_a_rebalance_overtook_is_read_again(world: LaneWorld) -> None:
+    """The lanes that stay go back to where they are. A fetch from before must not take along what lies there."""
+    stop = asyncio.Event()
+
+    async def trickle() -> None:
+        while not stop.is_set():
+            await asyncio.to_thread(world.load, 40, 1)
+            await asyncio.sleep(0.02)
+
+    trickling = asyncio.create_task(trickle())
+    first = await world.start(DWELL_S=1)
+    await world.until(lambda: first.opened() == PARTITIONS and bool(world.read(world.out)), "the first worker counts")
+    for _ in range(2):
+        second = await world.start(DWELL_S=1)
+        await world.until(partial(has_opened, second, 2), "the second worker took two lanes")
+        second.signal(signal.SIGTERM)
+        assert await second.ended() == 0
+    stop.set()
+    await trickling
     await world.until_counted()
     world.check()
 

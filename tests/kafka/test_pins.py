@@ -27,7 +27,7 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (
         Consumer.getmany,
         "75337a29",
-        "BatchConsumer.getmany replaces it: same checks of generation and flow, a batch at a time",
+        "BatchConsumer.getmany replaces it: drops what a rebalance overtook, a batch at a time",
     ),
     (
         Consumer._wait_next_records,
