@@ -6,9 +6,14 @@ from collections.abc import Set
 from typing import Any
 
 from app.demo.scenario import Run
-from app.demo.scenarios import SCENARIOS
+from app.demo.scenarios import SCENARIOS as ALL
 
 ANSWER_LIMIT_S = 30
+SCENARIOS = {number: scenario for number, scenario in ALL.items() if not scenario.by_line}
+"""Those whose orders go one way as a whole. Orders that are sourced line by line need stock, and are judged by
+stocktaking (test_source.py, source_storm.py)."""
+CHOSEN = tuple(text for number in SCENARIOS for text in ("--scenario", str(number)))
+"""The same, as the demo is told."""
 
 
 def appear(simulators: str, each: int, stamp: str, taken: Set[int] = frozenset()) -> set[int]:

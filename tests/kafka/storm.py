@@ -23,10 +23,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from app.runtime.ports import free_port
 from tests.kafka import courses, outside
+from tests.kafka.appearing import CHOSEN, SCENARIOS
 from tests.kafka.following import Follower
 from tests.kafka.processes import ROLES, Waybill, command_line, environment_of, kill, wait_for, waybill
 
@@ -145,7 +145,7 @@ class Storm:
     def run(self) -> Verdict:
         began = time.monotonic()
         with ExitStack() as stack:
-            arguments = ("demo", "--count", str(self._each), "--json", str(self._folder / "report.json"))
+            arguments = ("demo", *CHOSEN, "--count", str(self._each), "--json", str(self._folder / "report.json"))
             demo = stack.enter_context(waybill(self._folder / "demo.log", self._environment, *arguments))
             wait_for("the demo starts its workers", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
             second = Second(self._folder / "second.log", environment_of(demo.workers()["orchestrate"]))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from app.runtime.broker import BrokerInfo
 from tests.kafka import courses, outside
+from tests.kafka.appearing import CHOSEN, SCENARIOS
 from tests.kafka.following import Follower
 from tests.kafka.processes import wait_for, waybill
 
@@ -40,7 +40,7 @@ def away(info: BrokerInfo) -> None:
 def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: Path) -> None:
     with broker.temporary() as info:
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "TMPDIR": str(tmp_path)}
-        arguments = ("demo", "--count", str(EACH))
+        arguments = ("demo", *CHOSEN, "--count", str(EACH))
         with waybill(tmp_path / "demo.log", environment, *arguments) as demo:
             wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
             with closing(outside.Reader(info.bootstrap_servers)) as reader:

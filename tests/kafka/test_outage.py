@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.demo.scenarios import SCENARIOS
 from app.runtime import broker
 from tests.kafka import courses, outside
-from tests.kafka.appearing import appear, tell
+from tests.kafka.appearing import SCENARIOS, appear, tell
 from tests.kafka.processes import wait_for, waybill
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
