@@ -56,22 +56,26 @@ def stopped(order: Order, step: str, code: str, detail: str, results: Results) -
 
 def requested(event: str, state: OrderState, effect: Effect, through: str, pool: str) -> Body:
     """The request `event` for `effect`, with the order as it is now; `pool` is asked where it is to be sourced."""
-    if event == "sourcing requested":
-        known = (effect.effect_id, effect.provider, effect.action, effect.attempt)
-        return SourcingRequested(state.order, *known, through, pool)
-    return _REQUESTS[event](state, effect, through)
+    return _REQUESTS[event](state, effect, through, pool)
 
 
-def _with_order(
-    body: type[FulfillmentRequested] | type[BillingRequested],
-) -> Callable[[OrderState, Effect, str], Body]:
-    def build(state: OrderState, effect: Effect, through: str) -> Body:
+Build = Callable[[OrderState, Effect, str, str], Body]
+"""State, effect, who carries it out, pool of warehouses."""
+
+
+def _with_order(body: type[FulfillmentRequested] | type[BillingRequested]) -> Build:
+    def build(state: OrderState, effect: Effect, through: str, _pool: str) -> Body:
         return body(state.order, effect.effect_id, effect.provider, effect.action, effect.attempt, through)
 
     return build
 
 
-def _channel_update(state: OrderState, effect: Effect, through: str) -> Body:
+def _sourcing(state: OrderState, effect: Effect, through: str, pool: str) -> Body:
+    known = (effect.effect_id, effect.provider, effect.action, effect.attempt)
+    return SourcingRequested(state.order, *known, through, pool)
+
+
+def _channel_update(state: OrderState, effect: Effect, through: str, _pool: str) -> Body:
     """Reports the furthest milestone: what is true of the goods, even while the order is held or a late attempt is
     repeated."""
     order = state.order
@@ -93,8 +97,9 @@ def _channel_update(state: OrderState, effect: Effect, through: str) -> Body:
     )
 
 
-_REQUESTS: Final[Mapping[str, Callable[[OrderState, Effect, str], Body]]] = {
+_REQUESTS: Final[Mapping[str, Build]] = {
     "fulfillment requested": _with_order(FulfillmentRequested),
     "billing requested": _with_order(BillingRequested),
+    "sourcing requested": _sourcing,
     "channel update requested": _channel_update,
 }

@@ -2,7 +2,7 @@
 Done once."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -12,6 +12,8 @@ from app.flows.check import check
 from app.flows.paths import downstream, overtaken
 from app.flows.setup import MAIN_POOL, ActionSpec, EngineLimits, Setup
 from app.flows.spec import FlowSpec, StepSpec
+
+SOURCING: Final = "sourcing requested"
 
 
 class Change(Protocol):
@@ -72,6 +74,8 @@ class Flow(Struct, frozen=True):
     awaited: Mapping[str, tuple[Node, ...]]
     limits: EngineLimits
     pools: Mapping[str, str] = {}
+    sourcing: Node | None = None
+    """The step that asks for sources, in flows whose orders are sourced line by line."""
 
     def pool_of(self, order: Order) -> str:
         """The pool of warehouses that may ship the order."""
@@ -100,6 +104,7 @@ def compile_flow(
         awaited=_by_event(nodes, ((step.step, (step.wait,) if step.wait else ()) for step in spec.steps)),
         limits=limits or EngineLimits(),
         pools=setup.pools,
+        sourcing=next((node for node in nodes.values() if node.action and node.action.event == SOURCING), None),
     )
 
 

@@ -24,7 +24,6 @@ SOURCED: Final = "order sourced"
 EXPIRED: Final = "backorder expired"
 BACKORDER: Final = "backorder"
 RELEASED: Final = "released"
-REQUESTED: Final = "sourcing requested"
 _OUTCOMES: Final = frozenset({"sourced", "partial", "none", RELEASED})
 _UNSOURCED: Final = {True: "order backordered", False: "order not sourced"}
 
@@ -33,7 +32,7 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
     """Apply a result. Returns why it was ignored, or "". Raises RecordError for one that says nothing known."""
     if body.outcome not in _OUTCOMES:
         raise RecordError("invalid", f"outcome {body.outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
-    node = next((node for node in run.flow.nodes.values() if node.action and node.action.event == REQUESTED), None)
+    node = run.flow.sourcing
     if node is None:
         raise RecordError("invalid", f"flow {run.flow.name!r} has no step that sources an order")
     effect = run.state.effect(body.effect_id)
@@ -144,7 +143,7 @@ def expire(run: Run) -> str:
 def tell_source(run: Run, before: Order) -> None:
     """Say what became of reservations: goods that left are no stock any more, those of canceled lines are free."""
     after = run.state.order
-    if after is before or (not run.state.fulfillment_orders and not any(map(sources.waits, before.lines))):
+    if run.flow.sourcing is None or after is before:
         return
     old, new = ({line.line_id: line for line in order.lines} for order in (before, after))
     left, unwanted = [], []
