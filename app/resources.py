@@ -59,11 +59,6 @@ def provider_templates(layer: str) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): read_text(_relative(path)) for path in files}
 
 
-def sourcing_file(name: str) -> str:
-    """The text of `network`, `strategies` or `preferences` as shipped."""
-    return read_text(f"app/sourcing/{name}.yaml")
-
-
 def _texts(pattern: str) -> dict[str, str]:
     return {_relative(path): read_text(_relative(path)) for path in sorted(APP.glob(pattern))}
 

@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 
 from app.domain.order import AMOUNT_SCALE, Address, FulfillmentOrder, Line, OrderState
 from app.events.model import Event, OrderStatus, SourceExplanation
-from app.sourcing.kept import Change, Explained, Run, Sourced, Waiting
-from app.sourcing.stock import Stock
+from app.stock.kept import Change, Explained, Run, Sourced, Waiting
+from app.stock.stock import Stock
 
 
 def amount(value: int) -> str:

@@ -11,7 +11,7 @@ APP = Path(__file__).parent.parent / "app"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "resources"}),
     frozenset({"domain"}),
-    frozenset({"policies", "sourcing", "dualwrite"}),
+    frozenset({"policies", "sourcing", "stock", "dualwrite"}),
     frozenset({"events"}),
     frozenset({"flows"}),
     frozenset({"settings", "topics", "places"}),
@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 """Lowest first. A module may import its own layer and lower ones."""
 # The event bodies are the vocabulary of the pure packages too, so they stand below their own package's codec.
 VOCABULARY = frozenset({"app.events.model", "app.events.ids"})
-PURE = ("domain", "policies", "flows", "dualwrite", "sourcing")
+PURE = ("domain", "policies", "flows", "dualwrite", "sourcing", "stock")
 PURE_FILES = ("events/model.py", "events/catalog.py", "events/ids.py")
 ALLOWED_IN_PURE = frozenset(
     [

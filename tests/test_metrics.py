@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from app.metrics import Collectors, Metrics
-from app.sourcing.kept import Warehouse
+from app.stock.kept import Warehouse
 
 
 class Shown:

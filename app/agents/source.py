@@ -17,16 +17,16 @@ from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.ids import derive, partition_of
 from app.events.model import Event, OrderCommand, SourcingCommand, SourcingRequested, StockChange
-from app.sourcing import intake, ledger, preferences
-from app.sourcing.agenda import Agenda, Batching, Job
-from app.sourcing.answers import Answer
-from app.sourcing.book import Book
-from app.sourcing.desk import Cause, Desk
-from app.sourcing.intake import Taken
-from app.sourcing.kept import Chosen, Runs, Sourced, Warehouse, Why
 from app.sourcing.places import Place
 from app.sourcing.plan import Plan
-from app.sourcing.planning import EXCEPTION, Solve
+from app.stock import intake, ledger, preferences
+from app.stock.agenda import Agenda, Batching, Job
+from app.stock.answers import Answer
+from app.stock.book import Book
+from app.stock.desk import Cause, Desk
+from app.stock.intake import Taken
+from app.stock.kept import Chosen, Runs, Sourced, Warehouse, Why
+from app.stock.planning import EXCEPTION, Solve
 
 SOURCE: Final = "waybill/source"
 CONFIRM, RELEASE, RUN, SET = "confirm", "release", "run backorders", "set preferences"

@@ -16,9 +16,9 @@ from app.errors import RecordError, SettingError
 from app.events.ids import derive
 from app.runtime import source_reading, sourcing, writing
 from app.settings import Settings
-from app.sourcing import preferences
-from app.sourcing.kept import Chosen, Run, Runs, Sourced, Waiting
-from app.sourcing.preferences import Preferences
+from app.stock import preferences
+from app.stock.kept import Chosen, Run, Runs, Sourced, Waiting
+from app.stock.preferences import Preferences
 from app.views import change_view, run_view, waiting_view
 
 commands = typer.Typer(help="Backorders: run the job, list what waits, set preferences.", no_args_is_help=True)

@@ -16,7 +16,7 @@ from app.errors import RecordError, SettingError
 from app.events import codec
 from app.runtime import source_reading, sourcing, writing
 from app.settings import Settings
-from app.sourcing.stock import Stock
+from app.stock.stock import Stock
 from app.views import stock_view
 
 commands = typer.Typer(help="Stock: set, load from CSV, list.", no_args_is_help=True)

@@ -4,9 +4,9 @@ from typing import Any, Final, TypeVar
 
 from app.domain.order import OrderState
 from app.runtime import reading
-from app.sourcing import ledger
-from app.sourcing.kept import Explained
-from app.sourcing.ledger import Value
+from app.stock import ledger
+from app.stock.kept import Explained
+from app.stock.ledger import Value
 from app.views import order_view, sourcing_view
 
 LEDGER: Final = "source-ledger"

@@ -11,16 +11,22 @@ from app import places
 from app.agents.source import Observer, Source, measured
 from app.errors import SettingError
 from app.events.codec import Codec
-from app.resources import sourcing_file
+from app.resources import read_text
 from app.settings import Settings
-from app.sourcing import network, preferences, solver, strategy
-from app.sourcing.agenda import Batching
-from app.sourcing.desk import Desk
+from app.sourcing import network, solver, strategy
 from app.sourcing.network import Network
-from app.sourcing.planning import Planner
-from app.sourcing.preferences import Preferences
 from app.sourcing.strategy import Strategies
+from app.stock import preferences
+from app.stock.agenda import Batching
+from app.stock.desk import Desk
+from app.stock.planning import Planner
+from app.stock.preferences import Preferences
 
+SHIPPED: Final = {
+    "network": "app/sourcing/network.yaml",
+    "strategies": "app/sourcing/strategies.yaml",
+    "preferences": "app/stock/preferences.yaml",
+}
 FILE_CHARACTERS_MAX: Final = 1 << 20
 PLANS_IN_A_TURN: Final = 2
 """One for lines that wait and one for requests; neither heartbeats nor views are served meanwhile."""
@@ -38,7 +44,7 @@ def load_strategies(settings: Settings) -> Strategies:
     limit_s = sum(each.time_limit_s for each in (found.default, found.alternate) if each is not None)
     allowed_s = (settings.session_timeout_s - settings.heartbeat_interval_s) / PLANS_IN_A_TURN
     if limit_s >= allowed_s:
-        file = settings.strategies_file or _shipped("strategies")
+        file = settings.strategies_file or SHIPPED["strategies"]
         raise SettingError(
             f"{file}: time_limit_s of all strategies is {limit_s:g}; less than {allowed_s:g} (half of"
             f" WAYBILL_SESSION_TIMEOUT_S={settings.session_timeout_s} less a heartbeat), or a long plan costs a worker"
@@ -67,13 +73,9 @@ def maker(
     return make
 
 
-def _shipped(name: str) -> str:
-    return f"app/sourcing/{name}.yaml"
-
-
 def _load(name: str, given: str | None, load: Callable[[str, str], Loaded]) -> Loaded:
     if given is None:
-        return load(sourcing_file(name), _shipped(name))
+        return load(read_text(SHIPPED[name]), SHIPPED[name])
     variable = f"WAYBILL_{name.upper()}_FILE={given}"
     try:
         text = Path(given).read_text(encoding="utf-8")

@@ -20,18 +20,19 @@ from app.events.model import (
 )
 from app.runtime.fold import FoldLimits
 from app.runtime.lane import Lane
-from app.sourcing import ledger, solver
-from app.sourcing.agenda import Batching
-from app.sourcing.desk import Desk
-from app.sourcing.kept import Explained, Runs, Sourced, Warehouse
-from app.sourcing.ledger import Kept
+from app.sourcing import solver
 from app.sourcing.network import Network
 from app.sourcing.network import Source as Place_of
 from app.sourcing.places import Place
-from app.sourcing.planning import Planner, Solve
-from app.sourcing.preferences import Preferences
-from app.sourcing.stock import Stock
 from app.sourcing.strategy import Rule, Strategies, Strategy, Weights
+from app.stock import ledger
+from app.stock.agenda import Batching
+from app.stock.desk import Desk
+from app.stock.kept import Explained, Runs, Sourced, Warehouse
+from app.stock.ledger import Kept
+from app.stock.planning import Planner, Solve
+from app.stock.preferences import Preferences
+from app.stock.stock import Stock
 from tests.agents.outside import CODEC, TRACE
 from tests.flows.journey import a_line, an_order
 from tests.runtime.lane_driver import Driven, World

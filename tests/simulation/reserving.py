@@ -10,9 +10,9 @@ from app.agents.role import Record
 from app.domain.order import OrderState
 from app.domain.sources import has_shipped, is_canceled, waits
 from app.events.model import SourcingResult, StockChange
-from app.sourcing import ledger
-from app.sourcing.kept import CONFIRMED, OPEN, RELEASED, Reservation, Sourced
-from app.sourcing.stock import Shelf, Stock
+from app.stock import ledger
+from app.stock.kept import CONFIRMED, OPEN, RELEASED, Reservation, Sourced
+from app.stock.stock import Shelf, Stock
 from tests.simulation.stockroom import POOL
 from tests.simulation.transaction import Transaction, decoded, header, origin
 

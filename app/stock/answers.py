@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from app.domain.order import FulfillmentOrder, LineQuantity
 from app.events.model import SourceExplanation, SourcingResult
-from app.sourcing.kept import Request, Sourced, Wanted
 from app.sourcing.plan import Explanation, OrderPlan
-from app.sourcing.planning import Failed, Planned, Planner
+from app.stock.kept import Request, Sourced, Wanted
+from app.stock.planning import Failed, Planned, Planner
 
 EXPLANATIONS_MAX: Final = 5_000
 """Of one order: some 0.7 MB. Beyond it the costliest sources that were not taken are left out, line by line."""

@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from app.events.ids import derive
 from app.events.model import SourcingResult
-from app.sourcing import answers
-from app.sourcing.answers import Answer
-from app.sourcing.book import Book
-from app.sourcing.intake import closed
-from app.sourcing.kept import RELEASED, Chosen, Explained, Request, Reservation, Sourced, Waiting, Wanted
-from app.sourcing.planning import Asked, Failed, Planned, Planner, count_lines
-from app.sourcing.preferences import Preferences
-from app.sourcing.waiters import Line, Waiter
+from app.stock import answers
+from app.stock.answers import Answer
+from app.stock.book import Book
+from app.stock.intake import closed
+from app.stock.kept import RELEASED, Chosen, Explained, Request, Reservation, Sourced, Waiting, Wanted
+from app.stock.planning import Asked, Failed, Planned, Planner, count_lines
+from app.stock.preferences import Preferences
+from app.stock.waiters import Line, Waiter
 
 
 class Cause(NamedTuple):

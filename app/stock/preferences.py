@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from app.errors import RecordError
 from app.sourcing.definition import STRICT_KEYS, load_spec
-from app.sourcing.kept import Change, Chosen
+from app.stock.kept import Change, Chosen
 
 SLA_DAYS_MAX: Final = 365
 CHANGES_MAX: Final = 100

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from app.sourcing import ledger, stock
-from app.sourcing.kept import CONFIRMED, OPEN, RELEASED, Reservation, Runs, Sourced, Warehouse
-from app.sourcing.ledger import Kept, Value
-from app.sourcing.stock import OversoldError, Shelf, Stock
+from app.stock import ledger, stock
+from app.stock.kept import CONFIRMED, OPEN, RELEASED, Reservation, Runs, Sourced, Warehouse
+from app.stock.ledger import Kept, Value
+from app.stock.stock import OversoldError, Shelf, Stock
 
 
 class Book:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Container
 from typing import NamedTuple
 
-from app.sourcing.kept import Sourced
+from app.stock.kept import Sourced
 
 Line = tuple[str, str]
 """Order id and line id."""

@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.errors import RecordError
 from app.events.model import StockChange
-from app.sourcing import ledger, stock
-from app.sourcing.book import Book
-from app.sourcing.kept import CONFIRMED, OPEN, RELEASED, Reservation, Sourced, Warehouse
-from app.sourcing.stock import OversoldError, Stock
+from app.stock import ledger, stock
+from app.stock.book import Book
+from app.stock.kept import CONFIRMED, OPEN, RELEASED, Reservation, Sourced, Warehouse
+from app.stock.stock import OversoldError, Stock
 
 SKUS, WAREHOUSES = ("A", "B"), ("EU-HAM", "US-SEA")
 skus, warehouses = st.sampled_from(SKUS), st.sampled_from(WAREHOUSES)

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from app.sourcing.answers import Answer
-from app.sourcing.book import Book
-from app.sourcing.desk import Cause, Desk
-from app.sourcing.kept import Run, Runs, Sourced, Why
-from app.sourcing.waiters import Item, Line, Waiter, Waiters
+from app.stock.answers import Answer
+from app.stock.book import Book
+from app.stock.desk import Cause, Desk
+from app.stock.kept import Run, Runs, Sourced, Why
+from app.stock.waiters import Item, Line, Waiter, Waiters
 
 RUNS_MAX: Final = 100
 

@@ -8,11 +8,11 @@ from app.domain.lifecycle import RANKS, STATUS_OF, TERMINAL
 from app.domain.order import Line
 from app.errors import RecordError
 from app.events.model import Event, SourcingCommand, SourcingRequested, StockChange
-from app.sourcing import stock
-from app.sourcing.book import Book
-from app.sourcing.kept import OPEN, RECENT_REQUESTS_MAX, Request, Reservation, Sourced, Wanted
 from app.sourcing.places import Place
-from app.sourcing.waiters import Item
+from app.stock import stock
+from app.stock.book import Book
+from app.stock.kept import OPEN, RECENT_REQUESTS_MAX, Request, Reservation, Sourced, Wanted
+from app.stock.waiters import Item
 
 
 class Taken(NamedTuple):

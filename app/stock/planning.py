@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.sourcing.book import Book
-from app.sourcing.kept import Sourced, Wanted
 from app.sourcing.network import Network, Source
 from app.sourcing.plan import OrderPlan, Plan
 from app.sourcing.problem import Demand, DemandLine
 from app.sourcing.strategy import Strategies
+from app.stock.book import Book
+from app.stock.kept import Sourced, Wanted
 
 Solve = Callable[
     [Sequence[Demand], Network, Mapping[tuple[str, str], int], Strategies, int, Mapping[str, int]],

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from app.errors import LedgerError
-from app.sourcing.kept import Chosen, Explained, Runs, Sourced, Warehouse
-from app.sourcing.stock import Stock
+from app.stock.kept import Chosen, Explained, Runs, Sourced, Warehouse
+from app.stock.stock import Stock
 
 Value = Stock | Sourced | Explained | Warehouse | Chosen | Runs
 Kept = TypeVar("Kept", bound=Value)
