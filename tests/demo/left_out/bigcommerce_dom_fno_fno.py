@@ -1,9 +1,11 @@
 """Scenario 6 with something left out, done twice or done wrongly, and the numbers that then fall."""
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
-from app.demo.evidence import Case
-from tests.demo.recorded import Edit, Row, drop, marked, put, twice, undone
+from app.demo.evidence import Case, Seen
+from tests.demo.recorded import Edit, Row, drop, marked, put, redone, twice, undone
 
 SHOP, ERP = "bigcommerce", "fno"
 ASKED, ANSWERED, BILLED = "sourcing-requested", "sourcing-result", "billing-requested"
@@ -40,6 +42,33 @@ def unsourced_in_the_first_row(case: Case) -> None:
     first.body["after"]["Lines"].append({**line, "ExternalItemNumber": lacking})
 
 
+def not_released(case: Case) -> None:
+    """What waited has no source in the end, though it is at F+O."""
+    case.records = [seen for seen in case.records if not _releases(seen)]
+
+
+def _releases(seen: Seen) -> bool:
+    return seen.topic == ANSWERED and seen.body["outcome"] == "released"
+
+
+def half_a_line(case: Case) -> None:
+    (answer,) = [seen for seen in case.on(ANSWERED) if not _releases(seen)]
+    line = answer.body["fulfillment_orders"][0]["lines"][0]
+    line["quantity"] = Decimal(line["quantity"]) / 2
+
+
+def left_out_later(case: Case) -> None:
+    """The last row lacks a line that has a warehouse."""
+    max(case.on(ROWS_OF_OURS), key=lambda seen: seen.offset).body["after"]["Lines"].pop()
+
+
+def reported_twice(case: Case) -> None:
+    """F+O's picking of some lines came as two reports."""
+    (first, *_) = [seen for seen in case.on("provider-event") if seen.body["event"] == "order picked"]
+    last = max(seen.offset for seen in case.on("provider-event"))
+    case.records.append(replace(first, event_id=first.event_id[::-1], offset=last + 1))
+
+
 def not_held(case: Case) -> None:
     for seen in case.on(STATUS):
         lines: list[dict[str, Any]] = seen.body["lines"]
@@ -59,11 +88,18 @@ COMPLETED: list[Row] = [
     ("S61", "asked for twice", twice(ASKED)),
     ("S61", "answered by somebody else", marked(ANSWERED, source="waybill/test")),
     ("S62", "two fulfillment orders with one id", every(ANSWERED, "fulfillment_orders.*.fulfillment_order_id", "FO1")),
-    ("S63 S63a", "sent under another name", every(BILLED, "action", "Send order to fulfillment")),
+    ("S62 S63 S63b", "half of a line is shipped", half_a_line),
     ("S63 S63a S66 S68 S71", "the lines are not at F+O", undone(ERP, "line created")),
-    ("S63 S63b", "another warehouse is synchronised", every(ROWS_OF_OURS, "after.Lines.*.ShippingWarehouseId", "X")),
+    ("S63a S63", "sent under another name", every(BILLED, "action", "Send order to fulfillment")),
+    ("S63a S63", "not answered", drop("provider-result")),
+    ("S63b S63", "another warehouse is synchronised", every(ROWS_OF_OURS, "after.Lines.*.ShippingWarehouseId", "X")),
+    ("S63c S63 S63b S8", "a line with a warehouse is left out", left_out_later),
     ("S64 S63 S63b S63c", "a line without stock is synchronised", unsourced_in_the_first_row),
+    ("S65 S62 S63 S63a S63b", "never released", not_released),
     ("S65", "a line without stock was not held", not_held),
+    ("S8", "lines were reported twice", reported_twice),
+    ("S7", "sent by another step", put(STATUS, "step", "source", event="order sent to fulfillment")),
+    ("S3 S8", "F+O's delivery never arrived", drop("provider-event", event="order shipped")),
     ("S66", "not picked", undone(ERP, "order picked")),
     ("S67", "another reason", put("order-picked", "reason", "Packed")),
     ("S68", "not delivered", undone(ERP, "order delivered")),
@@ -72,4 +108,17 @@ COMPLETED: list[Row] = [
     ("S71", "not in the state Completed", put("order-invoiced", "state", "Fulfillment in Process")),
     ("S72", "the shop was not told of the end", drop(UPDATE, reason="Fulfilled")),
 ]
-REFUSED: list[Row] = []
+REFUSED: list[Row] = [
+    ("S59", "not rejected", drop("order-rejected")),
+    ("S58 S4", "not pulled", drop("order-created")),
+    ("S57", "created twice at the shop", redone(SHOP, "order created")),
+]
+NOT_FOUND: list[Row] = [
+    (
+        "S65",
+        "held although backorders are off",
+        put(STATUS, "lines.0.reason", "Backorder hold", event="order not sourced"),
+    ),
+    ("S61 S64 S65", "not answered", drop(ANSWERED)),
+    ("S60", "no company", every("order-assigned", "company", None)),
+]
