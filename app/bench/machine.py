@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -32,7 +33,7 @@ def usage(pid: int) -> Usage:
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), int(pages) * os.sysconf("SC_PAGE_SIZE"))
 
 
-def describe(kafka: str) -> dict[str, str]:
+def describe(kafka: str, packages: Sequence[str] = ("faust-streaming", "aiokafka", "msgspec")) -> dict[str, str]:
     """The machine and what ran on it; `load` is the run queue of the last minute, of everything on the machine."""
     return {
         "cpu": _cpu(),
@@ -40,7 +41,7 @@ def describe(kafka: str) -> dict[str, str]:
         "load": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         "kafka": kafka,
-        **{name: version(name) for name in ("faust-streaming", "aiokafka", "msgspec")},
+        **{name: version(name) for name in packages},
     }
 
 

@@ -13,6 +13,8 @@ import typer
 
 from app.bench import report as bench_report
 from app.bench import run as bench
+from app.bench import sourcing as sourcing_bench
+from app.bench import sourcing_report
 from app.commands import output
 from app.demo import outage, session
 from app.demo.evidence import DEAD_LETTER, Case
@@ -22,6 +24,8 @@ from app.demo.supply import StockFiles
 from app.errors import SettingError
 from app.runtime import simulators as simulator_host
 from app.runtime import up, worker
+from app.runtime.sourcing import load_strategies
+from app.settings import Settings
 
 DEFAULT_COUNT = 200
 Result = TypeVar("Result")
@@ -109,9 +113,16 @@ def run_bench(
         int, typer.Option(min=1, max=1_000_000, help="Live orders in the ledger when the lanes open.")
     ] = 20_000,
     fold_only: Annotated[bool, typer.Option("--fold-only", help="Only the fold in memory, no Kafka.")] = False,
+    sourcing: Annotated[
+        bool, typer.Option("--sourcing", help="Not orchestrate but the solver: 200 orders over 20 sources, no Kafka.")
+    ] = False,
+    batches: Annotated[int, typer.Option(min=1, max=1_000, help="Batches of each case, with --sourcing.")] = 9,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Events per second and CPU per event of orchestrate, in memory and as a worker on a broker of its own."""
+    if sourcing:
+        _bench_sourcing(batches, json)
+        return
     with TemporaryDirectory(prefix="waybill-bench-") as folder:
         told = bench.run(orders, live, fold_only, Path(folder), lambda text: output.aside.print(text, markup=False))
         found = _until_stopped(told)
@@ -119,6 +130,14 @@ def run_bench(
         output.data(bench_report.as_json(found))
     else:
         bench_report.show(found, output.people)
+
+
+def _bench_sourcing(batches: int, as_json: bool) -> None:
+    found = sourcing_bench.run(load_strategies(Settings.from_env(os.environ)), batches)
+    if as_json:
+        output.data(sourcing_report.as_json(found))
+    else:
+        sourcing_report.show(found, output.people)
 
 
 def _tell(report: Report, file: Path | None) -> None:

@@ -1,24 +1,47 @@
-"""`waybill sourcing`: why an order's lines ship from where they do."""
+"""`waybill sourcing`: why an order's lines ship from where they do, and what a strategy would do."""
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from app.commands import output
+from app.commands import output, simulate
+from app.errors import DefinitionError
 from app.runtime import source_reading
+from app.runtime.sourcing import load_network, load_strategies
 from app.settings import Settings
 from app.views import sourcing_view
 
-commands = typer.Typer(help="Sourcing: explain a plan.", no_args_is_help=True)
+commands = typer.Typer(help="Sourcing: explain a plan, check and simulate strategies.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
-@commands.callback()
-def group() -> None:
-    """Keeps the name of a group that has one command."""
+commands.command(name="simulate")(simulate.run)
+
+
+@commands.command()
+def check(json: Json = False) -> None:
+    """Check the network and the strategies: those that the environment names, or those that ship with Waybill."""
+    settings = Settings.from_env(os.environ)
+    problems = [found for load in (load_network, load_strategies) if (found := _problem(load, settings))]
+    if json:
+        output.data([{"file": p.file, "path": p.path, "problem": p.problem, "fix": p.fix} for p in problems])
+    else:
+        for problem in problems:
+            output.people.print(str(problem), markup=False, highlight=False)
+        output.people.print(f"2 sourcing files, {len(problems)} problems")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _problem(load: Callable[[Settings], object], settings: Settings) -> DefinitionError | None:
+    try:
+        load(settings)
+    except DefinitionError as problem:
+        return problem
+    return None
 
 
 @commands.command()

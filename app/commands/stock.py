@@ -49,9 +49,9 @@ def load(
     receipts: Annotated[bool, typer.Option("--receipts", help="Add the column quantity to what is there.")] = False,
 ) -> None:
     """Set the stock of each row to its on_hand. Each is checked first; one that is wrong is named and none is sent."""
-    rows = list(_rows(file, "quantity" if receipts else "on_hand", "add" if receipts else "set"))
-    _publish(rows)
-    output.people.print(f"{len(rows)} records on {TOPIC}", markup=False)
+    found = list(rows(file, "quantity" if receipts else "on_hand", "add" if receipts else "set"))
+    _publish(found)
+    output.people.print(f"{len(found)} records on {TOPIC}", markup=False)
 
 
 @commands.command(name="list")
@@ -74,7 +74,7 @@ def list_stock(
     output.people.print(table)
 
 
-def _rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
+def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
     """Each row with where it stands. Raises SettingError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:

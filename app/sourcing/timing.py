@@ -35,5 +35,10 @@ def days_late(source: Source, at_ms: int, wanted_at: int) -> int:
     return min(max(0, ships_on(source, at_ms) - wanted), LATE_DAYS_MAX)
 
 
+def local_day(source: Source, at_ms: int) -> int:
+    """The day (ordinal) that it is at the source."""
+    return _local(at_ms, source).toordinal()
+
+
 def _local(at_ms: int, source: Source) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(source.time_zone))

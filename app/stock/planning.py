@@ -4,9 +4,7 @@ An order that makes the solver fail, or a plan that would oversell, costs that o
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,6 +13,7 @@ from app.sourcing.network import Network, Source
 from app.sourcing.plan import OrderPlan, Plan
 from app.sourcing.problem import Demand, DemandLine
 from app.sourcing.strategy import Strategies
+from app.sourcing.timing import local_day
 from app.stock.book import Book
 from app.stock.kept import Sourced, Wanted
 
@@ -129,11 +128,6 @@ def _check(plan: Plan, demands: Sequence[Demand], stock: Mapping[tuple[str, str]
             raise PlanError(f"order {demand.order_id}: lines {expected} are wanted, the plan gives {given}")
     if over := next((place for place, quantity in left.items() if quantity < 0), None):
         raise PlanError(f"the plan takes {-left[over]} more of {over[0]} than {over[1]} has")
-
-
-def local_day(source: Source, at: int) -> int:
-    """The day (ordinal) that it is at the source."""
-    return datetime.fromtimestamp(at / 1000, ZoneInfo(source.time_zone)).toordinal()
 
 
 def used_on(book: Book, source: Source, at: int) -> int:

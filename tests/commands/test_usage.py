@@ -16,13 +16,14 @@ EXPECTED = {
     "topics check", "schemas check", "flows check", "flows graph", "policies check", "orders submit", "orders list",
     "orders show", "orders watch", "dead-letters list", "dead-letters show", "dead-letters replay",
     "dead-letters discard", "provider list", "provider new",
-    "stock set", "stock load", "stock list", "sourcing explain", "backorders run", "backorders list",
-    "backorders preferences",
+    "stock set", "stock load", "stock list", "sourcing explain", "sourcing check", "sourcing simulate",
+    "backorders run", "backorders list", "backorders preferences",
 }  # fmt: skip
 PRINTS_DATA = {
     "broker status", "topics apply", "topics check", "flows check", "policies check", "orders submit", "orders list",
     "orders show", "orders watch", "dead-letters list", "dead-letters show",
-    "provider list", "stock list", "sourcing explain", "backorders run", "backorders list", "backorders preferences",
+    "provider list", "stock list", "sourcing explain", "sourcing check",
+    "sourcing simulate", "backorders run", "backorders list", "backorders preferences",
 }  # fmt: skip
 
 

@@ -1,0 +1,177 @@
+"""`waybill sourcing simulate`: strategies tried on files before they are used."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from msgspec import to_builtins
+from rich.table import Table
+
+from app import places
+from app.commands import output
+from app.commands.stock import rows
+from app.demo import source as order_file
+from app.domain.order import AMOUNT_SCALE, Order
+from app.errors import SettingError
+from app.providers.bigcommerce.orders import to_order
+from app.resources import read_text
+from app.runtime.sourcing import SHIPPED
+from app.sourcing import network, strategy
+from app.sourcing.network import Network
+from app.sourcing.places import Place
+from app.sourcing.problem import Demand, DemandLine
+from app.sourcing.simulate import Arrival, Difference, Outcome, Result, differences, simulate
+
+SHOWN_MAX: Final = 20
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, with every order that differs.")]
+
+
+def run(
+    orders: Annotated[Path, typer.Option(help="Expanded BigCommerce V2 orders, one JSON a line.")],
+    stock: Annotated[Path, typer.Option(help="CSV: sku, site, warehouse, on_hand.")],
+    strategies: Annotated[
+        list[Path] | None, typer.Option("--strategy", help="YAML like app/sourcing/strategies.yaml; up to two.")
+    ] = None,
+    sources: Annotated[
+        Path | None, typer.Option(help="CSV or YAML of the warehouses; without it those that ship with Waybill.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, max=2_000, help="Orders that are sourced together.")] = 200,
+    json: Json = False,
+) -> None:
+    """Source orders offline with one strategy or two: cost, distance, splits, what has no source, order by order.
+
+    Exit code 1: a file cannot be used.
+    """
+    given = strategies or []
+    if len(given) > 2:
+        raise SettingError(f"--strategy: {len(given)} files; two can be compared")
+    files = [(str(file), _text(file)) for file in given] or [_shipped("strategies")]
+    tried = [(file, strategy.load(text, file)) for file, text in files]
+    file, text = (str(sources), _text(sources)) if sources else _shipped("network")
+    warehouses = network.load(text, file)
+    arrivals, refused = _arrivals(orders)
+    there = _stock(stock, warehouses)
+    outcomes = [(name, simulate(arrivals, warehouses, there, each, batch)) for name, each in tried]
+    differing = differences(outcomes[0][1], outcomes[1][1]) if len(outcomes) == 2 else []
+    placed = Counter(str(each.demand.place.kind) for each in arrivals)
+    if json:
+        output.data(_data(outcomes, differing, placed, refused))
+    else:
+        _show(outcomes, differing, placed, refused)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingError(f"{file}: cannot be read ({problem})") from problem
+
+
+def _shipped(name: str) -> tuple[str, str]:
+    return SHIPPED[name], read_text(SHIPPED[name])
+
+
+def _arrivals(file: Path) -> tuple[list[Arrival], list[str]]:
+    """The orders, and a sentence for each one that could not be taken."""
+    find, arrivals, refused = places.load().find, list[Arrival](), list[str]()
+    for read in order_file.from_file(file, ""):
+        order = to_order("", read.wire)
+        if not isinstance(order, Order):
+            refused.append(order.reason if order else f"order {read.source_ref}: the shopper has not finished it")
+        elif bad := next((line for line in order.lines if line.quantity <= 0), None):
+            refused.append(f"order {order.source_ref}: line {bad.line_id} has no quantity above 0")
+        else:
+            arrivals.append(Arrival(_demand(order, find(order.ship_to)), order.placed_at))
+    return arrivals, refused
+
+
+def _demand(order: Order, place: Place) -> Demand:
+    lines = tuple(DemandLine(line.line_id, line.sku, line.quantity) for line in order.lines)
+    return Demand(order.source_ref, place, lines, wanted_at=order.requested_ship_date or 0)
+
+
+def _stock(file: Path, warehouses: Network) -> dict[tuple[str, str], int]:
+    known = {source.warehouse for source in warehouses.sources}
+    found: dict[tuple[str, str], int] = {}
+    for where, row in rows(file, "on_hand", "set"):
+        warehouse, on_hand = row.get("warehouse"), row["quantity"]
+        if warehouse not in known:
+            raise SettingError(f"{where}: there is no warehouse {warehouse!r}; give the network with --sources")
+        try:
+            found[row.get("sku", ""), warehouse] = int(Decimal(on_hand) * AMOUNT_SCALE)
+        except ArithmeticError:
+            raise SettingError(f"{where}: on_hand {on_hand!r} is no number") from None
+    return found
+
+
+def _data(
+    outcomes: Sequence[tuple[str, Outcome]],
+    differing: Sequence[Difference],
+    placed: Mapping[str, int],
+    refused: Sequence[str],
+) -> dict[str, Any]:
+    totals = [{"file": file, **to_builtins(outcome)} for file, outcome in outcomes]
+    for total in totals:
+        del total["results"]
+    return {
+        "strategies": totals,
+        "differences": [to_builtins(difference) for difference in differing],
+        "placed": placed,
+        "refused": refused,
+    }
+
+
+def _show(
+    outcomes: Sequence[tuple[str, Outcome]],
+    differing: Sequence[Difference],
+    placed: Mapping[str, int],
+    refused: Sequence[str],
+) -> None:
+    for sentence in refused[:SHOWN_MAX]:
+        output.people.print(f"left out: {sentence}", markup=False, highlight=False)
+    kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(placed.items()))
+    output.people.print(f"{sum(placed.values())} orders, placed: {kinds}", markup=False, highlight=False)
+    output.people.print(_totals([outcome for _, outcome in outcomes]))
+    if len(outcomes) == 2:
+        output.people.print(_differences(differing, outcomes[0][1].strategy, outcomes[1][1].strategy))
+        more = len(differing) - SHOWN_MAX
+        words = f"; {more} more with --json" if more > 0 else ""
+        output.people.print(f"{len(differing)} orders differ{words}", markup=False, highlight=False)
+
+
+def _totals(outcomes: Sequence[Outcome]) -> Table:
+    table = Table("", *(outcome.strategy for outcome in outcomes))
+    rows = {
+        "lines": [f"{outcome.lines:,}" for outcome in outcomes],
+        "lines without a source": [f"{outcome.unsourced:,}" for outcome in outcomes],
+        "shipments": [f"{outcome.shipments:,}" for outcome in outcomes],
+        "orders in several shipments": [f"{outcome.split_orders:,}" for outcome in outcomes],
+        "orders with split lines": [f"{outcome.split_lines:,}" for outcome in outcomes],
+        "distance, km": [f"{outcome.km:,.0f}" for outcome in outcomes],
+        "cost": [f"{outcome.cost:,.0f}" for outcome in outcomes],
+        "widest gap": [f"{outcome.gap:.2%}" for outcome in outcomes],
+        "plans out of time": [str(outcome.late) for outcome in outcomes],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    return table
+
+
+def _differences(differing: Sequence[Difference], first: str, second: str) -> Table:
+    table = Table("Order", first, "km", second, "km", title="Orders that differ", title_justify="left")
+    for each in differing[:SHOWN_MAX]:
+        cells = [cell for result in (each.first, each.second) for cell in (_lines(result), f"{result.km:,.0f}")]
+        table.add_row(each.order_id, *cells)
+    return table
+
+
+def _lines(result: Result) -> str:
+    """`EU-HAM: 1, 3; US-SEA: 2; none: 4`."""
+    by: dict[str, list[str]] = {}
+    for each in result.allocations:
+        by.setdefault(each.warehouse, []).append(each.line_id)
+    by |= {"none": list(result.unsourced)} if result.unsourced else {}
+    return "; ".join(f"{warehouse}: {', '.join(lines)}" for warehouse, lines in sorted(by.items()))
