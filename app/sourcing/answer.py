@@ -2,82 +2,62 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-
 from app.sourcing.draft import EPSILON, Draft
 from app.sourcing.explain import Takers, explain, takers
-from app.sourcing.plan import Allocation, Explanation, OrderPlan, Plan, Status
-
-UNSOURCED = "unsourced"
-
-
-class Pass(Struct, frozen=True):
-    """What one strategy made of its task, which the next pass may go on with. No plan costs less than `bound`."""
-
-    draft: Draft
-    bound: float
-    is_late: bool
-
-
-class _Written:
-    """One order, as the passes wrote it."""
-
-    def __init__(self) -> None:
-        self.allocations: list[Allocation] = []
-        self.unsourced: list[str] = []
-        self.strategy = ""
-        self.explanations: dict[str, list[Explanation]] = {}
-        self.terms: dict[str, float] = {}
-
-    def add(self, draft: Draft, order: int, terms: Mapping[str, float], took: Takers) -> None:
-        task = draft.task
-        if draft.served[order] or not self.strategy:
-            self.strategy = task.strategy.name
-        self.unsourced = []
-        self.terms.pop(UNSOURCED, None)
-        for name, cost in terms.items():
-            self.terms[name] = self.terms.get(name, 0.0) + cost
-        for line in task.lines_of[order]:
-            line_id, parts = task.lines[line].demand.line_id, draft.parts[line]
-            self.unsourced += [] if parts else [line_id]
-            self.explanations[line_id] = explain(draft, line, took)
-            for source, quantity in sorted(parts.items()):
-                self.allocations.append(Allocation(line_id, task.sources[source].warehouse, quantity))
-
-    def plan(self, order_id: str) -> OrderPlan:
-        return OrderPlan(
-            order_id=order_id,
-            allocations=tuple(sorted(self.allocations, key=lambda given: (given.line_id, given.warehouse))),
-            unsourced=tuple(self.unsourced),
-            strategy=self.strategy,
-            explanations=tuple(told for _, lines in sorted(self.explanations.items()) for told in lines),
-            terms=self.terms,
-        )
+from app.sourcing.plan import Allocation, OrderPlan, Plan, Status
+from app.sourcing.search import Pass
 
 
 def answer(passes: Sequence[Pass]) -> Plan:
-    """The plan of the passes: each took the lines that the one before left without a source."""
-    written: dict[str, _Written] = {}
-    sources: dict[str, float] = {}
-    slack = 0.0
+    """The plan of the passes, each of which planned other orders, and left no stock to another that it used itself."""
+    totals = [one.draft.total() for one in passes]
+    took = takers([one.draft for one in passes])
     for one in passes:
-        orders, at_sources = one.draft.total()
-        took = takers(one.draft)
-        slack += max(0.0, _sum(orders) + sum(at_sources.values()) - one.bound)
-        for order, (demand, terms) in enumerate(zip(one.draft.task.demands, orders, strict=True)):
-            written.setdefault(demand.order_id, _Written()).add(one.draft, order, terms, took)
-        for name, cost in at_sources.items():
-            sources[name] = sources.get(name, 0.0) + cost
-    plans = tuple(order.plan(order_id) for order_id, order in sorted(written.items()))
-    terms = _together([*(order.terms for order in plans), sources])
-    paid = sum(cost for name, cost in terms.items() if name != UNSOURCED)
-    gap = slack / paid if paid > 0 and slack > EPSILON else 0.0
+        for other in passes:
+            if other is not one:
+                _take(one.draft, other.draft)
+    orders = [
+        _order(one.draft, order, of_orders[order], took)
+        for one, (of_orders, _) in zip(passes, totals, strict=True)
+        for order in one.orders
+    ]
+    orders.sort(key=lambda order: order.order_id)
+    terms = _together([*(order.terms for order in orders), *(at_sources for _, at_sources in totals)])
+    cost, slack = sum(terms.values()), sum(one.slack for one in passes)
+    open_cost = cost - sum(one.impossible for one in passes[-1:])
+    gap = min(1.0, slack / open_cost) if slack > EPSILON and open_cost > 0 else 0.0
     return Plan(
-        orders=plans,
-        cost=sum(terms.values()),
+        orders=tuple(orders),
+        cost=cost,
         gap=gap,
-        status=_status(plans, gap, any(one.is_late for one in passes)),
-        strategies=tuple(one.draft.task.strategy.name for one in passes),
+        status=_status(orders, gap, any(one.is_late for one in passes)),
+        strategies=tuple(one.task.strategy.name for one in passes),
+        terms=terms,
+    )
+
+
+def _take(draft: Draft, other: Draft) -> None:
+    """Notes what another pass gives, so that what is left is what is left in the end."""
+    for told, parts in zip(other.task.lines, other.parts, strict=True):
+        for source, quantity in parts.items():
+            if (told.demand.sku, source) in draft.left:
+                draft.left[told.demand.sku, source] -= quantity
+            draft.load[source] += 1
+
+
+def _order(draft: Draft, order: int, terms: Mapping[str, float], took: Takers) -> OrderPlan:
+    task, lines = draft.task, draft.task.lines_of[order]
+    line_ids = {line: task.lines[line].demand.line_id for line in lines}
+    return OrderPlan(
+        order_id=task.demands[order].order_id,
+        allocations=tuple(
+            Allocation(line_ids[line], task.sources[source].warehouse, quantity)
+            for line in lines
+            for source, quantity in sorted(draft.parts[line].items())
+        ),
+        unsourced=tuple(line_ids[line] for line in lines if not draft.parts[line]),
+        strategy=task.strategy.name,
+        explanations=tuple(told for line in lines for told in explain(draft, line, took)),
         terms=terms,
     )
 
@@ -88,10 +68,6 @@ def _status(plans: Sequence[OrderPlan], gap: float, is_late: bool) -> Status:
     if gap <= EPSILON:
         return "optimal"
     return "time limit" if is_late else "gap"
-
-
-def _sum(terms: Sequence[Mapping[str, float]]) -> float:
-    return sum(sum(each.values()) for each in terms)
 
 
 def _together(terms: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -48,6 +48,13 @@ class Draft:
         self.place(line, parts)
         return cost
 
+    def give(self, parts: Mapping[int, Parts]) -> float:
+        """What these lines cost with these parts, as far as they fit, which they now have in place of others."""
+        for line in parts:
+            self.clear(line)
+        cost = sum(self.place_if_possible(line, each) for line, each in parts.items())
+        return cost + sum(self.task.lines[line].unsourced for line in parts if not self.parts[line])
+
     def clear(self, line: int) -> Parts:
         """Takes the line back; returns what it had."""
         told, parts = self.task.lines[line], self.parts[line]
@@ -72,19 +79,18 @@ class Draft:
                 return "full"
         if len(parts) > self.task.parts_max:
             return "line-split"
-        used = self.task.held[told.order] | self.visits[told.order].keys()
-        if len(used | parts.keys()) > max(self.task.visits_max, len(used)):
+        if len(self.visits[told.order].keys() | parts.keys()) > self.task.visits_max:
             return "too-many-warehouses"
         return None
 
     def added(self, line: int, parts: Parts) -> float:
         """What it costs to give these parts to an empty line, being unsourced aside."""
         order = self.task.lines[line].order
-        ways, visits, held = self.task.ways[order], self.visits[order], self.task.held[order]
+        ways, visits = self.task.ways[order], self.visits[order]
         cost = 0.0
         for source in parts:
             way = ways[source]
-            cost += way.each if source in visits or source in held else way.each + way.fixed
+            cost += way.each if source in visits else way.each + way.fixed
         return cost + sum(self.penalties(line, parts).values()) if self._soft else cost
 
     def terms(self, line: int, parts: Parts) -> dict[str, float]:
@@ -92,16 +98,16 @@ class Draft:
         order = self.task.lines[line].order
         terms: dict[str, float] = {}
         for source in parts:
-            way, new = self.task.ways[order][source], source not in self.visits[order]
+            way = self.task.ways[order][source]
             _add(terms, way.line)
-            _add(terms, way.trip if new and source not in self.task.held[order] else {})
+            _add(terms, {} if source in self.visits[order] else way.trip)
         _add(terms, self.penalties(line, parts))
         return terms
 
     def penalties(self, line: int, parts: Parts) -> dict[str, float]:
         """What soft rules add when an empty line gets these parts."""
         strategy, told = self.task.strategy, self.task.lines[line]
-        used = self.task.held[told.order] | self.visits[told.order].keys()
+        used = self.visits[told.order].keys()
         found = {
             "warehouses": _more(strategy.warehouses_per_order, len(used), len(used | parts.keys())),
             "split": _more(strategy.warehouses_per_line, 0, len(parts)),
@@ -154,15 +160,15 @@ class Draft:
 
     def _order_terms(self, order: int) -> dict[str, float]:
         task, terms = self.task, dict[str, float]()
-        ways, visits, held = task.ways[order], self.visits[order], task.held[order]
+        ways, visits = task.ways[order], self.visits[order]
         for source, lines in visits.items():
-            _add(terms, ways[source].trip if source not in held else {})
+            _add(terms, ways[source].trip)
             _add(terms, {name: lines * cost for name, cost in ways[source].line.items()})
         for line in task.lines_of[order]:
             parts = self.parts[line]
             _add(terms, {"split": _more(task.strategy.warehouses_per_line, 0, len(parts))})
             _add(terms, {} if parts else {"unsourced": task.lines[line].unsourced})
-        _add(terms, {"warehouses": _more(task.strategy.warehouses_per_order, len(held), len(held | visits.keys()))})
+        _add(terms, {"warehouses": _more(task.strategy.warehouses_per_order, 0, len(visits))})
         _add(terms, {"partial": self._partial_cost(order, self.served[order])})
         return terms
 

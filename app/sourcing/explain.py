@@ -1,6 +1,6 @@
 """Why each source ships a line, or does not: the rule that forbids it, or what it would cost more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from app.domain.order import AMOUNT_SCALE
@@ -12,12 +12,13 @@ Takers = Mapping[Cell, list[str]]
 NAMED_MAX = 3
 
 
-def takers(draft: Draft) -> Takers:
+def takers(drafts: Sequence[Draft]) -> Takers:
     """Who gets what a cell gives: order ids."""
     found: dict[Cell, list[str]] = {}
-    for told, parts in zip(draft.task.lines, draft.parts, strict=True):
-        for source in parts:
-            found.setdefault((told.demand.sku, source), []).append(draft.task.demands[told.order].order_id)
+    for draft in drafts:
+        for told, parts in zip(draft.task.lines, draft.parts, strict=True):
+            for source in parts:
+                found.setdefault((told.demand.sku, source), []).append(draft.task.demands[told.order].order_id)
     return found
 
 
@@ -41,8 +42,7 @@ def _share(draft: Draft, line: int, source: int) -> dict[str, float]:
     """The line's part of a shipment's terms, and its own."""
     order = draft.task.lines[line].order
     way, lines = draft.task.ways[order][source], draft.visits[order][source]
-    trip = {} if source in draft.task.held[order] else way.trip
-    return {name: cost / lines for name, cost in trip.items()} | dict(way.line)
+    return {name: cost / lines for name, cost in way.trip.items()} | dict(way.line)
 
 
 def _chosen(draft: Draft, line: int, source: int, quantity: int, terms: Mapping[str, float]) -> Explanation:
@@ -58,7 +58,7 @@ def _chosen(draft: Draft, line: int, source: int, quantity: int, terms: Mapping[
 
 def _rejected(draft: Draft, line: int, source: int, parts: Parts, now: float, took: Takers) -> Explanation:
     told, name = draft.task.lines[line].demand, draft.task.sources[source].warehouse
-    if ruled_out := _ruled_out(draft, line, source):
+    if ruled_out := _ruled_out(draft, line, source, took):
         return Explanation(told.line_id, name, 0, False, *ruled_out, 0.0, {})
     instead = draft.shifted(line, parts, source)
     more = draft.added(line, instead) - now
@@ -74,7 +74,7 @@ def _rejected(draft: Draft, line: int, source: int, parts: Parts, now: float, to
     return Explanation(told.line_id, name, 0, False, "costlier", _costlier(more, parts), sum(terms.values()), terms)
 
 
-def _ruled_out(draft: Draft, line: int, source: int) -> tuple[Code, str] | None:
+def _ruled_out(draft: Draft, line: int, source: int, took: Takers) -> tuple[Code, str] | None:
     """What forbids the source whatever the rest of the plan is."""
     task, told = draft.task, draft.task.lines[line]
     way, there = task.ways[told.order][source], task.stock[told.demand.sku, source]
@@ -83,6 +83,8 @@ def _ruled_out(draft: Draft, line: int, source: int) -> tuple[Code, str] | None:
         return "too-far", f"{way.km:,.0f} km, more than {rule.limit if rule else 0:,.0f}"
     if way.barred == "closed":
         return "closed", f"its day ended at {task.sources[source].cutoff} ({task.sources[source].time_zone})"
+    if there <= 0 and took.get((told.demand.sku, source)):
+        return "no-stock", _words(draft, line, source, "no-stock", took)
     if there <= 0:
         kept = task.sources[source].safety_stock if task.strategy.safety_stock else 0
         return "no-stock", f"has none beyond its safety stock of {_pieces(kept)}" if kept else "has none"
@@ -100,7 +102,8 @@ def _words(draft: Draft, line: int, source: int, code: Code, took: Takers) -> st
             orders = sorted(set(took.get((told.demand.sku, source), ())))
             left = draft.left[told.demand.sku, source]
             named = ", ".join(orders[:NAMED_MAX]) + (f" and {len(orders) - NAMED_MAX} more" * (len(orders) > NAMED_MAX))
-            return f"{_pieces(left)} of {_pieces(told.demand.quantity)} left: the rest goes to {named}"
+            has = f"has {_pieces(left)} of {_pieces(told.demand.quantity)}"
+            return f"{has}: the rest goes to {named}" if named else f"{has}, and too little with the others"
         case "full":
             return f"takes {task.sources[source].lines_per_day} lines a day and has them"
         case "too-many-warehouses":

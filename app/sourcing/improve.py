@@ -1,6 +1,6 @@
 """A first plan, and small changes that make a plan cheaper: what the exact solver starts from, and its last polish."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from app.sourcing.draft import Draft, Parts
@@ -53,15 +53,23 @@ def _choices(draft: Draft, line: int, options: Sequence[int]) -> Iterator[Parts]
 
 
 def _split(draft: Draft, line: int, options: Sequence[int]) -> Parts | None:
-    """The line over several sources, the cheapest ones first, each giving what it has."""
+    """The line over several sources: the cheapest ones first, or where these are too small, the largest ones."""
     told = draft.task.lines[line]
-    parts: dict[int, int] = {}
-    for source in sorted(options, key=lambda source: (draft.added(line, {source: told.step}), source)):
-        missing = told.demand.quantity - sum(parts.values())
-        there = draft.left[told.demand.sku, source] // told.step * told.step
-        more = {**parts, source: min(missing, there)}
-        if there >= told.step and draft.hindrance(line, more) is None:
+    there = {source: draft.left[told.demand.sku, source] // told.step * told.step for source in options}
+    if sum(there.values()) < told.demand.quantity:
+        return None
+    by_cost = sorted(options, key=lambda source: (draft.added(line, {source: told.step}), source))
+    by_size = sorted(options, key=lambda source: (-there[source], source))
+    return _shared_out(draft, line, by_cost, there) or _shared_out(draft, line, by_size, there)
+
+
+def _shared_out(draft: Draft, line: int, order: Sequence[int], there: Mapping[int, int]) -> Parts | None:
+    missing, parts = draft.task.lines[line].demand.quantity, dict[int, int]()
+    for source in order:
+        more = {**parts, source: min(missing, there[source])}
+        if there[source] and draft.hindrance(line, more) is None:
+            missing -= more[source]
             parts = more
-            if there >= missing:
+            if not missing:
                 return parts
     return None

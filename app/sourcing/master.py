@@ -22,6 +22,7 @@ class Master:
         self._columns: dict[tuple[int, Choice], int] = {}
         self._values: list[float] = []
         self._rows_of: dict[Take, list[tuple[int, int]]] = {}
+        self._columns_of: dict[Take, list[int]] = {}
         self._solver = start_solver(gap=0.0, time_limit_s=time_limit_s)
         for _ in range(orders):
             self._add_row(1.0, 1.0, {})
@@ -30,9 +31,10 @@ class Master:
         """Whether it is new."""
         if (order, choice) in self._columns:
             return False
-        self._columns[order, choice] = len(self._columns)
+        at = self._columns[order, choice] = len(self._columns)
         rows = {order: 1}
         for take in choice:
+            self._columns_of.setdefault(take, []).append(at)
             for row, factor in self._rows_of.get(take, ()):
                 rows[row] = rows.get(row, 0) + factor
         self._solver.addCol(cost, 0.0, INF, len(rows), *_sparse(rows))
@@ -41,10 +43,12 @@ class Master:
     def add_limit(self, limit: Limit) -> None:
         row = self._orders + len(self.limits)
         self.limits.append(limit)
+        used: dict[int, int] = {}
         for take, factor in limit.factors.items():
             self._rows_of.setdefault(take, []).append((row, factor))
-        used = {at: sum(limit.factors.get(take, 0) for take in choice) for at, (_, choice) in enumerate(self._columns)}
-        self._add_row(-INF, float(limit.most), {at: factor for at, factor in used.items() if factor})
+            for at in self._columns_of.get(take, ()):
+                used[at] = used.get(at, 0) + factor
+        self._add_row(-INF, float(limit.most), used)
 
     def solve(self) -> tuple[list[float], list[float]]:
         """What each order costs at the margin, and what one more of each limit would save: its price."""

@@ -8,17 +8,19 @@ alone is that line's `take`, and a row that cannot bind is left out: both make t
 from collections.abc import Mapping, Sequence
 
 from app.domain.order import AMOUNT_SCALE
-from app.sourcing.draft import Parts
+from app.sourcing.draft import Draft, Parts
 from app.sourcing.programme import INF, Programme
 from app.sourcing.task import Cell, Task
 
 
 class Model:
-    """The programme of `lines`, each of which may come from its `options` (at least one). The lines share no limit
-    that can bind with lines outside."""
+    """The programme of the lines that have `options` (at least one each). They share no limit that can bind with lines
+    outside, or only with such as are planned already."""
 
-    def __init__(self, task: Task, options: Mapping[int, Sequence[int]]) -> None:
+    def __init__(self, task: Task, options: Mapping[int, Sequence[int]], beside: Draft | None = None) -> None:
+        """`beside` is a plan of the other lines, which stays as it is: what they visit is paid for."""
         self.task, self.options = task, options
+        self.beside = beside or Draft(task)
         self.programme = Programme()
         self.take: dict[tuple[int, int], int] = {}
         self.amount: dict[tuple[int, int], int] = {}
@@ -27,7 +29,7 @@ class Model:
             self._line(line)
         for order in sorted({task.lines[line].order for line in options}):
             mine = [line for line in task.lines_of[order] if line in options]
-            self._warehouses(order, self._visits(order, mine))
+            self._warehouses(self._visits(order, mine))
             self._partial(order, mine)
         self._stock()
         self._room()
@@ -67,16 +69,16 @@ class Model:
         programme.row([*amounts, (self.without[line], steps)], least=steps, most=steps)
 
     def _visits(self, order: int, lines: Sequence[int]) -> list[int]:
-        """The columns of the order's visits to sources that do not ship to it yet."""
+        """The columns of the order's visits."""
         visits: list[int] = []
         by_source: dict[int, list[int]] = {}
         for line in lines:
             for source in self.options[line]:
                 by_source.setdefault(source, []).append(self.take[line, source])
         for source, takes in sorted(by_source.items()):
-            if source in self.task.held[order]:
-                continue
             fixed = self.task.ways[order][source].fixed
+            if source in self.beside.visits[order]:
+                continue
             if len(takes) == 1:
                 self.programme.charge(takes[0], fixed)
                 visits += takes
@@ -87,10 +89,10 @@ class Model:
                 self.programme.row([(take, 1.0), (visit, -1.0)], most=0.0)
         return visits
 
-    def _warehouses(self, order: int, visits: Sequence[int]) -> None:
-        rule, held = self.task.strategy.warehouses_per_order, len(self.task.held[order])
+    def _warehouses(self, visits: Sequence[int]) -> None:
+        rule = self.task.strategy.warehouses_per_order
         if rule:
-            self._at_most(visits, max(0, int(rule.limit) - held), None if rule.hard else rule.penalty)
+            self._at_most(visits, int(rule.limit), None if rule.hard else rule.penalty)
 
     def _partial(self, order: int, lines: Sequence[int]) -> None:
         rule, programme = self.task.strategy.no_partial_orders, self.programme
@@ -130,7 +132,7 @@ class Model:
         for (_, source), take in self.take.items():
             takes.setdefault(source, []).append(take)
         for source, columns in takes.items():
-            self._at_most(columns, self.task.room[source], None)
+            self._at_most(columns, self.task.room[source] - self.beside.load[source], None)
             if rule and not rule.hard:
                 self._at_most(columns, self.task.free_room[source], rule.penalty)
 

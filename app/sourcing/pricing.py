@@ -39,18 +39,21 @@ class Priced(Struct, frozen=True):
 def price(task: Task, options: Options, time_limit_s: float) -> Priced | None:
     """None for what prices cannot say: rules for orders as a whole, soft limits, split lines, orders with very many
     ways."""
+    if not options or not _is_simple(task):
+        return None
     lines_of: dict[int, list[int]] = {}
     for line in options:
         lines_of.setdefault(task.lines[line].order, []).append(line)
     orders = [_Order(task, order, lines, options) for order, lines in lines_of.items()]
     found = [each for order in orders if (each := ways(order.fixed, len(order.lines)))]
-    if not orders or len(found) < len(orders) or not _is_simple(task):
+    if len(found) < len(orders):
         return None
     pricing = _Pricing(orders, found, shared(task, options), time_limit_s)
     for _ in range(ROUNDS_MAX):
         if not pricing.round(range(len(orders))) or pricing.master.seconds() > time_limit_s:
             break
-    return Priced(pricing.dive(), pricing.bound, pricing.excess(), pricing.master.seconds())
+    sources = pricing.dive()
+    return Priced(sources, pricing.bound, pricing.excess(), pricing.master.seconds())
 
 
 def _is_simple(task: Task) -> bool:
@@ -66,8 +69,8 @@ class _Order:
     def __init__(self, task: Task, order: int, lines: Sequence[int], options: Options) -> None:
         self.lines = lines
         self.sources = sorted({source for line in lines for source in options[line]})
-        told, held = task.ways[order], task.held[order]
-        self.fixed = np.array([0.0 if source in held else told[source].fixed for source in self.sources] + [0.0])
+        told = task.ways[order]
+        self.fixed = np.array([told[source].fixed for source in self.sources] + [0.0])
         self.costs = np.full((len(lines), len(self.fixed)), FORBIDDEN)
         self.costs[:, -1] = [task.lines[line].unsourced for line in lines]
         self.takes: list[tuple[Take, int, int]] = []

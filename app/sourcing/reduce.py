@@ -53,7 +53,7 @@ def _reduced(task: Task, options: Options) -> dict[int, tuple[int, ...]]:
 
 def _beaten(task: Task, order: int, options: Options, scarce: set[Cell], tight: set[int]) -> Iterable[int]:
     """Sources that another one beats: it has plenty of all that they have, and costs no more."""
-    ways, held = task.ways[order], task.held[order]
+    ways = task.ways[order]
     lines_at: dict[int, set[int]] = {}
     for line, sources in options.items():
         for source in sources:
@@ -65,14 +65,14 @@ def _beaten(task: Task, order: int, options: Options, scarce: set[Cell], tight: 
     }
 
     def price(source: int) -> tuple[float, float]:
-        return (0.0 if source in held else ways[source].fixed), ways[source].each
+        return ways[source].fixed, ways[source].each
 
     beaten: set[int] = set()
     for source in sorted(lines_at, key=lambda source: (price(source), source), reverse=True):
         fixed, each = price(source)
         for other, has in plenty.items():
             theirs = price(other)
-            cheaper = theirs[0] <= fixed and theirs[1] <= each and (source in held) <= (other in held)
+            cheaper = theirs[0] <= fixed and theirs[1] <= each
             if other != source and other not in beaten and cheaper and lines_at[source] <= has:
                 beaten.add(source)
                 break

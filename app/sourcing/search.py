@@ -1,29 +1,58 @@
 """Looks for the cheapest plan of one task, the quick ways first, until the gap is closed or the time is over."""
 
+from collections.abc import Mapping
 from math import inf
 
-from app.sourcing.answer import Pass
-from app.sourcing.draft import EPSILON, Draft
-from app.sourcing.exact import solve_exactly
+from msgspec import Struct
+
+from app.sourcing.draft import EPSILON, Draft, Parts
+from app.sourcing.exact import resolve_by_sku, solve_exactly
+from app.sourcing.floor import floor
 from app.sourcing.improve import fill, polish
 from app.sourcing.pricing import Priced, price
 from app.sourcing.reduce import Options, possible
 from app.sourcing.task import Task
 
+Known = Mapping[tuple[str, str], Parts]
+"""What lines have, by order and line id, in a plan that the new one should not fall behind."""
 
-def search(task: Task) -> Pass:
+
+OPTIONS_A_SECOND = 10_000
+"""With more than this, the exact solver has no more than a first bound after a second."""
+
+
+class Pass(Struct, frozen=True):
+    """What one strategy made of its task. `orders` are those that it plans in the end; its plan costs at most `slack`
+    more than the cheapest; of the cost `impossible` is for lines that no source could ship."""
+
+    draft: Draft
+    orders: tuple[int, ...]
+    slack: float
+    impossible: float
+    is_late: bool
+
+    @property
+    def task(self) -> Task:
+        return self.draft.task
+
+
+def search(task: Task, known: Known) -> Pass:
     """The best plan found. Prices first; then, where they leave a gap, exactly, with few options and with all."""
     found = _Search(task)
+    if known:
+        found.begin(known)
     if priced := price(task, found.options, task.strategy.time_limit_s):
         found.take(priced)
         if not found.is_done():
             found.narrow(priced)
         if not found.is_done() and not found.is_late:
-            found.exactly(found.within(priced, found.cost - found.bound))
+            found.exactly(found.within(priced, found.cost - found.impossible - priced.bound))
     else:
-        found.begin()
+        found.begin({})
+        found.by_sku()
         found.exactly(found.options)
-    return Pass(found.best, found.bound, found.is_late)
+    orders = tuple(range(len(task.demands)))
+    return Pass(found.best, orders, max(0.0, found.cost - found.bound), found.impossible, found.is_late)
 
 
 class _Search:
@@ -31,25 +60,28 @@ class _Search:
 
     def __init__(self, task: Task) -> None:
         self.task, self.options = task, possible(task)
-        self.best, self.cost, self.bound = Draft(task), inf, -inf
+        self.impossible = sum(told.unsourced for line, told in enumerate(task.lines) if line not in self.options)
+        self.best, self.cost, self.bound = Draft(task), inf, self.impossible + floor(task, self.options)
         self.is_late = False
         self._left_s = task.strategy.time_limit_s
         self._eager = sorted(range(len(task.demands)), key=lambda order: (-task.demands[order].priority, order))
-        self._impossible = sum(told.unsourced for line, told in enumerate(task.lines) if line not in self.options)
 
     def is_done(self) -> bool:
         return self.cost - self.bound <= max(self._slack(), EPSILON)
 
-    def begin(self) -> None:
-        """With a plan made order by order."""
-        self._keep(Draft(self.task))
+    def begin(self, known: Known) -> None:
+        """With what is known; the rest is filled in order by order."""
+        draft = Draft(self.task)
+        for line, told in enumerate(self.task.lines):
+            draft.place_if_possible(line, known.get((self.task.demands[told.order].order_id, told.demand.line_id), {}))
+        self._keep(draft)
 
     def take(self, priced: Priced) -> None:
         draft = Draft(self.task)
         for line, source in priced.sources.items():
             draft.place_if_possible(line, {source: self.task.lines[line].demand.quantity})
         self._keep(draft)
-        self.bound = self._impossible + priced.bound
+        self.bound = max(self.bound, self.impossible + priced.bound)
         self._left_s -= priced.seconds
 
     def narrow(self, priced: Priced) -> None:
@@ -58,11 +90,22 @@ class _Search:
         span = self._paid() / max(1, sum(map(bool, self.best.parts)))
         options = self.within(priced, span)
         if 2 * sum(map(len, options.values())) < sum(map(len, self.options.values())):
-            self._solve(options, self._impossible + priced.bound + span)
+            self._solve(options, self.impossible + priced.bound + span)
+
+    def by_sku(self) -> None:
+        """Where rules about orders as a whole do not forbid to look at one SKU alone, and lines wait."""
+        rules = (self.task.strategy.no_partial_orders, self.task.strategy.warehouses_per_order)
+        if any(rules) or all(self.best.parts[line] for line in self.options):
+            return
+        self._left_s -= resolve_by_sku(self.task, self.options, self.best, self._left_s)
+        self._keep(self.best)
 
     def exactly(self, options: Options) -> None:
-        """`options` are all that a better plan can have."""
-        self._solve(options, inf)
+        """`options` are all that a better plan can have. Not where they are far too many for the time that is left."""
+        if sum(map(len, options.values())) > OPTIONS_A_SECOND * self._left_s:
+            self.is_late = True
+        else:
+            self._solve(options, inf)
 
     def within(self, priced: Priced, excess: float) -> Options:
         """The options with no more than that."""
@@ -83,7 +126,7 @@ class _Search:
     def _keep(self, draft: Draft) -> None:
         fill(draft, self._eager, self.options)
         polish(draft, self.options)
-        if (cost := draft.cost()) < self.cost - EPSILON:
+        if (cost := draft.cost()) < self.cost - EPSILON or draft is self.best:
             self.best, self.cost = draft, cost
 
     def _paid(self) -> float:

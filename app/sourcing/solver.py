@@ -1,11 +1,11 @@
 """Sources orders together: `solve` is all that others need. What it minimises: docs/adr/0017-sourcing-model.md.
 
-The default strategy goes first; the alternate gets the lines that it leaves without a source.
+The default strategy goes first. The orders that it leaves without a source for a line are tried once more, all their
+lines together, with the alternate strategy, on what the other orders leave.
 """
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from app.sourcing.answer import answer
@@ -13,7 +13,7 @@ from app.sourcing.draft import Draft
 from app.sourcing.network import Network
 from app.sourcing.plan import Plan
 from app.sourcing.problem import Demand
-from app.sourcing.search import search
+from app.sourcing.search import Known, search
 from app.sourcing.strategy import Strategies
 from app.sourcing.task import build
 
@@ -28,40 +28,49 @@ def solve(
 ) -> Plan:
     """The cheapest plan that the time allows. `stock` is what is available by SKU and warehouse, `used_today` how many
     order lines a warehouse already has of this day. Raises ValueError for an id that is there twice."""
-    passes = [search(build(demands, network, stock, strategies.default, at_ms, used_today, {}))]
-    first = passes[0].draft
-    if strategies.alternate and (left := _left(first)):
-        rest = _rest(first, stock, used_today)
-        passes.append(search(build(left, network, rest.stock, strategies.alternate, at_ms, rest.used_today, rest.held)))
-    return answer(passes)
+    first = search(build(demands, network, stock, strategies.default, at_ms, used_today), {})
+    again = [order for order, lines in enumerate(first.task.lines_of) if first.draft.served[order] < len(lines)]
+    if not strategies.alternate or not again:
+        return answer([first])
+    rest, used = _rest(first.draft, stock, used_today, frozenset(again))
+    unfinished = [first.task.demands[order] for order in again]
+    second = search(build(unfinished, network, rest, strategies.alternate, at_ms, used), _known(first.draft, again))
+    if _left(second.draft) >= _left(first.draft):
+        return answer([first])
+    for order in again:
+        for line in first.task.lines_of[order]:
+            first.draft.clear(line)
+    kept = tuple(order for order in first.orders if order not in frozenset(again))
+    return answer([replace(first, orders=kept), second])
 
 
-def _left(draft: Draft) -> list[Demand]:
-    """The lines that have no source yet."""
-    found: list[Demand] = []
-    for demand, lines in zip(draft.task.demands, draft.task.lines_of, strict=True):
-        empty = tuple(draft.task.lines[line].demand for line in lines if not draft.parts[line])
-        found += [replace(demand, lines=empty)] if empty else []
-    return found
-
-
-class _Rest(Struct, frozen=True):
-    """What one pass leaves for the next."""
-
-    stock: Mapping[tuple[str, str], int]
-    used_today: Mapping[str, int]
-    held: Mapping[str, frozenset[str]]
-
-
-def _rest(draft: Draft, stock: Mapping[tuple[str, str], int], used_today: Mapping[str, int]) -> _Rest:
-    task, left, used = draft.task, dict(stock), dict(used_today)
-    for told, given in zip(task.lines, draft.parts, strict=True):
-        for source, quantity in given.items():
-            warehouse = task.sources[source].warehouse
+def _rest(
+    draft: Draft, stock: Mapping[tuple[str, str], int], used_today: Mapping[str, int], again: frozenset[int]
+) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """The stock and the lines of the day when all orders but those that are tried again have theirs."""
+    left, used = dict(stock), dict(used_today)
+    for told, given in zip(draft.task.lines, draft.parts, strict=True):
+        for source, quantity in given.items() if told.order not in again else ():
+            warehouse = draft.task.sources[source].warehouse
             left[told.demand.sku, warehouse] -= quantity
             used[warehouse] = used.get(warehouse, 0) + 1
-    held = {
-        demand.order_id: frozenset(task.sources[source].warehouse for source in visits)
-        for demand, visits in zip(task.demands, draft.visits, strict=True)
+    return left, used
+
+
+def _known(draft: Draft, orders: Sequence[int]) -> Known:
+    """What these orders have. Sources have the same numbers in every task of a network."""
+    task = draft.task
+    return {
+        (task.demands[order].order_id, task.lines[line].demand.line_id): draft.parts[line]
+        for order in orders
+        for line in task.lines_of[order]
     }
-    return _Rest(left, used, held)
+
+
+def _left(draft: Draft) -> int:
+    """The lines without a source, each as often as its order's priority makes it count."""
+    return sum(
+        1 + max(0, draft.task.demands[told.order].priority)
+        for told, parts in zip(draft.task.lines, draft.parts, strict=True)
+        if not parts
+    )

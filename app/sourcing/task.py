@@ -32,8 +32,8 @@ class Way(Struct, frozen=True):
 
 
 class TaskLine(Struct, frozen=True):
-    """`options` are sources that could ship it were it alone. A line that may be split is split in multiples of `step`:
-    whole pieces, if it is made of those. `unsourced` is the cost of leaving it."""
+    """`options` are sources that could ship it, or a part of it, were it alone. A line that may be split is split in
+    multiples of `step`: whole pieces, if it is made of those. `unsourced` is the cost of leaving it."""
 
     order: int
     demand: DemandLine
@@ -45,7 +45,7 @@ class TaskLine(Struct, frozen=True):
 class Task(Struct, frozen=True):
     """Orders by id, lines by order and id, sources by name: the order of inputs does not matter. `stock` may be used;
     taking more than `free` of it goes into the safety stock. `room` is how many lines a source takes, `free_room` how
-    many before it costs. `held` are sources that ship to an order already."""
+    many before it costs."""
 
     strategy: Strategy
     demands: tuple[Demand, ...]
@@ -57,7 +57,6 @@ class Task(Struct, frozen=True):
     free: Mapping[Cell, int]
     room: tuple[int, ...]
     free_room: tuple[int, ...]
-    held: tuple[frozenset[int], ...]
     parts_max: int
     """Sources that may share one line."""
     visits_max: int
@@ -71,43 +70,32 @@ def build(
     strategy: Strategy,
     at_ms: int,
     used_today: Mapping[str, int],
-    held: Mapping[str, frozenset[str]],
 ) -> Task:
-    """`held` are warehouses by order id. Raises ValueError where two orders, or two lines of one, have the same id."""
+    """Raises ValueError where two orders, or two lines of one, have the same id."""
     ordered = tuple(sorted(demands, key=lambda demand: demand.order_id))
     _refuse_copies([demand.order_id for demand in ordered])
     sources = tuple(sorted(network.sources, key=lambda source: source.warehouse))
     usable, free = _cells(ordered, sources, stock, strategy.safety_stock)
-    room = tuple(
-        max(0, s.lines_per_day - used_today.get(s.warehouse, 0)) if s.lines_per_day else NO_LIMIT for s in sources
-    )
-    unlimited = (NO_LIMIT,) * len(sources)
-    rule, distances = strategy.lines_per_day, _distances(ordered, sources)
-    hard_room = room if rule and rule.hard else unlimited
+    room, free_room = _room(sources, used_today, strategy.lines_per_day)
+    distances = _distances(ordered, sources)
     ways = tuple(
-        tuple(_way(d, s, km, strategy, at_ms) for s, km in zip(sources, distances[d.place], strict=True))
-        for d in ordered
+        tuple(
+            _way(demand, each, km, strategy, at_ms) for each, km in zip(sources, distances[demand.place], strict=True)
+        )
+        for demand in ordered
     )
     parts_max = _most(strategy.warehouses_per_line or Rule(1), len(sources))
     lines: list[TaskLine] = []
     lines_of: list[tuple[int, ...]] = []
     for number, demand in enumerate(ordered):
         _refuse_copies([f"{demand.order_id}: {line.line_id}" for line in demand.lines])
-        open_to = [s for s, way in enumerate(ways[number]) if way.barred is None and hard_room[s] > 0]
-        first = len(lines)
+        open_to = [s for s, way in enumerate(ways[number]) if way.barred is None and room[s] > 0]
+        lines_of.append(tuple(range(len(lines), len(lines) + len(demand.lines))))
         for line in sorted(demand.lines, key=lambda line: line.line_id):
             step = gcd(line.quantity, AMOUNT_SCALE) if parts_max > 1 else line.quantity
-            options = tuple(s for s in open_to if usable[line.sku, s] >= step)
-            lines.append(
-                TaskLine(
-                    number,
-                    line,
-                    options,
-                    step,
-                    _left_out(strategy, sources, parts_max, line.quantity) * (1 + max(0, demand.priority)),
-                )
-            )
-        lines_of.append(tuple(range(first, len(lines))))
+            options = _options(line, step, open_to, usable, parts_max)
+            unsourced = _left_out(strategy, sources, parts_max, line.quantity) * (1 + max(0, demand.priority))
+            lines.append(TaskLine(number, line, options, step, unsourced))
     return Task(
         strategy=strategy,
         demands=ordered,
@@ -117,15 +105,33 @@ def build(
         lines_of=tuple(lines_of),
         stock=usable,
         free=free,
-        room=hard_room,
-        free_room=room if rule and not rule.hard else unlimited,
-        held=tuple(
-            frozenset(s for s, source in enumerate(sources) if source.warehouse in held.get(demand.order_id, ()))
-            for demand in ordered
-        ),
+        room=room,
+        free_room=free_room,
         parts_max=parts_max,
         visits_max=_most(strategy.warehouses_per_order, len(sources)),
     )
+
+
+def _options(
+    line: DemandLine, step: int, open_to: Sequence[int], usable: Mapping[Cell, int], parts_max: int
+) -> tuple[int, ...]:
+    """Sources that can give the line a step at least; none where all it may have are too few for the whole of it."""
+    there = {source: usable[line.sku, source] // step * step for source in open_to}
+    if sum(sorted(there.values(), reverse=True)[:parts_max]) < line.quantity:
+        return ()
+    return tuple(source for source, quantity in there.items() if quantity)
+
+
+def _room(
+    sources: Sequence[Source], used_today: Mapping[str, int], rule: Rule | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How many lines each source takes, and how many before it costs."""
+    left = tuple(
+        max(0, source.lines_per_day - used_today.get(source.warehouse, 0)) if source.lines_per_day else NO_LIMIT
+        for source in sources
+    )
+    unlimited = (NO_LIMIT,) * len(sources)
+    return (left if rule and rule.hard else unlimited), (left if rule and not rule.hard else unlimited)
 
 
 def _refuse_copies(ids: Sequence[str]) -> None:
