@@ -3,10 +3,11 @@
 import asyncio
 import json as json_module
 import os
+import shutil
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -103,6 +104,9 @@ def run_demo(
     asked = session.Wanted(wanted, count, orders, files, faults)
     with TemporaryDirectory(prefix="waybill-demo-") as folder:
         report = _until_stopped(session.run(asked, Path(folder), output.people))
+        if not report.truth:
+            kept = shutil.copytree(folder, mkdtemp(prefix="waybill-demo-failed-"), dirs_exist_ok=True)
+            output.people.print(f"What each process said is kept in {kept}", markup=False, highlight=False)
     _tell(report, json)
     raise typer.Exit(0 if report.truth else 1)
 

@@ -101,7 +101,7 @@ def build_app(
     watchdog = Watchdog(settings.commit_age_max_s, SystemClock().monotonic, observer, host.fail)
 
     async def watch() -> None:
-        await watchdog.watch(lambda: host.lanes, WATCH_INTERVAL_S)
+        await watchdog.watch(host, WATCH_INTERVAL_S)
 
     app.task(watch)
     return app

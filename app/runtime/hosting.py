@@ -38,7 +38,10 @@ class _Hosted:
 
 
 class LaneHost:
-    """`make_lane` makes the lane of a partition, `fail` ends the process; it may return only in tests."""
+    """`make_lane` makes the lane of a partition, `fail` ends the process; it may return only in tests.
+
+    `assigned` is whether the group has said which partitions are ours, be it none; not so during a rebalance.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class LaneHost:
     ) -> None:
         self.name, self._inputs, self._make_lane, self._fail = name, inputs, make_lane, fail
         self._hosted: dict[int, _Hosted] = {}
+        self.assigned = False
         self.reading: Reading
 
     @property
@@ -105,6 +109,7 @@ class LaneHost:
 
     async def revoke(self) -> None:
         """A rebalance begins: running checkpoints end, nothing new begins, no request leaves."""
+        self.assigned = False
         for hosted in self._hosted.values():
             hosted.reads = False
             # At once: a lane that opens meanwhile lets all that are not suspended read on, and what they would be
@@ -119,6 +124,7 @@ class LaneHost:
             problem = f"{self.name} was not given {sorted(missing)}"
             self.fail(TopicError(f"{problem}: all its inputs need the same number of partitions"))
         await asyncio.gather(*(self._close(n) for n in set(self._hosted) - mine))
+        self.assigned = True
         for hosted in self._hosted.values():
             hosted.lane.resume()
         for partition in sorted(mine - set(self._hosted)):

@@ -173,20 +173,39 @@ class BatchConsumer(driver.Consumer):
         return highest + 1
 
 
+def assignor_of(lanes: Lanes) -> Any:
+    """Keeps partition n of all inputs together, and gives out none while the broker tells nothing of some input.
+
+    A broker that has just started may not know its topics yet. aiokafka would give out nothing of them then, and look
+    again after five minutes; nobody would read them until then. A process that starts again looks at once.
+    """
+
+    class LaneAssignor(RangePartitionAssignor):  # type: ignore[misc]
+        @classmethod
+        def assign(cls, cluster: Any, members: Mapping[str, Any]) -> Any:
+            inputs = {topic for member in members.values() for topic in member.subscription}
+            if unknown := sorted(topic for topic in inputs if not cluster.partitions_for_topic(topic)):
+                what = f"the broker tells nothing of {', '.join(unknown)}"
+                lanes.fail(LaneError(f"{what}: it has just started, or they are missing (`waybill topics apply`)"))
+            return super().assign(cluster, members)
+
+    return LaneAssignor
+
+
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Makes the consumer: read_committed, and RangePartitionAssignor, which keeps partition n of all inputs together.
+    """Makes the consumer: read_committed, and an assignor that keeps partition n of all inputs together.
 
     (Faust would take RoundRobin, which scatters them, and read what is not committed.)
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
-        self._assignor = RangePartitionAssignor
+        self._assignor = assignor = assignor_of(transport.lanes)
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[assignor],
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

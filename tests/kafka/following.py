@@ -1,6 +1,6 @@
-"""Follows a running demo from outside: how many of its orders have ended, and what all providers saw in the end."""
+"""Follows a running demo from outside: how many of its orders have ended, and what all providers saw."""
 
-import signal
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -8,9 +8,6 @@ from typing import Final
 from tests.kafka import outside
 from tests.kafka.processes import StandstillError, Waybill
 
-HOLD_FROM: Final = 0.8
-"""Share of the orders that ended from which on the demo is held: it must not end before everything was looked at."""
-QUIET_S: Final = 3.0
 LOOK_S: Final = 0.1
 
 
@@ -19,11 +16,17 @@ def _nothing() -> None:
 
 
 class Follower:
-    """`tend` is called all the time, for what must be kept up beside the demo."""
+    """`tend` is called all the time, for what must be kept up beside the demo. Nothing is done to the demo itself: it
+    is what starts a worker again that has ended.
+
+    `effects` is the journal of all providers as far as it was read. The demo goes on for more than one look after the
+    last effect, because it reads them all itself and judges them before it ends.
+    """
 
     def __init__(self, reader: outside.Reader, demo: Waybill, orders: int, tend: Callable[[], None] = _nothing) -> None:
         self._reader, self._demo, self._orders, self._tend = reader, demo, orders, tend
         self.ends: dict[str, tuple[str, str]] = {}
+        self.effects: list[outside.Effect] = []
 
     @property
     def share(self) -> float:
@@ -31,31 +34,31 @@ class Follower:
         return len(self.ends) / self._orders
 
     def until(self, share: float, limit_s: float, act: Callable[[], None] = _nothing) -> None:
-        """Returns when that share has ended. Raises StandstillError after `limit_s`."""
+        """Returns when that share has ended. Raises StandstillError after `limit_s`, or when it never will."""
         deadline = time.monotonic() + limit_s
         while self.share < share:
-            if time.monotonic() > deadline:
-                raise StandstillError(f"{len(self.ends)} of {self._orders} orders ended in {limit_s:g} s")
             act()
-            self._look()
+            over = self._demo.process.poll() is not None
+            if (not self._look() and over) or time.monotonic() > deadline:
+                raise self._standstill(limit_s)
 
-    def finish(self, limit_s: float) -> list[outside.Effect]:
-        """The journal of all providers, once every order has ended and nothing moves any more."""
-        self.until(HOLD_FROM, limit_s)
+    def finish(self, limit_s: float) -> int:
+        """The exit code of the demo, once it has ended by itself. Raises StandstillError after `limit_s`."""
         deadline = time.monotonic() + limit_s
-        while not self._demo.complete and time.monotonic() < deadline:
+        while (code := self._demo.process.poll()) is None:
             self._look()
-        self._demo.send(signal.SIGSTOP)
-        moved = time.monotonic()
-        while time.monotonic() < deadline and (self.share < 1 or time.monotonic() < moved + QUIET_S):
-            if self._look():
-                moved = time.monotonic()
-        return outside.journal(self._demo.simulators())
+            if time.monotonic() > deadline:
+                raise self._standstill(limit_s)
+        return code
 
     def _look(self) -> int:
         self._tend()
-        code = self._demo.process.poll()
-        assert code is None, f"the demo ended (exit {code}) before it was held; it said:\n{self._demo.said}"
         new = self._reader.more(LOOK_S)
         self.ends |= outside.ended(new)
+        with contextlib.suppress(OSError):  # the simulators have ended with the demo
+            self.effects += outside.journal(self._demo.simulators(), self.effects[-1]["seq"] if self.effects else 0)
         return len(new)
+
+    def _standstill(self, limit_s: float) -> StandstillError:
+        ended = f"{len(self.ends)} of {self._orders} orders ended in {limit_s:g} s"
+        return StandstillError(f"{ended}; the demo said:\n{self._demo.said}")

@@ -146,11 +146,11 @@ def _schemas() -> dict[int, Any]:
     return {number: fastavro.parse_schema(json.loads((SCHEMAS / name).read_bytes())) for number, name in files.items()}
 
 
-def journal(simulators: str) -> list[Effect]:
-    """All effects at all providers, in order; `simulators` is their base URL."""
+def journal(simulators: str, after: int = 0) -> list[Effect]:
+    """The effects at all providers after one, in order; `simulators` is their base URL."""
     effects: list[Effect] = []
     while True:
-        after = effects[-1]["seq"] if effects else 0
+        after = effects[-1]["seq"] if effects else after
         url = f"{simulators}/_sim/journal?after={after}&limit={JOURNAL_PAGE}"
         with urllib.request.urlopen(url, timeout=ANSWER_TIMEOUT_S) as answer:
             page = json.load(answer)["effects"]

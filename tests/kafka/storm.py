@@ -148,25 +148,24 @@ class Storm:
             arguments = ("demo", *CHOSEN, "--count", str(self._each), "--json", str(self._folder / "report.json"))
             demo = stack.enter_context(waybill(self._folder / "demo.log", self._environment, *arguments))
             wait_for("the demo starts its workers", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
+            for log in self._folder.glob("waybill-demo-*/*.log"):
+                (self._folder / log.name).hardlink_to(log)  # a demo that succeeds takes its folder away
             second = Second(self._folder / "second.log", environment_of(demo.workers()["orchestrate"]))
             stack.callback(second.close)
             reader = stack.enter_context(closing(outside.Reader(self._servers)))
             deeds = Deeds(demo, second, self._dice)
-            effects = self._through(Follower(reader, demo, self._orders, second.keep), deeds)
-            demo.send(signal.SIGCONT)
-            code = demo.process.wait(FINISH_LIMIT_S)
+            follower = Follower(reader, demo, self._orders, second.keep)
+            code = self._through(follower, deeds)
             said = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
-            said += second.problems() + self._problems(reader, effects)
-        return Verdict(said, deeds, self._orders, len(reader.found), len(effects), time.monotonic() - began)
+            said += second.problems() + self._problems(reader, follower.effects)
+        records, effects = len(reader.found), len(follower.effects)
+        return Verdict(said, deeds, self._orders, records, effects, time.monotonic() - began)
 
-    def _through(self, follower: Follower, deeds: Deeds) -> list[outside.Effect]:
+    def _through(self, follower: Follower, deeds: Deeds) -> int:
         until = time.monotonic() + self._seconds
         follower.until(CALM_FROM, self._seconds + FINISH_LIMIT_S, lambda: deeds.act(until))
         deeds.wake(float("inf"))
-        effects = follower.finish(FINISH_LIMIT_S)
-        for log in self._folder.glob("waybill-demo-*/*.log"):
-            shutil.copy(log, self._folder)
-        return effects
+        return follower.finish(FINISH_LIMIT_S)
 
     def _problems(self, reader: outside.Reader, effects: list[outside.Effect]) -> list[str]:
         found = reader.to_end()

@@ -10,7 +10,6 @@ import aiokafka
 import faust
 import mode
 import pytest
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import EndTxnHandler, Sender
@@ -19,7 +18,7 @@ from faust.transport.consumer import Consumer, ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from app.runtime.transport import BatchConsumer
+from app.runtime.transport import BatchConsumer, assignor_of
 
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
@@ -144,14 +143,33 @@ def test_a_full_batch_says_so_and_headers_must_be_a_list() -> None:
         BatchBuilder(1_000, 0).append(timestamp=None, key=b"k", value=b"v", headers=())
 
 
-def test_range_assignment_gives_partition_n_of_every_input_to_one_worker() -> None:
-    class Cluster:
-        def partitions_for_topic(self, _topic: str) -> set[int]:
-            return {0, 1, 2, 3}
+class Cluster:
+    """What the broker told of topics."""
 
-    topics = ["a", "b", "c"]
-    members = {name: ConsumerProtocolMemberMetadata(0, topics, b"") for name in ("one", "two", "three")}
-    assigned = RangePartitionAssignor.assign(Cluster(), members)
+    def __init__(self, *topics: str) -> None:
+        self._topics = topics
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return {0, 1, 2, 3} if topic in self._topics else None
+
+
+class Failing:
+    """Of the lanes, what an assignor asks."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def fail(self, problem: BaseException) -> None:
+        self.problems.append(str(problem))
+
+
+TOPICS = ["a", "b", "c"]
+MEMBERS = {name: ConsumerProtocolMemberMetadata(0, TOPICS, b"") for name in ("one", "two", "three")}
+
+
+def test_range_assignment_gives_partition_n_of_every_input_to_one_worker() -> None:
+    lanes: Any = Failing()
+    assigned = assignor_of(lanes).assign(Cluster(*TOPICS), MEMBERS)
     owners: dict[int, set[str]] = defaultdict(set)
     for member, assignment in assigned.items():
         for _, partitions in assignment.assignment:
@@ -160,6 +178,16 @@ def test_range_assignment_gives_partition_n_of_every_input_to_one_worker() -> No
     assert {partition: len(found) for partition, found in owners.items()} == {0: 1, 1: 1, 2: 1, 3: 1}, (
         "the lanes need co-partitioned assignment: another assignor scatters the inputs of a lane"
     )
+    assert lanes.problems == []
+
+
+@pytest.mark.parametrize("known", [(), ("a", "c")])
+def test_nothing_is_given_out_while_the_broker_tells_nothing_of_an_input(known: tuple[str, ...]) -> None:
+    lanes: Any = Failing()
+    assignor_of(lanes).assign(Cluster(*known), MEMBERS)
+    (problem,) = lanes.problems
+    missing = ", ".join(topic for topic in TOPICS if topic not in known)
+    assert problem.startswith(f"the broker tells nothing of {missing}: it has just started, or they are missing")
 
 
 def test_group_offsets_follow_the_last_acknowledged_batch() -> None:

@@ -239,3 +239,20 @@ async def test_the_watchdog_ends_a_process_whose_broker_is_gone() -> None:
     world.cluster.hook = gone
     await Watchdog(60, world.clock.monotonic, Seen(), failures.append).look([driven.lane])
     assert "no answer" in str(failures[0])
+
+
+async def test_the_watchdog_ends_a_process_that_its_group_gives_no_partitions(hosted: Hosted) -> None:
+    clock, failures = hosted.world.clock, list[BaseException]()
+    watchdog = Watchdog(60, clock.monotonic, Seen(), failures.append)
+
+    def look_after(seconds: float) -> list[BaseException]:
+        clock.advance(seconds)
+        watchdog.look_at_group(hosted.host.assigned)
+        return failures
+
+    assert look_after(0) == look_after(119) == []
+    await hosted.host.assign(set())
+    assert look_after(200) == look_after(200) == [], "a group may have more members than partitions"
+    await hosted.host.revoke()
+    assert look_after(0) == look_after(119) == []
+    assert "given out no partitions for 121 s" in str(look_after(2)[0])

@@ -25,7 +25,7 @@ from app.runtime.ports import free_port
 
 CONTENT = {"kafka_2.13": b"the broker", "kafka-clients": b"the clients"}
 JARS = tuple(
-    LockedJar("org.apache.kafka", artifact, "4.3.1", hashlib.sha256(content).hexdigest())
+    LockedJar("org.apache.kafka", artifact, "4.2.2", hashlib.sha256(content).hexdigest())
     for artifact, content in CONTENT.items()
 )
 
@@ -60,7 +60,7 @@ def repositories(served: Path, tmp_path: Path) -> Repositories:
 def test_the_lock_pins_every_jar_of_one_kafka() -> None:
     jars = parse_lock(LOCK.read_text())
     assert len({jar.path for jar in jars}) == len(jars) == 47
-    assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {"4.3.1"}
+    assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {"4.2.2"}
     assert JARS[0].path in {jar.path for jar in jars}
 
 
@@ -78,7 +78,7 @@ def test_a_lock_without_kafka_is_an_error(tmp_path: Path) -> None:
 def test_missing_jars_are_fetched_once(repositories: Repositories) -> None:
     notices: list[str] = []
     first = locked_kafka(JARS, repositories, notices.append)
-    assert notices == ["Fetching Kafka 4.3.1: 2 files, once"]
+    assert notices == ["Fetching Kafka 4.2.2: 2 files, once"]
     assert [Path(path).read_bytes() for path in first.classpath.split(os.pathsep)] == list(CONTENT.values())
     unreachable = Repositories(repositories.cache, {"central": "http://127.0.0.1:1"})
     assert locked_kafka(JARS, unreachable, notices.append) == first
@@ -105,7 +105,7 @@ def test_a_repository_that_serves_another_file_is_refused_and_nothing_is_kept(
     served: Path, repositories: Repositories
 ) -> None:
     (served / JARS[0].path).write_bytes(b"something else")
-    with pytest.raises(BrokerError, match=r"kafka_2.13:4.3.1 as served by http.* is not the file .*another mirror"):
+    with pytest.raises(BrokerError, match=r"kafka_2.13:4.2.2 as served by http.* is not the file .*another mirror"):
         locked_kafka(JARS, repositories, print)
     assert not (repositories.cache / JARS[0].path).exists()
 
@@ -118,7 +118,7 @@ def test_a_repository_that_cannot_be_reached_is_an_error_with_the_ways_out(tmp_p
 
 def test_a_repository_without_the_file_is_an_error(served: Path, repositories: Repositories) -> None:
     (served / JARS[0].path).unlink()
-    with pytest.raises(BrokerError, match=r"kafka_2.13:4.3.1 could not be fetched .*not found in remote repositories"):
+    with pytest.raises(BrokerError, match=r"kafka_2.13:4.2.2 could not be fetched .*not found in remote repositories"):
         locked_kafka(JARS, repositories, print)
 
 
