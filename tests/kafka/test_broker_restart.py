@@ -1,10 +1,12 @@
-"""The broker is stopped twice in mid-demo and comes back on its own data: nothing is lost or done twice.
+"""The broker ends twice in mid-demo, by kill -9 and in order, and comes back with its data: all happens once anyhow.
 
-It is stopped in order: what a single Kafka node may lose when it is killed itself is said in docs/adr/0016.
+Not every Kafka can do that: docs/adr/0021.
 """
 
 import os
+import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from app.runtime.broker import BrokerInfo
 from tests.kafka import courses, outside
 from tests.kafka.appearing import CHOSEN, SCENARIOS
 from tests.kafka.following import Follower
-from tests.kafka.processes import wait_for, waybill
+from tests.kafka.processes import kill, wait_for, waybill
 
 pytestmark = pytest.mark.kafka
 EACH = 40
@@ -29,8 +31,18 @@ AWAY_S = 2.0
 """Long enough for every process to miss the broker."""
 
 
-def away(info: BrokerInfo) -> None:
+def stop(info: BrokerInfo) -> None:
     assert broker.stop(info.data)
+
+
+def crash(info: BrokerInfo) -> None:
+    pid = broker.status(info.data).pid
+    assert pid is not None
+    assert kill(pid, signal.SIGKILL)
+
+
+def away(info: BrokerInfo, end: Callable[[BrokerInfo], None]) -> None:
+    end(info)
     time.sleep(AWAY_S)
     broker.start(info.data, info.port)
 
@@ -45,9 +57,9 @@ def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: 
             with closing(outside.Reader(info.bootstrap_servers)) as reader:
                 follower = Follower(reader, demo, ORDERS)
                 follower.until(0.1, STEP_LIMIT_S)
-                away(info)
+                away(info, crash)
                 follower.until(0.5, STEP_LIMIT_S)
-                away(info)
+                away(info, stop)
                 code = follower.finish(VERDICT_LIMIT_S)
                 found = reader.to_end()
             said = demo.said

@@ -161,16 +161,16 @@ def test_a_taken_port_is_an_error(folder: BrokerFolder, held_port: int) -> None:
 
 def test_data_of_another_kafka_is_an_error(folder: BrokerFolder) -> None:
     folder.claim("4.2.0")
-    message = f"{re.escape(str(folder.path))} was written by Kafka 4.2.0, and this is Kafka 4.3.1: .*KAFKA_HOME"
+    message = f"{re.escape(str(folder.path))} was written by Kafka 4.2.0, and this is Kafka 4.2.2: .*KAFKA_HOME"
     with pytest.raises(BrokerError, match=message):
-        folder.claim("4.3.1")
+        folder.claim("4.2.2")
     folder.claim("4.2.0")
 
 
 def test_data_of_an_unknown_kafka_is_an_error(folder: BrokerFolder) -> None:
     (folder.path / "log").mkdir()
     with pytest.raises(BrokerError, match="written by a Kafka of unknown version"):
-        folder.claim("4.3.1")
+        folder.claim("4.2.2")
 
 
 def test_a_start_refuses_data_of_another_kafka(folder: BrokerFolder, java: Path) -> None:
