@@ -49,7 +49,8 @@ class Process:
 
 
 class Supervisor:
-    """Async context: on leaving it, every process has ended."""
+    """Async context: on leaving it, every process has ended; the one that was started first ended last, because the
+    others may need it until they have ended."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder, self.environment = folder, dict(environment)
@@ -72,7 +73,8 @@ class Supervisor:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        await asyncio.gather(*(_stop(process) for process in self.processes))
+        for some in (self.processes[1:], self.processes[:1]):
+            await asyncio.gather(*(_stop(process) for process in some))
 
     async def _watch(self, process: Process) -> None:
         delay_s = RESTART_DELAY_S

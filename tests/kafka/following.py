@@ -19,8 +19,8 @@ class Follower:
     """`tend` is called all the time, for what must be kept up beside the demo. Nothing is done to the demo itself: it
     is what starts a worker again that has ended.
 
-    `effects` is the journal of all providers as far as it was read. The demo goes on for more than one look after the
-    last effect, because it reads them all itself and judges them before it ends.
+    `effects` is the journal of all providers as far as it was read: to its end, because their simulators end after all
+    workers, which takes longer than a look.
     """
 
     def __init__(self, reader: outside.Reader, demo: Waybill, orders: int, tend: Callable[[], None] = _nothing) -> None:

@@ -110,6 +110,18 @@ async def test_leaving_ends_every_process(tmp_path: Path) -> None:
     assert not any(exists(pid) for pid in pids)
 
 
+async def test_leaving_ends_what_was_started_first_when_the_others_have_ended(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = 'trap \'echo "$1" >> "$2"; exit\' TERM; touch "$2.$1"; while :; do sleep 0.01; done'
+    async with supervisor(tmp_path) as supervised:
+        for name in ("first", "second", "third"):
+            supervised.start(name, "sh", "-c", script, "sh", name, str(told))
+            await until((tmp_path / f"told.{name}").exists)
+    said = told.read_text().split()
+    assert sorted(said) == ["first", "second", "third"]
+    assert said[-1] == "first"
+
+
 async def test_leaving_ends_a_paused_process(tmp_path: Path) -> None:
     async with supervisor(tmp_path) as running:
         process = running.start("worker", "sleep", "60")
