@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"metrics"}),
     frozenset({"agents", "views", "web"}),
     frozenset({"runtime"}),
+    frozenset({"local"}),
     frozenset({"demo", "bench"}),
     frozenset({"commands", "__main__"}),
 )

@@ -23,10 +23,10 @@ from app.bench.lanes import Ledger
 from app.bench.machine import Usage, usage
 from app.errors import WaybillError
 from app.events.ids import partition_of
+from app.local.broker import BrokerInfo
+from app.local.ports import free_port
+from app.local.supervise import Process, Supervisor
 from app.runtime import reading, writing
-from app.runtime.broker import BrokerInfo
-from app.runtime.ports import free_port
-from app.runtime.supervise import Process, Supervisor
 
 START_TIMEOUT_S: Final = 60.0
 STALL_TIMEOUT_S: Final = 60.0

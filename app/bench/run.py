@@ -15,11 +15,11 @@ from app.bench.journey import STORE, Told, journeys
 from app.bench.machine import describe
 from app.events import codec
 from app.events.codec import Codec
+from app.local import broker
+from app.local.ports import free_port
+from app.local.up import simulated
 from app.providers import registry
-from app.runtime import broker
 from app.runtime.compose import published_flows, sales_orders
-from app.runtime.ports import free_port
-from app.runtime.up import simulated
 from app.settings import Settings
 
 WARM_ORDERS = 200

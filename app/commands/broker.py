@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.commands import output
-from app.runtime import broker
+from app.local import broker
 
 commands = typer.Typer(
     help="A local Apache Kafka, without Docker and without Java on the machine.", no_args_is_help=True

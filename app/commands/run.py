@@ -23,8 +23,9 @@ from app.demo.report import Report, as_json, as_table, outage_tables
 from app.demo.scenarios import SCENARIOS
 from app.demo.supply import StockFiles
 from app.errors import SettingError
-from app.runtime import simulators as simulator_host
-from app.runtime import up, worker
+from app.local import simulators as simulator_host
+from app.local import up
+from app.runtime import worker
 from app.runtime.sourcing import load_strategies
 from app.settings import Settings
 

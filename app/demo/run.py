@@ -25,9 +25,9 @@ from app.demo.source import SOURCED, store
 from app.demo.stages import stages
 from app.demo.supply import Supply, holds
 from app.errors import WaybillError
-from app.runtime.ports import free_port
-from app.runtime.supervise import Supervisor
-from app.runtime.up import shown, simulated, start_all
+from app.local.ports import free_port
+from app.local.supervise import Supervisor
+from app.local.up import shown, simulated, start_all
 
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0

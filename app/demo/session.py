@@ -18,7 +18,7 @@ from app.demo.report import Report
 from app.demo.source import SOURCED, choose, late, shop_ids
 from app.demo.supply import StockFiles, Supply, made_for, read
 from app.errors import SettingError
-from app.runtime.up import chosen_broker
+from app.local.up import chosen_broker
 from app.settings import Settings
 from app.topics import apply, load
 

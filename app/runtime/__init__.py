@@ -1,1 +1,1 @@
-"""What touches Kafka, Faust and the machine: transport, lanes, ledger, local broker. No rule about orders is here."""
+"""What touches Kafka and Faust: transport, lanes, ledger, readers and writers. No rule about orders is here."""

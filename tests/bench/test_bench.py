@@ -19,7 +19,7 @@ from app.domain import ledger
 from app.domain.order import OrderState
 from app.errors import WaybillError
 from app.events import codec
-from app.runtime.up import simulated
+from app.local.up import simulated
 
 CODEC = codec.load()
 MAKE_ROLE = role_maker(simulated({}, 1, "bench"))

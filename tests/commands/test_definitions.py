@@ -3,7 +3,7 @@
 import pytest
 
 from app import resources
-from app.runtime.up import simulated
+from app.local.up import simulated
 from tests.commands.console import Console
 
 

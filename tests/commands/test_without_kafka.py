@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.local.ports import free_port
 from app.resources import ROOT
-from app.runtime.ports import free_port
 from tests.commands.console import Console
 
 EXAMPLE = (ROOT / "schemas/examples/order-created.json").read_bytes().strip()

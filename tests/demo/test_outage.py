@@ -11,8 +11,8 @@ from app.demo.outage import KINDS, PROVIDERS, Fault, Outage, outages, parse
 from app.demo.report import as_json, judge
 from app.demo.session import Wanted, planned
 from app.errors import SettingError
+from app.local.simulators import SimulatorOptions, serve
 from app.providers.simulation import CALL_FAULTS
-from app.runtime.simulators import SimulatorOptions, serve
 from tests.demo.recorded import DEFINITIONS, complete, drop
 
 FAULT = Fault("flexe", "down", 60)

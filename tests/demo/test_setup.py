@@ -6,7 +6,7 @@ import os
 import pytest
 
 from app.demo.setup import Answer, answered, refused, show_definitions
-from app.runtime.up import MAPS, simulated
+from app.local.up import MAPS, simulated
 
 FNO_MISSING = {"file": "app/flows/x.yaml", "path": "steps.send", "problem": "the provider 'fno' is not active"}
 

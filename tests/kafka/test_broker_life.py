@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from app.runtime import broker
-from app.runtime.broker_fence import FENCED
-from app.runtime.jvm import command_line, wait_until
-from app.runtime.ports import free_port, is_taken
+from app.local import broker
+from app.local.broker_fence import FENCED
+from app.local.jvm import command_line, wait_until
+from app.local.ports import free_port, is_taken
 
 pytestmark = pytest.mark.kafka
 TOPIC = "kept"
@@ -78,7 +78,7 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
     os.kill(second.pid, signal.SIGKILL)
     assert wait_until(lambda: broker.status(data).pid is None, 10)
     third = broker.start(data, port)
-    # What becomes of open transactions depends on it (app/runtime/broker_fence.py).
+    # What becomes of open transactions depends on it (app/local/broker_fence.py).
     assert FENCED.search((data / "controller.log").read_text()), "the crashed broker was not fenced first"
     assert asyncio.run(topics_and_record(third.bootstrap_servers)) == (kept, LARGE)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.runtime import broker
-from app.runtime.broker import BrokerInfo
+from app.local import broker
+from app.local.broker import BrokerInfo
 from tests.kafka import courses, outside
 from tests.kafka.appearing import CHOSEN, SCENARIOS
 from tests.kafka.following import Follower

@@ -20,10 +20,11 @@ from aiokafka import AIOKafkaProducer
 
 from app.agents.role import Output
 from app.events.ids import partition_of
+from app.local import broker
+from app.local.ports import free_port
+from app.local.up import simulated
 from app.resources import ROOT
-from app.runtime import broker, reading, writing
-from app.runtime.ports import free_port
-from app.runtime.up import simulated
+from app.runtime import reading, writing
 from tests.commands.console import Console, Said
 
 pytestmark = pytest.mark.kafka

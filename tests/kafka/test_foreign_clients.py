@@ -23,9 +23,9 @@ from app import resources, topics
 from app.domain.order import Address, Line, Order
 from app.events import codec
 from app.events.model import Event, LineStatus, OrderCommand, OrderCreated, OrderProgressed
-from app.runtime import broker as local_broker
-from app.runtime.jars import find_kafka
-from app.runtime.jvm import find_java
+from app.local import broker as local_broker
+from app.local.jars import find_kafka
+from app.local.jvm import find_java
 from app.web import registry_routes
 
 pytestmark = pytest.mark.kafka

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
 from app.errors import TopicError
-from app.runtime import broker as local_broker
+from app.local import broker as local_broker
 from app.topics import Change, Drift, apply, check, load
 
 pytestmark = pytest.mark.kafka

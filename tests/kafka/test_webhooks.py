@@ -23,10 +23,10 @@ import pytest
 from confluent_kafka import Producer
 
 from app import resources
-from app.runtime import broker
-from app.runtime.broker import BrokerInfo
-from app.runtime.ports import free_port
-from app.runtime.up import simulated
+from app.local import broker
+from app.local.broker import BrokerInfo
+from app.local.ports import free_port
+from app.local.up import simulated
 from tests.kafka import outside
 from tests.kafka.one_worker import OneWorker
 from tests.kafka.processes import wait_for

@@ -5,9 +5,9 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
+from app.local.simulators import Simulators
 from app.providers.http import Timeouts
 from app.providers.port import Action, Provider
-from app.runtime.simulators import Simulators
 from tests.providers.tap import Seen
 
 PATIENT = Timeouts()

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from app.local.ports import HOST, free_port
 from app.runtime.arrival import broker_there
-from app.runtime.ports import HOST, free_port
 
 
 async def serve(port: int) -> asyncio.Server:

@@ -5,10 +5,10 @@ from typing import Any
 
 from app.domain.order import Order
 from app.events.model import ChannelUpdateRequested
+from app.local.simulators import Simulators
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.http import Timeouts
 from app.providers.port import Action, Provider
-from app.runtime.simulators import Simulators
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.orders import a_product, a_wire_order
 from tests.providers.tap import Seen

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from app.errors import ProviderError
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.bigcommerce import actions
 from app.providers.bigcommerce import client as client_module
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.port import CallFailedError, Code, Outcome
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import everything
 from tests.providers.bigcommerce.orders import a_product, a_wire_order

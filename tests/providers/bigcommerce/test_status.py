@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.bigcommerce.actions import message_of
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.port import Always, Code, Outcome
 from app.providers.wire import Reply
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.bigcommerce.orders import a_wire_order

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from app.domain.order import Order
 from app.events.model import FulfillmentRequested
+from app.local.simulators import Simulators
 from app.providers.flexe.client import Flexe
 from app.providers.flexe.quantities import from_text
 from app.providers.flexe.simulator.life import STAGES
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
-from app.runtime.simulators import Simulators
 from tests.providers.bench import Clock
 from tests.providers.orders import a_line, an_order
 from tests.providers.tap import Seen

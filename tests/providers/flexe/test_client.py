@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import SettingError
+from app.local.simulators import GENEROUS_QUOTA, SimulatorOptions, Simulators, serve
 from app.providers import registry
 from app.providers.flexe.client import Flexe
 from app.providers.port import Always, Code, Outcome
-from app.runtime.simulators import GENEROUS_QUOTA, SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.flexe.bench import BENCH, a_request
 from tests.providers.orders import a_line, an_order

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from app.local.simulators import SimulatorOptions, serve
 from app.providers.flexe.simulator import FlexeOptions
 from app.providers.flexe.webhook import receive
 from app.providers.port import Always
@@ -16,7 +17,6 @@ from app.providers.registry import build
 from app.providers.simulation import FaultRequest
 from app.providers.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
 from app.providers.webhooks import Received, WebhookRefusedError
-from app.runtime.simulators import SimulatorOptions, serve
 from tests.providers.flexe.bench import a_request
 from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
 from tests.providers.orders import an_order

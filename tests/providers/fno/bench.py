@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from app.local.simulators import Simulators
 from app.providers.fno.client import Fno
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
-from app.runtime.simulators import Simulators
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.fno.rows import a_line, a_row

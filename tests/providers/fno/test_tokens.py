@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.fno.client import Fno
 from app.providers.fno.tokens import RENEW_BEFORE_S
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Code, Outcome, Result
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.fno.bench import STAGES
 from tests.providers.fno.rows import a_row

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from app.dualwrite.apply import ApplyState, Plan, applied, plan
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.fno.actions import first_plan, lots_of
 from app.providers.fno.client import Fno
 from app.providers.fno.session import RECONCILE_AFTER_MS
 from app.providers.fno.simulator import FnoOptions
 from app.providers.fno.simulator.book import SalesOrder
 from app.providers.port import Always, Code, Outcome, Result
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.fno.bench import STAGES
 from tests.providers.fno.rows import a_line, a_row

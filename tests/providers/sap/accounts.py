@@ -7,11 +7,11 @@ from typing import Any
 
 from app.domain.order import Order
 from app.events.model import ProviderEvent
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.port import Always, Outcome, Page
 from app.providers.sap.client import Sap
 from app.providers.sap.simulator import SapOptions
 from app.providers.sap.simulator.entities import Entity
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
 from tests.providers.tap import Seen, Tap, open_tap

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from app.local.simulators import Simulators
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
 from app.providers.sap.client import Sap
 from app.providers.sap.simulator.life import STAGES
-from app.runtime.simulators import Simulators
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.sap.orders import AREA, PASSWORD, USER, a_line, an_order, billing

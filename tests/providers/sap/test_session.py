@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.http import Link, Timeouts, open_client
 from app.providers.port import Always, Code, Outcome, Result
 from app.providers.redaction import Redaction
@@ -14,7 +15,6 @@ from app.providers.sap import odata
 from app.providers.sap.client import Sap
 from app.providers.sap.csrf import CsrfToken
 from app.providers.sap.simulator import SapOptions
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
 from tests.providers.tap import Seen, Tap, open_tap

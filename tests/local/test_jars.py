@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import BrokerError
-from app.runtime.jars import (
+from app.local.jars import (
     LOCK,
     LockedJar,
     Repositories,
@@ -21,7 +21,7 @@ from app.runtime.jars import (
     locked_kafka,
     parse_lock,
 )
-from app.runtime.ports import free_port
+from app.local.ports import free_port
 
 CONTENT = {"kafka_2.13": b"the broker", "kafka-clients": b"the clients"}
 JARS = tuple(

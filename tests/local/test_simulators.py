@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from app.errors import SettingError
+from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.fno.simulator import FnoOptions
 from app.providers.simulation import AGENDA_BURST_MAX, Agenda, FaultRequest, Faults, Journal
 from app.providers.simulation_http import CONTROL_BODY_BYTES_MAX
-from app.runtime.simulators import SimulatorOptions, Simulators, serve
 
 ORDER = {"id": 1, "products": [], "shipping_addresses": []}
 
@@ -233,7 +233,7 @@ async def test_more_concurrent_calls_than_f_and_o_takes() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_prints_its_address_and_ends_when_told(number: signal.Signals) -> None:
-    program = "import sys; from app.runtime.simulators import run; run(0, {'KAFKA_BOOTSTRAP_SERVERS': '127.0.0.1:1'})"
+    program = "import sys; from app.local.simulators import run; run(0, {'KAFKA_BOOTSTRAP_SERVERS': '127.0.0.1:1'})"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()

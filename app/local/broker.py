@@ -16,11 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.errors import BrokerError
-from app.runtime.broker_fence import fence
-from app.runtime.broker_folder import BrokerFolder, BrokerRecord, last_error_line
-from app.runtime.jars import Kafka, Notice, find_kafka
-from app.runtime.jvm import MarkedProcess, dies_with_us, find_java, launch, run, wait_until
-from app.runtime.ports import HOST, cluster_at, free_port, require_free
+from app.local.broker_fence import fence
+from app.local.broker_folder import BrokerFolder, BrokerRecord, last_error_line
+from app.local.jars import Kafka, Notice, find_kafka
+from app.local.jvm import MarkedProcess, dies_with_us, find_java, launch, run, wait_until
+from app.local.ports import HOST, cluster_at, free_port, require_free
 
 DEFAULT_PORT = 9092
 READY_TIMEOUT_S = 60.0

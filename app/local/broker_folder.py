@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from app.errors import BrokerError
-from app.runtime.ports import HOST
+from app.local.ports import HOST
 
 # What every Waybill broker has in common; docker-compose.kafka.yml says the same.
 SETTINGS = {

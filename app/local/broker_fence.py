@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from app.runtime.broker_folder import CONTROLLER_LOG4J, BrokerFolder
-from app.runtime.jvm import MarkedProcess, dies_with_us, launch, wait_until
-from app.runtime.ports import free_port
+from app.local.broker_folder import CONTROLLER_LOG4J, BrokerFolder
+from app.local.jvm import MarkedProcess, dies_with_us, launch, wait_until
+from app.local.ports import free_port
 
 ACTIVE = re.compile(r"Performing controller activation")
 FENCED = re.compile(r"Fencing broker 1 .*Replayed BrokerRegistrationChangeRecord", re.DOTALL)

@@ -9,10 +9,10 @@ from typing import Final
 from rich.console import Console
 
 from app import topics
-from app.runtime import broker
+from app.local import broker
+from app.local.ports import HOST, free_port
+from app.local.supervise import Supervisor
 from app.runtime.compose import ROLES
-from app.runtime.ports import HOST, free_port
-from app.runtime.supervise import Supervisor
 from app.settings import Settings
 
 STORE: Final = "demo"
