@@ -1,5 +1,6 @@
 """Sourcing: how long it takes to source a batch of orders, how good the plan is, and what solving together is worth."""
 
+import gc
 import time
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -8,6 +9,7 @@ from typing import Final, NamedTuple
 
 from app.bench.machine import describe
 from app.domain.order import AMOUNT_SCALE
+from app.runtime.app_factory import GARBAGE_THRESHOLDS
 from app.sourcing.network import Network, Source
 from app.sourcing.places import Place
 from app.sourcing.plan import Plan
@@ -78,7 +80,8 @@ class Measured(NamedTuple):
 
 
 def run(strategies: Strategies, batches: int) -> Measured:
-    """Each case with as many batches, all different and the same in every run."""
+    """Each case with as many batches, all different and the same in every run. Garbage is looked for as in a worker."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     for number in range(WARM):
         _solve(_batch(CASES[0], number), strategies)
     made = {case: [_batch(case, number) for number in range(batches)] for case in CASES}

@@ -3,7 +3,7 @@
 A linear programme that grows by choices and limits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ class Master:
         self.limits: list[Limit] = []
         self._orders = orders
         self._columns: dict[tuple[int, Choice], int] = {}
-        self._values: list[float] = []
+        self._choices: list[tuple[int, Choice]] = []
+        self._values: Sequence[float] = ()
+        self._used: list[int] = []
         self._rows_of: dict[Take, list[tuple[int, int]]] = {}
         self._columns_of: dict[Take, list[int]] = {}
         self._solver = start_solver(gap=0.0, time_limit_s=time_limit_s)
@@ -31,7 +33,8 @@ class Master:
         """Whether it is new."""
         if (order, choice) in self._columns:
             return False
-        at = self._columns[order, choice] = len(self._columns)
+        at = self._columns[order, choice] = len(self._choices)
+        self._choices.append((order, choice))
         rows = {order: 1}
         for take in choice:
             self._columns_of.setdefault(take, []).append(at)
@@ -54,15 +57,16 @@ class Master:
         """What each order costs at the margin, and what one more of each limit would save: its price."""
         self._solver.run()
         solution = self._solver.getSolution()
-        self._values = list(solution.col_value)
+        self._used = np.flatnonzero(np.asarray(solution.col_value) > 0.0).tolist()
+        self._values = solution.col_value
         dual = list(solution.row_dual)
         return dual[: self._orders], [max(0.0, -price) for price in dual[self._orders :]]
 
     def used(self) -> Iterator[tuple[int, Choice, float]]:
         """The orders' choices in the last solution, and how much of each."""
-        for (order, choice), value in zip(self._columns, self._values, strict=False):
-            if value > 0.0:
-                yield order, choice, value
+        for at in self._used:
+            order, choice = self._choices[at]
+            yield order, choice, self._values[at]
 
     def bound(self, order: int, choice: Choice, least: float, most: float) -> None:
         self._solver.changeColBounds(self._columns[order, choice], least, most)
