@@ -37,7 +37,6 @@ def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
 
 async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = Settings.from_env(environ)
-    await broker_there(settings.bootstrap_servers)
     parts = compose(settings, environ, await _schema_ids(settings))
     registry = CollectorRegistry()
     collectors = Collectors(registry)
@@ -53,6 +52,8 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     views = cast(Web, apps[0].web).web_app
     web.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
     try:
+        # Only now: what is wrong with a setting is said at once.
+        await broker_there(settings.bootstrap_servers)
         return await app_factory.serve(apps)
     finally:
         await publisher.close()
