@@ -1,10 +1,9 @@
 """After a crash: let Kafka forget that the broker was alive, before it starts again.
 
 The metadata still names the crashed node as the leader of everything. A broker that starts on it takes up its open
-transactions at once, loses its leaderships when the old registration expires, and then (Kafka 4.3.1) counts the commit
-markers that it could not write as written: records stay invisible, or are committed along with the next transaction.
-So the controller alone runs first, until it has fenced the old registration; the broker then finds no leadership to
-take up, and gets all of them anew. It also saves the nine seconds that Kafka waits for the old registration.
+transactions at once, and loses its leaderships nine seconds later, when the old registration expires. So the controller
+alone runs first, until it has fenced the old registration; the broker then finds no leadership to take up, and gets all
+of them anew, without waiting. What a Kafka that is not ours may lose in between: docs/adr/0021.
 """
 
 import re

@@ -78,7 +78,7 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
     os.kill(second.pid, signal.SIGKILL)
     assert wait_until(lambda: broker.status(data).pid is None, 10)
     third = broker.start(data, port)
-    # What becomes of open transactions depends on it (app/local/broker_fence.py).
+    # Without it the broker would lose its leaderships once more when the dead one's registration expires.
     assert FENCED.search((data / "controller.log").read_text()), "the crashed broker was not fenced first"
     assert asyncio.run(topics_and_record(third.bootstrap_servers)) == (kept, LARGE)
 

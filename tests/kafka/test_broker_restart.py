@@ -22,7 +22,7 @@ from tests.kafka.processes import kill, wait_for, waybill
 pytestmark = pytest.mark.kafka
 EACH = 40
 ORDERS = EACH * len(SCENARIOS)
-WHOLE_LIMIT_S = 300
+WHOLE_LIMIT_S = 400
 START_LIMIT_S = 60.0
 STEP_LIMIT_S = 60.0
 VERDICT_LIMIT_S = 180.0
