@@ -162,6 +162,8 @@ class Source(Protocol):
     async def pull(self, cursor: str | None) -> Page:
         """What is after `cursor` (None: all), oldest change first. A repeated pull brings the same.
 
+        Its cursor may have gone on with the provider's clock; what follows either of the two is the same.
+
         Raises CallFailedError when nothing could be read, ProviderError when the cursor is not one of its own.
         """
 

@@ -5,9 +5,11 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
+from msgspec.structs import replace
+
 from app.local.simulators import Simulators
 from app.providers.http import Timeouts
-from app.providers.port import Action, Provider
+from app.providers.port import Action, Page, Provider
 from tests.providers.tap import Seen
 
 PATIENT = Timeouts()
@@ -50,6 +52,11 @@ class Bench(Protocol):
 def bench_of(name: str) -> Bench:
     """Every provider folder has a bench beside its tests: tests/providers/<name>/bench.py."""
     return cast(Bench, importlib.import_module(f"tests.providers.{name}.bench").BENCH)
+
+
+def brought(page: Page) -> Page:
+    """Without its cursor, which may go on with the provider's clock from one pull to the next."""
+    return replace(page, cursor="")
 
 
 class Lapsing:

@@ -8,6 +8,7 @@ import pytest
 from app.providers.port import CallFailedError, Code, Outcome
 from app.providers.sap import billing as documents
 from app.providers.sap import invoices
+from tests.providers.bench import brought
 from tests.providers.sap.accounts import Accounts, listed, open_accounts
 from tests.providers.sap.orders import a_line
 from tests.providers.tap import Seen
@@ -22,7 +23,10 @@ async def accounts() -> AsyncIterator[Accounts]:
 async def test_the_same_cursor_brings_the_same(accounts: Accounts) -> None:
     await accounts.order()
     accounts.invoice()
-    assert await accounts.provider.pull(None) == await accounts.provider.pull(None)
+    first, again = await accounts.provider.pull(None), await accounts.provider.pull(None)
+    assert len(first.events) == 1
+    assert brought(again) == brought(first)
+    assert [(await accounts.provider.pull(page.cursor)).events for page in (first, again)] == [(), ()]
 
 
 async def test_what_was_read_and_not_taken_follows_at_once(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
