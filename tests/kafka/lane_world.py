@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -67,8 +68,11 @@ class LaneWorld:
         self.in_a, self.in_b, self.out, self.ledger = (f"{self.name}-{part}" for part in ("in-a", "in-b", "out", "led"))
         self.workers: list[Worker] = []
         self.sent: Counter[bytes] = Counter()
-        self._admin = AdminClient({"bootstrap.servers": servers})
-        self._producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 5})
+        self._clients = ExitStack()
+        self._admin = self._clients.enter_context(AdminClient({"bootstrap.servers": servers}))
+        self._producer = self._clients.enter_context(
+            Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 5})
+        )
 
     def create_topics(self, *names: str) -> None:
         """Create the given topics, by default all of the world, and the dead-letter topic if there is none."""
@@ -191,5 +195,7 @@ class LaneWorld:
         assert {key: int(ledger[key].removesuffix(b"!")) for key in self.sent} == dict(self.sent)
 
     async def end(self) -> None:
+        """Threads of a client that is left open outlive the interpreter, which may crash on them at its exit."""
         for worker in self.workers:
             await worker.kill()
+        await asyncio.to_thread(self._clients.close)

@@ -127,6 +127,7 @@ class Pigeons:
 
     def close(self) -> None:
         self._consumer.close()
+        self._producer.close()
 
     def _decoded(self, value: bytes) -> Mapping[str, Any]:
         magic, number = struct.unpack(">bI", value[:5])

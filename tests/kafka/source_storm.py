@@ -77,6 +77,9 @@ class Pen:
     def flush(self) -> None:
         self._producer.flush(30)
 
+    def close(self) -> None:
+        self._producer.close()
+
 
 class Worker:
     """One process of `source` that is started again when it ends, as a supervisor would."""
@@ -219,7 +222,7 @@ class Storm:
             for worker in workers:
                 stack.callback(worker.close)
             reader = stack.enter_context(closing(Reader(self._servers)))
-            pen = Pen(self._servers)
+            pen = stack.enter_context(closing(Pen(self._servers)))
             trade = Trade(pen, self._orders, self._dice)
             trade.open()
             wait_for("a process owns a lane", lambda: any(map(self._an_owner, workers)), START_LIMIT_S)

@@ -120,13 +120,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def fly(servers: str, pigeons: Pigeons, worker: OneWorker) -> None:
     """Orders come in; the worker is killed once they are asked for, and hears the answers when it is back."""
-    producer = Producer({"bootstrap.servers": servers})
-    for order_id in ORDERS:
-        lines = [{"line_id": line, "sku": f"SKU-{line}", "quantity": "2"} for line in ("1", "2")]
-        flow = "hasty-pigeons" if order_id in (LATE, SILENT) else "pigeons"
-        order = {"order_id": order_id, "flow": flow, "lines": lines}
-        producer.produce("order-created", json.dumps(order).encode())
-    assert producer.flush(30) == 0
+    with Producer({"bootstrap.servers": servers}) as producer:
+        for order_id in ORDERS:
+            lines = [{"line_id": line, "sku": f"SKU-{line}", "quantity": "2"} for line in ("1", "2")]
+            flow = "hasty-pigeons" if order_id in (LATE, SILENT) else "pigeons"
+            order = {"order_id": order_id, "flow": flow, "lines": lines}
+            producer.produce("order-created", json.dumps(order).encode())
+        assert producer.flush(30) == 0
     pigeons.read(lambda: len(pigeons.requests) == len(ORDERS))
     worker.kill()
     for order_id in ORDERS[4:]:

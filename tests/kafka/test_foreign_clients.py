@@ -153,9 +153,9 @@ async def test_confluents_serializer_writes_what_we_read(world: World) -> None:
         context = SerializationContext("order-command", MessageField.VALUE)
         with SchemaRegistryClient({"url": world.registry}) as client:
             value = AvroSerializer(client, None, conf=settings)(datum, context)
-        producer = Producer({"bootstrap.servers": world.servers})
-        producer.produce("order-command", value, key=b"web-7")
-        assert producer.flush(LIMIT_S) == 0
+        with Producer({"bootstrap.servers": world.servers}) as producer:
+            producer.produce("order-command", value, key=b"web-7")
+            assert producer.flush(LIMIT_S) == 0
 
     await asyncio.to_thread(send)
     event = decoded(await last_record(world.servers, "order-command"))

@@ -78,12 +78,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def produce(servers: str) -> None:
     """With librdkafka and its own partitioner, which is not Kafka's: most orders land in another order's lane."""
-    producer = Producer({"bootstrap.servers": servers})
-    for order in KEYED:
-        producer.produce(TOPIC, json.dumps(order).encode(), key=order["order_id"].encode())
-    for order in KEYLESS:
-        producer.produce(TOPIC, json.dumps(order).encode())
-    assert producer.flush(30) == 0
+    with Producer({"bootstrap.servers": servers}) as producer:
+        for order in KEYED:
+            producer.produce(TOPIC, json.dumps(order).encode(), key=order["order_id"].encode())
+        for order in KEYLESS:
+            producer.produce(TOPIC, json.dumps(order).encode())
+        assert producer.flush(30) == 0
 
 
 def type_in(servers: str) -> None:

@@ -70,9 +70,9 @@ class World:
             "origin": "bigcommerce",
             "flow": "bigcommerce-flexe-fno",
         }
-        producer = Producer({"bootstrap.servers": self.info.bootstrap_servers})
-        producer.produce("order-created", json.dumps(order).encode(), key=order_id.encode())
-        assert producer.flush(LIMIT_S) == 0
+        with Producer({"bootstrap.servers": self.info.bootstrap_servers}) as producer:
+            producer.produce("order-created", json.dumps(order).encode(), key=order_id.encode())
+            assert producer.flush(LIMIT_S) == 0
         wait_for(f"{order_id} is sent", lambda: bool(self.on("fulfillment-requested", order_id)), LIMIT_S)
 
     def on(self, topic: str, key: str) -> list[outside.Found]:

@@ -1,0 +1,122 @@
+"""The broker ends again and again in mid-demo, and comes back with its data: in the end all happened once anyhow.
+
+    python -m tests.kafka.broker_storm [--rounds N] [--orders N]
+
+Each round is a demo on a broker of its own that goes away seven times, by kill -9 in the odd rounds and in order in the
+even ones. The exit code says whether every order completed, every event was committed once and every provider saw every
+effect once. Not every Kafka can do that: docs/adr/0021.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from app.local import broker
+from app.local.broker import BrokerInfo
+from tests.kafka import courses, outside
+from tests.kafka.appearing import CHOSEN, SCENARIOS
+from tests.kafka.following import Follower
+from tests.kafka.processes import StandstillError, Waybill, kill, wait_for, waybill
+
+START_LIMIT_S: Final = 60.0
+STEP_LIMIT_S: Final = 90.0
+VERDICT_LIMIT_S: Final = 240.0
+"""A demo to which something is missing waits a minute in silence before it says so."""
+AWAY_S: Final = 2.0
+"""Long enough for every process to miss the broker."""
+TIMES: Final = 7
+
+End = Callable[[BrokerInfo], None]
+
+
+def stop(info: BrokerInfo) -> None:
+    """In order."""
+    assert broker.stop(info.data)
+
+
+def crash(info: BrokerInfo) -> None:
+    """By kill -9."""
+    pid = broker.status(info.data).pid
+    assert pid is not None
+    assert kill(pid, signal.SIGKILL)
+
+
+def ride_out(folder: Path, orders: int, ends: Mapping[float, End]) -> list[str]:
+    """What is wrong after a demo of so many orders whose broker goes away as given, by share of the orders that ended.
+
+    `folder` takes all logs.
+    """
+    each = orders // len(SCENARIOS)
+    with broker.temporary() as info:
+        environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "TMPDIR": str(folder)}
+        with (
+            waybill(folder / "demo.log", environment, "demo", *CHOSEN, "--count", str(each)) as demo,
+            closing(outside.Reader(info.bootstrap_servers)) as reader,
+        ):
+            wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
+            follower = Follower(reader, demo, each * len(SCENARIOS))
+            for share, end in ends.items():
+                follower.until(share, STEP_LIMIT_S)
+                _away(info, end)
+            code = follower.finish(VERDICT_LIMIT_S)
+            return _problems(demo, code, reader.to_end(), follower.effects, each * len(SCENARIOS))
+
+
+def _away(info: BrokerInfo, end: End) -> None:
+    end(info)
+    time.sleep(AWAY_S)
+    broker.start(info.data, info.port)
+
+
+def _problems(
+    demo: Waybill, code: int, found: list[outside.Found], effects: list[outside.Effect], orders: int
+) -> list[str]:
+    said = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
+    born = courses.born(found, effects)
+    if len(born) != orders:
+        said.append(f"{len(born)} orders came into being, not {orders}")
+    return said + outside.problems(found, effects, born)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(
+        prog="python -m tests.kafka.broker_storm", description=(__doc__ or "").splitlines()[0]
+    )
+    options.add_argument("--rounds", type=int, default=8)
+    options.add_argument("--orders", type=int, default=300, help="of each round")
+    chosen = options.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="waybill-broker-storm-"))
+    wrong = sum(_round(folder / str(number), chosen.orders, number) for number in range(1, chosen.rounds + 1))
+    if wrong:
+        sys.stdout.write(f"{wrong} of {chosen.rounds} rounds did not hold; logs in {folder}\n")
+        return 1
+    sys.stdout.write("Every event and every effect exactly once.\n")
+    shutil.rmtree(folder)
+    return 0
+
+
+def _round(folder: Path, orders: int, number: int) -> bool:
+    """Whether something was wrong."""
+    folder.mkdir()
+    name, end = ("kill -9", crash) if number % 2 else ("stop", stop)
+    try:
+        problems = ride_out(folder, orders, {at / 10: end for at in range(1, TIMES + 1)})
+    except StandstillError as stood:
+        problems = [str(stood)]
+    sys.stdout.write(
+        "\n".join([f"round {number}: {TIMES} times {name}, {len(problems)} problems", *problems[:20]]) + "\n"
+    )
+    sys.stdout.flush()
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
