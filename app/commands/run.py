@@ -103,11 +103,7 @@ def run_demo(
         raise SettingError("--sources and --receipts go with --stock: say what the warehouses have")
     files = StockFiles(sources, stock, receipts) if stock else None
     asked = session.Wanted(wanted, count, orders, files, faults)
-    with TemporaryDirectory(prefix="waybill-demo-") as folder:
-        report = _until_stopped(session.run(asked, Path(folder), output.people))
-        if not report.truth:
-            kept = shutil.copytree(folder, mkdtemp(prefix="waybill-demo-failed-"), dirs_exist_ok=True)
-            output.people.print(f"What each process said is kept in {kept}", markup=False, highlight=False)
+    report = _demonstrated(asked)
     _tell(report, json)
     raise typer.Exit(0 if report.truth else 1)
 
@@ -143,6 +139,23 @@ def _bench_sourcing(batches: int, as_json: bool) -> None:
         output.data(sourcing_report.as_json(found))
     else:
         sourcing_report.show(found, output.people)
+
+
+def _demonstrated(asked: session.Wanted) -> Report:
+    """What each process said is kept, unless all held or somebody ended the demo. Raises what the demo raises."""
+    folder, keep = Path(mkdtemp(prefix="waybill-demo-")), True
+    try:
+        report = _until_stopped(session.run(asked, folder, output.people))
+        keep = not report.truth
+    except typer.Exit:
+        keep = False
+        raise
+    finally:
+        if keep and any(folder.iterdir()):
+            output.people.print(f"What each process said is kept in {folder}", markup=False, highlight=False)
+        else:
+            shutil.rmtree(folder)
+    return report
 
 
 def _tell(report: Report, file: Path | None) -> None:
