@@ -57,17 +57,15 @@ def ride_out(folder: Path, orders: int, ends: Mapping[float, End]) -> list[str]:
     each = orders // len(SCENARIOS)
     with broker.temporary() as info:
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "TMPDIR": str(folder)}
-        with (
-            waybill(folder / "demo.log", environment, "demo", *CHOSEN, "--count", str(each)) as demo,
-            closing(outside.Reader(info.bootstrap_servers)) as reader,
-        ):
+        with waybill(folder / "demo.log", environment, "demo", *CHOSEN, "--count", str(each)) as demo:
             wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
-            follower = Follower(reader, demo, each * len(SCENARIOS))
-            for share, end in ends.items():
-                follower.until(share, STEP_LIMIT_S)
-                _away(info, end)
-            code = follower.finish(VERDICT_LIMIT_S)
-            return _problems(demo, code, reader.to_end(), follower.effects, each * len(SCENARIOS))
+            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+                follower = Follower(reader, demo, each * len(SCENARIOS))
+                for share, end in ends.items():
+                    follower.until(share, STEP_LIMIT_S)
+                    _away(info, end)
+                code = follower.finish(VERDICT_LIMIT_S)
+                return _problems(demo, code, reader.to_end(), follower.effects, each * len(SCENARIOS))
 
 
 def _away(info: BrokerInfo, end: End) -> None:
