@@ -68,7 +68,7 @@ class Found:
 
 
 class Reader:
-    """Reads all public topics, from their beginnings; `more` takes in what has come since the last call."""
+    """Reads all public topics that are there, from their beginnings; `more` takes in what came since the last call."""
 
     def __init__(self, bootstrap_servers: str, isolation: str = "read_committed") -> None:
         self._schemas = _schemas()
@@ -86,6 +86,7 @@ class Reader:
         topics = self._consumer.list_topics(timeout=ANSWER_TIMEOUT_S).topics
         public = sorted(name for name in topics if not name.startswith(INTERNAL) and not name.endswith(INTERNAL))
         self._places = [TopicPartition(name, number, 0) for name in public for number in topics[name].partitions]
+        assert self._places, "no topics yet: who reads from now on would see nothing"
         self._ended: set[tuple[str | None, int | None]] = set()
         self._consumer.assign(self._places)
         self.found: list[Found] = []
