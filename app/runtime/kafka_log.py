@@ -6,7 +6,7 @@ from its last transaction.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class KafkaLog:
                 self._producer = await self._connect(self._new_producer)
                 self._reader = await self._connect(lambda: self._new_reader(_LOOK_BYTES, _LOOK_BYTES))
 
-    async def restore(self) -> AsyncIterator[Sequence[Entry]]:
+    async def restore(self) -> AsyncGenerator[Sequence[Entry], None]:
         ledger = TopicPartition(self._ledger, self._partition)
         with self._failures(f"could not read {self._ledger}"):
             reader = await self._connect(lambda: self._new_reader(_RESTORE_PARTITION_BYTES, _RESTORE_FETCH_BYTES))

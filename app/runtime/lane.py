@@ -132,9 +132,10 @@ class Lane:
         began = self._clock.monotonic()
         await self._log.fence()
         position: bytes | None = None
-        async for entries in self._log.restore():
-            position = next((entry.value for entry in reversed(entries) if entry.key == POSITION_KEY), position)
-            self._state.load([entry for entry in entries if entry.key != POSITION_KEY], self._clock.now_ms())
+        async with contextlib.aclosing(self._log.restore()) as portions:
+            async for entries in portions:
+                position = next((entry.value for entry in reversed(entries) if entry.key == POSITION_KEY), position)
+                self._state.load([entry for entry in entries if entry.key != POSITION_KEY], self._clock.now_ms())
         self._state.finish_load(self._clock.now_ms())
         if position is not None:
             self._position.load(position)

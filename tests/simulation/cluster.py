@@ -1,7 +1,8 @@
 """The Kafka of a world: the log in memory of the lanes' own tests, with readers that wait and faults between steps."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.agents.role import Output, Record
@@ -88,13 +89,14 @@ class VirtualLog(MemoryLog):
         await super().fence()
         await self._faults.at("fence after")
 
-    async def restore(self) -> AsyncIterator[Sequence[Entry]]:
+    async def restore(self) -> AsyncGenerator[Sequence[Entry], None]:
         await self._faults.at("restore before")
-        async for entries in super().restore():
-            middle = len(entries) // 2
-            yield entries[:middle]
-            await self._faults.at("restore middle")
-            yield entries[middle:]
+        async with contextlib.aclosing(super().restore()) as portions:
+            async for entries in portions:
+                middle = len(entries) // 2
+                yield entries[:middle]
+                await self._faults.at("restore middle")
+                yield entries[middle:]
         await self._faults.at("restore after")
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
