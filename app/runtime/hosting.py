@@ -15,6 +15,8 @@ from app.runtime.lane import Lane, LaneStatus
 
 CLOSE_LIMIT_S = 5.0
 """Seconds that a lane has for ending its jobs and its producer when it is closed."""
+LOST_MAX = 10
+"""Times in a row that records may get lost on their way to a lane: more is no accident."""
 _journal = logging.getLogger(__name__)
 
 
@@ -33,7 +35,10 @@ class _Hosted:
     lane: Lane
     reads: bool = False
     expected: dict[str, int] = field(default_factory=dict)
-    """The offset up to which records were handed over, for each input."""
+    """The offset up to which records were handed over, for each input; empty from a rebalance on."""
+    lost: int = 0
+    """Times in a row that records got lost on the way here."""
+    reading_again: asyncio.Task[None] | None = None
     task: asyncio.Task[None] | None = None
 
 
@@ -85,7 +90,7 @@ class LaneHost:
             (topic, hosted.lane.partition): offset
             for hosted in self._hosted.values()
             if hosted.lane.opened and not hosted.reads and not hosted.lane.suspended
-            for topic, offset in hosted.lane.next_offsets().items()
+            for topic, offset in (hosted.lane.next_offsets() | hosted.expected).items()
         }
 
     def release(self, offsets: Mapping[tuple[str, int], int]) -> None:
@@ -96,14 +101,15 @@ class LaneHost:
                 hosted.reads = not hosted.lane.suspended
 
     def offer(self, partition: int, start: int, batch: Batch) -> None:
-        """Hand records to their lane. Records that got lost on the way here end the process."""
+        """Hand records to their lane. What got lost on the way here is read again."""
         hosted = self._hosted.get(partition)
         if hosted is None or not hosted.reads:
             return
         expected = hosted.expected[batch.topic]
         if start > expected:
-            gap = f"{self.name}-{partition}: {batch.topic} from offset {expected} to {start}"
-            self.fail(LaneError(f"{gap} got lost between the consumer and the lane"))
+            self._read_again(hosted, f"{self.name}-{partition}: {batch.topic} from offset {expected} to {start}")
+            return
+        hosted.lost = 0
         hosted.expected[batch.topic] = max(expected, batch.records[-1].offset + 1)
         hosted.lane.offer(batch)
 
@@ -111,7 +117,7 @@ class LaneHost:
         """A rebalance begins: running checkpoints end, nothing new begins, no request leaves."""
         self.assigned = False
         for hosted in self._hosted.values():
-            hosted.reads = False
+            hosted.reads, hosted.expected = False, {}
             # At once: a lane that opens meanwhile lets all that are not suspended read on, and what they would be
             # handed now is dropped by the pause.
             hosted.lane.suspend()
@@ -135,6 +141,22 @@ class LaneHost:
         """Let all lanes go, after their running checkpoints."""
         await self.revoke()
         await asyncio.gather(*(self._close(partition) for partition in set(self._hosted)))
+
+    def _read_again(self, hosted: _Hosted, gap: str) -> None:
+        """Faust drops records around rebalances: what it did not hand over must not be passed over."""
+        hosted.reads, hosted.lost = False, hosted.lost + 1
+        what = f"{gap} got lost between the consumer and the lane"
+        if hosted.lost > LOST_MAX:
+            self.fail(LaneError(f"{what}, {hosted.lost} times in a row"))
+            return
+        _journal.warning("%s: it is read again", what)
+        hosted.reading_again = asyncio.create_task(self._read_on(), name=f"read again {self.name}")
+
+    async def _read_on(self) -> None:
+        try:
+            await self.reading.read_on()
+        except Exception as exc:
+            self.fail(exc)
 
     async def _serve(self, hosted: _Hosted) -> None:
         lane = hosted.lane

@@ -68,6 +68,15 @@ class Lanes(Protocol):
         """End the process."""
 
 
+class Forgotten(dict[TP, int | None]):
+    """How far Faust has read: nothing, whatever it notes. It drops what lies below, and would so drop what a lane goes
+    back to after a rebalance: it may note a fetch from before it, and read on before it notes that the lane went back.
+    Lanes know what they have, and skip it."""
+
+    def __getitem__(self, _: TP) -> int | None:
+        return None
+
+
 class BatchConsumer(driver.Consumer):
     """Faust's consumer, a batch at a time, steered by the lanes."""
 
@@ -75,6 +84,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*arguments, **settings)
         transport: Any = self.transport
         self._lanes: Lanes = transport.lanes
+        self._read_offset = Forgotten()
         self._starts: dict[TP, int] = {}
         self._rebalances = 0
         self._fetch = Fetch(frozenset(), 0)
@@ -122,6 +132,8 @@ class BatchConsumer(driver.Consumer):
         return {topic: await thread.committed(TP(topic, partition)) for topic in topics}
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        if not self.flow_active:  # Faust asked before it slept: what is fetched now would be dropped
+            return {}
         active = active_partitions or set()
         free = {tp for tp in active if not self._lanes.held(tp.topic, tp.partition)}
         if not free:

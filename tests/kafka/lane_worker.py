@@ -2,7 +2,8 @@
 
 Environment: ROLE (Counting or Calling), NAME, INPUTS, OUT, LEDGER, and the faults: CRASH (`before`, `inside` or `after`
 and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), DWELL_S (it
-takes that long from seeking to reading on after a rebalance), CALLS (a folder in which each call is noted and waits for
+takes that long from seeking to reading on after a rebalance), OVERTAKEN (meanwhile the end of an earlier rebalance lets
+records flow, and Faust remembers fetches that went further), CALLS (a folder in which each call is noted and waits for
 its answer).
 """
 
@@ -27,6 +28,7 @@ from tests.runtime import roles
 
 ENVIRON = os.environ
 CRASHED = 9
+FAR = 1 << 40
 
 
 class FaultyLog(KafkaLog):
@@ -75,6 +77,10 @@ class DwellingConsumer(BatchConsumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         found = await super().seek_to_committed()
+        if "OVERTAKEN" in ENVIRON:
+            self._read_offset.update(dict.fromkeys(found, FAR))
+            self.app.flow_control.resume()
+            self.resume_flow()
         await asyncio.sleep(float(ENVIRON.get("DWELL_S", "0")))
         return found
 

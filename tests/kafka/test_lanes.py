@@ -109,8 +109,12 @@ def has_opened(worker: Worker, lanes: int) -> bool:
     return worker.opened() == lanes
 
 
-async def test_what_a_fetch_brings_that_a_rebalance_overtook_is_read_again(world: LaneWorld) -> None:
-    """The lanes that stay go back to where they are. A fetch from before must not take along what lies there."""
+@pytest.mark.parametrize("faults", [{}, {"OVERTAKEN": 1}])
+async def test_what_a_fetch_brings_that_a_rebalance_overtook_is_read_again(
+    world: LaneWorld, faults: dict[str, int]
+) -> None:
+    """The lanes that stay go back to where they are. A fetch from before must not take along what lies there, and what
+    Faust remembers of it must not keep that from them."""
     stop = asyncio.Event()
 
     async def trickle() -> None:
@@ -119,10 +123,10 @@ async def test_what_a_fetch_brings_that_a_rebalance_overtook_is_read_again(world
             await asyncio.sleep(0.02)
 
     trickling = asyncio.create_task(trickle())
-    first = await world.start(DWELL_S=1)
+    first = await world.start(DWELL_S=1, **faults)
     await world.until(lambda: first.opened() == PARTITIONS and bool(world.read(world.out)), "the first worker counts")
     for _ in range(2):
-        second = await world.start(DWELL_S=1)
+        second = await world.start(DWELL_S=1, **faults)
         await world.until(partial(has_opened, second, 2), "the second worker took two lanes")
         second.signal(signal.SIGTERM)
         assert await second.ended() == 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from app.errors import LaneError, TopicError
-from app.runtime.hosting import LaneHost
+from app.runtime.hosting import LOST_MAX, LaneHost
 from app.runtime.intake import Batch
 from app.runtime.lane import Lane
 from app.runtime.watchdog import Watchdog
@@ -60,6 +60,11 @@ class Hosted:
         async with asyncio.timeout(5):
             while not condition():  # noqa: ASYNC110 - any state of the lanes may be waited for
                 await asyncio.sleep(0.001)
+
+    def lose(self, topic: str, offset: int) -> None:
+        """Hand over the record behind that one of partition 0, as if Faust had dropped that one."""
+        (record,) = self.world.cluster.read(topic, 0, offset + 1)
+        self.host.offer(0, offset + 1, Batch(topic, [record], lambda: None))
 
     def reads(self, *partitions: int) -> bool:
         return all(not self.host.held("in-a", partition) for partition in partitions)
@@ -138,12 +143,32 @@ async def test_a_stale_owner_is_found_out_right_after_a_rebalance(hosted: Hosted
     assert "fenced" in str(hosted.failures[0])
 
 
-async def test_records_that_got_lost_on_the_way_end_the_process(hosted: Hosted) -> None:
-    hosted.world.produce(b"k", b"one", b"two", partition=0)
+async def test_records_that_got_lost_on_the_way_are_read_again(hosted: Hosted) -> None:
+    hosted.world.produce(b"k", b"one", partition=0)
     await hosted.assign(0)
     await hosted.until(lambda: hosted.reads(0))
-    (record,) = hosted.world.cluster.read("in-a", 0, 1)
-    hosted.host.offer(0, 1, Batch("in-a", [record], lambda: None))
+    hosted.reading.fetch("in-a", 0)
+    hosted.world.produce(b"k", b"two", b"three", partition=0)
+    hosted.lose("in-a", 1)
+    assert not hosted.reads(0)
+    await hosted.until(lambda: hosted.reads(0))
+    assert hosted.reading.at["in-a", 0] == 1
+    hosted.reading.fetch("in-a", 0)
+    await hosted.until(lambda: hosted.host.lanes[0].next_offsets()["in-a"] == 3)
+    assert await hosted.host.value(0, b"k") == b"3"
+    assert hosted.failures == []
+    await hosted.host.close()
+
+
+async def test_records_that_get_lost_again_and_again_end_the_process(hosted: Hosted) -> None:
+    hosted.world.produce(b"k", b"one", b"two", partition=0)
+    await hosted.assign(0)
+    for _ in range(LOST_MAX):
+        await hosted.until(lambda: hosted.reads(0))
+        hosted.lose("in-a", 0)
+        assert hosted.failures == []
+    await hosted.until(lambda: hosted.reads(0))
+    hosted.lose("in-a", 0)
     assert "in-a from offset 0 to 1 got lost" in str(hosted.failures[0])
     await hosted.host.close()
 
