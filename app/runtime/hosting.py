@@ -90,7 +90,7 @@ class LaneHost:
             (topic, hosted.lane.partition): offset
             for hosted in self._hosted.values()
             if hosted.lane.opened and not hosted.reads and not hosted.lane.suspended
-            for topic, offset in (hosted.lane.next_offsets() | hosted.expected).items()
+            for topic, offset in {**hosted.lane.next_offsets(), **hosted.expected}.items()
         }
 
     def release(self, offsets: Mapping[tuple[str, int], int]) -> None:
