@@ -43,10 +43,10 @@ class Metrics:
     def opened(self, partition: int, keys: int, seconds: float) -> None:
         self._keys.labels(self.role, partition).set(keys)
         self._restore.labels(self.role, partition).set(seconds)
-        self._ages.moved(self.role, partition)
+        self._ages.opened(self.role, partition)
 
     def closed(self, partition: int) -> None:
-        self._ages.gone(self.role, partition)
+        self._ages.closed(self.role, partition)
         for gauge in (self._keys, self._restore):
             gauge.remove(self.role, str(partition))
         for gauge, labels in self._shown.pop(partition, ()):
@@ -55,7 +55,7 @@ class Metrics:
     def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None:
         self._checkpoint_seconds.observe(seconds)
         self._checkpoint_records.observe(records)
-        self._ages.moved(self.role, partition)
+        self._ages.committed(self.role, partition)
         for outcome, count in outcomes.items():
             self._outcome(outcome).inc(count)
 
@@ -75,10 +75,10 @@ class Metrics:
         self._jobs.labels(self.role, partition, "running").set(running)
         self._jobs.labels(self.role, partition, "waiting").set(waiting)
 
-    def lag(self, topic: str, partition: int, position: int, end: int) -> None:
-        self._lag.labels(self.role, topic, partition).set(max(0, end - position))
-        if position >= end:
-            self._ages.moved(self.role, partition)
+    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+        for topic, count in records.items():
+            self._show(partition, self._lag, count, self.role, topic, str(partition))
+        self._ages.waits(self.role, partition, since)
 
     # ---- what the agents that call providers report ----
 
@@ -114,26 +114,34 @@ class Metrics:
 
 
 class _Ages(Collector):
-    """Seconds since a lane last moved or had nothing to do: computed when scraped."""
+    """How long records have waited for each open lane without a commit: computed when scraped."""
 
     def __init__(self) -> None:
-        self._moved: dict[tuple[str, int], float] = {}
+        self._since: dict[tuple[str, int], float | None] = {}
+        """Times of the monotonic clock; None for a lane that no record waits for."""
 
-    def moved(self, role: str, partition: int) -> None:
-        self._moved[role, partition] = time.monotonic()
+    def opened(self, role: str, partition: int) -> None:
+        self._since[role, partition] = None
 
-    def gone(self, role: str, partition: int) -> None:
-        self._moved.pop((role, partition), None)
+    def committed(self, role: str, partition: int) -> None:
+        if self._since.get((role, partition)) is not None:
+            self._since[role, partition] = time.monotonic()
+
+    def waits(self, role: str, partition: int, since: float | None) -> None:
+        self._since[role, partition] = since
+
+    def closed(self, role: str, partition: int) -> None:
+        self._since.pop((role, partition), None)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
             "waybill_commit_age_seconds",
-            "Seconds since a lane last committed or was seen with nothing to do",
+            "Seconds for which records have waited for a lane that committed nothing, 0 when none wait",
             labels=["role", "partition"],
         )
         now = time.monotonic()
-        for (role, partition), moved in self._moved.items():
-            family.add_metric([role, str(partition)], now - moved)
+        for (role, partition), since in self._since.items():
+            family.add_metric([role, str(partition)], 0.0 if since is None else now - since)
         yield family
 
 
@@ -181,7 +189,9 @@ class Collectors:
         self.jobs = gauge(
             "waybill_jobs", "Provider calls of a lane, running and waiting", "role", "partition", "status"
         )
-        self.lag = gauge("waybill_lag_records", "Records behind the end of an input", "role", "topic", "partition")
+        self.lag = gauge(
+            "waybill_lag_records", "Records of an input that wait for their lane", "role", "topic", "partition"
+        )
         self.sourcing = Sourcing(
             counter("waybill_sourced_orders_total", "Answers to orders that want sources, by outcome", "outcome"),
             histogram("waybill_solve_seconds", "One plan for a batch of orders", _SOLVE_SECONDS, "status"),

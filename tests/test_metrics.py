@@ -66,14 +66,17 @@ def test_a_lane_that_opens_and_closes(shown: Shown) -> None:
     assert shown.value("waybill_commit_age_seconds", **labels) is None
 
 
-def test_lag_is_never_negative(shown: Shown) -> None:
-    shown.orchestrate.lag("order-created", 0, 40, 100)
-    assert shown.value("waybill_lag_records", role="orchestrate", topic="order-created", partition="0") == 60
-    shown.orchestrate.lag("order-created", 0, 101, 100)
-    assert shown.value("waybill_lag_records", role="orchestrate", topic="order-created", partition="0") == 0
+def test_lag_goes_with_its_lane(shown: Shown) -> None:
+    labels = {"role": "orchestrate", "partition": "0"}
+    shown.orchestrate.opened(0, 0, 0.1)
+    shown.orchestrate.backlog(0, {"order-created": 60, "order-command": 0}, 0.0)
+    assert shown.value("waybill_lag_records", **labels, topic="order-created") == 60
+    assert shown.value("waybill_lag_records", **labels, topic="order-command") == 0
+    shown.orchestrate.closed(0)
+    assert shown.value("waybill_lag_records", **labels, topic="order-created") is None
 
 
-def test_the_age_of_a_commit_grows_until_the_lane_moves_or_has_nothing_to_do(
+def test_the_age_of_a_commit_grows_while_records_wait_and_nothing_is_committed(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
@@ -81,13 +84,18 @@ def test_the_age_of_a_commit_grows_until_the_lane_moves_or_has_nothing_to_do(
     age = {"role": "orchestrate", "partition": "0"}
     shown.orchestrate.opened(0, 0, 0.1)
     now = 130.0
-    assert shown.value("waybill_commit_age_seconds", **age) == 30
-    shown.orchestrate.lag("order-created", 0, 5, 9)
-    assert shown.value("waybill_commit_age_seconds", **age) == 30
-    shown.orchestrate.lag("order-created", 0, 9, 9)
-    assert shown.value("waybill_commit_age_seconds", **age) == 0
-    now = 131.0
+    assert shown.value("waybill_commit_age_seconds", **age) == 0, "an idle lane has no age"
+    shown.orchestrate.backlog(0, {"order-created": 4, "order-command": 0}, 120.0)
+    assert shown.value("waybill_commit_age_seconds", **age) == 10
+    now = 150.0
+    shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 4}, 120.0)
+    assert shown.value("waybill_commit_age_seconds", **age) == 30, "an input that is caught up excuses no other"
     shown.orchestrate.checkpoint(0, 1, 0.1, {"applied": 1})
+    now = 151.0
+    assert shown.value("waybill_commit_age_seconds", **age) == 1
+    shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 0}, None)
+    shown.orchestrate.checkpoint(0, 0, 0.1, {})
+    now = 190.0
     assert shown.value("waybill_commit_age_seconds", **age) == 0
 
 

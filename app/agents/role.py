@@ -157,8 +157,11 @@ class LaneObserver(Protocol):
     def in_flight(self, partition: int, running: int, waiting: int) -> None:
         """Jobs that run and records that wait for a job's turn, whenever it changes."""
 
-    def lag(self, topic: str, partition: int, position: int, end: int) -> None:
-        """The lane's position in an input and the input's committed end, from time to time."""
+    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+        """The records that wait in each input of a lane, from time to time.
+
+        `since` is the time of the monotonic clock from which on some waited without a commit; None when none waits.
+        """
 
 
 class Unobserved:
@@ -170,4 +173,4 @@ class Unobserved:
     def dead_letter(self, code: str) -> None: ...
     def forwarded(self, records: int) -> None: ...
     def in_flight(self, partition: int, running: int, waiting: int) -> None: ...
-    def lag(self, topic: str, partition: int, position: int, end: int) -> None: ...
+    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None: ...

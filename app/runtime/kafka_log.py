@@ -89,8 +89,9 @@ class KafkaLog:
         found = await self._first(topic, Bounds(offset, offset + 1))
         return found if found is not None and found.offset == offset else None
 
-    async def holds(self, topic: str, bounds: Bounds) -> bool:
-        return await self._first(topic, bounds) is not None
+    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
+        record = await self._first(topic, bounds)
+        return None if record is None else record.offset
 
     async def _first(self, topic: str, bounds: Bounds) -> Record | None:
         """The first committed record from the beginning on; None when the end is passed without one."""

@@ -65,6 +65,8 @@ class Lane:
         self._state = LaneState(role.settled_at, int(limits.settled_after_s * 1000))
         self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
         self._position = Position(self.topics)
+        self._empty_below = dict.fromkeys(self.topics, 0)
+        """For each input an offset: nothing but markers of transactions lies between the position and it."""
         self._repeated_below: Mapping[str, int] = {}
         self._folder: Folder
         self._intake = Intake()
@@ -85,11 +87,6 @@ class Lane:
     def suspended(self) -> bool:
         return self._lease.suspended
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything waits for this lane's next commit."""
-        return bool(self._intake.waiting) or self._jobs.running + self._jobs.waiting > 0
-
     def next_offsets(self) -> Mapping[str, int]:
         """Where reading goes on: what lies below is folded, or in the hands of a job."""
         return {topic: progress.next for topic, progress in self._position.items()}
@@ -108,16 +105,27 @@ class Lane:
         counts = (keys, settled, jobs.running, jobs.waiting, self.commits)
         return LaneStatus(self.partition, self.opened, *counts, position)
 
-    async def behind(self) -> Mapping[str, tuple[int, int]]:
-        """For each input how far it is folded and where it ends. Raises LaneError when the broker does not answer."""
-        bounds = await self._log.bounds(self.topics)
-        return {topic: (progress.low, bounds[topic].end) for topic, progress in self._position.items()}
+    async def backlog(self) -> Mapping[str, int]:
+        """Return for each input how many records wait: the offsets from the first unfinished record to the end.
 
-    async def misses(self, behind: Mapping[str, tuple[int, int]]) -> bool:
-        """Whether records wait in what `behind` told, on a connection of its own: the ends also count the marks that
-        end transactions, which nobody is ever handed."""
-        gaps = [(topic, Bounds(*bounds)) for topic, bounds in behind.items() if bounds[0] < bounds[1]]
-        return self.busy or any([await self._log.holds(topic, bounds) for topic, bounds in gaps])
+        This is the one definition of "records wait" for watchdog, lag and commit age. The end alone does not do: a
+        transaction ends with a marker that takes up an offset and is handed to nobody, so a lane that has seen all of
+        an input which other roles write is one offset behind its end for as long as it has nothing to do. Where a
+        look met markers alone, the next one begins behind them. The lane's own connection is asked, so that a consumer
+        that sleeps is noticed. Raises LaneError when the broker does not answer.
+        """
+        bounds = await self._log.bounds(self.topics)
+        return {topic: await self._records_waiting(topic, bounds[topic]) for topic in self.topics}
+
+    async def _records_waiting(self, topic: str, bounds: Bounds) -> int:
+        begin = max(self._position[topic].low, self._empty_below[topic], bounds.begin)
+        if begin >= bounds.end:
+            return 0
+        first = await self._log.first_record(topic, Bounds(begin, bounds.end))
+        if first is None:
+            self._empty_below[topic] = bounds.end
+            return 0
+        return bounds.end - first
 
     def offer(self, batch: Batch) -> None:
         """Hand over records. Never waits: whoever fetches looks at `full`."""

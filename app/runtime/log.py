@@ -46,8 +46,11 @@ class Log(Protocol):
     async def fetch(self, topic: str, offset: int) -> Record | None:
         """The record at that offset of the lane's partition; None when it is not there any more."""
 
-    async def holds(self, topic: str, bounds: Bounds) -> bool:
-        """Whether a committed record lies there: what else takes up offsets are the marks that end transactions."""
+    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
+        """Return the offset of the first committed record within the bounds, None where there is none.
+
+        What else takes up offsets are the markers that end transactions and what compaction removed.
+        """
 
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has. Raises LaneError when it does not exist."""

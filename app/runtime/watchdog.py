@@ -27,21 +27,23 @@ class Hosting(Protocol):
     def assigned(self) -> bool: ...
 
 
-@dataclass(slots=True)
-class _Seen:
-    commits: int
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Records wait `since` that time, and the lane had committed so often then."""
+
     since: float
+    commits: int
 
 
 @dataclass(slots=True)
 class Watchdog:
-    """`commit_age_max_s`: seconds that a lane may be behind without a commit."""
+    """`commit_age_max_s`: seconds for which records may wait for a lane that commits nothing."""
 
     commit_age_max_s: float
     monotonic: Callable[[], float]
     observer: LaneObserver
     fail: Callable[[BaseException], None]
-    _seen: dict[Lane, _Seen] = field(default_factory=dict)
+    _waits: dict[Lane, _Wait] = field(default_factory=dict)
     _unassigned_since: float | None = None
 
     async def watch(self, hosting: Hosting, every_s: float) -> None:
@@ -64,7 +66,7 @@ class Watchdog:
 
     async def look(self, lanes: list[Lane]) -> None:
         """Look at each lane once. A broker that does not answer fails in the lane's log, after the limit there."""
-        self._seen = {lane: self._seen[lane] for lane in lanes if lane in self._seen}
+        self._waits = {lane: wait for lane, wait in self._waits.items() if lane in lanes}
         try:
             for lane in lanes:
                 await self._look(lane)
@@ -72,18 +74,26 @@ class Watchdog:
             self.fail(exc)
 
     async def _look(self, lane: Lane) -> None:
-        behind = await lane.behind()
-        for topic, (position, end) in behind.items():
-            self.observer.lag(topic, lane.partition, position, end)
-        now = self.monotonic()
-        seen = self._seen.setdefault(lane, _Seen(lane.commits, now))
-        waits = lane.busy or any(position < end for position, end in behind.values())
-        if not waits or seen.commits != lane.commits:
-            self._seen[lane] = _Seen(lane.commits, now)
-        elif now - seen.since > self.commit_age_max_s:
-            # Only now: it reads, and a lane that has seen all looks behind for as long as it has nothing to do.
-            if not await lane.misses(behind):
-                self._seen[lane] = _Seen(lane.commits, now)
+        try:
+            backlog = await lane.backlog()
+        except LaneError:
+            if lane.suspended:  # a rebalance took the lane away while it was looked at
                 return
-            age = f"{lane.name} has committed nothing for {now - seen.since:.0f} s although records wait for it"
-            self.fail(LaneError(f"{age}: the consumer or a job stands still"))
+            raise
+        if lane.suspended:
+            return
+        now = self.monotonic()
+        wait = self._wait_of(lane, now) if any(backlog.values()) else None
+        self.observer.backlog(lane.partition, backlog, None if wait is None else wait.since)
+        if wait is None:
+            self._waits.pop(lane, None)
+            return
+        self._waits[lane] = wait
+        if (age := now - wait.since) > self.commit_age_max_s:
+            problem = f"{lane.name} has committed nothing for {age:.0f} s although records wait for it"
+            self.fail(LaneError(f"{problem}: the consumer or a job stands still"))
+
+    def _wait_of(self, lane: Lane, now: float) -> _Wait:
+        """The wait goes on, or begins anew when it is the first look at it or when the lane has committed meanwhile."""
+        wait = self._waits.get(lane)
+        return wait if wait is not None and wait.commits == lane.commits else _Wait(now, lane.commits)

@@ -189,9 +189,10 @@ class MemoryLog:
         found = self._cluster.read(topic, self._partition, offset, 1)
         return found[0] if found and found[0].offset == offset else None
 
-    async def holds(self, topic: str, bounds: Bounds) -> bool:
-        self._at("holds before")
-        return any(record.offset < bounds.end for record in self._cluster.read(topic, self._partition, bounds.begin, 1))
+    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
+        self._at("first record before")
+        records = self._cluster.read(topic, self._partition, bounds.begin, 1)
+        return next((record.offset for record in records if record.offset < bounds.end), None)
 
     async def partitions(self, topic: str) -> int:
         return self._cluster.partitions

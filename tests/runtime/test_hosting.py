@@ -188,24 +188,24 @@ async def test_records_of_a_former_assignment_are_dropped(hosted: Hosted) -> Non
     await hosted.until(lambda: hosted.reads(0))
     await hosted.host.revoke()
     hosted.host.offer(0, 0, Batch("in-a", [record], lambda: None))
-    assert not hosted.host.lanes[0].busy
+    assert hosted.host.lanes[0].next_offsets() == {"in-a": 0, "in-b": 0}
     await hosted.host.close()
 
 
-class Lags(Seen):
+class Backlogs(Seen):
     def __init__(self) -> None:
         super().__init__()
-        self.lags: list[tuple[str, int, int, int]] = []
+        self.backlogs: list[tuple[dict[str, int], float | None]] = []
 
-    def lag(self, topic: str, partition: int, position: int, end: int) -> None:
-        self.lags.append((topic, partition, position, end))
+    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+        self.backlogs.append((dict(records), since))
 
 
 async def test_the_watchdog_ends_a_process_whose_lane_stands_still() -> None:
-    world, lags = World(), Lags()
+    world, seen = World(), Backlogs()
     failures: list[BaseException] = []
     driven = await world.open()
-    watchdog = Watchdog(60, world.clock.monotonic, lags, failures.append)
+    watchdog = Watchdog(60, world.clock.monotonic, seen, failures.append)
     world.produce(b"k", b"one")
     await watchdog.look([driven.lane])
     world.clock.advance(59)
@@ -214,7 +214,7 @@ async def test_the_watchdog_ends_a_process_whose_lane_stands_still() -> None:
     world.clock.advance(2)
     await watchdog.look([driven.lane])
     assert "count-0 has committed nothing for 61 s although records wait" in str(failures[0])
-    assert lags.lags[0] == ("in-a", 0, 0, 1)
+    assert seen.backlogs[0] == ({"in-a": 1, "in-b": 0}, 1_000)
 
 
 async def test_the_watchdog_lets_an_idle_and_a_working_lane_be() -> None:
@@ -251,6 +251,60 @@ async def test_the_watchdog_lets_a_lane_be_that_has_seen_all_but_the_mark_of_a_t
     world.clock.advance(61)
     await watchdog.look([driven.lane])
     assert "committed nothing for" in str(failures[0])
+
+
+async def test_a_burst_after_an_idle_hour_ends_no_process() -> None:
+    """The age counts from when records came, not from when the lane last had something to do."""
+    world, seen = World(), Backlogs()
+    failures: list[BaseException] = []
+    driven = await world.open()
+    watchdog = Watchdog(60, world.clock.monotonic, seen, failures.append)
+    world.produce_committed(b"k", b"one")
+    await driven.settle()
+    for _ in range(720):
+        await watchdog.look([driven.lane])
+        world.clock.advance(5)
+    assert {since for _, since in seen.backlogs} == {None}
+    assert all(not any(records.values()) for records, _ in seen.backlogs), "a marker is no record"
+    world.produce(b"k", *[b"burst"] * 5_000)
+    came_at = world.clock.monotonic()
+    for _ in range(12):
+        await watchdog.look([driven.lane])
+        world.clock.advance(5)
+    assert failures == []
+    assert seen.backlogs[-1] == ({"in-a": 5_000, "in-b": 0}, came_at)
+    await driven.settle()
+    await watchdog.look([driven.lane])
+    assert failures == []
+    assert seen.backlogs[-1] == ({"in-a": 0, "in-b": 0}, None)
+
+
+async def test_markers_that_were_looked_at_are_not_read_again() -> None:
+    world = World()
+    driven = await world.open()
+    world.produce_committed(b"k", b"one")
+    await driven.settle()
+    looks: list[str] = []
+    world.cluster.hook = lambda _id, step: looks.append(step)
+    for _ in range(3):
+        assert await driven.lane.backlog() == {"in-a": 0, "in-b": 0}
+    assert looks.count("first record before") == 1
+
+
+async def test_a_lane_that_is_let_go_while_it_is_looked_at_ends_no_process() -> None:
+    world, seen = World(), Backlogs()
+    failures: list[BaseException] = []
+    driven = await world.open()
+    world.produce(b"k", b"one")
+
+    def close(_id: str, step: str) -> None:
+        if step == "first record before":
+            driven.lane.suspend()
+            raise LaneError("count-0 could not read in-a: the client is closed")
+
+    world.cluster.hook = close
+    await Watchdog(60, world.clock.monotonic, seen, failures.append).look([driven.lane])
+    assert (failures, seen.backlogs) == ([], [])
 
 
 async def test_the_watchdog_ends_a_process_whose_broker_is_gone() -> None:

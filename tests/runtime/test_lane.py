@@ -302,7 +302,7 @@ async def test_the_own_ledger_as_input_is_membership_only() -> None:
     assert driven.lane.next_offsets() == {}
     await driven.until(lambda: driven.lane.commits == 1)
     assert driven.lane.commits == 1
-    assert await driven.lane.behind() == {}
+    assert await driven.lane.backlog() == {}
     await driven.close()
     assert (await world.open(role)).lane.status().keys == 1
 
