@@ -11,7 +11,7 @@ depend on the order or the number of arrivals. The rules:
 - Fields: the newest version wins, an older row changes none. A row that applies our own change (origin "iom") is an
   echo and tells no field, except one that F+O's users changed, too: both sides may have changed it at the same time,
   each without knowing of the other, and then what F+O ended with has to reach us. Where we have that value, nothing
-  changes.
+  changes. An echo that overtakes a row of F+O's users shows in its `before` what they changed: that is told as theirs.
 - Canceled is raised once and stands beside the milestones. Deleting an order that is not invoiced is a cancellation.
 - Of an order that was deleted nothing is raised again: an old row that comes back must not revive it.
 
@@ -93,7 +93,7 @@ class Mirror:
         if values:
             said = (replace(_event(change, order, ORDER_CHANGED), values=values), *said)
         if newer:
-            contested = _contested(after, change, values)
+            contested = _contested(after, values)
             after = replace(after, version=change.source.version, order=order, contested=contested)
         created = order if state is None and not made_by_us(change.row) else None
         return Mirrored(after, created, said, _outcome(created, said, newer, change))
@@ -108,14 +108,20 @@ class Mirror:
         values = self._orders.changed(base, order)
         if change.source.origin == FNO:
             return values
-        contested = () if state is None else state.contested
+        contested = set(() if state is None else state.contested) | self._overtaken(base, change, values)
         return {path: value for path, value in values.items() if _field(path) in contested}
 
+    def _overtaken(self, base: Order, change: SalesOrderChange, values: Mapping[str, str]) -> set[str]:
+        """Return the fields that an echo found changed at F+O already, and left as they were."""
+        if change.before is None:
+            return set()
+        before = self._orders.changed(base, self._orders.to_order(change.before))
+        return {_field(path) for path, value in before.items() if values.get(path) == value}
 
-def _contested(state: MirrorState, change: SalesOrderChange, values: Mapping[str, str]) -> tuple[str, ...]:
-    if change.source.origin != FNO or not values:
-        return state.contested
-    return tuple(sorted({_field(path) for path in values}.union(state.contested)))
+
+def _contested(state: MirrorState, values: Mapping[str, str]) -> tuple[str, ...]:
+    """All that is told of fields is F+O's users' doing, or was once before."""
+    return tuple(sorted({_field(path) for path in values}.union(state.contested))) if values else state.contested
 
 
 def _field(path: str) -> str:

@@ -203,6 +203,24 @@ def test_an_echo_over_a_field_that_fno_changed_tells_what_fno_ended_with() -> No
     assert [event.values for event in told[2].events] == [{"ship_to.city": "C"}]
 
 
+def test_an_echo_that_overtakes_a_change_of_fno_tells_that_change() -> None:
+    """The row of the change comes last and is stale; the echo found the field changed and left it so."""
+    moved = {"DeliveryAddressStreet": "2 Elm Street"}
+    change = a_change(a_row("Confirmed", **moved), 2, before=a_row("Confirmed"))
+    echo = a_change(a_row("Delivered", **moved), 3, origin="iom", before=a_row("Confirmed", **moved))
+    told = run(a_change(a_row("Confirmed"), 1), echo, change)
+    assert names(told[1]) == ["order changed", "order picked", "order shipped"]
+    assert told[1].events[0].values == {"ship_to.street": "2 Elm Street"}
+    assert (told[2].events, told[2].outcome) == ((), "stale")
+
+
+def test_an_echo_that_overtakes_a_change_keeps_what_it_wrote_itself_to_itself() -> None:
+    ours = our_row(InvoiceCustomerAccountNumber="C-9", DeliveryAddressCity="B")
+    echo = a_change(ours, 3, origin="iom", before=our_row(DeliveryAddressCity="B"))
+    told = run(a_change(our_row(), 1, origin="iom"), echo)
+    assert [event.values for event in told[1].events] == [{"ship_to.city": "B"}]
+
+
 def test_the_first_row_of_our_order_is_compared_with_the_one_before_it_if_there_is_one() -> None:
     after = our_row(DeliveryAddressCity="B")
     assert run(a_change(after, 2))[0].events == ()

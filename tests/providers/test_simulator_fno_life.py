@@ -155,6 +155,17 @@ async def test_a_canceled_order_does_not_go_on(erp: Erp) -> None:
     assert erp.statuses() == ["Active", "Canceled"]
 
 
+async def test_an_order_that_a_new_line_opened_again_cannot_be_canceled(erp: Erp) -> None:
+    """The line that was delivered before is gone."""
+    await erp.make_order()
+    erp.let_pass(410)
+    assert erp.statuses()[-1] == "Delivered"
+    assert (await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "ItemNumber": "1002"}))[0] == 201
+    assert erp.statuses()[-1] == "Active"
+    assert (await erp.control("/usmf/000001/advance", {"to": "Canceled"}))[0] == 409
+    assert erp.statuses()[-1] == "Active"
+
+
 async def test_a_status_that_cannot_be_leaves_the_other_fields_alone(erp: Erp) -> None:
     await erp.make_order()
     erp.let_pass(350)

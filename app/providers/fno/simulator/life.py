@@ -94,7 +94,7 @@ class Life:
 
     def check(self, order: SalesOrder, status: str) -> None:
         """Raises RefusalError, in F+O's words, when the order cannot get this status."""
-        if not allowed(order.status, status):
+        if not allowed(order.status, status) or (status == "Canceled" and _has_delivered(order)):
             infolog = f"Error: Sales order {order.number} is {order.status} and cannot become {status}."
             raise write_failed(HEADER, f"{infolog}; Error: Update has been canceled.")
 
@@ -113,6 +113,11 @@ def allowed(before: str, after: str) -> bool:
     if before in ("Invoiced", "Canceled") or after == "Active":
         return before == after
     return _RANK[after] > _RANK[before] or before == after
+
+
+def _has_delivered(order: SalesOrder) -> bool:
+    """A line that is added makes a delivered order an active one: what had left is gone all the same."""
+    return any(_status_of(line.values) in ("Delivered", "Invoiced") for line in order.lines.values())
 
 
 def _line_changes(order: SalesOrder, status: str, lots: tuple[str, ...]) -> dict[str, str]:
