@@ -6,7 +6,7 @@ from its last transaction.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class KafkaLog:
                 self._producer = await self._connect(self._new_producer)
                 self._reader = await self._connect(lambda: self._new_reader(_LOOK_BYTES, _LOOK_BYTES))
 
-    async def restore(self) -> AsyncGenerator[Sequence[Entry], None]:
+    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
         ledger = TopicPartition(self._ledger, self._partition)
         with self._failures(f"could not read {self._ledger}"):
             reader = await self._connect(lambda: self._new_reader(_RESTORE_PARTITION_BYTES, _RESTORE_FETCH_BYTES))
@@ -73,7 +73,7 @@ class KafkaLog:
                 end = (await reader.end_offsets([ledger]))[ledger]
                 while await reader.position(ledger) < end:
                     for records in (await reader.getmany(timeout_ms=500)).values():
-                        yield [Entry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end]
+                        take([Entry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end])
             finally:
                 await reader.stop()
 

@@ -8,7 +8,7 @@ The lane knows no Kafka: its log is a port. It does not recover either: whatever
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from app.agents.role import DEAD_LETTER, Folded, Job, LaneObserver, Record, Role, Unobserved
@@ -18,7 +18,7 @@ from app.runtime.intake import Batch, Intake
 from app.runtime.jobs import Jobs, Pending
 from app.runtime.lease import LaneLease
 from app.runtime.limits import Clock, LaneLimits, SystemClock
-from app.runtime.log import Bounds, Log
+from app.runtime.log import Bounds, Entry, Log
 from app.runtime.opening import check_inputs
 from app.runtime.poller import Poller
 from app.runtime.position import POSITION_KEY, Position
@@ -139,14 +139,7 @@ class Lane:
         """
         began = self._clock.monotonic()
         await self._log.fence()
-        position: bytes | None = None
-        async with contextlib.aclosing(self._log.restore()) as portions:
-            async for entries in portions:
-                position = next((entry.value for entry in reversed(entries) if entry.key == POSITION_KEY), position)
-                self._state.load([entry for entry in entries if entry.key != POSITION_KEY], self._clock.now_ms())
-        self._state.finish_load(self._clock.now_ms())
-        if position is not None:
-            self._position.load(position)
+        await self._restore()
         bounds = await check_inputs(self.role, self.partition, self._position, self._log, committed)
         self._repeated_below = {topic: bound.end for topic, bound in bounds.items()}
         dead_letters = await self._log.partitions(DEAD_LETTER)
@@ -159,6 +152,19 @@ class Lane:
         opened = "%s: %d live and %d settled keys in %.2f s, reading on at %s"
         _journal.info(opened, self.name, live, settled, seconds, self.next_offsets())
         self.opened = True
+
+    async def _restore(self) -> None:
+        position: bytes | None = None
+
+        def take(entries: Sequence[Entry]) -> None:
+            nonlocal position
+            position = next((entry.value for entry in reversed(entries) if entry.key == POSITION_KEY), position)
+            self._state.load([entry for entry in entries if entry.key != POSITION_KEY], self._clock.now_ms())
+
+        await self._log.restore(take)
+        self._state.finish_load(self._clock.now_ms())
+        if position is not None:
+            self._position.load(position)
 
     async def run(self) -> None:
         """Take turns until cancelled. Any exception but cancellation means that the process must end."""

@@ -3,7 +3,7 @@
 The simulation drives the same lanes over a log in memory. Nothing here knows a client or a broker.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from app.agents.role import Output, Record
@@ -36,9 +36,11 @@ class Log(Protocol):
     async def fence(self) -> None:
         """Stop the lane's previous owner for good and end what it left open. Comes first, once."""
 
-    def restore(self) -> AsyncGenerator[Sequence[Entry], None]:
-        """The ledger partition from its beginning to its committed end as of now, in order and in portions.
-        Who does not read it to its end closes it."""
+    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
+        """Read the ledger partition from its beginning to its committed end as of now.
+
+        `take` is given its entries in order and in portions.
+        """
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
         """The lane's partition of each topic."""

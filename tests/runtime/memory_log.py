@@ -5,7 +5,7 @@ and whatever it raises comes out of the lane. A crash is an exception of the tes
 it is and another one opened; what the dead one had open stays open until it is fenced, as on a broker.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -172,11 +172,11 @@ class MemoryLog:
         self._epoch = self._cluster.fence(self._id)
         self._at("fence after")
 
-    async def restore(self) -> AsyncGenerator[Sequence[Entry], None]:
+    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
         self._at("restore before")
         entries = [Entry(r.key or b"", r.value, r.offset) for r in self._cluster.read(self._ledger, self._partition)]
         for start in range(0, len(entries), _RESTORE_PORTION):
-            yield entries[start : start + _RESTORE_PORTION]
+            take(entries[start : start + _RESTORE_PORTION])
         self._at("restore after")
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:

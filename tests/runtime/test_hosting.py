@@ -272,7 +272,7 @@ async def test_a_burst_after_an_idle_hour_ends_no_process() -> None:
         await watchdog.look([driven.lane])
         world.clock.advance(5)
     assert failures == []
-    assert seen.backlogs[-1] == ({"in-a": 5_000, "in-b": 0}, came_at)
+    assert seen.backlogs.pop() == ({"in-a": 5_000, "in-b": 0}, came_at)
     await driven.settle()
     await watchdog.look([driven.lane])
     assert failures == []

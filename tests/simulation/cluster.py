@@ -1,8 +1,7 @@
 """The Kafka of a world: the log in memory of the lanes' own tests, with readers that wait and faults between steps."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.agents.role import Output, Record
@@ -89,14 +88,15 @@ class VirtualLog(MemoryLog):
         await super().fence()
         await self._faults.at("fence after")
 
-    async def restore(self) -> AsyncGenerator[Sequence[Entry], None]:
+    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
         await self._faults.at("restore before")
-        async with contextlib.aclosing(super().restore()) as portions:
-            async for entries in portions:
-                middle = len(entries) // 2
-                yield entries[:middle]
-                await self._faults.at("restore middle")
-                yield entries[middle:]
+        portions: list[Sequence[Entry]] = []
+        await super().restore(portions.append)
+        for entries in portions:
+            middle = len(entries) // 2
+            take(entries[:middle])
+            await self._faults.at("restore middle")
+            take(entries[middle:])
         await self._faults.at("restore after")
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
