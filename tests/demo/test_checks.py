@@ -63,6 +63,12 @@ def test_an_update_that_is_repeated_after_the_end_tells_of_the_end() -> None:
     assert run.missing(cases) == {"S18"}
 
 
+def test_a_lot_that_is_sent_again_may_have_what_was_released_meanwhile() -> None:
+    cases = run.complete(6)
+    bigcommerce_dom_fno_fno.repeated_after_the_release(cases[0])
+    assert run.missing(cases) == set()
+
+
 @pytest.mark.parametrize("scenario", [2, 3, 5])
 def test_a_webhook_that_came_twice_is_no_fault(scenario: int) -> None:
     cases = run.complete(scenario)

@@ -24,7 +24,7 @@ from app.demo.checks import (
     status,
     validated,
 )
-from app.demo.evidence import Body, Case, Seen
+from app.demo.evidence import Case, Seen
 from app.demo.orders import bigcommerce_orders
 from app.demo.scenario import Scenario
 
@@ -85,10 +85,14 @@ def bills(case: Case) -> list[Seen]:
     return list(first.values())
 
 
-def rows(case: Case, effect_id: str) -> list[Body]:
-    """What was synchronised because of one request."""
-    found = [row.body for row in case.on(OUR_ROWS) if row.body["source"]["effect_id"] == effect_id]
-    return [row["after"] for row in found]
+def attempts(case: Case, effect_id: str) -> list[tuple[Seen, Seen]]:
+    """Return each attempt of a request to bill that was synchronised, with its row, oldest first.
+
+    Raises KeyError for a row of an attempt that nobody asked for.
+    """
+    asked = {seen.body["attempt"]: seen for seen in case.on("billing-requested") if seen.body["effect_id"] == effect_id}
+    rows = [row for row in case.on(OUR_ROWS) if row.body["source"]["effect_id"] == effect_id]
+    return sorted(((asked[row.body["source"]["attempt"]], row) for row in rows), key=lambda pair: pair[1].offset)
 
 
 def assigned_without_warehouse(case: Case) -> bool:
@@ -143,46 +147,60 @@ def passed_to_fno(case: Case) -> bool:
 
 
 def warehouse_first(case: Case) -> bool:
-    """S63b: the lines have their source's warehouse in the request itself, and in what was synchronised for it."""
-    so_far: list[Seen] = []
-    for lot, bill in zip([seen for seen in results(case) if seen.body["fulfillment_orders"]], bills(case), strict=True):
-        so_far.append(lot)
-        if placed(bill.body["order"]["lines"]) != shipped(so_far):
+    """S63b: the lines have their source's warehouse in the request itself, and in what was synchronised for it.
+
+    An attempt that is repeated tells what is true by then: a lot that came meanwhile is in it, too.
+    """
+    lots = [seen for seen in results(case) if seen.body["fulfillment_orders"]]
+    so_far = [shipped(lots[:count]) for count in range(1, len(lots) + 1)]
+    for position, bill in enumerate(bills(case)):
+        synced = attempts(case, bill.body["effect_id"])
+        if placed(bill.body["order"]["lines"]) != so_far[position] or not synced:
             return False
-        synced = rows(case, bill.body["effect_id"])
-        if not synced or any(_in_row(row) != shipped(so_far) for row in synced):
-            return False
-    return bool(so_far)
+        for asked, row in synced:
+            allowed = so_far[position:] if asked.body["attempt"] > 1 else [so_far[position]]
+            if _in_row(row) != placed(asked.body["order"]["lines"]) or _in_row(row) not in allowed:
+                return False
+    return len(bills(case)) == len(lots) > 0
 
 
-def _in_row(row: Mapping[str, Any]) -> Shipped:
+def _in_row(row: Seen) -> Shipped:
     return Counter(
         (base(line["ExternalItemNumber"]), line["ShippingWarehouseId"], Decimal(line["OrderedSalesQuantity"]))
-        for line in row["Lines"]
+        for line in row.body["after"]["Lines"]
     )
+
+
+def _lines_in_row(row: Seen) -> set[str]:
+    return {line["ExternalItemNumber"] for line in row.body["after"]["Lines"]}
 
 
 def selected_by_warehouse(case: Case) -> bool:
     """S63c: every line that has a shipping warehouse is synchronised, and no other is."""
     for bill in bills(case):
-        with_one = {line["line_id"] for line in bill.body["order"]["lines"] if line["warehouse"]}
-        synced = rows(case, bill.body["effect_id"])
-        if not synced or any({line["ExternalItemNumber"] for line in row["Lines"]} != with_one for row in synced):
+        synced = attempts(case, bill.body["effect_id"])
+        if not synced or any(_lines_in_row(row) != _with_warehouse(asked) for asked, row in synced):
             return False
     return bool(bills(case))
+
+
+def _with_warehouse(asked: Seen) -> set[str]:
+    return {line["line_id"] for line in asked.body["order"]["lines"] if line["warehouse"]}
 
 
 def left_out(case: Case) -> bool:
     """S64: lines without stock are in nothing that was synchronised before they got some; the others are, at once."""
     waiting, ahead = lacking(answer(case)), shipped([answer(case)])
-    first = [row for bill in bills(case)[: 1 if ahead else 0] for row in rows(case, bill.body["effect_id"])]
-    if any(base(line["ExternalItemNumber"]) in waiting for row in first for line in row["Lines"]):
-        return False
+    synced = [row for bill in bills(case) for _, row in attempts(case, bill.body["effect_id"])]
+    later = [seen for seen in results(case) if seen is not answer(case)]
+    released_at = {line_id: seen.at_ms for seen in later for line_id in _lines(seen)}
+    for row in synced:
+        early = {line_id for line_id in waiting if released_at.get(line_id, row.at_ms + 1) > row.at_ms}
+        if early & set(map(base, _lines_in_row(row))):
+            return False
     if not ahead:
         return all(bill.cause != answer(case).event_id for bill in bills(case))
-    return bool(first) and {base(line["ExternalItemNumber"]) for row in first for line in row["Lines"]} == {
-        line_id for line_id, _, _ in ahead
-    }
+    return set(map(base, _lines_in_row(synced[0]))) == {line_id for line_id, _, _ in ahead}
 
 
 def held_and_released(case: Case) -> bool:

@@ -1,5 +1,6 @@
 """Scenario 6 with something left out, done twice or done wrongly, and the numbers that then fall."""
 
+from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -40,6 +41,33 @@ def unsourced_in_the_first_row(case: Case) -> None:
     first = min(case.on(ROWS_OF_OURS), key=lambda seen: seen.offset)
     line = first.body["after"]["Lines"][0]
     first.body["after"]["Lines"].append({**line, "ExternalItemNumber": lacking})
+
+
+def repeated_after_the_release(case: Case) -> None:
+    """F+O was away when the first lot was sent; the attempt that it took has the lot that was released meanwhile."""
+    requests = sorted(case.on(BILLED), key=lambda seen: seen.offset)
+    first, last = requests[0], requests[-1]
+    effect = first.body["effect_id"]
+    (row,) = [seen for seen in case.on(ROWS_OF_OURS) if seen.body["source"]["effect_id"] == last.body["effect_id"]]
+    source = {**row.body["source"], "effect_id": effect, "attempt": 2}
+    asked_again = {**first.body, "attempt": 2, "order": deepcopy(last.body["order"])}
+    case.records += [
+        replace(last, event_id="asked again", offset=last.offset + 1, body=asked_again),
+        replace(row, event_id="row again", offset=row.offset + 1, body={**deepcopy(row.body), "source": source}),
+    ]
+    put("provider-result", "attempt", 2, effect_id=effect)(case)
+
+
+def repeated_before_the_release(case: Case) -> None:
+    repeated_after_the_release(case)
+    released = max(seen.at_ms for seen in case.on(ANSWERED))
+    row = case.records.pop()
+    case.records.append(replace(row, at_ms=released - 1))
+
+
+def repeated_with_half_a_row(case: Case) -> None:
+    repeated_after_the_release(case)
+    case.records[-1].body["after"]["Lines"].pop()
 
 
 def not_released(case: Case) -> None:
@@ -95,7 +123,9 @@ COMPLETED: list[Row] = [
     ("S63b S63", "another warehouse is synchronised", every(ROWS_OF_OURS, "after.Lines.*.ShippingWarehouseId", "X")),
     ("S63c S63 S63b S8", "a line with a warehouse is left out", left_out_later),
     ("S64 S63 S63b S63c", "a line without stock is synchronised", unsourced_in_the_first_row),
-    ("S65 S62 S63 S63a S63b", "never released", not_released),
+    ("S64", "an attempt has a line that is released only later", repeated_before_the_release),
+    ("S63c S63 S63b", "an attempt synchronises less than it asked for", repeated_with_half_a_row),
+    ("S65 S62 S63 S63a S63b S64", "never released", not_released),
     ("S65", "a line without stock was not held", not_held),
     ("S8", "lines were reported twice", reported_twice),
     ("S7", "sent by another step", put(STATUS, "step", "source", event="order sent to fulfillment")),
