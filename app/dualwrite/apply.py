@@ -32,9 +32,11 @@ READ_ONLY: Final = frozenset(
         # The switch is Dataverse's, not a field of F+O; lines are written one by one.
         "isReadyToSync",
         "Lines",
+        # Given once, with the reference that it belongs to.
+        "URL",
     }
 )
-"""Fields of a header that F+O sets itself (entity SalesOrderHeadersV4)."""
+"""Fields of a header that F+O sets itself (entity SalesOrderHeadersV4), or that no change of ours writes."""
 LINE_READ_ONLY: Final = frozenset({"InventoryLotId", "SalesOrderLineStatus"})
 FNO_OWN: Final = frozenset({"CustomersOrderReference", "SalesOrderOriginCode"})
 """Fields that are ours on orders that we made. On orders born in F+O we leave them alone."""
