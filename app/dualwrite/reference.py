@@ -31,7 +31,8 @@ def reference_of(order_id: str) -> str:
 
 def url_of(order_id: str) -> str:
     """URL of an order: its id where the reference does not say it, else empty."""
-    return "" if order_of(reference_of(order_id), "") else order_id
+    reference = reference_of(order_id)
+    return "" if reference == order_id or order_of(reference, "") else order_id
 
 
 def order_of(reference: str, url: str) -> str | None:

@@ -108,4 +108,3 @@ class Product:
         self._rows += len(fresh)
         for key, value in fresh:
             self._put(Record(ROWS, 0, 0, AT, key, value, _JSON))
-

@@ -51,7 +51,8 @@ async def test_orders_that_f_o_takes_for_one_another_are_each_completed_as_their
 
 
 @pytest.mark.parametrize(
-    "order_id", ["A" * 128, "a" * 128, "a" * 61, "*", "%", "a..b", "o'neil", "stra\u00dfe", "\u304b\u30ab", "a\u200bb", "A~b"]
+    "order_id",
+    ["A" * 128, "a" * 128, "a" * 61, "*", "%", "a..b", "o'neil", "stra\u00dfe", "\u304b\u30ab", "a\u200bb", "A~b"],
 )
 async def test_whatever_an_id_is_made_of_the_order_comes_back_as_itself(product: Product, order_id: str) -> None:
     await product.create(order_of(order_id, "Alice"))
@@ -60,7 +61,9 @@ async def test_whatever_an_id_is_made_of_the_order_comes_back_as_itself(product:
     assert (len(product.at_fno()), product.dead) == (1, [])
 
 
-@pytest.mark.parametrize("line_ids", [("1", "2"), (f"{LONG}1", f"{LONG}2"), ("a", "A"), (" 1", "1"), ("\u00e9" * 21, "e" * 21)])
+@pytest.mark.parametrize(
+    "line_ids", [("1", "2"), (f"{LONG}1", f"{LONG}2"), ("a", "A"), (" 1", "1"), ("\u00e9" * 21, "e" * 21)]
+)
 async def test_what_f_o_says_of_a_line_is_said_of_ours(product: Product, line_ids: tuple[str, str]) -> None:
     await product.create(order_of("Case-A", "Alice", *line_ids))
     [order] = product.at_fno()

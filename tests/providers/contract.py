@@ -37,7 +37,8 @@ CODES = [
 ]
 
 LOOK_ALIKES = (
-    *("Case-A", "case-a", "CASE-A", "Wild-1", "Wild-*", "Wild-?", "*", "%", "%25", "a..b", "a.b", "a,b", "o'neil", "o''neil"),
+    *("Case-A", "case-a", "CASE-A", "Wild-1", "Wild-*", "Wild-?", "*", "%", "%25", "a..b", "a.b", "a,b"),
+    *("o'neil", "o''neil"),
     *("pure-1", "pure-1 ", " pure-1", "pure-1\u200b", "pure\u00ad-1", "pure\uff0d1", "PURE-1", "pure_1", "pure~1"),
     *("stra\u00dfe", "strasse", "caf\u00e9", "cafe\u0301", "cafe", "\uff43afe", "\u304b", "\u30ab", "\uff76"),
     *("500", "0500", "\uff15\uff10\uff10", "5e2", "+500"),

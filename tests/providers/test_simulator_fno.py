@@ -169,8 +169,10 @@ async def test_filters_and_order(erp: Erp, query: str, expected: list[str]) -> N
 
 @pytest.mark.parametrize(
     ("held", "sought"),
-    [("Case-A", "cASE-a"), ("a", "a  "), ("a  ", "a"), ("\uff43afe", "CAFE"), ("caf\u00e9", "CAFE\u0301")]
-    + [("stra\u00dfe", "STRASSE"), ("\u304b", "\u30ab"), ("\uff76", "\u30ab"), ("a\u200bb", "ab")],
+    [
+        *(("Case-A", "cASE-a"), ("a", "a  "), ("a  ", "a"), ("\uff43afe", "CAFE"), ("caf\u00e9", "CAFE\u0301")),
+        *(("stra\u00dfe", "STRASSE"), ("\u304b", "\u30ab"), ("\uff76", "\u30ab"), ("a\u200bb", "ab")),
+    ],
 )
 async def test_texts_compare_as_its_database_compares_them(erp: Erp, held: str, sought: str) -> None:
     await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": held})

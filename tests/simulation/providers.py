@@ -105,7 +105,7 @@ class Providers:
         with self.network.clients():
             now = self._loop.time
             return {
-                "fno": Fno(ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=now, status_field=TOLD),
+                "fno": Fno(ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", None, now, TOLD),
                 "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now),
                 "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now),
                 "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now),

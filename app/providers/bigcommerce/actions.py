@@ -40,7 +40,9 @@ def update_request(action: Action, store: str) -> tuple[str, int] | Result:
         return Result(Outcome.DECLINED, Code.INVALID, f"{body.source_ref!r} is not an order id of BigCommerce")
     pulled_from = _PULLED.fullmatch(body.order_id)
     if pulled_from is not None and pulled_from[1] != store:
-        detail = f"order {body.order_id!r} is of store {pulled_from[1]!r}, and WAYBILL_BIGCOMMERCE_STORE_HASH is {store!r}"
+        detail = (
+            f"order {body.order_id!r} is of store {pulled_from[1]!r}, and WAYBILL_BIGCOMMERCE_STORE_HASH is {store!r}"
+        )
         return Result(Outcome.DECLINED, Code.CONFLICT, detail)
     return body.source_ref, status_id
 

@@ -67,7 +67,7 @@ def status_field(text: str) -> StatusField:
     if not text:
         return SHOWN_STATUS
     if not re.fullmatch(r"\w+/\w+", text, re.ASCII):
-        raise SettingError(f"WAYBILL_FNO_STATUS_FIELD={text!r}: write a collection of OData and its field, as {HEADERS}/X")
+        raise SettingError(f"WAYBILL_FNO_STATUS_FIELD={text!r}: write a collection and its field, as {HEADERS}/X")
     return StatusField(*text.split("/"))
 
 

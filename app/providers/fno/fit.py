@@ -41,12 +41,12 @@ LINE: Final[Mapping[str, int]] = {
     "ShippingWarehouseId": 10,
 }
 CUT: Final = frozenset({"DeliveryAddressName", "LineDescription"})
+_LENGTHS: Final = {**HEADER, **LINE}
 
 
 def cut(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a header or a line, with those that are cut as long as F+O's field."""
-    lengths = HEADER | LINE
-    return {name: _cut(value, lengths[name]) if name in CUT else value for name, value in values.items()}
+    return {name: _cut(value, _LENGTHS[name]) if name in CUT else value for name, value in values.items()}
 
 
 def _cut(text: str, length: int) -> str:

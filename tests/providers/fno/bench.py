@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from app.local.simulators import Simulators
 from app.dualwrite.reference import reference_of as fno_reference
+from app.local.simulators import Simulators
 from app.providers.fno.actions import status_field
 from app.providers.fno.client import Fno
 from app.providers.fno.simulator import STATUS_FIELD

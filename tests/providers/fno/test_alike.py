@@ -11,6 +11,7 @@ from app.dualwrite.reference import reference_of, url_of
 from app.errors import SettingError
 from app.providers.fno import fit
 from app.providers.fno.actions import HEADERS, SHOWN_STATUS, first_plan, status_field
+from app.providers.fno.simulator.book import SalesOrder
 from app.providers.fno.simulator.entities import HEADER, LINE
 from app.providers.port import Always, Code, Outcome, Result
 from tests.dualwrite.rows import ORDERS, an_order
@@ -36,6 +37,12 @@ def held(erp: Erp) -> dict[str, tuple[str, str]]:
     return {values["CustomersOrderReference"]: (values["URL"], values["DeliveryAddressName"]) for values in headers}
 
 
+def order_at(erp: Erp, number: str) -> SalesOrder:
+    order = erp.simulators.fno.book.find("usmf", number)
+    assert order is not None
+    return order
+
+
 async def test_each_of_them_gets_an_order_of_its_own(erp: Erp) -> None:
     ids = ("Case-A", "Wild-1", "Pure-1", "case-a", "Wild-*")
     numbers = [(await sent(erp, row_of(name, DeliveryAddressName=name))).reference for name in ids]
@@ -57,7 +64,7 @@ async def test_an_order_that_was_sent_under_its_id_is_found_and_keeps_its_refere
     result = await erp.provider.upsert(change.row, plan(change, known), ALWAYS)
     assert (result.outcome, result.reference) == (Outcome.OK, before.reference)
     assert list(held(erp)) == [order_id]
-    assert erp.simulators.fno.book.find("usmf", before.reference).header.values["Email"] == "b@example.com"
+    assert order_at(erp, before.reference).header.values["Email"] == "b@example.com"
 
 
 async def test_an_order_that_took_another_one_s_place_before_is_held_and_changes_it_no_more(erp: Erp) -> None:
@@ -80,30 +87,34 @@ async def test_an_order_of_f_o_s_own_with_the_same_reference_is_left_alone(erp: 
 
 async def test_a_reference_that_somebody_changed_is_not_written_over(erp: Erp) -> None:
     made = await sent(erp, row_of("bc-demo-1"))
-    order = erp.simulators.fno.book.find("usmf", made.reference)
-    assert order is not None
+    order = order_at(erp, made.reference)
     erp.simulators.fno.book.patch(order, {"CustomersOrderReference": "PO 9"}, "fno")
     change = SalesOrderChange("u", 0, None, row_of("bc-demo-1", Email="b@example.com"), ChangeSource("iom", 2))
     result = await erp.provider.upsert(change.row, plan(change, ApplyState(made.reference, 1)), ALWAYS)
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.CONFLICT)
     assert "restore 'bc-demo-1' there" in result.detail
-    assert (order.header.values["CustomersOrderReference"], order.header.values["Email"]) == ("PO 9", "jane@example.com")
+    assert (order.header.values["CustomersOrderReference"], order.header.values["Email"]) == (
+        "PO 9",
+        "jane@example.com",
+    )
 
 
 @pytest.mark.parametrize("line_id", ["x" * 20, "x" * 21, "L" * 128, " 1", "1 ", "\U0001f69a" * 11, "~" + "a" * 16])
 async def test_lines_of_any_id_are_found_again(erp: Erp, line_id: str) -> None:
-    order = an_order(lines=tuple(replace(line, line_id=line_id + tail) for line, tail in zip(an_order().lines, "ab")))
+    order = an_order(
+        lines=tuple(replace(line, line_id=line_id + tail) for line, tail in zip(an_order().lines, "ab", strict=True))
+    )
     row = ORDERS.to_row(order)
     first, second = await sent(erp, row), await sent(erp, row)
     assert (first.outcome, first) == (Outcome.OK, second)
-    assert len(erp.simulators.fno.book.find("USMF", first.reference).lines) == 2
+    assert len(order_at(erp, first.reference).lines) == 2
 
 
 async def test_names_and_descriptions_are_cut_and_stay_as_they_were_cut(erp: Erp) -> None:
-    long = row_of("bc-demo-1", DeliveryAddressName="\U0001f69a" * 51, Lines=(a_line(1, LineDescription="x" * 999 + " y"),))
+    lines = (a_line(1, LineDescription="x" * 999 + " y"),)
+    long = row_of("bc-demo-1", DeliveryAddressName="\U0001f69a" * 51, Lines=lines)
     first = await sent(erp, long)
-    order = erp.simulators.fno.book.find("usmf", first.reference)
-    assert order is not None
+    order = order_at(erp, first.reference)
     assert order.header.values["DeliveryAddressName"] == "\U0001f69a" * 50
     assert [line.values["LineDescription"] for line in order.lines.values()] == ["x" * 999]
     erp.tap.calls.clear()
