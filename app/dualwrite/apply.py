@@ -80,7 +80,11 @@ class LineWrite(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """`fields` of the header and `lines` to write, by name; the values are in the row. `number` is F+O's, if known."""
+    """`fields` of the header and `lines` to write, by name; the values are in the row. `number` is F+O's, if known.
+
+    SalesOrderProcessingStatus among the fields asks that F+O be told the status, wherever it takes one: the field
+    itself shows it.
+    """
 
     kind: Kind
     number: str = ""

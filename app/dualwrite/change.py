@@ -129,14 +129,14 @@ def order_id(row: SalesOrderRow) -> str:
             raise RecordError(
                 "invalid", "SalesOrderOriginCode is IOM, so CustomersOrderReference has to be our order id"
             )
-        known = order_of(row.CustomersOrderReference, row.URL)
-        if known is None:
+        name = order_of(row.CustomersOrderReference, row.URL)
+        if name is None:
             raise RecordError(
                 "invalid",
                 f"CustomersOrderReference {row.CustomersOrderReference!r} is the digest of an order id that URL has to"
                 f" say, but URL is {row.URL[:80]!r}; map URL (msdyn_url) from F+O, or restore it there",
             )
-        return known
+        return name
     if not row.dataAreaId or not row.SalesOrderNumber:
         raise RecordError("invalid", "an order of F+O needs dataAreaId and SalesOrderNumber; they make up its order id")
     return f"{FNO_PREFIX}-{row.dataAreaId.lower()}-{row.SalesOrderNumber}"

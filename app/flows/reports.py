@@ -58,12 +58,12 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
 
 def _by_line_id(order: Order, body: ProviderEvent) -> ProviderEvent:
     """The report with our own line ids, where a provider whose fields are short knows lines by keys."""
-    named = {path: path.removeprefix(_LINES).rpartition(".")[0] for path in body.values if path.startswith(_LINES)}
-    ids = line_ids(order.lines, (*named.values(), *(line.line_id for line in body.lines)))
+    names = {path: path.removeprefix(_LINES).rpartition(".")[0] for path in body.values if path.startswith(_LINES)}
+    ids = line_ids(order.lines, (*names.values(), *(line.line_id for line in body.lines)))
     if not ids:
         return body
     lines = tuple(replace(line, line_id=ids.get(line.line_id, line.line_id)) for line in body.lines)
-    paths = {path: f"{_LINES}{ids[key]}.{path.rpartition('.')[2]}" for path, key in named.items() if key in ids}
+    paths = {path: f"{_LINES}{ids[key]}.{path.rpartition('.')[2]}" for path, key in names.items() if key in ids}
     return replace(body, lines=lines, values={paths.get(path, path): text for path, text in body.values.items()})
 
 

@@ -105,16 +105,16 @@ class ProviderContract:
         references: dict[str, str] = {}
         for repeated in (False, True):
             for order_id in LOOK_ALIKES:
-                result = await stage.provider.perform(bench.named(order_id, repeated=repeated), ALWAYS)
-                assert (result.outcome is Outcome.OK) is bench.takes(order_id), (order_id, result)
+                result = await stage.provider.perform(bench.action_for(order_id, repeated=repeated), ALWAYS)
+                assert (result.outcome is Outcome.OK) is bench.accepts(order_id), (order_id, result)
                 if result.outcome is Outcome.OK:
                     assert references.setdefault(order_id, result.reference) == result.reference, order_id
                 else:
                     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID), (order_id, result)
                     assert result.detail
         assert len(set(references.values())) == len(references)
-        made = {order_id: list(bench.made(stage.simulators, order_id)) for order_id in LOOK_ALIKES}
-        assert made == {name: list(bench.one_effect()) if bench.takes(name) else [] for name in LOOK_ALIKES}
+        effects = {order_id: list(bench.effects_of(stage.simulators, order_id)) for order_id in LOOK_ALIKES}
+        assert effects == {name: list(bench.one_effect()) if bench.accepts(name) else [] for name in LOOK_ALIKES}
 
     async def test_pc_030_a_refused_connection_may_be_repeated(self, stage: Stage) -> None:
         provider = stage.opened(f"http://127.0.0.1:{closed_port()}")

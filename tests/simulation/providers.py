@@ -30,7 +30,7 @@ from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.webhooks import WEBHOOKS
 
 STORE: Final = "shop"
-TOLD: Final = status_field(STATUS_FIELD)
+STATUS_AT: Final = status_field(STATUS_FIELD)
 ROWS: Final = "dualwrite.fno.salesorders"
 QUOTA: Final = 100_000
 """Throttling is the network's business here."""
@@ -105,7 +105,9 @@ class Providers:
         with self.network.clients():
             now = self._loop.time
             return {
-                "fno": Fno(ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", None, now, TOLD),
+                "fno": Fno(
+                    ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=now, status_field=STATUS_AT
+                ),
                 "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now),
                 "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now),
                 "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now),

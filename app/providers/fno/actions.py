@@ -116,16 +116,16 @@ def find_headers(row: SalesOrderRow, reference: str) -> Call:
 
 def is_ours(row: SalesOrderRow, header: odata.Entity) -> bool:
     """Whether a header is that of the row's order, and no other that F+O takes for it."""
-    made = str(header.get("SalesOrderOriginCode") or "").upper() == IOM
-    return made and header.get(REFERENCE) in references(row)
+    from_iom = str(header.get("SalesOrderOriginCode") or "").upper() == IOM
+    return from_iom and header.get(REFERENCE) in references(row)
 
 
 def not_ours(row: SalesOrderRow, header: odata.Entity) -> Result:
     """The refusal to write to an order of F+O that stands for another one of ours, or for none."""
-    number, held = header["SalesOrderNumber"], header.get(REFERENCE)
+    number, reference = header["SalesOrderNumber"], header.get(REFERENCE)
     detail = (
-        f"{number} at F+O has {REFERENCE} {held!r}, which is not order {order_id(row)!r}: nothing was written; restore"
-        f" {row.CustomersOrderReference!r} there, or enter this order anew"
+        f"{number} at F+O has {REFERENCE} {reference!r}, which is not order {order_id(row)!r}: nothing was written;"
+        f" restore {row.CustomersOrderReference!r} there, or enter this order anew"
     )
     return Result(Outcome.DECLINED, Code.CONFLICT, detail)
 

@@ -117,7 +117,7 @@ def _header(order: Order, area: SalesArea) -> dict[str, Any]:
 
 
 def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str, Any]:
-    if not 0 < len(line.sku) <= MATERIAL_CHARS_MAX:
+    if not 0 < units(line.sku) <= MATERIAL_CHARS_MAX:
         raise UnfitError(f"line {line.line_id!r}: sku {line.sku[:60]!r} is no material; 1 to 40 characters are")
     if line.quantity <= 0 or line.quantity % _QUANTUM:
         quantity = odata.decimal(line.quantity)

@@ -19,7 +19,7 @@ from tests.providers.fno.rows import a_line, a_row
 from tests.providers.tap import Seen
 
 STAGES = ("Confirmed", "Picked", "Delivered", "Invoiced")
-TOLD = status_field(STATUS_FIELD)
+STATUS_AT = status_field(STATUS_FIELD)
 """Where the simulated tenant takes a status."""
 
 
@@ -34,7 +34,7 @@ class FnoBench:
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Fno:
         url = f"{base_url}/fno"
-        return Fno(url, f"{url}/token", "simulated-client", self.secret, timeouts, clock, TOLD)
+        return Fno(url, f"{url}/token", "simulated-client", self.secret, timeouts, clock, status_field=STATUS_AT)
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         row = a_row(reference_of(order))
@@ -43,15 +43,15 @@ class FnoBench:
     def foreign_action(self) -> Action:
         return replace(an_update("1"), name="Send order to fulfillment")
 
-    def named(self, order_id: str, *, repeated: bool = False) -> Action:
+    def action_for(self, order_id: str, *, repeated: bool = False) -> Action:
         row = replace(ORDERS.to_row(an_order(order_id=order_id)), Lines=(a_line(1), a_line(2)))
         return Action("Send order to fulfillment", "e1", order_id, 1, repeated, row)
 
-    def takes(self, order_id: str) -> bool:
+    def accepts(self, order_id: str) -> bool:
         """An id that does not fit CustomersOrderReference stands in URL as well."""
         return len(order_id.encode("utf-16-le")) // 2 <= 255
 
-    def made(self, simulators: Simulators, order_id: str) -> Sequence[str]:
+    def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
         """Headers with their lines by our line id, and whether F+O may work on them."""
         return [
             f"{[line.values['ExternalItemNumber'] for line in order.lines.values()]} stopped: {order.stopped}"
@@ -66,7 +66,7 @@ class FnoBench:
         return seen.matches("GET", r"/data/SalesOrderHeadersV4\?")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
-        return self.made(simulators, reference_of(order))
+        return self.effects_of(simulators, reference_of(order))
 
     def one_effect(self) -> Sequence[str]:
         return ["['1', '2'] stopped: False"]

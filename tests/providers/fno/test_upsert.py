@@ -19,7 +19,7 @@ from app.providers.fno.simulator import FnoOptions
 from app.providers.fno.simulator.book import SalesOrder
 from app.providers.port import Always, Code, Outcome, Result
 from tests.providers.bench import PATIENT, Clock
-from tests.providers.fno.bench import STAGES, TOLD
+from tests.providers.fno.bench import STAGES, STATUS_AT
 from tests.providers.fno.rows import a_line, a_row
 from tests.providers.tap import Seen, Tap, open_tap
 
@@ -58,7 +58,9 @@ async def erp() -> AsyncIterator[Erp]:
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
         simulators.fno.set_delays(dict.fromkeys(STAGES))
         url = f"{tap.url}/fno"
-        provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), TOLD)
+        provider = Fno(
+            url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
+        )
         yield Erp(simulators, tap, provider)
         await provider.close()
 
@@ -335,7 +337,9 @@ async def test_many_lines_come_in_pages() -> None:
     async with serve(SimulatorOptions(fno=FnoOptions(page_size=3))) as simulators:
         simulators.fno.set_delays(dict.fromkeys(STAGES))
         url = f"{simulators.base_url}/fno"
-        provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), TOLD)
+        provider = Fno(
+            url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
+        )
         row = a_row(Lines=tuple(a_line(at) for at in range(1, 8)))
         first = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
         again = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)

@@ -38,13 +38,13 @@ class SapBench:
     def foreign_action(self) -> Action:
         return replace(an_update("1"), name="Create sales order for accounting")
 
-    def named(self, order_id: str, *, repeated: bool = False) -> Action:
+    def action_for(self, order_id: str, *, repeated: bool = False) -> Action:
         return billing(an_order(order_id), repeated=repeated)
 
-    def takes(self, order_id: str) -> bool:
+    def accepts(self, order_id: str) -> bool:
         return True
 
-    def made(self, simulators: Simulators, order_id: str) -> Sequence[str]:
+    def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
         """Sales orders with this order's mark, each with its items by our line id."""
         ours = [
             one
@@ -60,7 +60,7 @@ class SapBench:
         return seen.matches("GET", r"/A_SalesOrder\?")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
-        return self.made(simulators, order_id_of(order))
+        return self.effects_of(simulators, order_id_of(order))
 
     def one_effect(self) -> Sequence[str]:
         return ["['1', '2']"]

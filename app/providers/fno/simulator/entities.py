@@ -152,19 +152,19 @@ def ms_of(text: str) -> int:
 
 def inserted(entity: EntityType, body: Mapping[str, Any]) -> Values:
     """The fields of a POST. F+O's own fields are ignored: their values are assigned. Raises RefusalError with 400."""
-    given = _properties(entity, body)
-    writable = {name: value for name, value in given.items() if entity.fields[name].access != "read"}
+    properties = _properties(entity, body).items()
+    writable = {name: value for name, value in properties if entity.fields[name].access != "read"}
     return {name: coerced(entity, name, value) for name, value in writable.items()}
 
 
 def patched(entity: EntityType, body: Mapping[str, Any]) -> Values:
     """The fields of a PATCH. Raises RefusalError with 400 for a field that cannot be changed."""
-    given = _properties(entity, body)
-    for name in given:
+    properties = _properties(entity, body)
+    for name in properties:
         if entity.fields[name].access != "write":
             infolog = f"Error: Field '{name}' does not allow editing.; Error: Update has been canceled."
             raise write_failed(entity, infolog)
-    return {name: coerced(entity, name, value) for name, value in given.items()}
+    return {name: coerced(entity, name, value) for name, value in properties.items()}
 
 
 def coerced(entity: EntityType, name: str, value: object) -> Any:
