@@ -32,6 +32,7 @@ ALLOWED_IN_PURE = frozenset(
     [
         "abc",
         "ast",
+        "base64",
         "bisect",
         "collections",
         "dataclasses",

@@ -7,6 +7,7 @@ import msgspec
 
 from app.agents.records import decoded_change, encoded, owner
 from app.agents.role import Folded, Output, Record
+from app.domain import keys
 from app.dualwrite import mirror
 from app.dualwrite.mapping import SalesOrders
 from app.dualwrite.mirror import Mirrored, MirrorState
@@ -19,6 +20,7 @@ from app.events.model import Event, OrderCreated, ProviderEvent
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(MirrorState).decode
 SOURCE: Final = "waybill/mirror"
+MARK: Final = keys.MARK.encode()
 
 
 class Mirror:
@@ -33,6 +35,9 @@ class Mirror:
         self._codec, self._handler, self._enabled = codec, mirror.Mirror(orders), enabled
 
     def owner_key(self, record: Record) -> bytes | None:
+        """A row may have what stands for our order id at F+O as its key: then the row itself says whose it is."""
+        if record.key and record.value is not None and MARK in record.key:
+            record = record._replace(key=None)
         return owner(self._codec, record)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:

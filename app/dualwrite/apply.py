@@ -32,9 +32,11 @@ READ_ONLY: Final = frozenset(
         # The switch is Dataverse's, not a field of F+O; lines are written one by one.
         "isReadyToSync",
         "Lines",
+        # Given once, with the reference that it belongs to.
+        "URL",
     }
 )
-"""Fields of a header that F+O sets itself (entity SalesOrderHeadersV4)."""
+"""Fields of a header that F+O sets itself (entity SalesOrderHeadersV4), or that no change of ours writes."""
 LINE_READ_ONLY: Final = frozenset({"InventoryLotId", "SalesOrderLineStatus"})
 FNO_OWN: Final = frozenset({"CustomersOrderReference", "SalesOrderOriginCode"})
 """Fields that are ours on orders that we made. On orders born in F+O we leave them alone."""
@@ -78,7 +80,11 @@ class LineWrite(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """`fields` of the header and `lines` to write, by name; the values are in the row. `number` is F+O's, if known."""
+    """`fields` of the header and `lines` to write, by name; the values are in the row. `number` is F+O's, if known.
+
+    SalesOrderProcessingStatus among the fields asks that F+O be told the status, wherever it takes one: the field
+    itself shows it.
+    """
 
     kind: Kind
     number: str = ""

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from app.dualwrite.reference import order_of
 from app.errors import RecordError
 
 IOM: Final = "IOM"
@@ -20,7 +21,8 @@ Op = Literal["c", "u", "d", "r"]
 
 
 class SalesOrderRowLine(Struct, frozen=True):
-    """`InventoryLotId` is F+O's key, empty until it has the line. `ExternalItemNumber` is our line id on our orders."""
+    """`InventoryLotId` is F+O's key, empty until it has the line. `ExternalItemNumber` stands for our line id on our
+    orders."""
 
     LineNumber: int
     ItemNumber: str
@@ -37,7 +39,10 @@ class SalesOrderRowLine(Struct, frozen=True):
 
 
 class SalesOrderRow(Struct, frozen=True):
-    """Text that a side does not know is empty, as in F+O; `RequestedShippingDate` is None where none is asked for."""
+    """Text that a side does not know is empty, as in F+O; `RequestedShippingDate` is None where none is asked for.
+
+    `CustomersOrderReference` stands for our order id on our orders, together with `URL` (see `reference`).
+    """
 
     dataAreaId: str  # noqa: N815 F+O's spelling
     SalesOrderNumber: str
@@ -67,6 +72,7 @@ class SalesOrderRow(Struct, frozen=True):
     OrderTotalChargesAmount: int = 0
     TotalDiscountAmount: int = 0
     OrderCreationDateTime: int = 0
+    URL: str = ""
 
 
 class ChangeSource(Struct, frozen=True):
@@ -117,20 +123,27 @@ def made_by_us(row: SalesOrderRow) -> bool:
 
 
 def order_id(row: SalesOrderRow) -> str:
-    """Our id of a row's order. Raises RecordError("invalid") when the fields that make it up are empty."""
+    """Our id of a row's order. Raises RecordError("invalid") when the fields that make it up do not say it."""
     if made_by_us(row):
         if not row.CustomersOrderReference:
             raise RecordError(
                 "invalid", "SalesOrderOriginCode is IOM, so CustomersOrderReference has to be our order id"
             )
-        return row.CustomersOrderReference
+        name = order_of(row.CustomersOrderReference, row.URL)
+        if name is None:
+            raise RecordError(
+                "invalid",
+                f"CustomersOrderReference {row.CustomersOrderReference!r} is the digest of an order id that URL has to"
+                f" say, but URL is {row.URL[:80]!r}; map URL (msdyn_url) from F+O, or restore it there",
+            )
+        return name
     if not row.dataAreaId or not row.SalesOrderNumber:
         raise RecordError("invalid", "an order of F+O needs dataAreaId and SalesOrderNumber; they make up its order id")
     return f"{FNO_PREFIX}-{row.dataAreaId.lower()}-{row.SalesOrderNumber}"
 
 
 def line_id(row: SalesOrderRow, line: SalesOrderRowLine) -> str:
-    """Our id of a line: the number for orders of F+O, our own id for ours.
+    """Our id of a line: the number for orders of F+O, for ours what stands for our own id (see `item_number_of`).
 
     A line that somebody in F+O added to an order of ours has no id of ours: its number stands behind a prefix, so
     that it never meets one.

@@ -21,6 +21,7 @@ from app.dualwrite.change import (
 )
 from app.dualwrite.fieldmap import Ends, FieldMap, Table, inverse, load_map, load_table
 from app.dualwrite.fields import changed
+from app.dualwrite.reference import item_number_of, reference_of, url_of
 from app.errors import DefinitionError, RecordError
 
 FNO: Final = "fno"
@@ -36,7 +37,9 @@ _ORDER: Final = Ends(
     frozenset({"order_id", "origin", "subtotal", "bill_to", "lines", "state", "reason"}),
 )
 _LINE: Final = Ends(SalesOrderRowLine, Line, frozenset({"line_id", "state", "reason"}))
-_ROW: Final = Ends(Order, SalesOrderRow, frozenset({"SalesOrderNumber", "SalesOrderStatus", "Lines"}))
+_ROW: Final = Ends(
+    Order, SalesOrderRow, frozenset({"SalesOrderNumber", "SalesOrderStatus", "Lines", "CustomersOrderReference", "URL"})
+)
 _ROW_LINE: Final = Ends(
     Line, SalesOrderRowLine, frozenset({"LineNumber", "ExternalItemNumber", "SalesOrderLineStatus"})
 )
@@ -81,9 +84,12 @@ class SalesOrders:
         Raises RecordError("unknown-value").
         """
         birth = _birth_of_order(order)
+        ours = birth != FNO
         return SalesOrderRow(
-            SalesOrderNumber=order.source_ref if birth == FNO else number,
+            SalesOrderNumber=number if ours else order.source_ref,
             Lines=tuple(self._to_row_line(line, at, birth) for at, line in enumerate(order.lines, start=1)),
+            CustomersOrderReference=reference_of(order.order_id) if ours else "",
+            URL=url_of(order.order_id) if ours else "",
             **self._to_fno.header[birth](order)[""],
         )
 
@@ -143,7 +149,7 @@ class SalesOrders:
         values = self._to_fno.lines[birth](line)[""]
         number = _number_at_fno(line.line_id, birth)
         if number is None:
-            return SalesOrderRowLine(LineNumber=position, ExternalItemNumber=line.line_id, **values)
+            return SalesOrderRowLine(LineNumber=position, ExternalItemNumber=item_number_of(line.line_id), **values)
         return SalesOrderRowLine(LineNumber=number, **values)
 
 

@@ -39,6 +39,8 @@ PROCESSING: Final[Mapping[str, Milestone]] = {
     "Delivered": Milestone.SHIPPED,
     # The document status hides how far delivery is: only the lines show it.
     "PartiallyInvoiced": Milestone.CONFIRMED,
+    # Dataverse's 192350008.
+    "DeliveredAndPartiallyInvoiced": Milestone.SHIPPED,
     "Invoiced": Milestone.INVOICED,
     "Canceled": Milestone.NONE,
 }

@@ -70,6 +70,7 @@ class RowIn(_Row):
     OrderTotalChargesAmount: Amount = 0
     TotalDiscountAmount: Amount = 0
     OrderCreationDateTime: Annotated[Time, BeforeValidator(_date_or_zero)] = 0
+    URL: Text = ""
 
     def row(self) -> SalesOrderRow:
         values = dict(self)

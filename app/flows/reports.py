@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from app.domain.evolve import lines_moved, reached, row, shared_milestone
 from app.domain.fields import changed, check_bounds
+from app.domain.keys import line_ids
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import Line, Order
 from app.domain.sources import stands_apart
@@ -26,6 +27,8 @@ NOTE_CHARS_MAX: Final = 200
 """Of what a provider says about an event, in the order's timeline."""
 _HEADER_ONLY: Final = frozenset({"order confirmed", "order changed", "order delayed"})
 _FIXED: Final = frozenset({"source_ref", "placed_at", "channel"})
+_LINES: Final = "lines."
+"""How the path of a line's field begins."""
 _HANDLED_HERE: Final = frozenset({"company"})
 
 
@@ -33,6 +36,7 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
     """Apply a report. Returns why it was ignored, or "". Raises RecordError when it cannot be applied."""
     if body.event not in REPORTED:
         raise RecordError("invalid", f"no provider reports {body.event!r}; use one of {', '.join(sorted(REPORTED))}")
+    body = _by_line_id(run.state.order, body)
     if body.event == "order changed":
         return _fields_changed(run, body)
     quantities = () if body.event in _HEADER_ONLY else body.lines
@@ -50,6 +54,17 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
     else:
         raise_whole(run, whole, after, body.provider, _note(body), body.reference)
     return ""
+
+
+def _by_line_id(order: Order, body: ProviderEvent) -> ProviderEvent:
+    """The report with our own line ids, where a provider whose fields are short knows lines by keys."""
+    names = {path: path.removeprefix(_LINES).rpartition(".")[0] for path in body.values if path.startswith(_LINES)}
+    ids = line_ids(order.lines, (*names.values(), *(line.line_id for line in body.lines)))
+    if not ids:
+        return body
+    lines = tuple(replace(line, line_id=ids.get(line.line_id, line.line_id)) for line in body.lines)
+    paths = {path: f"{_LINES}{ids[key]}.{path.rpartition('.')[2]}" for path, key in names.items() if key in ids}
+    return replace(body, lines=lines, values={paths.get(path, path): text for path, text in body.values.items()})
 
 
 def _shared(run: Run, after: Order, event: str) -> str | None:

@@ -20,7 +20,7 @@ from app.local.ports import HOST
 from app.local.row_outbox import RowOutbox
 from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
-from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
+from app.providers.fno.simulator import STATUS_FIELD, FnoOptions, FnoSimulator, MemoryRows
 from app.providers.registry import load_manifests
 from app.providers.sap.simulator import SapOptions, SapSimulator
 from app.providers.simulation import World
@@ -124,6 +124,7 @@ class Simulators:
             "WAYBILL_FNO_TOKEN_URL": f"{self.base_url}/fno/token",
             "WAYBILL_FNO_CLIENT_ID": erp.client_id,
             "WAYBILL_FNO_CLIENT_SECRET": erp.client_secret,
+            "WAYBILL_FNO_STATUS_FIELD": STATUS_FIELD,
             "WAYBILL_FLEXE_BASE_URL": f"{self.base_url}/flexe",
             "WAYBILL_FLEXE_API_KEY": fulfiller.api_key,
             "WAYBILL_FLEXE_OWNER_ID": fulfiller.owner_id,

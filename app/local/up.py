@@ -12,6 +12,7 @@ from app import topics
 from app.local import broker
 from app.local.ports import HOST, free_port
 from app.local.supervise import Supervisor
+from app.providers.fno.simulator import STATUS_FIELD
 from app.runtime.compose import ROLES
 from app.settings import Settings
 
@@ -72,6 +73,7 @@ def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, st
         "WAYBILL_FNO_TOKEN_URL": f"{simulators}/fno/token",
         "WAYBILL_FNO_CLIENT_ID": "simulated-client",
         "WAYBILL_FNO_CLIENT_SECRET": "simulated-secret",
+        "WAYBILL_FNO_STATUS_FIELD": STATUS_FIELD,
         "WAYBILL_FLEXE_BASE_URL": f"{simulators}/flexe",
         "WAYBILL_FLEXE_API_KEY": "simulated-key",
         "WAYBILL_FLEXE_OWNER_ID": "waybill",

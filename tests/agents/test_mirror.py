@@ -6,6 +6,7 @@ import pytest
 
 from app.agents.mirror import Mirror
 from app.agents.role import Folded, Record
+from app.dualwrite.reference import reference_of, url_of
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import OrderCreated, ProviderEvent
@@ -17,6 +18,8 @@ LINE = {
     "LineNumber": 1, "ItemNumber": "A", "OrderedSalesQuantity": "2", "SalesPrice": "10", "LineAmount": "20",
     "ShippingSiteId": "US", "ShippingWarehouseId": "US-SEA",
 }  # fmt: skip
+OURS = "Case-A"
+LONG = "x" * 128
 ROW = {
     "dataAreaId": "usmf", "SalesOrderNumber": "SO-1", "CurrencyCode": "USD", "InvoiceCustomerAccountNumber": "US-001",
     "DeliveryAddressCountryRegionId": "USA", "Lines": [LINE], "isReadyToSync": True,
@@ -128,6 +131,52 @@ def test_a_tombstone_is_nothing_to_do() -> None:
     driven.fold(shown("Active", 1))
     assert driven.fold(shown("Active", 1)._replace(value=None)) == Folded(outcome="tombstone")
     assert Driven(enabled=False).fold(shown("Active", 1)._replace(value=None)).outcome == "tombstone"
+
+
+def ours(order_id: str, key: str | None, **changes: Any) -> Record:
+    """A row of an order that we made, with the key that whoever publishes rows gave it."""
+    line = {**LINE, "ExternalItemNumber": "1"}
+    row = {"SalesOrderOriginCode": "IOM", "CustomersOrderReference": reference_of(order_id), "URL": url_of(order_id)}
+    record = shown("Delivered", 1, **{**row, "Lines": [line], **changes})
+    return record._replace(key=None if key is None else key.encode())
+
+
+@pytest.mark.parametrize("order_id", [OURS, "case-a", LONG, "Wild-*"])
+@pytest.mark.parametrize("key", ["none", "order id", "reference"])
+def test_an_order_of_ours_is_known_by_its_reference_whatever_the_key(order_id: str, key: str) -> None:
+    given = {"none": None, "order id": order_id, "reference": reference_of(order_id)}[key]
+    driven, record = Driven(), ours(order_id, given)
+    assert driven.role.owner_key(record) == order_id.encode()
+    folded = driven.fold(record)
+    assert raised(folded) == ["order confirmed", "order picked", "order shipped"]
+    assert {event_of(output).order_id for output in folded.outputs} == {order_id}
+
+
+def test_a_row_that_was_written_under_the_order_id_itself_is_known_as_well() -> None:
+    """As it was before there were references."""
+    record = ours(OURS, OURS, CustomersOrderReference=OURS, URL="")
+    assert Driven().role.owner_key(record) == OURS.encode()
+    assert event_of(Driven().fold(record).outputs[0]).order_id == OURS
+
+
+@pytest.mark.parametrize(("changes", "key"), [({"URL": ""}, None), ({"URL": LONG + "x"}, reference_of(LONG))])
+def test_a_digest_whose_id_is_not_there_is_refused_and_says_what_to_map(
+    changes: dict[str, Any], key: str | None
+) -> None:
+    with pytest.raises(RecordError, match="map URL \\(msdyn_url\\) from F\\+O, or restore it there") as caught:
+        Driven().role.owner_key(ours(LONG, key, **changes))
+    assert caught.value.code == "invalid"
+
+
+def test_a_key_of_another_order_is_refused() -> None:
+    with pytest.raises(RecordError, match="is not the order id"):
+        Driven().fold(ours(OURS, "case-a"))
+
+
+def test_a_tombstone_needs_no_row_to_be_passed_over() -> None:
+    tombstone = ours(LONG, reference_of(LONG))._replace(value=None)
+    assert Driven().role.owner_key(tombstone) == reference_of(LONG).encode()
+    assert Driven().fold(tombstone) == Folded(outcome="tombstone")
 
 
 def test_the_owner_is_found_in_the_row_where_there_is_no_key() -> None:

@@ -36,6 +36,18 @@ CODES = [
     (302, Code.UNSUPPORTED),
 ]
 
+LOOK_ALIKES = (
+    *("Case-A", "case-a", "CASE-A", "Wild-1", "Wild-*", "Wild-?", "*", "%", "%25", "a..b", "a.b", "a,b"),
+    *("o'neil", "o''neil"),
+    *("pure-1", "pure-1 ", " pure-1", "pure-1\u200b", "pure\u00ad-1", "pure\uff0d1", "PURE-1", "pure_1", "pure~1"),
+    *("stra\u00dfe", "strasse", "caf\u00e9", "cafe\u0301", "cafe", "\uff43afe", "\u304b", "\u30ab", "\uff76"),
+    *("500", "0500", "\uff15\uff10\uff10", "5e2", "+500"),
+    *("x" * length for length in (20, 21, 35, 36, 43, 44, 60, 61, 127, 128)),
+    *("x" * 127 + "y", "X" * 128, "y" + "x" * 127, "\u00e9" * 128, "\U0001f69a" * 128),
+)
+"""Ids of as many orders. Some system takes two of them for one: it ignores case, width, accents or blanks at the end,
+reads a wildcard, or has fields that are shorter."""
+
 
 @dataclass
 class Stage:
@@ -87,6 +99,22 @@ class ProviderContract:
         assert second.outcome is Outcome.OK
         assert second.reference == first.reference
         assert stage.effects() == stage.bench.one_effect()
+
+    async def test_pc_025_orders_are_never_taken_for_one_another(self, stage: Stage) -> None:
+        bench = stage.bench
+        references: dict[str, str] = {}
+        for repeated in (False, True):
+            for order_id in LOOK_ALIKES:
+                result = await stage.provider.perform(bench.action_for(order_id, repeated=repeated), ALWAYS)
+                assert (result.outcome is Outcome.OK) is bench.accepts(order_id), (order_id, result)
+                if result.outcome is Outcome.OK:
+                    assert references.setdefault(order_id, result.reference) == result.reference, order_id
+                else:
+                    assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID), (order_id, result)
+                    assert result.detail
+        assert len(set(references.values())) == len(references)
+        effects = {order_id: list(bench.effects_of(stage.simulators, order_id)) for order_id in LOOK_ALIKES}
+        assert effects == {name: list(bench.one_effect()) if bench.accepts(name) else [] for name in LOOK_ALIKES}
 
     async def test_pc_030_a_refused_connection_may_be_repeated(self, stage: Stage) -> None:
         provider = stage.opened(f"http://127.0.0.1:{closed_port()}")

@@ -36,7 +36,7 @@ ADDRESS = "Name Description Street City StateId ZipCode CountryRegionId CountryR
 VENDOR = {
     "header": {
         "Key": "dataAreaId SalesOrderNumber",
-        "Text": f"""CustomersOrderReference SalesOrderOriginCode OrderingCustomerAccountNumber
+        "Text": f"""CustomersOrderReference URL SalesOrderOriginCode OrderingCustomerAccountNumber
             InvoiceCustomerAccountNumber CurrencyCode DeliveryModeCode DeliveryTermsCode PaymentTermsName
             DefaultShippingSiteId DefaultShippingWarehouseId Email CustomerRequisitionNumber SalesOrderName LanguageId
             FormattedDelveryAddress {" ".join(f"DeliveryAddress{part}" for part in ADDRESS.split())}""",

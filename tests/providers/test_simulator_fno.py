@@ -81,13 +81,41 @@ async def test_a_line_without_a_site_is_refused_in_the_documented_words(erp: Erp
         {"IsSalesProcessingStopped": "no"},
         {"RequestedShippingDate": "tomorrow"},
         {"OrderingCustomerAccountNumber": ""},
-        {"DeliveryAddressStreet": "x" * 1001},
+        {"DeliveryAddressStreet": "x" * 251},
+        {"CustomersOrderReference": "x" * 61},
+        {"URL": "\U0001f69a" * 128},
+        {"Colour@odata.type": "#String"},
+        {"Lines@odata.bind": ["SalesOrderLinesV3(1)"]},
     ],
 )
 async def test_headers_that_f_and_o_refuses(erp: Erp, change: dict[str, Any]) -> None:
     status, body = await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, **change})
     assert (status, body["error"]["message"]) == (400, "An error has occurred.")
     assert (await erp.get("/SalesOrderHeadersV4"))["value"] == []
+
+
+async def test_what_is_too_long_is_refused_by_name_and_length(erp: Erp) -> None:
+    status, body = await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "DeliveryAddressCity": "x" * 81})
+    said = "The length of the 'DeliveryAddressCity' attribute exceeded the maximum allowed length of '80'."
+    assert (status, said in body["error"]["innererror"]["message"]) == (400, True)
+    fits = {"DeliveryAddressCity": "x" * 80, "CustomersOrderReference": "x" * 60, "URL": "x" * 255}
+    assert (await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, **fits}))[0] == 201
+
+
+async def test_control_information_is_no_field(erp: Erp) -> None:
+    """OData JSON: a service ignores annotations that it does not know."""
+    notes = {
+        "@odata.type": "#Microsoft.Dynamics.DataEntities.SalesOrderHeaderV4",
+        "@odata.etag": 'W/"x"',
+        "@odata.context": "x",
+        "CurrencyCode@odata.type": "#String",
+        "@waybill.note": {"any": [1]},
+    }
+    status, header = await erp.call("POST", "/SalesOrderHeadersV4", HEADER | notes)
+    assert (status, header["CurrencyCode"]) == (201, "USD")
+    assert (await erp.call("POST", "/SalesOrderLinesV3", LINE | {"@odata.type": "x", "SalesPrice@a.b": None}))[0] == 201
+    assert (await erp.call("PATCH", KEY, {"@odata.etag": "x", "Email": "a@example.com"}))[0] == 204
+    assert (await erp.get(KEY))["Email"] == "a@example.com"
 
 
 @pytest.mark.parametrize("change", [{"SalesPrice": "100"}, {"SalesPrice": 1e12}, {"SalesOrderNumber": "9"}])
@@ -137,6 +165,22 @@ async def test_filters_and_order(erp: Erp, query: str, expected: list[str]) -> N
     other = {**HEADER, "CustomersOrderReference": "o'neil", "IsSalesProcessingStopped": "No"}
     await erp.call("POST", "/SalesOrderHeadersV4", other)
     assert await erp.numbers(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "sought"),
+    [
+        *(("Case-A", "cASE-a"), ("a", "a  "), ("a  ", "a"), ("\uff43afe", "CAFE"), ("caf\u00e9", "CAFE\u0301")),
+        *(("stra\u00dfe", "STRASSE"), ("\u304b", "\u30ab"), ("\uff76", "\u30ab"), ("a\u200bb", "ab")),
+    ],
+)
+async def test_texts_compare_as_its_database_compares_them(erp: Erp, held: str, sought: str) -> None:
+    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": held})
+    assert await erp.numbers(f"$filter=CustomersOrderReference eq '{sought}'") == ["000001"]
+    assert await erp.numbers(f"$filter=CustomersOrderReference ge '{sought}'") == ["000001"]
+    assert await erp.numbers("$filter=CustomersOrderReference eq 'cafe' or CustomersOrderReference eq 'b'") == (
+        ["000001"] if sought == "CAFE" else []
+    )
 
 
 async def test_numbers_compare_without_regard_to_case(erp: Erp) -> None:

@@ -166,22 +166,40 @@ async def test_an_order_that_a_new_line_opened_again_cannot_be_canceled(erp: Erp
     assert erp.statuses()[-1] == "Active"
 
 
-async def test_a_status_that_cannot_be_leaves_the_other_fields_alone(erp: Erp) -> None:
+STATUS = "/WaybillSalesOrderStatuses(dataAreaId='usmf',SalesOrderNumber='{}')?cross-company=true"
+
+
+async def test_a_header_shows_its_status_and_takes_none(erp: Erp) -> None:
     await erp.make_order()
-    erp.let_pass(350)
-    status, _ = await erp.call("PATCH", KEY, {"Email": "a@example.com", "SalesOrderProcessingStatus": "Picked"})
-    assert (status, (await erp.get(KEY))["Email"], erp.statuses()[-1]) == (204, "a@example.com", "Picked")
-    status, _ = await erp.call("PATCH", KEY, {"Email": "b@example.com", "SalesOrderProcessingStatus": "Confirmed"})
-    assert (status, (await erp.get(KEY))["Email"], erp.statuses()[-1]) == (400, "a@example.com", "Picked")
+    before = await erp.get(KEY)
+    status, body = await erp.call("PATCH", KEY, {"SalesOrderProcessingStatus": "Picked"})
+    assert (status, await erp.get(KEY)) == (400, before)
+    assert "Field 'SalesOrderProcessingStatus' does not allow editing." in body["error"]["innererror"]["message"]
+    _, made = await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "SalesOrderProcessingStatus": "Invoiced"})
+    assert made["SalesOrderProcessingStatus"] == "Active"
+
+
+async def test_the_tenant_s_own_entity_takes_a_status_that_may_follow(erp: Erp) -> None:
+    await erp.make_order()
+    erp.let_pass(60)
+    key = STATUS.format("000001")
+    assert (await erp.get(key))["ProcessingStatus"] == "Confirmed"
+    assert (await erp.get("/WaybillSalesOrderStatuses"))["value"][0]["SalesOrderNumber"] == "000001"
+    assert (await erp.call("PATCH", key, {"ProcessingStatus": "Picked"}))[0] == 204
+    assert ((await erp.get(key))["ProcessingStatus"], erp.statuses()[-1]) == ("Picked", "Picked")
+    assert (await erp.call("PATCH", key, {"ProcessingStatus": "Confirmed"}))[0] == 400
+    assert (await erp.call("PATCH", key, {"ProcessingStatus": "Teleported"}))[0] == 400
+    assert (await erp.call("DELETE", key))[0] == 405
+    assert (await erp.call("POST", "/WaybillSalesOrderStatuses", {}))[0] == 405
+    assert erp.statuses()[-1] == "Picked"
 
 
 async def test_stages_that_others_bring_can_be_left_to_them(erp: Erp) -> None:
-    """Whoever ships tells F+O by dual-write; F+O then invoices."""
+    """Whoever ships tells F+O; F+O then invoices."""
     assert (await erp.control("?automatic=Confirmed,Invoiced", [BORN_THERE]))[0] == 201
     erp.let_pass(10_000)
     assert erp.statuses() == ["Active", "Confirmed"]
-    key = "/SalesOrderHeadersV4(dataAreaId='usmf',SalesOrderNumber='SO-7')"
-    assert (await erp.call("PATCH", key, {"SalesOrderProcessingStatus": "Delivered"}))[0] == 204
+    assert (await erp.call("PATCH", STATUS.format("SO-7"), {"ProcessingStatus": "Delivered"}))[0] == 204
     assert (erp.statuses()[-1], erp.rows()[-1]["source"]["origin"]) == ("Delivered", "iom")
     erp.let_pass(10_000)
     assert (erp.statuses()[-1], erp.rows()[-1]["source"]["origin"]) == ("Invoiced", "fno")

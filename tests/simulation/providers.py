@@ -11,8 +11,9 @@ from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceS
 from app.providers.flexe.client import Flexe
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.flexe.simulator import life as flexe_life
+from app.providers.fno.actions import status_field
 from app.providers.fno.client import Fno
-from app.providers.fno.simulator import FnoOptions, FnoSimulator
+from app.providers.fno.simulator import STATUS_FIELD, FnoOptions, FnoSimulator
 from app.providers.fno.simulator import life as fno_life
 from app.providers.port import Provider
 from app.providers.sap.actions import SalesArea
@@ -29,6 +30,7 @@ from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.webhooks import WEBHOOKS
 
 STORE: Final = "shop"
+STATUS_AT: Final = status_field(STATUS_FIELD)
 ROWS: Final = "dualwrite.fno.salesorders"
 QUOTA: Final = 100_000
 """Throttling is the network's business here."""
@@ -103,7 +105,9 @@ class Providers:
         with self.network.clients():
             now = self._loop.time
             return {
-                "fno": Fno(ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=now),
+                "fno": Fno(
+                    ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=now, status_field=STATUS_AT
+                ),
                 "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now),
                 "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now),
                 "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now),

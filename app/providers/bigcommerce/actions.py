@@ -1,5 +1,6 @@
 """What to ask of BigCommerce's Orders V2 and how to read its replies. Pure."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -19,20 +20,30 @@ SHIPPED: Final = 2
 COMPLETED: Final = 10
 STATUS_OF_REASON: Final[Mapping[str, int]] = {"Packed": SHIPPED, "Fulfilled": COMPLETED}
 
+_ORDER_ID: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+"""As BigCommerce writes it: `0500` and `500` would lead to one order."""
+_PULLED: Final = re.compile(r"bc-([^-]+)-[0-9]+", re.ASCII)
+"""Our id of an order that was pulled: its store and its number there."""
 PAGE_ORDERS: Final = 250
 """The most that V2 gives in one page."""
 
 
-def update_request(action: Action) -> tuple[str, int] | Result:
-    """(order id at BigCommerce, status_id), or the refusal of an action that cannot be meant for it."""
+def update_request(action: Action, store: str) -> tuple[str, int] | Result:
+    """(order id at BigCommerce, status_id), or the refusal of an action that cannot be meant for this store."""
     body = action.body
     if action.name not in ACTIONS or not isinstance(body, ChannelUpdateRequested):
         return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"bigcommerce has no action {action.name!r} for this request")
     status_id = STATUS_OF_REASON.get(body.reason)
     if status_id is None:
         return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"no status of BigCommerce stands for {body.reason!r}")
-    if not (body.source_ref.isascii() and body.source_ref.isdigit()):
+    if not _ORDER_ID.fullmatch(body.source_ref):
         return Result(Outcome.DECLINED, Code.INVALID, f"{body.source_ref!r} is not an order id of BigCommerce")
+    pulled_from = _PULLED.fullmatch(body.order_id)
+    if pulled_from is not None and pulled_from[1] != store:
+        detail = (
+            f"order {body.order_id!r} is of store {pulled_from[1]!r}, and WAYBILL_BIGCOMMERCE_STORE_HASH is {store!r}"
+        )
+        return Result(Outcome.DECLINED, Code.CONFLICT, detail)
     return body.source_ref, status_id
 
 
@@ -45,11 +56,14 @@ def set_status(order_id: str, status_id: int) -> Call:
     return Call(Intent.SET, "PUT", f"/orders/{order_id}", body=body, headers=(("content-type", "application/json"),))
 
 
-def status_id_of(reply: Reply) -> int:
-    """Statuses are told apart by id: merchants rename them. Raises MalformedReplyError."""
-    status_id = decode_object(reply).get("status_id")
+def status_id_of(reply: Reply, order_id: str) -> int:
+    """Statuses are told apart by id: merchants rename them. Raises MalformedReplyError, for another order as well."""
+    order = decode_object(reply)
+    status_id = order.get("status_id")
     if not isinstance(status_id, int):
         raise MalformedReplyError(f"expected a whole number as status_id, got {status_id!r}")
+    if str(order.get("id")) != order_id:
+        raise MalformedReplyError(f"expected order {order_id}, got {order.get('id')!r}")
     return status_id
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Final
 
 from app.domain.order import Order
@@ -65,7 +66,7 @@ class BigCommerce:
 
     async def perform(self, action: Action, lease: Lease) -> Result:
         """Sets the order's status at BigCommerce. See Provider.perform."""
-        request = actions.update_request(action)
+        request = actions.update_request(action, self._store)
         if isinstance(request, Result):
             return request
         try:
@@ -74,11 +75,12 @@ class BigCommerce:
             return failure.result
 
     async def _update_status(self, order_id: str, status_id: int, repeated: bool, lease: Lease) -> Result:
+        read = partial(actions.status_id_of, order_id=order_id)
         if repeated:
-            held = await self.link.ask(actions.read_order(order_id), lease, actions.status_id_of)
+            held = await self.link.ask(actions.read_order(order_id), lease, read)
             if actions.already(held, status_id):
                 return actions.updated(order_id, held, "was so already")
-        held = await self.link.ask(actions.set_status(order_id, status_id), lease, actions.status_id_of)
+        held = await self.link.ask(actions.set_status(order_id, status_id), lease, read)
         if held != status_id:
             raise self.link.failed(Result(Outcome.UNKNOWN, Code.CONFLICT, f"status_id is {held}, not {status_id}"))
         return actions.updated(order_id, held)

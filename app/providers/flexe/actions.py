@@ -112,11 +112,12 @@ def find(order: OutboundOrder) -> Call:
 
 
 def found(reply: Reply, order: OutboundOrder) -> Result | None:
-    """What Flexe has under our order id, None for nothing. Raises MalformedReplyError."""
+    """What Flexe has under our order id, byte for byte, None for nothing. Raises MalformedReplyError."""
     rows = decode_object(reply).get("outbound_orders")
-    if not isinstance(rows, list):
-        raise MalformedReplyError(f"expected an array as outbound_orders, got {type(rows).__name__}")
-    return _accepted(rows[0], order) if rows else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise MalformedReplyError("expected an array of objects as outbound_orders")
+    held = next((row for row in rows if row.get("external_id") == order.external_id), None)
+    return None if held is None else _accepted(held, order)
 
 
 def created(reply: Reply, order: OutboundOrder) -> Result:

@@ -2,24 +2,30 @@
 
 What to write is decided by dual-write (`app.dualwrite.apply`); here it meets what F+O already has, so nothing is
 written twice. The idempotency keys are F+O's own fields: CustomersOrderReference of the header, ExternalItemNumber of
-the line.
+the line. F+O compares them loosely, so that what it finds is compared here once more, byte for byte.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from app.dualwrite.apply import Kind, LineWrite, Plan, line_writable, plan, writable
 from app.dualwrite.change import (
+    IOM,
     ChangeSource,
     SalesOrderChange,
     SalesOrderRow,
     SalesOrderRowLine,
     line_id,
     made_by_us,
+    order_id,
 )
 from app.dualwrite.status import INVOICED
-from app.providers.fno import odata
+from app.errors import SettingError
+from app.providers.fno import fit, odata
 from app.providers.port import Action, Code, Outcome, Result
 from app.providers.wire import Call, MalformedReplyError, Reply
 
@@ -30,16 +36,39 @@ ACTIONS: Final = frozenset({SEND_ORDER_TO_FULFILLMENT, SEND_LINES_TO_BILLING, SE
 
 HEADERS: Final = "SalesOrderHeadersV4"
 LINES: Final = "SalesOrderLinesV3"
+REFERENCE: Final = "CustomersOrderReference"
 STOPPED: Final = "IsSalesProcessingStopped"
 STATUS: Final = "SalesOrderProcessingStatus"
 _LIFE: Final = (
-    "Active", "Confirmed", "Picked", "PartiallyDelivered", "Delivered", "PartiallyInvoiced", "Invoiced", "Canceled",
+    "Active", "Confirmed", "Picked", "PartiallyDelivered", "Delivered", "PartiallyInvoiced",
+    "DeliveredAndPartiallyInvoiced", "Invoiced", "Canceled",
 )  # fmt: skip
 """How F+O's documents follow each other: its status never goes back to an earlier one."""
-_LAST: Final = frozenset({STOPPED, STATUS})
-"""Written when the lines are complete: they set the warehouse going, or close the order."""
+_NOT_FIRST: Final = frozenset({STOPPED, STATUS, REFERENCE, "dataAreaId"})
+"""Fields of a header that are not changed before its lines: two are written when the lines are complete, because they
+set the warehouse going or close the order; two are what the order is known by, and stay as they were created."""
 _AMOUNTS: Final = frozenset({"OrderedSalesQuantity", "SalesPrice", "LineAmount"})
 _LOT: Final = "lot."
+
+
+class StatusField(NamedTuple):
+    """Where F+O takes the status of what was done elsewhere. The key of the collection is that of the headers."""
+
+    collection: str
+    field: str
+
+
+SHOWN_STATUS: Final = StatusField(HEADERS, STATUS)
+"""The field that shows the status."""
+
+
+def status_field(text: str) -> StatusField:
+    """From `Collection/Field`; without it the field that shows the status. Raises SettingError."""
+    if not text:
+        return SHOWN_STATUS
+    if not re.fullmatch(r"\w+/\w+", text, re.ASCII):
+        raise SettingError(f"WAYBILL_FNO_STATUS_FIELD={text!r}: write a collection and its field, as {HEADERS}/X")
+    return StatusField(*text.split("/"))
 
 
 def row_of(action: Action) -> SalesOrderRow | Result:
@@ -75,16 +104,38 @@ def uncreatable(row: SalesOrderRow) -> Result | None:
     return Result(Outcome.DECLINED, Code.INVALID, detail)
 
 
-def find_headers(row: SalesOrderRow) -> Call:
-    return odata.search(HEADERS, CustomersOrderReference=row.CustomersOrderReference, dataAreaId=row.dataAreaId)
+def references(row: SalesOrderRow) -> tuple[str, ...]:
+    """What the row's order is known by at F+O: its reference, or the order id itself, which was written before there
+    were references."""
+    return tuple(dict.fromkeys((row.CustomersOrderReference, order_id(row))))
+
+
+def find_headers(row: SalesOrderRow, reference: str) -> Call:
+    return odata.search(HEADERS, CustomersOrderReference=reference, dataAreaId=row.dataAreaId)
+
+
+def is_ours(row: SalesOrderRow, header: odata.Entity) -> bool:
+    """Whether a header is that of the row's order, and no other that F+O takes for it."""
+    from_iom = str(header.get("SalesOrderOriginCode") or "").upper() == IOM
+    return from_iom and header.get(REFERENCE) in references(row)
+
+
+def not_ours(row: SalesOrderRow, header: odata.Entity) -> Result:
+    """The refusal to write to an order of F+O that stands for another one of ours, or for none."""
+    number, reference = header["SalesOrderNumber"], header.get(REFERENCE)
+    detail = (
+        f"{number} at F+O has {REFERENCE} {reference!r}, which is not order {order_id(row)!r}: nothing was written;"
+        f" restore {row.CustomersOrderReference!r} there, or enter this order anew"
+    )
+    return Result(Outcome.DECLINED, Code.CONFLICT, detail)
 
 
 def find_lines(company: str, number: str) -> Call:
     return odata.search(LINES, SalesOrderNumber=number, dataAreaId=company)
 
 
-def header_path(company: str, number: str) -> str:
-    return odata.key_path(HEADERS, dataAreaId=company, SalesOrderNumber=number)
+def header_path(company: str, number: str, collection: str = HEADERS) -> str:
+    return odata.key_path(collection, dataAreaId=company, SalesOrderNumber=number)
 
 
 def line_path(company: str, lot: str) -> str:
@@ -93,7 +144,7 @@ def line_path(company: str, lot: str) -> str:
 
 def create_header(row: SalesOrderRow) -> Call:
     """A header that is stopped, so that F+O never picks half an order."""
-    values = _filled(_header_values(row, writable(row)))
+    values = _filled(_header_values(row, (*writable(row), "URL")))
     return odata.create(HEADERS, {**values, "IsDeliveryAddressOrderSpecific": "Yes", STOPPED: "Yes"})
 
 
@@ -104,21 +155,25 @@ def create_line(row: SalesOrderRow, number: str, line: SalesOrderRowLine) -> Cal
 
 def first_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
     """The header's values that are written before the lines."""
-    return _header_values(row, (name for name in asked.fields if name not in _LAST and name != "dataAreaId"))
+    return _header_values(row, (name for name in asked.fields if name not in _NOT_FIRST))
 
 
 def last_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
-    """The header's values that are written after the lines: it is let go, or its status moves on."""
-    return _header_values(row, (name for name in asked.fields if name in _LAST))
+    """The header's values that are written after the lines: it is let go."""
+    return _header_values(row, (name for name in asked.fields if name == STOPPED))
 
 
-def still_to_write(held: odata.Entity, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `wanted` that F+O does not have yet. A status that it has passed is none: an attempt whose reply was
-    lost did its work, and F+O went on from there."""
+def status_to_write(held: odata.Entity, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The status, if F+O is not there yet. One that it has passed is not written: an attempt whose reply was lost did
+    its work, and F+O went on from there."""
     values = odata.differing(held, wanted)
-    if STATUS in values and _passed(str(held.get(STATUS)), str(values[STATUS])):
-        del values[STATUS]
-    return values
+    return {name: value for name, value in values.items() if not _passed(str(held.get(STATUS, held.get(name))), value)}
+
+
+def status_refused(refusal: Result) -> Result:
+    """F+O's refusal of a status, with what may be set up otherwise."""
+    hint = "WAYBILL_FNO_STATUS_FIELD says where F+O takes a status (docs/providers/fno.md)"
+    return replace(refusal, detail=f"{refusal.detail}; {hint}")
 
 
 def is_closed(held: odata.Entity) -> bool:
@@ -126,7 +181,7 @@ def is_closed(held: odata.Entity) -> bool:
 
 
 def _passed(held: str, wanted: str) -> bool:
-    return held in _LIFE and wanted in _LIFE and _LIFE.index(held) > _LIFE.index(wanted)
+    return held in _LIFE and wanted in _LIFE and _LIFE.index(held) >= _LIFE.index(wanted)
 
 
 def line_fields(line: SalesOrderRowLine, write: LineWrite) -> dict[str, Any]:
@@ -134,14 +189,14 @@ def line_fields(line: SalesOrderRowLine, write: LineWrite) -> dict[str, Any]:
 
 
 def _header_values(row: SalesOrderRow, fields: Iterable[str]) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in fields}
+    values = fit.cut({name: getattr(row, name) for name in fields})
     if "RequestedShippingDate" in values:
         values["RequestedShippingDate"] = odata.date(row.RequestedShippingDate)
     return values
 
 
 def _line_values(line: SalesOrderRowLine, fields: Iterable[str]) -> dict[str, Any]:
-    values = {name: getattr(line, name) for name in fields}
+    values = fit.cut({name: getattr(line, name) for name in fields})
     return values | {name: odata.number(values[name]) for name in _AMOUNTS & values.keys()}
 
 

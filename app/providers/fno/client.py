@@ -6,7 +6,8 @@ from typing import Final
 
 from app.dualwrite.apply import Plan
 from app.dualwrite.change import SalesOrderRow
-from app.providers.fno import actions, odata
+from app.providers.fno import actions, fit, odata
+from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
 from app.providers.fno.tokens import Tokens
 from app.providers.fno.upsert import Upsert
@@ -31,8 +32,10 @@ class Fno:
         client_secret: str,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
+        status_field: StatusField = actions.SHOWN_STATUS,
     ) -> None:
         limits = timeouts or Timeouts()
+        self._status_field = status_field
         self._http = open_client(limits)
         redaction = Redaction(client_secret=client_secret)
         shared = (self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
@@ -56,11 +59,11 @@ class Fno:
 
         Safe to repeat at any point: what F+O has is looked up first, and the order stays stopped until it is complete.
         """
-        done = actions.without_writing(plan)
+        done = actions.without_writing(plan) or fit.refusal(row, plan)
         if done is not None:
             return done
         try:
-            return await Upsert(self._session, row, plan, lease).run()
+            return await Upsert(self._session, row, plan, lease, status_field=self._status_field).run()
         except CallFailedError as failure:
             return failure.result
 
@@ -69,4 +72,5 @@ def open_provider(values: Mapping[str, str]) -> Fno:
     """From the settings of the manifest. Raises SettingError."""
     base_url = checked_base("WAYBILL_FNO_BASE_URL", values["BASE_URL"])
     token_url = checked_base("WAYBILL_FNO_TOKEN_URL", values["TOKEN_URL"])
-    return Fno(base_url, token_url, values["CLIENT_ID"], values["CLIENT_SECRET"])
+    status_field = actions.status_field(values["STATUS_FIELD"])
+    return Fno(base_url, token_url, values["CLIENT_ID"], values["CLIENT_SECRET"], status_field=status_field)

@@ -47,8 +47,13 @@ def literal(text: str) -> str:
 
 
 def equal(**fields: str) -> str:
-    """A filter that all of these fields equal."""
-    return " and ".join(f"{name} eq {literal(value)}" for name, value in fields.items())
+    """A filter that all of these fields equal, as F+O compares texts."""
+    return " and ".join(_equal(name, literal(value)) for name, value in fields.items())
+
+
+def _equal(name: str, text: str) -> str:
+    """`eq` reads `*` as any text; the other operators do not."""
+    return f"{name} ge {text} and {name} le {text}" if "*" in text else f"{name} eq {text}"
 
 
 def key_path(collection: str, **key: str) -> str:

@@ -8,17 +8,21 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.dualwrite.apply import LineWrite, Plan
-from app.dualwrite.change import SalesOrderRow
+from app.dualwrite.change import SalesOrderRow, made_by_us
 from app.providers.fno import actions, odata
+from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
-from app.providers.port import CallFailedError, Lease, Result
+from app.providers.port import CallFailedError, Lease, Outcome, Result
 
 
 class Upsert:
     """One run for one row. Raises CallFailedError, with F+O's number as reference as soon as it is known."""
 
-    def __init__(self, session: Session, row: SalesOrderRow, plan: Plan, lease: Lease) -> None:
+    def __init__(
+        self, session: Session, row: SalesOrderRow, plan: Plan, lease: Lease, *, status_field: StatusField
+    ) -> None:
         self._session, self._row, self._plan, self._lease = session, row, plan, lease
+        self._status_field = status_field
         self._company: Final = row.dataAreaId
         self._others: list[str] = []
 
@@ -36,16 +40,21 @@ class Upsert:
     async def _find(self) -> odata.Entity | None:
         if self._plan.number:
             call = odata.read(actions.header_path(self._company, self._plan.number))
-            return await self._session.ask(call, self._lease, actions.header_of)
+            header = await self._session.ask(call, self._lease, actions.header_of)
+            if made_by_us(self._row) and not actions.is_ours(self._row, header):
+                raise CallFailedError(actions.not_ours(self._row, header))
+            return header
         refusal = actions.uncreatable(self._row)
         if refusal is not None:
             raise CallFailedError(refusal)
-        found = await self._session.all(actions.find_headers(self._row), self._lease, actions.header)
-        if not found:
-            return None
-        chosen, *others = actions.by_preference(found)
-        self._others = [str(other["SalesOrderNumber"]) for other in others]
-        return chosen
+        for reference in actions.references(self._row):
+            call = actions.find_headers(self._row, reference)
+            alike = await self._session.all(call, self._lease, actions.header)
+            ours = actions.by_preference([header for header in alike if actions.is_ours(self._row, header)])
+            if ours:
+                self._others = [str(other["SalesOrderNumber"]) for other in ours[1:]]
+                return ours[0]
+        return None
 
     async def _write(self, number: str, header: odata.Entity, *, is_new: bool) -> dict[str, str]:
         target = odata.Target(actions.header_path(self._company, number), header)
@@ -56,8 +65,24 @@ class Upsert:
         elif not is_new:
             target = await self._session.change(target, first, self._lease)
         lots = await self._write_lines(number, is_new=is_new)
-        await self._session.change(target, last, self._lease, actions.still_to_write)
+        target = await self._session.change(target, last, self._lease)
+        if actions.STATUS in self._plan.fields:
+            await self._tell_status(target)
         return lots
+
+    async def _tell_status(self, header: odata.Target) -> None:
+        """The order's status moves on, where F+O takes it."""
+        collection, field = self._status_field
+        number = str(header.entity["SalesOrderNumber"])
+        elsewhere = odata.Target(actions.header_path(self._company, number, collection), {})
+        target = header if collection == actions.HEADERS else elsewhere
+        wanted = {field: self._row.SalesOrderProcessingStatus}
+        try:
+            await self._session.change(target, wanted, self._lease, actions.status_to_write)
+        except CallFailedError as failure:
+            if failure.result.outcome is not Outcome.DECLINED:
+                raise
+            raise CallFailedError(actions.status_refused(failure.result)) from failure
 
     async def _write_lines(self, number: str, *, is_new: bool) -> dict[str, str]:
         """F+O's keys of the lines that the plan names. One by one: F+O locks the order while it adds a line."""

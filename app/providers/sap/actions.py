@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any, Final, NamedTuple
 
+from app.domain.keys import line_key, units
 from app.domain.lifecycle import Status
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.events.ids import derive
@@ -27,7 +28,7 @@ REFERENCE_CHARS_MAX: Final = 35
 ITEM_REFERENCE_CHARS_MAX: Final = 6
 MATERIAL_CHARS_MAX: Final = 40
 ELSEWHERE: Final = "*"
-"""As UnderlyingPurchaseOrderItem: the line id does not fit there and stands in MaterialByCustomer."""
+"""As UnderlyingPurchaseOrderItem: the line id does not fit there. It stands in MaterialByCustomer, or its key does."""
 UNIT: Final = "PC"
 TEXT_ID: Final = "TX01"
 """The header text that keeps an order id which is too long for a field."""
@@ -63,7 +64,7 @@ def order_of(action: Action) -> Order | Result:
 
 def reference_of(order_id: str) -> str:
     """PurchaseOrderByCustomer of an order: its id, or where that is too long a key derived from it."""
-    return order_id if len(order_id) <= REFERENCE_CHARS_MAX else mark_of(order_id)
+    return order_id if units(order_id) <= REFERENCE_CHARS_MAX else mark_of(order_id)
 
 
 def mark_of(order_id: str) -> str:
@@ -71,8 +72,13 @@ def mark_of(order_id: str) -> str:
     return _MARK + derive(order_id, "sap")
 
 
+def has_mark(sales_order: Mapping[str, Any], order_id: str) -> bool:
+    """Whether a sales order is this order's, and no other that SAP takes for it. A mark is the same in capitals."""
+    return str(sales_order.get("PurchaseOrderByShipToParty") or "").strip().lower() == mark_of(order_id)
+
+
 def find_orders(order_id: str) -> Call:
-    fields = "SalesOrder,PurchaseOrderByCustomer,OverallSDDocumentRejectionSts"
+    fields = "SalesOrder,PurchaseOrderByCustomer,PurchaseOrderByShipToParty,OverallSDDocumentRejectionSts"
     wanted = f"PurchaseOrderByCustomer eq {odata.literal(reference_of(order_id))}"
     return odata.read(ORDERS, ("$filter", wanted), ("$select", fields))
 
@@ -111,7 +117,7 @@ def _header(order: Order, area: SalesArea) -> dict[str, Any]:
 
 
 def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str, Any]:
-    if not 0 < len(line.sku) <= MATERIAL_CHARS_MAX:
+    if not 0 < units(line.sku) <= MATERIAL_CHARS_MAX:
         raise UnfitError(f"line {line.line_id!r}: sku {line.sku[:60]!r} is no material; 1 to 40 characters are")
     if line.quantity <= 0 or line.quantity % _QUANTUM:
         quantity = odata.decimal(line.quantity)
@@ -128,15 +134,14 @@ def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str
 
 def _item_reference(line_id: str) -> dict[str, str]:
     """SAP may turn letters of the short field into capitals, so that only what stays the same goes there."""
-    if len(line_id) <= ITEM_REFERENCE_CHARS_MAX and line_id == line_id.upper() and line_id != ELSEWHERE:
+    short = line_key(line_id, ITEM_REFERENCE_CHARS_MAX)
+    if short == line_id == line_id.upper() != ELSEWHERE:
         return {"UnderlyingPurchaseOrderItem": line_id}
-    if len(line_id) > REFERENCE_CHARS_MAX:
-        raise UnfitError(f"line {line_id!r}: SAP holds line ids of up to {REFERENCE_CHARS_MAX} characters")
-    return {"UnderlyingPurchaseOrderItem": ELSEWHERE, "MaterialByCustomer": line_id}
+    return {"UnderlyingPurchaseOrderItem": ELSEWHERE, "MaterialByCustomer": line_key(line_id, REFERENCE_CHARS_MAX)}
 
 
 def line_id_of(item: odata.Entity) -> str:
-    """Our line id of an item, "" when the item is not ours: somebody at SAP added it."""
+    """Our line id of an item, or what stands for it; "" when the item is not ours: somebody at SAP added it."""
     short = str(item.get("UnderlyingPurchaseOrderItem") or "")
     return str(item.get("MaterialByCustomer") or "") if short == ELSEWHERE else short
 
@@ -167,12 +172,13 @@ def number_of(reply: Reply) -> str:
     return number(odata.entity_of(reply))
 
 
-def by_preference(orders: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Numbers of the orders with our reference; the first one stands for the order. Raises MalformedReplyError.
+def by_preference(orders: Sequence[Mapping[str, Any]], order_id: str) -> list[str]:
+    """Numbers of the order's sales orders; the first one stands for the order. Raises MalformedReplyError.
 
     Two exist when a creation took effect after it was given up: then one that was not rejected wins, else the lowest.
     """
-    rejected = {number(order): order.get("OverallSDDocumentRejectionSts") == "C" for order in orders}
+    ours = [order for order in orders if has_mark(order, order_id)]
+    rejected = {number(order): order.get("OverallSDDocumentRejectionSts") == "C" for order in ours}
     return sorted(rejected, key=lambda found: (rejected[found], len(found), found))
 
 

@@ -192,7 +192,7 @@ def _ours(sales_order: odata.Entity) -> OurOrder | None:
     mark = sales_order.get("PurchaseOrderByShipToParty")
     if order_id == mark:
         order_id = _long_id(sales_order)
-    if not order_id or mark != actions.mark_of(order_id):
+    if not order_id or not actions.has_mark(sales_order, order_id):
         return None
     lines = {}
     for item in odata.expanded(sales_order, "to_Item"):

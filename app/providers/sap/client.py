@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from app.providers.http import Link, Timeouts, checked_base, open_client
@@ -61,7 +62,7 @@ class Sap:
 
     async def _create(self, order_id: str, call: Call, lease: Lease) -> Result:
         page = await self._session.all(actions.find_orders(order_id), lease)
-        numbers = self._session.understood(page.entities, actions.by_preference)
+        numbers = self._session.understood(page.entities, partial(actions.by_preference, order_id=order_id))
         if numbers:
             return actions.found(numbers)
         return actions.created(await self._session.create(call, lease, actions.number_of))

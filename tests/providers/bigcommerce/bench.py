@@ -35,6 +35,16 @@ class BigCommerceBench:
     def foreign_action(self) -> Action:
         return an_update(str(FIRST_ID), name="Send order to fulfillment")
 
+    def action_for(self, order_id: str, *, repeated: bool = False) -> Action:
+        """The ids of BigCommerce are whole numbers."""
+        return an_update(order_id, repeated=repeated)
+
+    def accepts(self, order_id: str) -> bool:
+        return order_id == str(FIRST_ID)
+
+    def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
+        return self.effects(simulators, 0) if self.accepts(order_id) else []
+
     def write(self, seen: Seen) -> bool:
         return seen.matches("PUT", r"/orders/\d+$")
 

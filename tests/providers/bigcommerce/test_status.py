@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from app.local.simulators import SimulatorOptions, Simulators, serve
-from app.providers.bigcommerce.actions import message_of
+from app.providers.bigcommerce.actions import message_of, status_id_of
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.port import Always, Code, Outcome
-from app.providers.wire import Reply
+from app.providers.wire import MalformedReplyError, Reply
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.bigcommerce.orders import a_wire_order
@@ -51,6 +52,32 @@ async def test_a_repeated_report_of_shipment_leaves_a_completed_order(
     result = await shop.perform(an_update("218", repeated=True), ALWAYS)
     assert (result.outcome, result.values) == (Outcome.OK, {"status_id": "10"})
     assert status_of(simulators) == 10
+
+
+@pytest.mark.parametrize("source_ref", ["0218", "218 ", "+218", "\uff12\uff11\uff18", "2" * 20, "0", ""])
+async def test_only_an_order_id_as_bigcommerce_writes_it_leads_to_its_order(
+    shop: BigCommerce, simulators: Simulators, source_ref: str
+) -> None:
+    before = status_of(simulators)
+    result = await shop.perform(an_update(source_ref), ALWAYS)
+    assert (result.outcome, result.code, status_of(simulators)) == (Outcome.DECLINED, Code.INVALID, before)
+
+
+async def test_an_order_that_was_pulled_from_another_store_is_not_taken_for_one_of_this(
+    shop: BigCommerce, simulators: Simulators
+) -> None:
+    before, theirs = status_of(simulators), an_update("218")
+    body = replace(theirs.body, order_id="bc-other-218")
+    result = await shop.perform(replace(theirs, body=body, order_id="bc-other-218"), ALWAYS)
+    assert (result.outcome, result.code, status_of(simulators)) == (Outcome.DECLINED, Code.CONFLICT, before)
+    assert "store 'other'" in result.detail
+    assert "WAYBILL_BIGCOMMERCE_STORE_HASH is 'demo'" in result.detail
+
+
+async def test_a_reply_about_another_order_is_no_answer() -> None:
+    reply = Reply(200, {}, b'{"id": 219, "status_id": 2}')
+    with pytest.raises(MalformedReplyError, match="expected order 218, got 219"):
+        status_id_of(reply, "218")
 
 
 async def test_a_repeated_report_is_not_written_twice(shop: BigCommerce, simulators: Simulators) -> None:

@@ -39,6 +39,16 @@ class FlexeBench:
     def foreign_action(self) -> Action:
         return replace(a_request(an_order()), name="Update order status")
 
+    def action_for(self, order_id: str, *, repeated: bool = False) -> Action:
+        return a_request(an_order(order_id), repeated=repeated)
+
+    def accepts(self, order_id: str) -> bool:
+        return True
+
+    def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
+        journal = simulators.world.journal.effects("flexe")
+        return [effect.kind for effect in journal if effect.order == order_id]
+
     def write(self, seen: Seen) -> bool:
         return seen.matches("POST", rf"{ORDERS}$")
 
@@ -46,8 +56,7 @@ class FlexeBench:
         return seen.matches("GET", rf"{ORDERS}\?external_id=bc-demo-\d+$")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
-        journal = simulators.world.journal.effects("flexe")
-        return [effect.kind for effect in journal if effect.order == f"bc-demo-{order}"]
+        return self.effects_of(simulators, f"bc-demo-{order}")
 
     def one_effect(self) -> Sequence[str]:
         return ["order created"]

@@ -83,6 +83,16 @@ def test_what_flexe_holds_is_found() -> None:
     assert (result.outcome, result.reference) == (Outcome.OK, "FXO-1")
 
 
+def test_an_order_of_another_id_is_not_what_was_looked_for() -> None:
+    """A look-up that ignores case, as somebody's may."""
+    order = mapped()
+    alike = {**held(order), "id": "FXO-9", "external_id": order.external_id.upper()}
+    assert found(a_reply({"outbound_orders": [alike]}), order) is None
+    result = found(a_reply({"outbound_orders": [alike, held(order)]}), order)
+    assert result is not None
+    assert result.reference == "FXO-1"
+
+
 def test_more_zeros_are_the_same_quantity() -> None:
     order = mapped()
     items = [{"line_ref": item.line_ref, "sku": item.sku, "quantity": f"{item.quantity}.000"} for item in order.items]

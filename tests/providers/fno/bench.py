@@ -5,16 +5,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from app.dualwrite.reference import reference_of as fno_reference
 from app.local.simulators import Simulators
+from app.providers.fno.actions import status_field
 from app.providers.fno.client import Fno
+from app.providers.fno.simulator import STATUS_FIELD
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
+from tests.dualwrite.rows import ORDERS, an_order
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.fno.rows import a_line, a_row
 from tests.providers.tap import Seen
 
 STAGES = ("Confirmed", "Picked", "Delivered", "Invoiced")
+STATUS_AT = status_field(STATUS_FIELD)
+"""Where the simulated tenant takes a status."""
 
 
 class FnoBench:
@@ -28,7 +34,7 @@ class FnoBench:
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Fno:
         url = f"{base_url}/fno"
-        return Fno(url, f"{url}/token", "simulated-client", self.secret, timeouts, clock)
+        return Fno(url, f"{url}/token", "simulated-client", self.secret, timeouts, clock, status_field=STATUS_AT)
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         row = a_row(reference_of(order))
@@ -37,6 +43,22 @@ class FnoBench:
     def foreign_action(self) -> Action:
         return replace(an_update("1"), name="Send order to fulfillment")
 
+    def action_for(self, order_id: str, *, repeated: bool = False) -> Action:
+        row = replace(ORDERS.to_row(an_order(order_id=order_id)), Lines=(a_line(1), a_line(2)))
+        return Action("Send order to fulfillment", "e1", order_id, 1, repeated, row)
+
+    def accepts(self, order_id: str) -> bool:
+        """An id that does not fit CustomersOrderReference stands in URL as well."""
+        return len(order_id.encode("utf-16-le")) // 2 <= 255
+
+    def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
+        """Headers with their lines by our line id, and whether F+O may work on them."""
+        return [
+            f"{[line.values['ExternalItemNumber'] for line in order.lines.values()]} stopped: {order.stopped}"
+            for order in simulators.fno.book.all()
+            if order.header.values["CustomersOrderReference"] == fno_reference(order_id)
+        ]
+
     def write(self, seen: Seen) -> bool:
         return seen.matches("POST", r"/data/SalesOrderHeadersV4\b")
 
@@ -44,12 +66,7 @@ class FnoBench:
         return seen.matches("GET", r"/data/SalesOrderHeadersV4\?")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
-        """Headers with their lines by our line id, and whether F+O may work on them."""
-        orders = simulators.fno.book.with_reference(reference_of(order))
-        return [
-            f"{[line.values['ExternalItemNumber'] for line in found.lines.values()]} stopped: {found.stopped}"
-            for found in orders
-        ]
+        return self.effects_of(simulators, reference_of(order))
 
     def one_effect(self) -> Sequence[str]:
         return ["['1', '2'] stopped: False"]

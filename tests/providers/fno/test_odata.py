@@ -24,12 +24,13 @@ def page(body: object) -> odata.EntityPage:
 
 
 @given(st.text(min_size=1, max_size=30))
-def test_no_text_breaks_out_of_a_filter(text: str) -> None:
-    call = odata.search("SalesOrderHeadersV4", CustomersOrderReference=text)
+def test_no_text_breaks_out_of_a_filter_or_is_read_as_a_pattern(text: str) -> None:
+    call = odata.search("SalesOrderHeadersV4", Email=text)
     [value] = parse_qs(urlsplit(call.target).query, strict_parsing=True)["$filter"]
-    inside = value.removeprefix("CustomersOrderReference eq '").removesuffix("'")
-    assert inside.replace("''", "'") == text
-    assert inside.replace("''", "").count("'") == 0
+    literal = odata.literal(text)
+    assert value == (f"Email ge {literal} and Email le {literal}" if "*" in text else f"Email eq {literal}")
+    assert literal[1:-1].replace("''", "'") == text
+    assert literal[1:-1].replace("''", "").count("'") == 0
 
 
 @given(st.text(min_size=1, max_size=30))

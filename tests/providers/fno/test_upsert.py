@@ -19,7 +19,7 @@ from app.providers.fno.simulator import FnoOptions
 from app.providers.fno.simulator.book import SalesOrder
 from app.providers.port import Always, Code, Outcome, Result
 from tests.providers.bench import PATIENT, Clock
-from tests.providers.fno.bench import STAGES
+from tests.providers.fno.bench import STAGES, STATUS_AT
 from tests.providers.fno.rows import a_line, a_row
 from tests.providers.tap import Seen, Tap, open_tap
 
@@ -58,7 +58,9 @@ async def erp() -> AsyncIterator[Erp]:
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
         simulators.fno.set_delays(dict.fromkeys(STAGES))
         url = f"{tap.url}/fno"
-        provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
+        provider = Fno(
+            url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
+        )
         yield Erp(simulators, tap, provider)
         await provider.close()
 
@@ -298,11 +300,22 @@ async def test_an_order_born_in_f_o_gets_its_status(erp: Erp) -> None:
 @pytest.mark.parametrize("later", ["PartiallyInvoiced", "Invoiced"])
 async def test_a_status_that_f_o_has_passed_since_an_attempt_whose_reply_was_lost(erp: Erp, later: str) -> None:
     order, row = born_there(erp)
-    erp.tap.cut(lambda seen: patch_of("SalesOrderHeadersV4")(seen) and b"Delivered" in seen.body)
+    erp.tap.cut(patch_of("WaybillSalesOrderStatuses"))
     assert (await erp.upsert(row)).outcome is Outcome.UNKNOWN
     erp.simulators.fno.life.advance(order, later, (), "fno")
     assert (await erp.upsert(row)).outcome is Outcome.OK
     assert order.status == later
+
+
+async def test_a_tenant_that_takes_no_status_where_it_is_shown_is_said_so(erp: Erp) -> None:
+    order, row = born_there(erp)
+    url = f"{erp.tap.url}/fno"
+    provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
+    result = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
+    await provider.close()
+    assert (result.outcome, result.code, order.status) == (Outcome.DECLINED, Code.INVALID, "Active")
+    assert "Field 'SalesOrderProcessingStatus' does not allow editing." in result.detail
+    assert "WAYBILL_FNO_STATUS_FIELD" in result.detail
 
 
 async def test_an_order_that_is_gone_at_f_o_is_said_so(erp: Erp) -> None:
@@ -324,7 +337,9 @@ async def test_many_lines_come_in_pages() -> None:
     async with serve(SimulatorOptions(fno=FnoOptions(page_size=3))) as simulators:
         simulators.fno.set_delays(dict.fromkeys(STAGES))
         url = f"{simulators.base_url}/fno"
-        provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
+        provider = Fno(
+            url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
+        )
         row = a_row(Lines=tuple(a_line(at) for at in range(1, 8)))
         first = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
         again = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from app.local.simulators import Simulators
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
+from app.providers.sap.actions import mark_of
 from app.providers.sap.client import Sap
 from app.providers.sap.simulator.life import STAGES
 from tests.providers.bench import Clock
@@ -37,6 +38,21 @@ class SapBench:
     def foreign_action(self) -> Action:
         return replace(an_update("1"), name="Create sales order for accounting")
 
+    def action_for(self, order_id: str, *, repeated: bool = False) -> Action:
+        return billing(an_order(order_id), repeated=repeated)
+
+    def accepts(self, order_id: str) -> bool:
+        return True
+
+    def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
+        """Sales orders with this order's mark, each with its items by our line id."""
+        ours = [
+            one
+            for one in simulators.sap.book.orders.values()
+            if one.values["PurchaseOrderByShipToParty"] == mark_of(order_id)
+        ]
+        return [str([item.values["UnderlyingPurchaseOrderItem"] for item in one.lists["to_Item"]]) for one in ours]
+
     def write(self, seen: Seen) -> bool:
         return seen.matches("POST", r"/A_SalesOrder$")
 
@@ -44,9 +60,7 @@ class SapBench:
         return seen.matches("GET", r"/A_SalesOrder\?")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
-        """Sales orders, each with its items by our line id."""
-        found = simulators.sap.book.with_reference(order_id_of(order))
-        return [str([item.values["UnderlyingPurchaseOrderItem"] for item in one.lists["to_Item"]]) for one in found]
+        return self.effects_of(simulators, order_id_of(order))
 
     def one_effect(self) -> Sequence[str]:
         return ["['1', '2']"]

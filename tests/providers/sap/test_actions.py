@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.keys import line_ids, units
 from app.domain.order import Order
 from app.providers.port import Code, Outcome, Result
 from app.providers.sap import actions
@@ -66,11 +67,11 @@ def test_the_order_as_it_leaves() -> None:
     }
 
 
-@given(st.text(min_size=1, max_size=128))
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=128))
 def test_a_reference_always_fits_and_is_the_orders_own(order_id: str) -> None:
     reference = actions.reference_of(order_id)
-    assert len(reference) <= 35
-    assert (reference == order_id) is (len(order_id) <= 35)
+    assert units(reference) <= 35
+    assert (reference == order_id) is (units(order_id) <= 35)
     assert len(actions.mark_of(order_id)) <= 35
 
 
@@ -96,6 +97,16 @@ def test_a_line_id_goes_where_it_fits_and_is_read_back(line_id: str, fields: dic
     names = ("UnderlyingPurchaseOrderItem", "MaterialByCustomer")
     assert {name: value for name, value in item.items() if name in names} == fields
     assert actions.line_id_of(item) == line_id
+
+
+@pytest.mark.parametrize("line_id", ["x" * 36, "L" * 128, "1 ", " 1", "a\tb", "~" + "a" * 16, "\U0001f69a" * 18])
+def test_a_line_id_that_does_not_fit_has_a_key_that_the_order_knows(line_id: str) -> None:
+    order = an_order(lines=(a_line(1), a_line(line_id=line_id)))
+    item = items_of(order)[1]
+    key = actions.line_id_of(item)
+    assert (item["UnderlyingPurchaseOrderItem"], key) == ("*", item["MaterialByCustomer"])
+    assert units(key) <= 35
+    assert line_ids(order.lines, ["1", key]) == {key: line_id}
 
 
 def test_an_item_of_somebody_else_has_no_line_id() -> None:
@@ -135,7 +146,6 @@ def test_without_a_currency_sap_takes_its_own() -> None:
         (an_order(lines=(a_line(quantity=0),)), "no quantity 0.0000"),
         (an_order(lines=(a_line(quantity=-10_000),)), "no quantity -1.0000"),
         (an_order(lines=(a_line(quantity=12_345),)), "no quantity 1.2345"),
-        (an_order(lines=(a_line(line_id="x" * 36),)), "up to 35 characters"),
         (an_order(lines=(a_line(quantity=1_000_010_010, total=1),)), "up to 99999 at once"),
     ],
 )
@@ -147,12 +157,23 @@ def test_what_saps_fields_cannot_hold_is_declined(order: Order, words: str) -> N
 
 
 def test_of_two_orders_the_lowest_that_stands_is_ours() -> None:
-    rows = [{"SalesOrder": number, "OverallSDDocumentRejectionSts": status} for number, status in ROWS]
-    numbers = actions.by_preference(rows)
+    rows = [
+        {"SalesOrder": number, "OverallSDDocumentRejectionSts": status, "PurchaseOrderByShipToParty": mark}
+        for number, status, mark in ROWS
+    ]
+    numbers = actions.by_preference(rows, "po-1")
     assert numbers == ["9", "10", "8"]
     result = actions.found(numbers)
     assert (result.outcome, result.reference) == (Outcome.OK, "9")
     assert "10, 8" in result.detail
 
 
-ROWS = [("10", "A"), ("0000000009", "A"), ("8", "C")]
+MARK = actions.mark_of("po-1")
+ROWS = [
+    ("10", "A", MARK),
+    ("0000000009", "A", f"{MARK.upper()} "),
+    ("8", "C", MARK),
+    ("1", "A", actions.mark_of("PO-1")),
+    ("2", "A", ""),
+]
+"""The last two are of others: somebody typed the same reference, or SAP did not tell it from ours."""

@@ -7,6 +7,8 @@ from itertools import count
 from typing import Any, Final, Literal
 
 from app.dualwrite.change import FNO_PREFIX, IOM
+from app.dualwrite.reference import order_of
+from app.providers.fno.simulator.collation import collated
 from app.providers.fno.simulator.entities import HEADER, LINE, Entity, Values, inserted, iso, patched, write_failed
 from app.providers.simulation import RefusalError, World
 
@@ -69,8 +71,8 @@ class SalesOrder:
     @property
     def key(self) -> str:
         values = self.header.values
-        if values["SalesOrderOriginCode"].upper() == IOM and values["CustomersOrderReference"]:
-            return str(values["CustomersOrderReference"])
+        if values["SalesOrderOriginCode"].upper() == IOM and (reference := str(values["CustomersOrderReference"])):
+            return order_of(reference, values["URL"]) or reference
         return f"{FNO_PREFIX}-{self.company.lower()}-{self.number}"
 
 
@@ -99,8 +101,8 @@ class Book:
         return self._orders.get(_key(company, number))
 
     def with_reference(self, reference: str) -> list[SalesOrder]:
-        """Orders with this CustomersOrderReference, compared as F+O does: without regard to case."""
-        return self._by_reference.get(reference.lower(), [])
+        """Orders with this CustomersOrderReference, compared as F+O does."""
+        return self._by_reference.get(collated(reference), [])
 
     def with_lot(self, lot: str) -> SalesOrder | None:
         return self._by_lot.get(lot)
@@ -108,7 +110,6 @@ class Book:
     def create(self, body: Mapping[str, Any], company: str) -> SalesOrder:
         """POST of a header. Raises RefusalError with 400 when a mandatory field is missing."""
         values = inserted(HEADER, body)
-        values.pop("SalesOrderProcessingStatus", None)
         if not values.get("OrderingCustomerAccountNumber"):
             raise write_failed(HEADER, f"Warning: Field 'Customer account' must be filled in.; {_CANCELED}")
         order = self.new(values, company, "", "iom", self._stages)
@@ -183,9 +184,8 @@ class Book:
         return line
 
     def patch(self, order: SalesOrder, body: Mapping[str, Any], origin: Origin) -> None:
-        """Change fields of a header, all but its processing status: that is life's. Raises RefusalError."""
+        """Change fields of a header. Raises RefusalError."""
         values = patched(HEADER, body)
-        values.pop("SalesOrderProcessingStatus", None)
         was_stopped, reference = order.stopped, order.header.values["CustomersOrderReference"]
         if any(values[name] != order.header.values[name] for name in values.keys() - {"IsSalesProcessingStopped"}):
             self._check_open(order)
@@ -262,7 +262,7 @@ class Book:
 
     def _index(self, order: SalesOrder) -> None:
         if reference := order.header.values["CustomersOrderReference"]:
-            self._by_reference.setdefault(reference.lower(), []).append(order)
+            self._by_reference.setdefault(collated(reference), []).append(order)
 
     def _reindex(self, order: SalesOrder, old_reference: str) -> None:
         if order.header.values["CustomersOrderReference"] != old_reference:
@@ -271,7 +271,7 @@ class Book:
 
     def _forget_reference(self, order: SalesOrder, reference: str) -> None:
         if reference:
-            self._by_reference[reference.lower()].remove(order)
+            self._by_reference[collated(reference)].remove(order)
 
 
 def _key(company: str, number: str) -> tuple[str, str]:

@@ -153,7 +153,7 @@ def _values(entity: EntityType, row: Mapping[str, Any], ignored: frozenset[str],
 
 def _exact(entity: EntityType, name: str, value: object) -> object:
     """Rows carry amounts as text; anything that is no number goes on to be refused."""
-    if entity.fields[name][0] != "amount" or not isinstance(value, str):
+    if entity.fields[name].kind != "amount" or not isinstance(value, str):
         return value
     try:
         return Decimal(value)

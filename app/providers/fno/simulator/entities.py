@@ -1,6 +1,9 @@
-"""The two entities of a sales order: their fields, who may write them, and values in F+O's own form.
+"""The entities of a sales order: their fields, who may write them, how long they are, and values in F+O's own form.
 
 Amounts are decimals of four places, dates ISO 8601 text in UTC, enums their symbol; unset are "" and F+O's empty date.
+Texts are as long as the columns of Dataverse that the maps "CDS sales order headers" and "CDS sales order lines" pair
+them with, or F+O's own type where they are not mapped to a text; dual-write is one transaction on both sides, so that
+what one of them does not take is not written.
 """
 
 from base64 import b64encode
@@ -8,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
+from app.domain.keys import units
 from app.providers.simulation import RefusalError
 
 EMPTY_DATE: Final = "1900-01-01T12:00:00Z"
-TEXT_CHARACTERS_MAX: Final = 1000
 AMOUNT_MAX: Final = Decimal(10) ** 12
 _PLACES: Final = Decimal("0.0001")
 
@@ -21,6 +24,14 @@ Values = dict[str, Any]
 Kind = Literal["text", "amount", "date", "NoYes", "SalesStatus", "SalesOrderProcessingStatus"]
 Access = Literal["write", "insert", "read"]
 """`insert`: given once, when the record is created. `read`: F+O's own."""
+
+
+class Field(NamedTuple):
+    kind: Kind
+    access: Access
+    length: int = 0
+    """The most characters of a text, in UTF-16 code units."""
+
 
 SYMBOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "NoYes": ("No", "Yes"),
@@ -41,14 +52,15 @@ _EMPTY: Final[Mapping[str, Any]] = {"text": "", "amount": Decimal("0.0000"), "da
 
 @dataclass(frozen=True, slots=True)
 class EntityType:
-    """`name` is the AOT entity, as in F+O's error texts; `fields` gives kind and access by field name."""
+    """`name` is the AOT entity, as in F+O's error texts."""
 
     name: str
     key: tuple[str, str]
-    fields: Mapping[str, tuple[Kind, Access]]
+    fields: Mapping[str, Field]
 
     def empty(self) -> Values:
-        return {name: _EMPTY.get(kind, SYMBOLS.get(kind, ("",))[0]) for name, (kind, _) in self.fields.items()}
+        kinds = {name: field.kind for name, field in self.fields.items()}
+        return {name: _EMPTY.get(kind, SYMBOLS.get(kind, ("",))[0]) for name, kind in kinds.items()}
 
 
 @dataclass(slots=True)
@@ -71,27 +83,29 @@ class Entity:
         return changed
 
 
-def _fields(kind: Kind, access: Access, names: str) -> dict[str, tuple[Kind, Access]]:
-    return dict.fromkeys(names.split(), (kind, access))
+def _fields(kind: Kind, access: Access, names: str) -> dict[str, Field]:
+    """`Name:35` has at most 35 characters."""
+    parts = (name.partition(":") for name in names.split())
+    return {name: Field(kind, access, int(length or 0)) for name, _, length in parts}
 
 
 HEADER: Final = EntityType(
     "SalesOrderHeaderV4Entity",
     ("dataAreaId", "SalesOrderNumber"),
     {
-        **_fields("text", "insert", "dataAreaId"),
-        **_fields("text", "read", "SalesOrderNumber FormattedDelveryAddress"),
-        **_fields("text", "write", "CustomersOrderReference SalesOrderOriginCode OrderingCustomerAccountNumber"),
-        **_fields("text", "write", "InvoiceCustomerAccountNumber CurrencyCode DeliveryModeCode DeliveryTermsCode"),
-        **_fields("text", "write", "PaymentTermsName DefaultShippingSiteId DefaultShippingWarehouseId Email"),
-        **_fields("text", "write", "DeliveryAddressName DeliveryAddressDescription DeliveryAddressStreet"),
-        **_fields("text", "write", "DeliveryAddressCity DeliveryAddressStateId DeliveryAddressZipCode"),
-        **_fields("text", "write", "DeliveryAddressCountryRegionId DeliveryAddressCountryRegionISOCode"),
-        **_fields("text", "write", "CustomerRequisitionNumber SalesOrderName LanguageId"),
+        **_fields("text", "insert", "dataAreaId:4"),
+        **_fields("text", "read", "SalesOrderNumber:20 FormattedDelveryAddress:250"),
+        **_fields("text", "write", "CustomersOrderReference:60 SalesOrderOriginCode:10 URL:255"),
+        **_fields("text", "write", "OrderingCustomerAccountNumber:20 InvoiceCustomerAccountNumber:20 CurrencyCode:3"),
+        **_fields("text", "write", "DeliveryModeCode:10 DeliveryTermsCode:10 PaymentTermsName:10 Email:100"),
+        **_fields("text", "write", "DefaultShippingSiteId:10 DefaultShippingWarehouseId:10"),
+        **_fields("text", "write", "DeliveryAddressName:100 DeliveryAddressDescription:60 DeliveryAddressStreet:250"),
+        **_fields("text", "write", "DeliveryAddressCity:80 DeliveryAddressStateId:50 DeliveryAddressZipCode:20"),
+        **_fields("text", "write", "DeliveryAddressCountryRegionId:10 DeliveryAddressCountryRegionISOCode:2"),
+        **_fields("text", "write", "CustomerRequisitionNumber:20 SalesOrderName:300 LanguageId:7"),
         **_fields("date", "write", "RequestedShippingDate RequestedReceiptDate"),
         **_fields("NoYes", "write", "IsDeliveryAddressOrderSpecific IsSalesProcessingStopped"),
-        # Bidirectional in the dual-write map (salesorders), so writable here although the entity shows it read-only.
-        **_fields("SalesOrderProcessingStatus", "write", "SalesOrderProcessingStatus"),
+        **_fields("SalesOrderProcessingStatus", "read", "SalesOrderProcessingStatus"),
         **_fields("SalesStatus", "read", "SalesOrderStatus"),
         **_fields("amount", "read", "OrderTotalAmount OrderTotalTaxAmount OrderTotalChargesAmount TotalDiscountAmount"),
         **_fields("date", "read", "OrderCreationDateTime"),
@@ -101,18 +115,29 @@ LINE: Final = EntityType(
     "SalesOrderLineV3Entity",
     ("dataAreaId", "InventoryLotId"),
     {
-        **_fields("text", "insert", "dataAreaId SalesOrderNumber"),
-        **_fields("text", "read", "InventoryLotId"),
+        **_fields("text", "insert", "dataAreaId:4 SalesOrderNumber:20"),
+        **_fields("text", "read", "InventoryLotId:20"),
         **_fields("amount", "write", "LineNumber"),
-        **_fields("text", "write", "ItemNumber ExternalItemNumber LineDescription SalesUnitSymbol"),
-        **_fields("text", "write", "ShippingSiteId ShippingWarehouseId SalesTaxGroupCode SalesTaxItemGroupCode"),
-        **_fields("text", "write", "ProductSizeId ProductColorId ProductStyleId ProductConfigurationId"),
+        **_fields("text", "write", "ItemNumber:20 ExternalItemNumber:20 LineDescription:1000 SalesUnitSymbol:10"),
+        **_fields("text", "write", "ShippingSiteId:10 ShippingWarehouseId:10"),
+        **_fields("text", "write", "SalesTaxGroupCode:10 SalesTaxItemGroupCode:10"),
+        **_fields("text", "write", "ProductSizeId:10 ProductColorId:10 ProductStyleId:10 ProductConfigurationId:50"),
         **_fields("amount", "write", "OrderedSalesQuantity SalesPrice SalesPriceQuantity LineAmount"),
         **_fields("amount", "write", "LineDiscountAmount LineDiscountPercentage"),
         **_fields("date", "write", "RequestedShippingDate ConfirmedShippingDate"),
         **_fields("SalesStatus", "read", "SalesOrderLineStatus"),
     },
 )
+STATUS: Final = EntityType(
+    "WaybillSalesOrderStatusEntity",
+    ("dataAreaId", "SalesOrderNumber"),
+    {
+        **_fields("text", "insert", "dataAreaId:4 SalesOrderNumber:20"),
+        **_fields("SalesOrderProcessingStatus", "write", "ProcessingStatus"),
+    },
+)
+"""An extension of this tenant, not of F+O: a write posts the document that stands for the status
+(docs/providers/fno.md)."""
 
 
 def iso(ms: int) -> str:
@@ -127,27 +152,27 @@ def ms_of(text: str) -> int:
 
 def inserted(entity: EntityType, body: Mapping[str, Any]) -> Values:
     """The fields of a POST. F+O's own fields are ignored: their values are assigned. Raises RefusalError with 400."""
-    _check_known(entity, body)
-    writable = {name: value for name, value in body.items() if entity.fields[name][1] != "read"}
+    properties = _properties(entity, body).items()
+    writable = {name: value for name, value in properties if entity.fields[name].access != "read"}
     return {name: coerced(entity, name, value) for name, value in writable.items()}
 
 
 def patched(entity: EntityType, body: Mapping[str, Any]) -> Values:
     """The fields of a PATCH. Raises RefusalError with 400 for a field that cannot be changed."""
-    _check_known(entity, body)
-    for name in body:
-        if entity.fields[name][1] != "write":
+    properties = _properties(entity, body)
+    for name in properties:
+        if entity.fields[name].access != "write":
             infolog = f"Error: Field '{name}' does not allow editing.; Error: Update has been canceled."
             raise write_failed(entity, infolog)
-    return {name: coerced(entity, name, value) for name, value in body.items()}
+    return {name: coerced(entity, name, value) for name, value in properties.items()}
 
 
 def coerced(entity: EntityType, name: str, value: object) -> Any:
     """A JSON value as the field's kind. Raises RefusalError with 400."""
-    kind = entity.fields[name][0]
+    kind = entity.fields[name].kind
     match kind:
-        case "text" if isinstance(value, str) and len(value) <= TEXT_CHARACTERS_MAX:
-            return value
+        case "text" if isinstance(value, str):
+            return _text(entity, name, value)
         case "text" if value is None:
             return ""
         case "amount" if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -157,6 +182,15 @@ def coerced(entity: EntityType, name: str, value: object) -> Any:
         case _ if value in SYMBOLS.get(kind, ()):
             return value
     raise _wrong_type(name, value, kind)
+
+
+def _text(entity: EntityType, name: str, value: str) -> str:
+    """Blanks at the end are not kept."""
+    text, most = value.rstrip(" "), entity.fields[name].length
+    if units(text) > most:
+        infolog = f"Error: The length of the '{name}' attribute exceeded the maximum allowed length of '{most}'."
+        raise write_failed(entity, f"{infolog}; Error: Update has been canceled.")
+    return text
 
 
 def _amount(name: str, value: Decimal) -> Decimal:
@@ -175,12 +209,16 @@ def _date(name: str, value: str) -> str:
         raise _wrong_type(name, value, "DateTimeOffset") from exc
 
 
-def _check_known(entity: EntityType, body: Mapping[str, Any]) -> None:
+def _properties(entity: EntityType, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a body says of properties. Control information (`@odata.type`, `Field@odata.type`) is not ours to judge:
+    OData has a service ignore annotations that it does not know. Raises RefusalError with 400."""
     for name in body:
-        if name not in entity.fields and not name.startswith("@odata."):
+        annotated = name.partition("@")[0]
+        if annotated not in entity.fields and not name.startswith("@"):
             kind = f"Microsoft.Dynamics.DataEntities.{entity.name.removesuffix('Entity')}"
-            detail = f"The property '{name[:100]}' does not exist on type '{kind}'."
+            detail = f"The property '{annotated[:100]}' does not exist on type '{kind}'."
             raise RefusalError(400, "An error has occurred.", detail)
+    return {name: value for name, value in body.items() if "@" not in name}
 
 
 def _wrong_type(name: str, value: object, kind: str) -> RefusalError:

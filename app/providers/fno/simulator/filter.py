@@ -1,6 +1,6 @@
 """OData's $filter as F+O supports it: comparisons, and/or/not, parentheses, wildcards in `eq '*x*'`, enum literals.
 
-`has`, `in` and functions are refused, as F+O does. Texts compare without regard to case, as in its database.
+`has`, `in` and functions are refused, as F+O does. Texts compare as in its database (see collation).
 """
 
 import re
@@ -11,6 +11,7 @@ from decimal import Decimal
 from operator import ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
+from app.providers.fno.simulator.collation import collated
 from app.providers.fno.simulator.entities import SYMBOLS, EntityType, Values, ms_of
 from app.providers.simulation import RefusalError
 
@@ -127,7 +128,7 @@ class _Parser:
         operator = self._next("word", "an operator")
         if operator not in ("eq", "ne", *_ORDER):
             raise _invalid(f"The operator '{operator[:100]}' is not supported.")
-        return _compared(field, self._entity.fields[field][0], operator, self._literal())
+        return _compared(field, self._entity.fields[field].kind, operator, self._literal())
 
     def _literal(self) -> Literal:
         token = self._peek()
@@ -178,7 +179,7 @@ def _compared(field: str, kind: str, operator: str, literal: Literal) -> Filter:
     if literal.kind != kind:
         raise _incompatible(kind, literal)
     if kind == "text":
-        return _text(field, operator, literal.value.lower())
+        return _text(field, operator, literal.value)
     read = _date_of if kind == "date" else _same
     if operator in _ORDER:
         compare = _ORDER[operator]
@@ -197,13 +198,14 @@ def _enum(field: str, kind: str, operator: str, literal: Literal) -> Filter:
 
 def _text(field: str, operator: str, text: str) -> Filter:
     if operator in _ORDER:
-        compare = _ORDER[operator]
-        return Filter(lambda values: compare(values[field].lower(), text), {})
+        compare, bound = _ORDER[operator], collated(text)
+        return Filter(lambda values: compare(collated(values[field]), bound), {})
     wanted = operator == "eq"
     if "*" in text:
-        parts = text.split("*")
-        return Filter(lambda values: _like(values[field].lower(), parts) is wanted, {})
-    return Filter(lambda values: (values[field].lower() == text) is wanted, {field: text} if wanted else {})
+        parts = [collated(part) for part in text.split("*")]
+        return Filter(lambda values: _like(collated(values[field]), parts) is wanted, {})
+    sought = collated(text)
+    return Filter(lambda values: (collated(values[field]) == sought) is wanted, {field: text} if wanted else {})
 
 
 def _like(text: str, parts: list[str]) -> bool:

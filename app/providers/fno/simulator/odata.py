@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from app.providers.fno.simulator.book import PROVIDER, Book, SalesOrder
-from app.providers.fno.simulator.entities import HEADER, LINE, Entity, EntityType, Values, patched
+from app.providers.fno.simulator.entities import HEADER, LINE, STATUS, Entity, EntityType, Values, patched
 from app.providers.fno.simulator.life import Life
 from app.providers.fno.simulator.query import Query, address, parse, run, shown
 from app.providers.simulation import RefusalError
@@ -22,7 +22,10 @@ COLLECTIONS: Final[Mapping[str, EntityType]] = {
     "SalesOrderHeadersV4": HEADER,
     "SalesOrderLinesV2": LINE,
     "SalesOrderLinesV3": LINE,
+    "WaybillSalesOrderStatuses": STATUS,
 }
+STATUS_FIELD: Final = "WaybillSalesOrderStatuses/ProcessingStatus"
+"""Where this tenant takes the status of what was shipped elsewhere."""
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
@@ -68,6 +71,8 @@ class OData:
     def _candidates(self, query: Query) -> Iterable[Entity]:
         """Just the records that the filter's equalities leave, where an index knows them."""
         equal = query.filter.equal
+        if query.entity is STATUS:
+            return [_status(order) for order in self._book.all()]
         if query.entity is HEADER:
             orders: Iterable[SalesOrder] = self._book.all()
             if "CustomersOrderReference" in equal:
@@ -89,6 +94,8 @@ class OData:
         if key is not None:
             raise RefusalError(405, "The requested resource does not support http method 'POST'.")
         body = await _json_object(request)
+        if _type(collection) is STATUS:
+            raise RefusalError(405, "The requested resource does not support http method 'POST'.")
         if _type(collection) is HEADER:
             entity = self._book.create(body, self._company).header
         else:
@@ -104,20 +111,18 @@ class OData:
         _check_etag(request, entity)
         if _type(collection) is LINE:
             self._book.patch_line(order, entity, body, "iom")
+        elif _type(collection) is STATUS:
+            self._life.advance(order, patched(STATUS, body).get("ProcessingStatus", order.status), (), "iom")
+            entity = order.header
         else:
-            self._patch_header(order, body)
+            self._book.patch(order, body, "iom")
         return web.Response(status=204, headers={"ETag": entity.etag})
-
-    def _patch_header(self, order: SalesOrder, body: Values) -> None:
-        """All of it or nothing: the status is checked before any field changes. Raises RefusalError."""
-        status = patched(HEADER, body).get("SalesOrderProcessingStatus", order.status)
-        self._life.check(order, status)
-        self._book.patch(order, body, "iom")
-        self._life.advance(order, status, (), "iom")
 
     async def _delete(self, request: web.Request) -> web.Response:
         collection, order, entity = self._addressed(request)
         _check_etag(request, entity)
+        if _type(collection) is STATUS:
+            raise RefusalError(405, "The requested resource does not support http method 'DELETE'.")
         if _type(collection) is LINE:
             self._book.delete_line(order, entity.values["InventoryLotId"])
         else:
@@ -136,12 +141,20 @@ class OData:
         if key.keys() != set(entity_type.key):
             raise RefusalError(400, f"The key of {collection} needs {' and '.join(entity_type.key)}.")
         company, last = (key[name] for name in entity_type.key)
-        order = self._book.find(company, last) if entity_type is HEADER else self._book.with_lot(last)
+        order = self._book.with_lot(last) if entity_type is LINE else self._book.find(company, last)
         if order is not None and order.company == company.lower():
-            entity = order.header if entity_type is HEADER else order.lines[last]
+            entity = order.lines[last] if entity_type is LINE else order.header
+            entity = _status(order) if entity_type is STATUS else entity
             if self._visible(request, [entity]):
                 return order, entity
         raise RefusalError(404, "An error has occurred.", f"{collection}: no record has the key {key}.")
+
+
+def _status(order: SalesOrder) -> Entity:
+    """The tenant's own entity: a view of the header."""
+    header = order.header
+    values = {name: header.values[name] for name in STATUS.key} | {"ProcessingStatus": order.status}
+    return Entity(values, header.record_id, header.revision)
 
 
 def _type(collection: str) -> EntityType:

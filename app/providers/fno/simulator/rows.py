@@ -19,6 +19,7 @@ _HEADER_FIELDS: Final = (
     "dataAreaId",
     "SalesOrderNumber",
     "CustomersOrderReference",
+    "URL",
     "SalesOrderOriginCode",
     "OrderingCustomerAccountNumber",
     "InvoiceCustomerAccountNumber",

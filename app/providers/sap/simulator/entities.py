@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
 
+from app.domain.keys import units
 from app.providers.sap.simulator.refusals import SapError
 
 DAY_MS: Final = 86_400_000
@@ -30,7 +31,7 @@ class Field(NamedTuple):
     kind: Kind
     access: Access
     length: int = 0
-    """The most characters of a text."""
+    """The most characters of a text, in UTF-16 code units."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _read(name: str, about: Field, value: object) -> Any:
         found = _value(about, value)
     except (ValueError, InvalidOperation) as exc:
         raise _invalid(name, value) from exc
-    if about.length and len(str(found)) > about.length:
+    if about.length and units(str(found)) > about.length:
         raise _invalid(name, value)
     return found
 
@@ -149,7 +150,8 @@ def _value(about: Field, value: object) -> Any:
         if about.kind == "number":
             return value.lstrip("0")
         if about.kind == "text":
-            return value
+            # Texts are of fixed length inside: blanks at the end fill them up, and are none.
+            return value.rstrip(" ")
     raise ValueError
 
 

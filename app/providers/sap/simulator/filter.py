@@ -1,6 +1,7 @@
 """OData V2's $filter as SAP Gateway takes it: comparisons, and/or/not, parentheses, substringof and startswith.
 
-Texts compare exactly, numbers of documents without their leading zeros.
+Texts compare exactly but for blanks at the end, which ABAP does not tell from none; numbers of documents without
+their leading zeros.
 """
 
 import operator
@@ -190,7 +191,7 @@ def _literal(kind: Kind, token: Token) -> Any:
     """The value of a literal. Raises SapError where it is of another type than the property."""
     match token.kind:
         case "text" if kind == "text":
-            return _unquoted(token.text)
+            return _unquoted(token.text).rstrip(" ")
         case "text" if kind == "number":
             return _unquoted(token.text).lstrip("0")
         case "word" if kind == "flag" and token.text in ("true", "false"):

@@ -1,0 +1,77 @@
+"""How long F+O's texts are, and what becomes of longer ones. Pure.
+
+A recipient's name and a line's description are cut: people read them, nothing is found or delivered by them alone. Any
+other text is declined with its name: a shorter one would be another address, item or account. Lengths are those of the
+columns of Dataverse that dual-write maps the fields to, or F+O's own where there is no such column, in UTF-16 code
+units (docs/providers/fno.md).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from app.domain.keys import units
+from app.dualwrite.apply import Plan
+from app.dualwrite.change import SalesOrderRow, SalesOrderRowLine, line_id
+from app.dualwrite.reference import ITEM_NUMBER_MAX, REFERENCE_MAX, URL_MAX
+from app.providers.port import Code, Outcome, Result
+
+HEADER: Final[Mapping[str, int]] = {
+    "dataAreaId": 4,
+    "CustomersOrderReference": REFERENCE_MAX,
+    "URL": URL_MAX,
+    "SalesOrderOriginCode": 10,
+    "OrderingCustomerAccountNumber": 20,
+    "InvoiceCustomerAccountNumber": 20,
+    "CurrencyCode": 3,
+    "DefaultShippingSiteId": 10,
+    "DefaultShippingWarehouseId": 10,
+    "DeliveryAddressName": 100,
+    "DeliveryAddressStreet": 250,
+    "DeliveryAddressCity": 80,
+    "DeliveryAddressStateId": 50,
+    "DeliveryAddressZipCode": 20,
+    "DeliveryAddressCountryRegionId": 10,
+    "Email": 100,
+}
+LINE: Final[Mapping[str, int]] = {
+    "ItemNumber": 20,
+    "ExternalItemNumber": ITEM_NUMBER_MAX,
+    "LineDescription": 1000,
+    "ShippingSiteId": 10,
+    "ShippingWarehouseId": 10,
+}
+CUT: Final = frozenset({"DeliveryAddressName", "LineDescription"})
+_LENGTHS: Final = {**HEADER, **LINE}
+
+
+def cut(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a header or a line, with those that are cut as long as F+O's field."""
+    return {name: _cut(value, _LENGTHS[name]) if name in CUT else value for name, value in values.items()}
+
+
+def _cut(text: str, length: int) -> str:
+    return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore").rstrip()
+
+
+def refusal(row: SalesOrderRow, asked: Plan) -> Result | None:
+    """The refusal of a plan that would write what F+O's fields cannot hold, None when all fits."""
+    problems = ", ".join(_problems(row, asked))
+    if not problems:
+        return None
+    return Result(Outcome.DECLINED, Code.INVALID, f"too long for F+O: {problems}; shorten it in the order")
+
+
+def _problems(row: SalesOrderRow, asked: Plan) -> Iterator[str]:
+    yield from _too_long("", row, (*asked.fields, *(() if asked.number else ("URL",))), HEADER)
+    written = {write.line_id: write.fields for write in asked.lines if write.kind != "remove"}
+    for line in row.Lines:
+        name = line_id(row, line)
+        yield from _too_long(f"Lines.{name}.", line, written.get(name, ()), LINE)
+
+
+def _too_long(
+    place: str, holder: SalesOrderRow | SalesOrderRowLine, fields: Iterable[str], lengths: Mapping[str, int]
+) -> Iterator[str]:
+    for name in fields:
+        if name in lengths and name not in CUT and (length := units(getattr(holder, name))) > lengths[name]:
+            yield f"{place}{name} has {length} characters, at most {lengths[name]}"
