@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from app.agents.calls import Answering, CallObserver
+from app.agents.letters import dead_letter
 from app.agents.records import decoded_change
 from app.agents.role import Folded, Job, Lease, Output, Record
 from app.dualwrite.apply import ApplyState, Kind, Plan, applied, echoed, plan
@@ -15,13 +17,16 @@ from app.dualwrite.change import SalesOrderRow
 from app.errors import RecordError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
-from app.providers.fno.actions import lots_of
+from app.providers.fno.actions import lots_of, refusal_of
 from app.providers.port import LeaseLostError, Outcome, Result
 
 PROVIDER: Final = "fno"
 PLAIN_ATTEMPTS_MAX: Final = 6
 PLAIN_RETRY_S: Final = 0.5
 """A change of fields that no effect asked for is repeated here, with doubling pauses: no order waits for its result."""
+PAUSE_S_MAX: Final = 10.0
+"""Seconds between two proofs of the lease while F+O wants to be left alone, which it may for an hour."""
+DECLINED: Final = f"sync-{Outcome.DECLINED}"
 HANDOVER_S: Final = 2.0
 """What the lane's previous owner sent may still be at work at F+O: looking for it at once could miss it."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -62,7 +67,7 @@ class Apply:
             if repeated:
                 await asyncio.sleep(max(0.0, self._handed_over_at - time.monotonic()))
             result = await self._write(event, asked, lease)
-            return self._answered(key, event, asked, known, result)
+            return self._answered(record, event, asked, known, result)
 
         return Job(key, PROVIDER, run)
 
@@ -72,7 +77,7 @@ class Apply:
         for attempt in range(1, PLAIN_ATTEMPTS_MAX):
             if event.body.source.effect_id or result.outcome in (Outcome.OK, Outcome.DECLINED):
                 break
-            await asyncio.sleep(max(PLAIN_RETRY_S * 2**attempt, result.retry_after_ms / 1000))
+            await _pause(max(PLAIN_RETRY_S * 2**attempt, result.retry_after_ms / 1000), lease)
             result = await self._attempt(event, asked, lease)
         return result
 
@@ -89,23 +94,31 @@ class Apply:
             return result
 
     def _answered(
-        self, key: bytes, event: ChangeEvent, asked: Plan, known: ApplyState | None, result: Result
+        self, record: Record, event: ChangeEvent, asked: Plan, known: ApplyState | None, result: Result
     ) -> Folded:
+        key = event.order_id.encode()
         outputs = self._answer(event, result)
+        refused = refusal_of(result)
         if result.outcome is not Outcome.OK or asked.kind is Kind.SKIP_STALE:
             return Folded(outputs, outcome=str(result.outcome))
         if asked.kind is Kind.SKIP_ECHO:
             return Folded(outputs, {key: _encode(echoed(event.body, known))}, outcome=str(asked.kind))
         after = applied(event.body, known, result.reference, lots_of(result))
+        if refused:
+            # What it refused is still due: the next row brings it again, and a new line opens the order for it.
+            after = replace(after, digest=b"")
+            outputs = (*outputs, dead_letter(record, DECLINED, _refusal(refused), self.name, int(time.time() * 1000)))
         return Folded(outputs, {key: _encode(after)}, outcome=str(asked.kind))
 
     def _answer(self, event: ChangeEvent, result: Result) -> Sequence[Output]:
         source = event.body.source
         if source.effect_id:
             return (self._answering.output(event, Asked(source.effect_id, source.action, source.attempt), result),)
+        if refused := refusal_of(result):
+            raise RecordError(DECLINED, _refusal(refused))
         if result.outcome is Outcome.OK:
             return ()
-        raise RecordError(f"sync-{result.outcome}", f"F+O did not take the change: {result.code}: {result.detail}")
+        raise RecordError(f"sync-{result.outcome}", _refusal(f"{result.code}: {result.detail}"))
 
     def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
         return None
@@ -124,6 +137,18 @@ class Apply:
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         return None
+
+
+async def _pause(seconds: float, lease: Lease) -> None:
+    """Wait, and prove the lease now and then: a lane that commits nothing for long counts as one that stands still."""
+    while seconds > 0:
+        await asyncio.sleep(min(seconds, PAUSE_S_MAX))
+        seconds -= PAUSE_S_MAX
+        await lease.confirm()
+
+
+def _refusal(why: str) -> str:
+    return f"F+O did not take the change: {why}"
 
 
 class Asked(msgspec.Struct, frozen=True):

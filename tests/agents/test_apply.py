@@ -15,7 +15,7 @@ from app.errors import RecordError
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.events.model import ProviderResult
 from app.providers.port import Code, LeaseLostError, Outcome, Result
-from tests.agents.outside import AT, CODEC, TRACE, Calls, Erp, Held, as_record, event_of, topics
+from tests.agents.outside import AT, CODEC, TRACE, Calls, Erp, Held, as_record, event_of, marks_of, topics
 from tests.dualwrite.rows import our_row
 
 OK = Result(Outcome.OK, Code.OK, "", "SO-000123", 0, {"lot.91": "L1", "lot.92": "L2"})
@@ -108,6 +108,39 @@ async def test_a_plain_change_that_is_never_taken_is_set_aside_with_the_reason()
         await run(erp, a_row(), {})
     assert caught.value.code == "sync-retry"
     assert len(erp.rows) == PLAIN_ATTEMPTS_MAX
+
+
+LATE = Result(Outcome.OK, Code.OK, "F+O keeps the header", "SO-000123", 0, {"lot.91": "L1", "refused": "is invoiced"})
+
+
+async def test_what_came_too_late_is_set_aside_beside_the_answer_of_the_effect() -> None:
+    state: dict[bytes, bytes] = {}
+    folded = await run(Erp(LATE), a_row(**EFFECT), state)
+    answer, letter = folded.outputs
+    body = event_of(answer).body
+    assert isinstance(body, ProviderResult)
+    assert body.outcome == "ok"
+    assert marks_of(letter)["code"] == "sync-declined"
+    assert marks_of(letter)["detail"] == "F+O did not take the change: is invoiced"
+    assert letter.value == a_row(**EFFECT).value
+    assert (kept(state).version, kept(state).digest) == (1, b""), "the next row brings it again"
+
+
+async def test_a_plain_change_that_came_too_late_is_set_aside() -> None:
+    state: dict[bytes, bytes] = {}
+    with pytest.raises(RecordError, match="did not take the change: is invoiced") as caught:
+        await run(Erp(LATE), a_row(), state)
+    assert (caught.value.code, state) == ("sync-declined", {})
+
+
+async def test_a_lane_proves_its_lease_while_f_o_wants_to_be_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause may be longer than a lane may be without a commit."""
+    monkeypatch.setattr(apply, "PAUSE_S_MAX", 0.01)
+    lease = Held()
+    job = Apply(CODEC, Erp(BUSY, OK), Calls()).fold(a_row(), {}, repeated=False)
+    assert isinstance(job, Job)
+    await job.run(lease)
+    assert lease.confirmed >= 2 + 4, "40 ms are four pauses"
 
 
 async def test_a_plain_change_that_is_declined_is_not_repeated() -> None:

@@ -108,7 +108,8 @@ class Replay:
         if event is None:
             return ""
         asks = bool(event.body.source.effect_id) if record.topic == ROWS else event.body.through == "http"
-        assert letter is None or not asks, f"{origin(record)} asked for an effect and was set aside"
+        refused = letter is not None and header(letter, "waybill-dead-code") == "sync-declined"
+        assert letter is None or refused or not asks, f"{origin(record)} asked for an effect and was set aside"
         return event.event_id if asks else ""
 
     def _pulled(self, transaction: Transaction, rest: Sequence[Record]) -> None:

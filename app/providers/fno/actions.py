@@ -49,6 +49,7 @@ _NOT_FIRST: Final = frozenset({STOPPED, STATUS, REFERENCE, "dataAreaId"})
 set the warehouse going or close the order; two are what the order is known by, and stay as they were created."""
 _AMOUNTS: Final = frozenset({"OrderedSalesQuantity", "SalesPrice", "LineAmount"})
 _LOT: Final = "lot."
+_REFUSED: Final = "refused"
 
 
 class StatusField(NamedTuple):
@@ -258,10 +259,21 @@ def line_gone(write: LineWrite) -> Result:
     return Result(Outcome.DECLINED, Code.CONFLICT, detail)
 
 
-def written(number: str, lots: Mapping[str, str], others: Sequence[str]) -> Result:
-    """`values` keep F+O's key of each line, for `lots_of`. `others` are headers with the same reference."""
-    detail = f"also at F+O with this reference, and stopped: {', '.join(others)}" if others else ""
-    return Result(Outcome.OK, Code.OK, detail, number, values={_LOT + name: lot for name, lot in lots.items()})
+def written(number: str, lots: Mapping[str, str], others: Sequence[str], refused: str) -> Result:
+    """Return the result of an upsert. `values` keep F+O's key of each line, for `lots_of`.
+
+    `others` are headers with the same reference, `refused` are F+O's words where it kept the header of an order that
+    is invoiced (`refusal_of`).
+    """
+    also = f"also at F+O with this reference, and stopped: {', '.join(others)}" if others else ""
+    kept = f"F+O keeps the header as it was: {refused}" if refused else ""
+    values = {_LOT + name: lot for name, lot in lots.items()} | ({_REFUSED: refused} if refused else {})
+    return Result(Outcome.OK, Code.OK, "; ".join(filter(None, (also, kept))), number, values=values)
+
+
+def refusal_of(result: Result) -> str:
+    """Return F+O's words about a change of the header that came too late, empty where it took everything."""
+    return result.values.get(_REFUSED, "")
 
 
 def lots_of(result: Result) -> dict[str, str]:

@@ -3,7 +3,7 @@
 Every step looks before it writes, so that the whole can be repeated from any point where it broke off.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ class Upsert:
         self._status_field = status_field
         self._company: Final = row.dataAreaId
         self._others: list[str] = []
+        self._refused = ""
 
     async def run(self) -> Result:
         header = held = await self._find()
@@ -35,7 +36,7 @@ class Upsert:
             lots = await self._write(number, header, is_new=held is None)
         except CallFailedError as failure:
             raise CallFailedError(replace(failure.result, reference=number)) from failure
-        return actions.written(number, lots, self._others)
+        return actions.written(number, lots, self._others, self._refused)
 
     async def _find(self) -> odata.Entity | None:
         if self._plan.number:
@@ -59,16 +60,31 @@ class Upsert:
     async def _write(self, number: str, header: odata.Entity, *, is_new: bool) -> dict[str, str]:
         target = odata.Target(actions.header_path(self._company, number), header)
         first, last = actions.first_fields(self._row, self._plan), actions.last_fields(self._row, self._plan)
-        if not is_new and actions.is_closed(header):
+        closed = not is_new and actions.is_closed(header)
+        if closed:
             # F+O changes nothing of an invoiced order, but a new line opens it again.
             last = first | last
         elif not is_new:
             target = await self._session.change(target, first, self._lease)
         lots = await self._write_lines(number, is_new=is_new)
-        target = await self._session.change(target, last, self._lease)
+        target = await self._write_last(target, last, closed=closed)
         if actions.STATUS in self._plan.fields:
             await self._tell_status(target)
         return lots
+
+    async def _write_last(self, target: odata.Target, fields: dict[str, Any], *, closed: bool) -> odata.Target:
+        """Write what comes after the lines.
+
+        The lines are what was asked for. Where F+O has all of them and has invoiced the order, a change of the header
+        comes too late: it is reported beside the result, because it would be refused however often it is tried.
+        """
+        try:
+            return await self._session.change(target, fields, self._lease)
+        except CallFailedError as failure:
+            if not (closed and self._plan.lines and failure.result.outcome is Outcome.DECLINED):
+                raise
+            self._refused = failure.result.detail
+            return target
 
     async def _tell_status(self, header: odata.Target) -> None:
         """The order's status moves on, where F+O takes it."""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.apply import ApplyState, Plan, applied, plan
+from app.dualwrite.apply import ApplyState, Kind, Plan, applied, plan
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.local.simulators import SimulatorOptions, Simulators, serve
-from app.providers.fno.actions import first_plan, lots_of
+from app.providers.fno.actions import first_plan, lots_of, refusal_of
 from app.providers.fno.client import Fno
 from app.providers.fno.session import RECONCILE_AFTER_MS
 from app.providers.fno.simulator import FnoOptions
@@ -115,9 +115,21 @@ async def test_a_line_that_follows_opens_an_invoiced_order_for_the_header_too(er
     result = await erp.upsert(later)
     assert (result.outcome, len(erp.lines())) == (Outcome.OK, 3)
     assert erp.header()["DeliveryAddressStreet"] == "9 Moved Rd"
-    # Without a line that follows, F+O refuses as before.
+
+
+async def test_a_header_that_is_changed_too_late_does_not_hold_up_the_lines(erp: Erp) -> None:
+    """F+O has all lines and has invoiced them: what was asked for is done, and the change is reported beside it."""
+    await erp.upsert(a_row())
+    [order] = erp.orders()
     erp.simulators.fno.life.advance(order, "Invoiced", (), "fno")
-    assert (await erp.upsert(replace(later, Email="new@example.com"))).outcome is Outcome.DECLINED
+    result = await erp.upsert(a_row(DeliveryAddressStreet="9 Moved Rd"))
+    assert (result.outcome, sorted(lots_of(result))) == (Outcome.OK, ["1", "2"])
+    assert "is invoiced" in refusal_of(result)
+    assert refusal_of(result) in result.detail
+    assert erp.header()["DeliveryAddressStreet"] != "9 Moved Rd"
+    header_alone = Plan(Kind.UPDATE, order.number, fields=("Email",))
+    result = await erp.upsert(a_row(Email="new@example.com"), header_alone)
+    assert (result.outcome, refusal_of(result)) == (Outcome.DECLINED, "")
 
 
 async def test_s13_f_o_works_on_no_half_order(erp: Erp) -> None:
