@@ -156,7 +156,7 @@ def registry_routes(published: Schemas) -> list[web.RouteDef]:
     """Routes that answer as a registry would, for any aiohttp application. None of them changes anything."""
     lookup = registry_lookup.Lookup(published)
 
-    async def read(request: web.Request) -> web.Response:
+    async def get(request: web.Request) -> web.Response:
         return _registry_answer(registry.answer(published, request.rel_url.raw_path))
 
     async def post(request: web.Request) -> web.Response:
@@ -172,7 +172,7 @@ def registry_routes(published: Schemas) -> list[web.RouteDef]:
         return _registry_answer(registry_lookup.read_only().answer)
 
     places = [f"{path}{rest}" for path in REGISTRY_PATHS for rest in ("", "/{rest:.+}")]
-    methods = {"GET": read, "POST": post, "PUT": refuse, "DELETE": refuse}
+    methods = {"GET": get, "POST": post, "PUT": refuse, "DELETE": refuse}
     return [web.route(method, place, handler) for place in places for method, handler in methods.items()]
 
 

@@ -50,7 +50,7 @@ def _read(published: Schemas, parts: list[str]) -> Any:
         case ["subjects", subject, "versions"]:
             return [schema.version for schema in versions_of(published, subject)]
         case ["subjects", subject, "versions", version]:
-            return described(version_of(versions_of(published, subject), version))
+            return description(version_of(versions_of(published, subject), version))
         case ["subjects", subject, "versions", version, "schema"]:
             return json.loads(version_of(versions_of(published, subject), version).text)
         case ["schemas", "ids", number, *rest]:
@@ -84,7 +84,7 @@ def version_of(versions: tuple[Schema, ...], name: str) -> Schema:
     return schema
 
 
-def described(schema: Schema) -> dict[str, Any]:
+def description(schema: Schema) -> dict[str, Any]:
     """A schema with its place."""
     return {"subject": schema.subject, "version": schema.version, "id": schema.id, "schema": schema.text}
 

@@ -15,7 +15,7 @@ import fastavro
 from fastavro.schema import SchemaParseException
 
 from app.errors import SchemaError
-from app.events.registry import NO_SCHEMA, Answer, RegistryRefusalError, described, version_of, versions_of
+from app.events.registry import NO_SCHEMA, Answer, RegistryRefusalError, description, version_of, versions_of
 from app.events.schemas import Schema, Schemas
 from app.events.shapes import Record, problems, shape_of
 
@@ -28,10 +28,10 @@ _NO_AVRO: Final = (SchemaParseException, ValueError, KeyError, TypeError, Attrib
 """What fastavro raises for JSON that is no schema."""
 
 
-class _Given(NamedTuple):
+class _Content(NamedTuple):
     """A schema that somebody asks about, in the one form that all ways of writing it share; also as text."""
 
-    content: Any
+    tree: Any
     canonical: str
 
 
@@ -40,43 +40,44 @@ class Lookup:
 
     def __init__(self, published: Schemas) -> None:
         self._published = published
-        self._by_content = {(schema.subject, _read(schema.text).canonical): schema for schema in _all(published)}
+        schemas = published.by_id.values()
+        self._by_content = {(schema.subject, _parse(schema.text).canonical): schema for schema in schemas}
 
     def answer(self, path: str, body: bytes) -> Answer:
         """HTTP status and JSON body of a POST on `path` (without a query)."""
         try:
             match [unquote(part) for part in path.strip("/").split("/")]:
                 case ["subjects", subject]:
-                    return 200, described(self._find(subject, _given(body)))
+                    return 200, description(self._find(subject, _content_of(body)))
                 case ["subjects", subject, "versions"]:
-                    return 200, {"id": self._registered(subject, _given(body)).id}
+                    return 200, {"id": self._publication(subject, _content_of(body)).id}
                 case ["compatibility", "subjects", subject, "versions", *version] if len(version) <= 1:
-                    messages = list(self._messages(subject, version, _given(body)))
+                    messages = list(self._messages(subject, version, _content_of(body)))
                     return 200, {"is_compatible": not messages, "messages": messages}
         except RegistryRefusalError as refusal:
             return refusal.answer
         return read_only().answer
 
-    def _find(self, subject: str, given: _Given) -> Schema:
+    def _find(self, subject: str, content: _Content) -> Schema:
         versions_of(self._published, subject)
-        schema = self._by_content.get((subject, given.canonical))
+        schema = self._by_content.get((subject, content.canonical))
         if schema is None:
             raise RegistryRefusalError(404, NO_SCHEMA, "Schema not found")
         return schema
 
-    def _registered(self, subject: str, given: _Given) -> Schema:
+    def _publication(self, subject: str, content: _Content) -> Schema:
         """One that is published: serializers that register their schema by themselves need its id alone."""
-        schema = self._by_content.get((subject, given.canonical))
+        schema = self._by_content.get((subject, content.canonical))
         if schema is None:
             fix = "a new schema is a file in schemas/ with its line in the lock"
             raise RegistryRefusalError(422, _READ_ONLY, f"Subject {subject} is in read-only mode: {fix}")
         return schema
 
-    def _messages(self, subject: str, version: list[str], given: _Given) -> Iterator[str]:
+    def _messages(self, subject: str, version: list[str], content: _Content) -> Iterator[str]:
         """Why a schema could not stand beside a version, or beside all of them. Raises RegistryRefusalError."""
         versions = versions_of(self._published, subject)
         try:
-            shape = shape_of(_unqualified(given.content), "the schema")
+            shape = shape_of(_unqualified(content.tree), "the schema")
         except SchemaError as problem:
             yield str(problem)
             return
@@ -89,11 +90,6 @@ def read_only() -> RegistryRefusalError:
     return RegistryRefusalError(405, 405, "HTTP 405 Method Not Allowed: this registry is read-only")
 
 
-def _all(published: Schemas) -> Iterator[Schema]:
-    """The newest versions last: they are what a text that stands twice means."""
-    return (schema for versions in published.by_subject.values() for schema in versions)
-
-
 def _differences(shape: Record, schema: Schema) -> Iterator[str]:
     for problem in problems(shape, schema.shape):
         yield f"it cannot read version {schema.version}: {problem}"
@@ -101,7 +97,7 @@ def _differences(shape: Record, schema: Schema) -> Iterator[str]:
         yield f"version {schema.version} cannot read it: {problem}"
 
 
-def _given(body: bytes) -> _Given:
+def _content_of(body: bytes) -> _Content:
     """The schema of a request. Raises RegistryRefusalError."""
     try:
         request = json.loads(body)
@@ -114,15 +110,15 @@ def _given(body: bytes) -> _Given:
     if (kind := request.get("schemaType") or _AVRO) != _AVRO:
         raise RegistryRefusalError(422, _INVALID, f"Invalid schema: type {str(kind)[:40]!r}; there is {_AVRO} alone")
     try:
-        return _read(text)
+        return _parse(text)
     except _NO_AVRO as exc:
         raise RegistryRefusalError(422, _INVALID, f"Invalid schema: {type(exc).__name__}: {str(exc)[:200]}") from exc
 
 
-def _read(text: str) -> _Given:
+def _parse(text: str) -> _Content:
     """Raises one of _NO_AVRO."""
-    content = _short(fastavro.parse_schema(json.loads(text), _write_hint=False))
-    return _Given(content, json.dumps(content, sort_keys=True))
+    tree = _short(fastavro.parse_schema(json.loads(text), _write_hint=False))
+    return _Content(tree, json.dumps(tree, sort_keys=True))
 
 
 def _short(schema: Any) -> Any:

@@ -31,34 +31,34 @@ LOOKUP = Lookup(PUBLISHED)
 ANOTHER: dict[str, Any] = {"type": "record", "name": "StockChange", "namespace": "waybill", "doc": "x", "fields": []}
 
 
-def posted(path: str, body: Any) -> tuple[int, Any]:
+def post(path: str, body: Any) -> tuple[int, Any]:
     return LOOKUP.answer(path, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
-def asked(path: str, schema: Any) -> tuple[int, Any]:
-    return posted(path, {"schema": schema if isinstance(schema, str) else json.dumps(schema)})
+def ask(path: str, schema: Any) -> tuple[int, Any]:
+    return post(path, {"schema": schema if isinstance(schema, str) else json.dumps(schema)})
 
 
-def reordered(schema: Any) -> Any:
+def reorder(schema: Any) -> Any:
     """The same schema with the attributes of each part the other way round."""
     if isinstance(schema, dict):
-        return {name: reordered(value) for name, value in reversed(schema.items())}
-    return [reordered(item) for item in schema] if isinstance(schema, list) else schema
+        return {name: reorder(value) for name, value in reversed(schema.items())}
+    return [reorder(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def spelled_out(schema: Any) -> Any:
+def spell_out(schema: Any) -> Any:
     """The same schema with the long form of each primitive, and names in full in place of a namespace."""
     if isinstance(schema, list):
-        return [spelled_out(item) for item in schema]
+        return [spell_out(item) for item in schema]
     if isinstance(schema, str):
         return {"type": schema} if schema in ("string", "long", "int", "boolean", "bytes", "null") else schema
     long = {name: value for name, value in schema.items() if name != "namespace"}
     if schema.get("type") == "record":
         long["name"] = f"waybill.{schema['name'].rpartition('.')[2]}"
-        long["fields"] = [field | {"type": spelled_out(field["type"])} for field in schema["fields"]]
+        long["fields"] = [field | {"type": spell_out(field["type"])} for field in schema["fields"]]
     for part in ("items", "values"):
         if part in schema:
-            long[part] = spelled_out(schema[part])
+            long[part] = spell_out(schema[part])
     return long
 
 
@@ -70,11 +70,11 @@ def test_each_published_schema_is_known_however_it_is_written(schema: Any) -> No
         schema.text,
         resources.schema_files()[schema.file],
         json.dumps(content, indent=7),
-        json.dumps(reordered(content)),
-        json.dumps(spelled_out(content)),
+        json.dumps(reorder(content)),
+        json.dumps(spell_out(content)),
     ):
-        assert asked(f"/subjects/{schema.subject}", text) == (200, described)
-        assert asked(f"/subjects/{schema.subject}/versions", text) == (200, {"id": schema.id})
+        assert ask(f"/subjects/{schema.subject}", text) == (200, described)
+        assert ask(f"/subjects/{schema.subject}/versions", text) == (200, {"id": schema.id})
 
 
 def test_what_changes_records_or_their_meaning_is_another_schema() -> None:
@@ -85,7 +85,7 @@ def test_what_changes_records_or_their_meaning_is_another_schema() -> None:
         {"fields": content["fields"][:-1]},
         {"fields": list(reversed(content["fields"]))},
     ):
-        status, body = asked(f"/subjects/{SUBJECT}", content | change)
+        status, body = ask(f"/subjects/{SUBJECT}", content | change)
         assert (status, body["error_code"]) == (404, 40403)
 
 
@@ -122,13 +122,13 @@ def test_what_changes_records_or_their_meaning_is_another_schema() -> None:
     ],
 )
 def test_errors_are_the_registrys(path: str, body: Any, status: int, code: int) -> None:
-    answered, error = posted(path, body)
+    answered, error = post(path, body)
     assert (answered, error["error_code"]) == (status, code)
     assert error["message"]
 
 
 def test_a_refusal_to_register_names_the_way() -> None:
-    _, error = asked(f"/subjects/{SUBJECT}/versions", ANOTHER)
+    _, error = ask(f"/subjects/{SUBJECT}/versions", ANOTHER)
     assert error["message"] == (
         "Subject stock-change-value is in read-only mode: a new schema is a file in schemas/ with its line in the lock"
     )
@@ -151,7 +151,7 @@ def test_whether_a_schema_fits_is_told_by_our_own_rules(version: str, change: di
     content = json.loads(LATEST.text)
     content["fields"] += change.get("fields", [])
     path = f"/compatibility/subjects/{SUBJECT}/versions/{version}".rstrip("/")
-    status, body = asked(path, content)
+    status, body = ask(path, content)
     assert (status, body["is_compatible"]) == (200, not problem)
     assert problem in "; ".join(body["messages"])
 
@@ -178,7 +178,7 @@ def test_any_schema_has_an_answer(schema: Any) -> None:
         f"/subjects/{SUBJECT}/versions",
         f"/compatibility/subjects/{SUBJECT}/versions",
     ):
-        status, body = asked(path, schema)
+        status, body = ask(path, schema)
         assert status in (200, 404, 422)
         assert body
 
@@ -227,8 +227,8 @@ async def test_confluents_serializer_produces_with_the_published_file(
 
 async def test_confluents_client_finds_its_way(registry: Registry) -> None:
     schema, older = Schema(LATEST.text, "AVRO"), Schema(VERSIONS[0].text, "AVRO")
-    known = await registry.ask(lambda client: client.lookup_schema(SUBJECT, older))
-    assert (known.schema_id, known.version) == (VERSIONS[0].id, 1)
+    schema_there = await registry.ask(lambda client: client.lookup_schema(SUBJECT, older))
+    assert (schema_there.schema_id, schema_there.version) == (VERSIONS[0].id, 1)
     assert await registry.ask(lambda client: client.register_schema(SUBJECT, schema)) == LATEST.id
     assert await registry.ask(lambda client: client.test_compatibility(SUBJECT, older)) is True
     strange = Schema(json.dumps(ANOTHER), "AVRO")

@@ -104,15 +104,15 @@ def lengths(text: str) -> list[tuple[str, int]]:
     return [(name, int(length)) for name, _, length in parts]
 
 
-def served(path: str) -> list[str]:
+def collections_of(path: str) -> list[str]:
     return [name for name in VENDOR if name.startswith("A_Billing") is (path == BILLING)]
 
 
 @pytest.mark.parametrize("path", [SALES, BILLING])
 async def test_entities_are_those_of_the_answers(client: Client, path: str) -> None:
     schema = (await client.opened(path)).schema
-    assert sorted(entity_set.name for entity_set in schema.entity_sets) == sorted(served(path))
-    for name in served(path):
+    assert sorted(entity_set.name for entity_set in schema.entity_sets) == sorted(collections_of(path))
+    for name in collections_of(path):
         kind = schema.entity_set(name).entity_type
         assert kind.name == f"{name}Type"
         types = {field: EDM[type_] for type_, fields in VENDOR[name].items() for field in fields.split()}
@@ -124,15 +124,18 @@ async def test_entities_are_those_of_the_answers(client: Client, path: str) -> N
 @pytest.mark.parametrize("path", [SALES, BILLING])
 async def test_limits_are_those_of_saps_metadata(client: Client, path: str) -> None:
     schema = (await client.opened(path)).schema
-    for name in served(path):
+    for name in collections_of(path):
         kind = schema.entity_set(name).entity_type
         for field, length in lengths(LENGTHS.get(name, "")):
             assert kind.proprty(field).max_length == length, f"{name}.{field}"
     for (name, field), limits in DECIMALS.items():
-        if name in served(path):
-            found = schema.entity_set(name).entity_type.proprty(field)
-            assert (found.precision, found.scale) == limits, f"{name}.{field}"
-    assert schema.entity_set(served(path)[0]).entity_type.proprty(KEYS[served(path)[0]][0]).nullable is False
+        if name in collections_of(path):
+            decimal = schema.entity_set(name).entity_type.proprty(field)
+            assert (decimal.precision, decimal.scale) == limits, f"{name}.{field}"
+    assert (
+        schema.entity_set(collections_of(path)[0]).entity_type.proprty(KEYS[collections_of(path)[0]][0]).nullable
+        is False
+    )
 
 
 async def test_only_what_may_be_written_is_said_to_be_so(client: Client) -> None:
@@ -206,8 +209,8 @@ async def test_a_client_that_starts_from_metadata_orders_and_cancels(tenant: Ten
     request = sales.entity_sets.A_SalesOrder.create_entity().set(
         **fields, to_Item=[{**ITEM, "to_PricingElement": [PRICE]}]
     )
-    made = await client.do(request.execute)
-    assert (made.SalesOrder, made.TotalNetAmount) == ("1", "25.00")
+    order = await client.do(request.execute)
+    assert (order.SalesOrder, order.TotalNetAmount) == ("1", "25.00")
     tenant.let_pass(500)
     billing = await client.opened(BILLING)
     [document] = await client.do(billing.entity_sets.A_BillingDocument.get_entities().execute)

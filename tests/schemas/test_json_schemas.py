@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from app import resources, topics
 from app.errors import RecordError
 from app.events import codec, intake, json_schemas
-from tests.schemas.written import documents
+from tests.schemas.instances import documents
 
 CODEC = codec.load()
 FILES = resources.json_schema_files()
@@ -27,7 +27,7 @@ def example(topic: str) -> Any:
     return json.loads(FILES[json_schemas.example_file(topic)])
 
 
-def taken(topic: str, document: Any) -> bool:
+def is_taken(topic: str, document: Any) -> bool:
     """Whether the intake takes a document as the record that it is."""
     value = json.dumps(document).encode()
     try:
@@ -45,9 +45,9 @@ def test_the_files_are_what_the_code_says() -> None:
 
 
 def test_every_topic_that_producers_write_has_a_schema() -> None:
-    written = {topic.name for topic in topics.load() if "any" in topic.writers}
-    assert set(SCHEMAS) == written
-    assert {f"{topic}.schema.json" for topic in written} | {f"examples/{topic}.json" for topic in written} == set(FILES)
+    names = {topic.name for topic in topics.load() if "any" in topic.writers}
+    assert set(SCHEMAS) == names
+    assert {f"{topic}.schema.json" for topic in names} | {f"examples/{topic}.json" for topic in names} == set(FILES)
 
 
 @pytest.mark.parametrize("topic", sorted(SCHEMAS))
@@ -60,14 +60,14 @@ def test_each_schema_is_one_of_draft_2020_12(topic: str) -> None:
 @pytest.mark.parametrize("topic", sorted(SCHEMAS))
 def test_each_example_is_valid_and_taken(topic: str) -> None:
     VALIDATORS[topic].validate(example(topic))
-    assert topic == json_schemas.HINTS or taken(topic, example(topic))
+    assert topic == json_schemas.HINTS or is_taken(topic, example(topic))
 
 
 def test_a_wrapped_envelope_and_what_debezium_adds_are_valid() -> None:
     envelope = {**example(ROWS), "ts_us": 1, "ts_ns": 1, "transaction": None}
     for document in (envelope, {"schema": {"type": "struct"}, "payload": envelope}):
         VALIDATORS[ROWS].validate(document)
-        assert taken(ROWS, document)
+        assert is_taken(ROWS, document)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_a_wrapped_envelope_and_what_debezium_adds_are_valid() -> None:
 def test_what_is_wrong_is_wrong_to_both(topic: str, change: dict[str, Any]) -> None:
     document = {**example(topic), **change}
     assert not VALIDATORS[topic].is_valid(document)
-    assert not taken(topic, document)
+    assert not is_taken(topic, document)
 
 
 def test_stock_that_goes_out_is_negative() -> None:
     document = {**example("stock-change"), "kind": "add", "quantity": "-3"}
     VALIDATORS["stock-change"].validate(document)
-    assert taken("stock-change", document)
+    assert is_taken("stock-change", document)
 
 
 def sayable(document: Any) -> Any:
@@ -117,10 +117,10 @@ def sayable(document: Any) -> Any:
         return [sayable(item) for item in document]
     if not isinstance(document, dict):
         return document
-    shown = {name: sayable(value) for name, value in document.items()}
-    if "dataAreaId" in shown:
-        shown |= {"dataAreaId": "usmf", "SalesOrderNumber": "SO-7", "SalesOrderOriginCode": "PHONE"}
-    return shown
+    fields = {name: sayable(value) for name, value in document.items()}
+    if "dataAreaId" in fields:
+        fields |= {"dataAreaId": "usmf", "SalesOrderNumber": "SO-7", "SalesOrderOriginCode": "PHONE"}
+    return fields
 
 
 WRITTEN = {topic: documents(VALIDATORS[topic]).map(sayable) for topic in TOPICS}
@@ -130,7 +130,7 @@ WRITTEN = {topic: documents(VALIDATORS[topic]).map(sayable) for topic in TOPICS}
 @given(data=st.data())
 @settings(suppress_health_check=list(HealthCheck))
 def test_what_a_schema_accepts_the_intake_takes(topic: str, data: st.DataObject) -> None:
-    assert taken(topic, data.draw(WRITTEN[topic]))
+    assert is_taken(topic, data.draw(WRITTEN[topic]))
 
 
 JUNK: st.SearchStrategy[Any] = st.sampled_from([None, "", "x", "a b", -1, 0.5, 10**16, [], {}, [{}], {"x": 1}, ["x"]])
@@ -148,12 +148,12 @@ def places(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at, *(place for name, value in inside for place in places(value, (*at, name)))]
 
 
-def replaced(document: Any, at: tuple[Any, ...], value: Any) -> Any:
+def replace(document: Any, at: tuple[Any, ...], value: Any) -> Any:
     if not at:
         return value
     if isinstance(document, dict):
-        return {**document, at[0]: replaced(document[at[0]], at[1:], value)}
-    return [*document[: at[0]], replaced(document[at[0]], at[1:], value), *document[at[0] + 1 :]]
+        return {**document, at[0]: replace(document[at[0]], at[1:], value)}
+    return [*document[: at[0]], replace(document[at[0]], at[1:], value), *document[at[0] + 1 :]]
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -163,8 +163,8 @@ def test_what_the_intake_takes_the_schema_accepts(topic: str, data: st.DataObjec
     """Of the example with something else in one place: both accept it, or both refuse it."""
     document = example(topic)
     at = data.draw(st.sampled_from([place for place in places(document) if place and place[-1] not in SAID]))
-    changed = replaced(document, at, data.draw(JUNK))
-    assert VALIDATORS[topic].is_valid(changed) == taken(topic, changed)
+    changed = replace(document, at, data.draw(JUNK))
+    assert VALIDATORS[topic].is_valid(changed) == is_taken(topic, changed)
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def consignments(order: StoredOrder, base: str, *, with_lines: bool) -> Wire:
     }
 
 
-def _parcel(given: Wire, order: StoredOrder, base: str, show: Show) -> Wire:
-    address = fields.address(given, order.order_id, base)
+def _parcel(row: Wire, order: StoredOrder, base: str, show: Show) -> Wire:
+    address = fields.address(row, order.order_id, base)
     quotes = f"/orders/{order.order_id}/consignments/shipping/{address['id']}/shipping_quotes"
     lines = [product for product in order.lists["products"] if product.get("order_address_id") == address["id"]]
     return {

@@ -29,12 +29,12 @@ def parse(params: MultiMapping[str]) -> frozenset[str]:
     return names & ({FEES, CONSIGNMENTS, CONSIGNMENT_LINES} if structured else {FEES})
 
 
-def shown(order: StoredOrder, base: str, included: frozenset[str] = NOTHING) -> Wire:
-    """The order as the API shows it. `base` is the address of the API."""
+def show(order: StoredOrder, base: str, parts: frozenset[str] = NOTHING) -> Wire:
+    """The order as the API shows it, with these parts in it. `base` is the address of the API."""
     path = f"/orders/{order.order_id}"
     wire = order.fields | {name: link(base, f"{path}/{last}") for name, last in _LINKS.items()}
-    if FEES in included:
+    if FEES in parts:
         wire[FEES] = order.lists[FEES]
-    if included & {CONSIGNMENTS, CONSIGNMENT_LINES}:
-        wire[CONSIGNMENTS] = consignments(order, base, with_lines=CONSIGNMENT_LINES in included)
+    if parts & {CONSIGNMENTS, CONSIGNMENT_LINES}:
+        wire[CONSIGNMENTS] = consignments(order, base, with_lines=CONSIGNMENT_LINES in parts)
     return wire

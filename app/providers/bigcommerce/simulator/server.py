@@ -119,8 +119,8 @@ class BigCommerceSimulator:
         found = query.run(self.orders)
         if not found and query.page == 1:
             return web.Response(status=204)
-        included, base = includes.parse(request.query), self._base(request)
-        return answer([includes.shown(order, base, included) for order in found])
+        parts, base = includes.parse(request.query), self._base(request)
+        return answer([includes.show(order, base, parts) for order in found])
 
     async def _count(self, _request: web.Request) -> web.Response:
         counts = self.orders.count_by_status()
@@ -128,12 +128,12 @@ class BigCommerceSimulator:
         return answer({"statuses": statuses, "count": len(self.orders)})
 
     async def _get(self, request: web.Request) -> web.Response:
-        return answer(includes.shown(self._order(request), self._base(request), includes.parse(request.query)))
+        return answer(includes.show(self._order(request), self._base(request), includes.parse(request.query)))
 
     async def _put(self, request: web.Request) -> web.Response:
         order = self._order(request)
         self.orders.update(order, await json_object(request))
-        return answer(includes.shown(order, self._base(request)))
+        return answer(includes.show(order, self._base(request)))
 
     async def _statuses(self, _request: web.Request) -> web.Response:
         return answer(listed())

@@ -61,14 +61,14 @@ class SubResources:
             rows = order.rows(name)[(page - 1) * limit : page * limit]
             if not rows and page == 1 and name in _EMPTY_IS_204:
                 return web.Response(status=204)
-            return answer([_shown(name, row, order, self._base(request)) for row in rows])
+            return answer([_show(name, row, order, self._base(request)) for row in rows])
 
         return get
 
     def _single_of(self, name: str) -> Handler:
         async def get(request: web.Request) -> web.Response:
             order = self._order(request)
-            return answer(_shown(name, _record(request, order, name), order, self._base(request)))
+            return answer(_show(name, _record(request, order, name), order, self._base(request)))
 
         return get
 
@@ -110,7 +110,7 @@ def _record(request: web.Request, order: StoredOrder, name: str) -> Wire:
     return record
 
 
-def _shown(name: str, row: Wire, order: StoredOrder, base: str) -> Wire:
+def _show(name: str, row: Wire, order: StoredOrder, base: str) -> Wire:
     match name:
         case "products":
             return fields.product(row, order.order_id)

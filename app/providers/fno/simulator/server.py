@@ -87,8 +87,8 @@ class FnoSimulator:
         if not request.path.startswith(DATA_PATH):
             return f"{request.method} token"
         collection, bracket, _ = request.path.removeprefix(DATA_PATH).removeprefix("/").partition("(")
-        known = collection if collection.removesuffix(COUNT) in (*COLLECTIONS, METADATA) else "other"
-        known = known if collection else "data"
+        names = ("", *COLLECTIONS, METADATA)
+        known = (collection or "data") if collection.removesuffix(COUNT) in names else "other"
         return f"{request.method} {known}{'(key)' if bracket else ''}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:

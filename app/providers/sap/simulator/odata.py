@@ -41,10 +41,10 @@ class OData:
             return await self._root(request)
         if text == METADATA:
             return web.Response(body=self._metadata[service.name], content_type="application/xml", headers=_VERSION)
-        counted = text.endswith(_COUNT)
+        is_count = text.endswith(_COUNT)
         collection, key, navigation = address(text.removesuffix(_COUNT))
         kind = self._kind(request, collection)
-        if counted:
+        if is_count:
             return self._count(request, kind, key, navigation)
         if key is not None:
             entity = self._find(kind, key)
@@ -112,7 +112,7 @@ class OData:
         if document is None:
             raise SapError(404, "VF/041", f"Billing document {number[:20]} does not exist")
         reversal = self._book.cancel(document)
-        given = {
+        values = {
             "BillingDocument": number,
             "CancellationBillingDocument": reversal.values["BillingDocument"],
             "SystemMessageType": "S",
@@ -121,7 +121,7 @@ class OData:
             "SystemMessageText": f"Document {number} has been saved",
             "SystemMessageVariable1": number,
         }
-        result = {name: given.get(name, "") for name in CANCEL.returns.fields}
+        result = {name: values.get(name, "") for name in CANCEL.returns.fields}
         kind = {"__metadata": {"type": f"{CANCEL.of.service}.{CANCEL.returns.name}"}}
         return _answer({"results": [kind | result]})
 

@@ -82,8 +82,8 @@ class SapSimulator:
         """The collection, or the function, without keys."""
         service, _, rest = request.path.removeprefix(f"{ROOT}/").partition("/")
         collection, bracket, _ = rest.removesuffix("/$count").partition("(")
-        served = self._services.get(service)
-        known = served is not None and collection in ("", METADATA, *served.types, *served.functions)
+        about = self._services.get(service)
+        known = about is not None and collection in ("", METADATA, *about.types, *about.functions)
         return f"{request.method} {collection or service if known else 'other'}{'(key)' if bracket and known else ''}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:

@@ -25,22 +25,22 @@ PLACES = 4
 def documents(validator: Validator) -> st.SearchStrategy[Any]:
     """Documents that a schema accepts. `if`, and `anyOf` beside `properties`, take away some that were made."""
     schema = cast(Schema, validator.schema)
-    made = _built(schema, schema.get("$defs", {}))
+    strategy = _build(schema, schema.get("$defs", {}))
 
     @st.composite
     def document(draw: st.DrawFn) -> Any:
-        written = draw(made)
-        assume(validator.is_valid(written))
-        return written
+        example = draw(strategy)
+        assume(validator.is_valid(example))
+        return example
 
     return document()
 
 
-def _built(schema: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
+def _build(schema: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
     rules = {name: value for name, value in schema.items() if name not in NOTES}
     match rules:
         case {"$ref": str(reference)}:
-            return _built(definitions[reference.rpartition("/")[2]], definitions)
+            return _build(definitions[reference.rpartition("/")[2]], definitions)
         case {"enum": list(values)}:
             return st.sampled_from(values)
         case {"type": "object", "properties": _}:
@@ -48,9 +48,9 @@ def _built(schema: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
         case {"type": "object"}:
             return _map(rules, definitions)
         case {"anyOf": list(options), **rest} if not rest:
-            return st.one_of([_built(option, definitions) for option in options])
+            return st.one_of([_build(option, definitions) for option in options])
         case {"type": "array", "items": items, **rest} if rest.keys() <= {"maxItems"}:
-            return st.lists(_built(items, definitions), max_size=3)
+            return st.lists(_build(items, definitions), max_size=3)
         case {"type": str(kind), **rest}:
             return _scalar(kind, rest)
     if rules:
@@ -59,17 +59,17 @@ def _built(schema: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
 
 
 def _object(rules: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
-    known = {"type", "properties", "required", "additionalProperties", "anyOf"}
-    assert rules.keys() <= known, rules.keys() - known
-    built = {name: _built(each, definitions) for name, each in rules["properties"].items()}
+    keywords = {"type", "properties", "required", "additionalProperties", "anyOf"}
+    assert rules.keys() <= keywords, rules.keys() - keywords
+    fields = {name: _build(each, definitions) for name, each in rules["properties"].items()}
     required = set(rules.get("required", ()))
-    optional = {name: strategy for name, strategy in built.items() if name not in required}
-    return st.fixed_dictionaries({name: built[name] for name in required}, optional=optional)
+    optional = {name: strategy for name, strategy in fields.items() if name not in required}
+    return st.fixed_dictionaries({name: fields[name] for name in required}, optional=optional)
 
 
 def _map(rules: Schema, definitions: Schema) -> st.SearchStrategy[Any]:
-    names = _built({"type": "string", **rules.get("propertyNames", {})}, definitions)
-    return st.dictionaries(names, _built(rules["additionalProperties"], definitions), max_size=3)
+    names = _build({"type": "string", **rules.get("propertyNames", {})}, definitions)
+    return st.dictionaries(names, _build(rules["additionalProperties"], definitions), max_size=3)
 
 
 def _scalar(kind: str, rules: Schema) -> st.SearchStrategy[Any]:
@@ -89,7 +89,7 @@ def _scalar(kind: str, rules: Schema) -> st.SearchStrategy[Any]:
             return RFC3339
         case "string" if "pattern" in rules:
             text = st.from_regex(rules["pattern"], fullmatch=True)
-            return text.filter(lambda written: len(written) <= rules.get("maxLength", len(written)))
+            return text.filter(lambda value: len(value) <= rules.get("maxLength", len(value)))
         case "string":
             plain = st.characters(exclude_categories=["Cs"])
             return st.text(plain, min_size=rules.get("minLength", 0), max_size=min(rules["maxLength"], 40)) | st.just(
