@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types storm bench clean
+.PHONY: help demo test check lint types schemas storm bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ types: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
 check: lint types test ## lint + types + tests
+
+schemas: $(READY) ## write the JSON Schemas of what producers may write, as the code has them
+	$(BIN)/python -m tests.schemas.write
 
 storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at random for minutes
 	$(BIN)/python -m tests.kafka.storm $(ARGS)

@@ -37,6 +37,12 @@ def schema_lock() -> str:
     return read_text("schemas/lock.json")
 
 
+def json_schema_files() -> dict[str, str]:
+    """Name below schemas/ -> text of every JSON Schema, and of the examples."""
+    paths = [*SCHEMAS.glob("*.schema.json"), *SCHEMAS.glob("examples/*.json")]
+    return {path.relative_to(SCHEMAS).as_posix(): read_text(_relative(path)) for path in sorted(paths)}
+
+
 def policy_files() -> dict[str, str]:
     """Path relative to the root -> text of every policy."""
     return _texts("policies/**/*.yaml")

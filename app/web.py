@@ -1,4 +1,4 @@
-"""What a worker answers over HTTP: metrics, liveness and readiness, orders, webhooks, the registry's read calls.
+"""What a worker answers over HTTP: metrics, liveness and readiness, orders, webhooks, what a registry is asked.
 
 They are plain aiohttp routes, added to the application inside Faust's web server.
 """
@@ -12,18 +12,20 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from app.errors import BrokerError
-from app.events import registry
+from app.events import registry, registry_lookup
 from app.events.schemas import Schemas
 
-REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode")
+REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode", "/compatibility")
+SCHEMA_BYTES_MAX: Final = 256 << 10
+"""The body of a request with a schema: the largest published one has 7 KB."""
 LOOKUPS_MAX: Final = 2
 """Orders looked up at a time: each look-up reads a partition of the ledger, and the worker has orders to take on."""
 LOOKUPS_WAITING_MAX: Final = 16
 LOOKUP_TIMEOUT_S: Final = 30.0
 WEBHOOK_BYTES_MAX: Final = 256 << 10
 """The body of a webhook: a shipment of a thousand lines has some 100 KB."""
-WEBHOOK_S_MAX: Final = 10.0
-"""How long the body may take to come."""
+BODY_S_MAX: Final = 10.0
+"""How long a body may take to come."""
 Find = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """An order by its id as it is shown, or None. Raises BrokerError."""
 
@@ -125,7 +127,9 @@ def webhook_route(webhooks: Webhooks) -> web.RouteDef:
     """`POST /webhooks/{provider}`: 2xx once what it says is stored; 503 asks the sender to send it again."""
 
     async def take(request: web.Request) -> web.Response:
-        answer = await webhooks.take(request.match_info["provider"], request.headers, await _whole(request))
+        answer = await webhooks.take(
+            request.match_info["provider"], request.headers, await _whole(request, WEBHOOK_BYTES_MAX)
+        )
         headers = {"retry-after": str(answer.retry_after_s)} if answer.retry_after_s else {}
         said = {"outcome": answer.outcome, "detail": answer.detail}
         return web.json_response(said, status=answer.status, headers=headers)
@@ -133,11 +137,11 @@ def webhook_route(webhooks: Webhooks) -> web.RouteDef:
     return web.post("/webhooks/{provider}", take)
 
 
-async def _whole(request: web.Request) -> bytes | None:
-    """The body, or its beginning when it is too large; None when it ends early or takes too long."""
+async def _whole(request: web.Request, bytes_max: int) -> bytes | None:
+    """The body, or one byte more than it may have; None when it ends early or takes too long."""
     try:
-        async with asyncio.timeout(WEBHOOK_S_MAX):
-            return await request.content.readexactly(WEBHOOK_BYTES_MAX + 1)
+        async with asyncio.timeout(BODY_S_MAX):
+            return await request.content.readexactly(bytes_max + 1)
     except asyncio.IncompleteReadError as short:
         return short.partial
     except (TimeoutError, web.RequestPayloadError, ConnectionError):
@@ -149,10 +153,29 @@ def _unavailable(why: str) -> web.Response:
 
 
 def registry_routes(published: Schemas) -> list[web.RouteDef]:
-    """GET routes that answer as a registry would, for any aiohttp application."""
+    """Routes that answer as a registry would, for any aiohttp application. None of them changes anything."""
+    lookup = registry_lookup.Lookup(published)
 
-    async def view(request: web.Request) -> web.Response:
-        status, body = registry.answer(published, request.rel_url.raw_path)
-        return web.json_response(body, status=status, content_type=registry.MEDIA_TYPE)
+    async def get(request: web.Request) -> web.Response:
+        return _registry_answer(registry.answer(published, request.rel_url.raw_path))
 
-    return [web.get(f"{path}{rest}", view) for path in REGISTRY_PATHS for rest in ("", "/{rest:.+}")]
+    async def post(request: web.Request) -> web.Response:
+        body = await _whole(request, SCHEMA_BYTES_MAX)
+        if body is None:
+            return _registry_answer((400, {"error_code": 400, "message": "HTTP 400 Bad Request: the body ends early"}))
+        if len(body) > SCHEMA_BYTES_MAX:
+            message = f"HTTP 413 Content Too Large: more than {SCHEMA_BYTES_MAX} bytes"
+            return _registry_answer((413, {"error_code": 413, "message": message}))
+        return _registry_answer(lookup.answer(request.rel_url.raw_path, body))
+
+    async def refuse(_: web.Request) -> web.Response:
+        return _registry_answer(registry_lookup.read_only().answer)
+
+    places = [f"{path}{rest}" for path in REGISTRY_PATHS for rest in ("", "/{rest:.+}")]
+    methods = {"GET": get, "POST": post, "PUT": refuse, "DELETE": refuse}
+    return [web.route(method, place, handler) for place in places for method, handler in methods.items()]
+
+
+def _registry_answer(answer: registry.Answer) -> web.Response:
+    status, body = answer
+    return web.json_response(body, status=status, content_type=registry.MEDIA_TYPE)

@@ -11,7 +11,9 @@ from app import resources
 from app.commands import output
 from app.dualwrite.mapping import FNO_TO_IOM, IOM_TO_FNO
 from app.errors import DefinitionError, SettingError
+from app.events import json_schemas
 from app.events import schemas as schema_files
+from app.events.codec import load as load_codec
 from app.flows import published
 from app.flows.graph import graph as draw
 from app.flows.setup import INSIDE, Setup
@@ -19,7 +21,7 @@ from app.flows.spec import load
 from app.providers import registry
 from app.settings import Settings
 
-schemas = typer.Typer(help="Avro schemas and their lock.", no_args_is_help=True)
+schemas = typer.Typer(help="Avro schemas and their lock, and JSON Schemas.", no_args_is_help=True)
 flows = typer.Typer(help="Flows: which step follows which event.", no_args_is_help=True)
 policies = typer.Typer(help="Policies: rules that check and set fields.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
@@ -27,12 +29,17 @@ Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 @schemas.command(name="check")
 def check_schemas() -> None:
-    """Check that the published files are as their lock says, and that every version reads every other one."""
-    found = schema_files.load(resources.schema_files(), resources.schema_lock())
-    problems = list(schema_files.incompatibilities(found))
+    """Check that the published files are as their lock says, and that every version reads every other one.
+
+    JSON Schemas must be what the code says, and each input topic has an example that it takes.
+    """
+    codec = load_codec()
+    problems = [*schema_files.incompatibilities(codec.schemas)]
+    problems += json_schemas.problems(resources.json_schema_files(), codec)
     for problem in problems:
         output.people.print(problem, markup=False)
-    output.people.print(f"{len(found.by_subject)} subjects, {len(problems)} problems")
+    counts = f"{len(codec.schemas.by_subject)} subjects, {len(json_schemas.documents())} JSON Schemas"
+    output.people.print(f"{counts}, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)
 
 

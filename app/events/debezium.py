@@ -109,8 +109,13 @@ class SourceIn(BaseModel):
         return ChangeSource(**values)
 
 
+_SOME_ROW: Final[dict[str, Any]] = {
+    "anyOf": [{"required": [name], "properties": {name: {"type": "object"}}} for name in ("after", "before")]
+}
+
+
 class ChangeIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_SOME_ROW)
 
     op: Op
     ts_ms: Time
@@ -122,6 +127,21 @@ class ChangeIn(BaseModel):
         before = self.before.row() if self.before else None
         after = self.after.row() if self.after else None
         return SalesOrderChange(self.op, self.ts_ms, before, after, self.source.source())
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of what `payload` and ChangeIn take together: the envelope as it is, or wrapped."""
+    change = ChangeIn.model_json_schema()
+    definitions = change.pop("$defs")
+    change["properties"] |= {name: {} for name in sorted(_ENVELOPE_EXTRAS)}
+    bare = {"$ref": "#/$defs/ChangeIn"}
+    wrapped = {
+        "type": "object",
+        "properties": {"schema": {}, "payload": bare},
+        "required": ["schema", "payload"],
+        "additionalProperties": False,
+    }
+    return {"$defs": {**definitions, "ChangeIn": change}, "anyOf": [bare, wrapped]}
 
 
 def payload(document: Any) -> Any:

@@ -14,6 +14,12 @@ from app.events.shapes import AMOUNT_PRECISION, AMOUNT_SCALE_PLACES
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,4}0*)?")
 _AMOUNT_CHARS_MAX: Final = 40
 _WHOLE_DIGITS_MAX: Final = AMOUNT_PRECISION - AMOUNT_SCALE_PLACES
+_WHOLE_MAX: Final = 10**_WHOLE_DIGITS_MAX
+_RFC3339: Final = (
+    r"^(197[1-9]|19[89][0-9]|[2-8][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""The form of a time that every reader takes. Others of ISO 8601 are taken too, and years from 1970 to 9999."""
 
 
 def amount(value: Any) -> int:
@@ -61,13 +67,17 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value) else value
 
 
+# What JSON Schema cannot say well stays in words: `multipleOf` fails for exact decimals in many a validator.
 Amount = Annotated[
     int,
     BeforeValidator(amount),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "pattern": r"^-?[0-9]{1,14}(\.[0-9]{1,4}0*)?$"}, {"type": "number"}],
-            "description": "Exact decimal with up to four places, as text or as a number.",
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_AMOUNT.pattern}$", "maxLength": _AMOUNT_CHARS_MAX},
+                {"type": "number", "exclusiveMinimum": -_WHOLE_MAX, "exclusiveMaximum": _WHOLE_MAX},
+            ],
+            "description": "Exact decimal with up to 14 digits and four places, as text or as a number.",
         }
     ),
 ]
@@ -76,7 +86,10 @@ Time = Annotated[
     BeforeValidator(time),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}],
+            "anyOf": [
+                {"type": "string", "format": "date-time", "pattern": _RFC3339},
+                {"type": "integer", "minimum": 0, "maximum": headers.TIME_MS_MAX},
+            ],
             "description": "ISO 8601 with a time zone, or milliseconds since 1970.",
         }
     ),
@@ -85,5 +98,17 @@ Text = Annotated[str, StringConstraints(max_length=TEXT_CHARS_MAX)]
 Name = Annotated[str, StringConstraints(max_length=NAME_CHARS_MAX)]
 Required = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARS_MAX)]
 OrderId = Annotated[str, StringConstraints(pattern=f"^{ORDER_ID.pattern}$")]
-Count = Annotated[int, BeforeValidator(whole), Field(ge=0, lt=1 << 62)]
+Count = Annotated[
+    int,
+    BeforeValidator(whole),
+    Field(ge=0, lt=1 << 62),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "exclusiveMaximum": 1 << 62},
+                {"type": "string", "pattern": "^[0-9]{1,18}$"},
+            ]
+        }
+    ),
+]
 Values = Annotated[dict[Name, Text], Field(max_length=VALUES_MAX)]

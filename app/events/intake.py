@@ -17,7 +17,7 @@ from app.errors import RecordError
 from app.events import debezium
 from app.events.fields import Amount, Name, OrderId, Required, Text, Time, Values
 from app.events.headers import STRUCTURED
-from app.events.limits import LINES_MAX
+from app.events.limits import LINES_MAX, STOCK_KINDS
 from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, StockChange
 
 PROBLEMS_SHOWN_MAX: Final = 5
@@ -124,11 +124,13 @@ class OrderCreatedIn(_Intake):
 
 
 class OrderCommandIn(_Intake):
+    """Something to be done with one order."""
+
     order_id: OrderId
-    command: Required
-    subject: Text = ""
-    actor: Text = ""
-    values: Values = {}
+    command: Annotated[Required, Field(description="fire timer, reprocess, change, or one that the flow listens for.")]
+    subject: Annotated[Text, Field(description="What it is about: a timer, or a step.")] = ""
+    actor: Annotated[Text, Field(description="Who asks for it.")] = ""
+    values: Annotated[Values, Field(description="For change: new values by field of the order.")] = {}
 
     def body(self, _at: int) -> OrderCommand:
         return OrderCommand(self.order_id, self.command, self.subject, self.actor, self.values)
@@ -144,13 +146,17 @@ class LineQuantityIn(_Intake):
 
 
 class ProviderEventIn(_Intake):
+    """Something that a provider reports about an order."""
+
     order_id: OrderId
-    provider: Required
-    event: Required
-    reference: Text = ""
+    provider: Annotated[Required, Field(description="Name of the provider that reports it, e.g. flexe.")]
+    event: Annotated[Required, Field(description="What happened, e.g. order shipped.")]
+    reference: Annotated[Text, Field(description="The provider's document; reported twice, it is one event.")] = ""
     occurred_at: Annotated[Time | None, Field(description="Default: the record's time.")] = None
-    lines: Annotated[tuple[LineQuantityIn, ...], Field(max_length=LINES_MAX)] = ()
-    values: Values = {}
+    lines: Annotated[
+        tuple[LineQuantityIn, ...], Field(max_length=LINES_MAX, description="Default: the whole order.")
+    ] = ()
+    values: Annotated[Values, Field(description="For order changed: new values by field of the order.")] = {}
 
     def body(self, at: int) -> ProviderEvent:
         occurred_at = at if self.occurred_at is None else self.occurred_at
@@ -166,7 +172,10 @@ class ProviderResultIn(_Intake):
     provider: Required
     action: Required
     attempt: Annotated[int, Field(ge=1, lt=1 << 31)]
-    outcome: Literal["ok", "declined", "retry", "unknown"]
+    outcome: Annotated[
+        Literal["ok", "declined", "retry", "unknown"],
+        Field(description="retry: nothing happened, ask again; unknown: it may have happened, look before you repeat."),
+    ]
     code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Default: the outcome.")] = ""
     detail: Text = ""
     reference: Text = ""
@@ -178,23 +187,44 @@ class ProviderResultIn(_Intake):
         return ProviderResult(**{**fields, "code": self.code or self.outcome})
 
 
+_NEVER_NEGATIVE: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string", "pattern": "^[0-9]"}, {"type": "number", "minimum": 0}]
+}
+_SET_IS_NEVER_NEGATIVE: Final[dict[str, Any]] = {
+    "if": {"properties": {"kind": {"const": "set"}}},
+    "then": {"properties": {"quantity": _NEVER_NEGATIVE}},
+}
+
+
 class StockChangeIn(_Intake):
+    """Stock of one item changed at one warehouse."""
+
+    model_config = ConfigDict(json_schema_extra=_SET_IS_NEVER_NEGATIVE)
+
     sku: Required
     site: Name = ""
     warehouse: Required
-    kind: Required
+    kind: Annotated[
+        Required,
+        Field(
+            description="set: so much is there now. add: so much came in, or went out if it is negative.",
+            json_schema_extra={"enum": list(STOCK_KINDS)},
+        ),
+    ]
     quantity: Amount
     reference: Text = ""
     occurred_at: Annotated[Time | None, Field(description="Default: the record's time.")] = None
-    version: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
-    pool: OrderId = "main"
+    version: Annotated[
+        int, Field(ge=0, lt=1 << 63, description="Of a set: one that is not newer than the last is left out. 0: none.")
+    ] = 0
+    pool: Annotated[OrderId, Field(description="The pool of warehouses.")] = "main"
 
     def body(self, at: int) -> StockChange:
         fields = self.model_dump()
         return StockChange(**{**fields, "occurred_at": at if self.occurred_at is None else self.occurred_at})
 
 
-_MODELS: Final[
+MODELS: Final[
     Mapping[
         str,
         type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | ProviderResultIn | StockChangeIn | debezium.ChangeIn],
@@ -209,16 +239,6 @@ _MODELS: Final[
 }
 
 
-def json_schema() -> str:
-    """The JSON Schema of `order-created`, as published in schemas/order-created.schema.json."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **OrderCreatedIn.model_json_schema(),
-        "title": "order-created",
-    }
-    return json.dumps(schema, indent=2) + "\n"
-
-
 def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> Struct:
     """The body in a JSON record of an intake topic. `headers` gains the attributes of a structured CloudEvent.
 
@@ -230,7 +250,7 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
     if topic.startswith("dualwrite."):
         document = debezium.payload(document)
     try:
-        return _MODELS[topic].model_validate(document).body(max(timestamp, 0))
+        return MODELS[topic].model_validate(document).body(max(timestamp, 0))
     except ValidationError as exc:
         raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
 

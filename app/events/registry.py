@@ -1,7 +1,7 @@
 """The read side of a schema registry, answered from the published schemas, and the client that publishes to a real one.
 
 Answers follow the REST API that Confluent's and compatible registries share: ordinary Avro clients work against them.
-Deliberately absent: registering here. A new schema is a file and a line in the lock, not a request.
+What a registry is asked with a schema is in registry_lookup.py.
 """
 
 import json
@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import httpx
 
-from app.errors import SchemaError
+from app.errors import SchemaError, WaybillError
 from app.events.schemas import Schema, Schemas
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -21,80 +21,96 @@ Answer = tuple[int, Any]
 
 _NO_SUBJECT: Final = 40401
 _NO_VERSION: Final = 40402
-_NO_SCHEMA: Final = 40403
+NO_SCHEMA: Final = 40403
 _BAD_VERSION: Final = 42202
 _VERSION_MAX: Final = 2**31 - 1
 
 
+class RegistryRefusalError(WaybillError):
+    """A call that is answered with an error, in the words of a registry."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        self.answer: Answer = (status, {"error_code": code, "message": message})
+        super().__init__(message)
+
+
 def answer(published: Schemas, path: str) -> Answer:
     """HTTP status and JSON body of a GET on `path` (without a query)."""
-    match [unquote(part) for part in path.strip("/").split("/")]:
+    try:
+        return 200, _read(published, [unquote(part) for part in path.strip("/").split("/")])
+    except RegistryRefusalError as refusal:
+        return refusal.answer
+
+
+def _read(published: Schemas, parts: list[str]) -> Any:
+    """Raises RegistryRefusalError."""
+    match parts:
         case ["subjects"]:
-            return 200, sorted(published.by_subject)
-        case ["subjects", subject, "versions", *rest]:
-            return _versions(published, subject, rest)
+            return sorted(published.by_subject)
+        case ["subjects", subject, "versions"]:
+            return [schema.version for schema in versions_of(published, subject)]
+        case ["subjects", subject, "versions", version]:
+            return description(version_of(versions_of(published, subject), version))
+        case ["subjects", subject, "versions", version, "schema"]:
+            return json.loads(version_of(versions_of(published, subject), version).text)
         case ["schemas", "ids", number, *rest]:
-            return _by_id(published, number, rest)
+            return _of_id(_with_id(published, number), rest)
         case ["schemas", "types"]:
-            return 200, ["AVRO"]
+            return ["AVRO"]
         case ["config"] | ["config", _]:
-            return 200, {"compatibilityLevel": COMPATIBILITY}
+            return {"compatibilityLevel": COMPATIBILITY}
         case ["mode"] | ["mode", _]:
-            return 200, {"mode": "READONLY"}
-    return _not_found(404, f"HTTP 404 Not Found: {path}")
+            return {"mode": "READONLY"}
+    raise RegistryRefusalError(404, 404, f"HTTP 404 Not Found: /{'/'.join(parts)}")
 
 
-def _versions(published: Schemas, subject: str, rest: list[str]) -> Answer:
-    versions = published.by_subject.get(subject)
-    if versions is None:
-        return _not_found(_NO_SUBJECT, f"Subject '{subject}' not found.")
-    match rest:
-        case []:
-            return 200, [schema.version for schema in versions]
-        case [version]:
-            return _version(versions, version)
-        case [version, "schema"]:
-            status, found = _version(versions, version)
-            return status, json.loads(found["schema"]) if status == 200 else found
-    return _not_found(404, "HTTP 404 Not Found")
+def versions_of(published: Schemas, subject: str) -> tuple[Schema, ...]:
+    """All versions of a subject, the first one first. Raises RegistryRefusalError."""
+    if subject not in published.by_subject:
+        raise RegistryRefusalError(404, _NO_SUBJECT, f"Subject '{subject}' not found.")
+    return published.by_subject[subject]
 
 
-def _version(versions: tuple[Schema, ...], asked: str) -> Answer:
-    if asked in ("latest", "-1"):
-        return 200, _described(versions[-1])
-    if not _is_number(asked):
-        text = f"The specified version '{asked}' is not a valid version id. Allowed are 1 to 2^31-1 and \"latest\""
-        return 422, {"error_code": _BAD_VERSION, "message": text}
-    found = [schema for schema in versions if schema.version == int(asked)]
-    return (200, _described(found[0])) if found else _not_found(_NO_VERSION, f"Version {asked} not found.")
+def version_of(versions: tuple[Schema, ...], name: str) -> Schema:
+    """The version of that number, or the `latest`. Raises RegistryRefusalError."""
+    if name in ("latest", "-1"):
+        return versions[-1]
+    if not _is_number(name):
+        text = f"The specified version '{name}' is not a valid version id. Allowed are 1 to 2^31-1 and \"latest\""
+        raise RegistryRefusalError(422, _BAD_VERSION, text)
+    schema = next((schema for schema in versions if schema.version == int(name)), None)
+    if schema is None:
+        raise RegistryRefusalError(404, _NO_VERSION, f"Version {name} not found.")
+    return schema
 
 
-def _by_id(published: Schemas, number: str, rest: list[str]) -> Answer:
+def description(schema: Schema) -> dict[str, Any]:
+    """A schema with its place."""
+    return {"subject": schema.subject, "version": schema.version, "id": schema.id, "schema": schema.text}
+
+
+def _with_id(published: Schemas, number: str) -> Schema:
     schema = published.by_id.get(int(number)) if _is_number(number) else None
     if schema is None:
-        return _not_found(_NO_SCHEMA, f"Schema {number} not found")
+        raise RegistryRefusalError(404, NO_SCHEMA, f"Schema {number} not found")
+    return schema
+
+
+def _of_id(schema: Schema, rest: list[str]) -> Any:
     match rest:
         case []:
-            return 200, {"schema": schema.text}
+            return {"schema": schema.text}
         case ["schema"]:
-            return 200, json.loads(schema.text)
+            return json.loads(schema.text)
         case ["versions"]:
-            return 200, [{"subject": schema.subject, "version": schema.version}]
+            return [{"subject": schema.subject, "version": schema.version}]
         case ["subjects"]:
-            return 200, [schema.subject]
-    return _not_found(404, "HTTP 404 Not Found")
-
-
-def _described(schema: Schema) -> dict[str, Any]:
-    return {"subject": schema.subject, "version": schema.version, "id": schema.id, "schema": schema.text}
+            return [schema.subject]
+    raise RegistryRefusalError(404, 404, "HTTP 404 Not Found")
 
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len(str(_VERSION_MAX)) and 0 < int(text) <= _VERSION_MAX
-
-
-def _not_found(code: int, message: str) -> Answer:
-    return 404, {"error_code": code, "message": message}
 
 
 async def publish(url: str, published: Schemas) -> dict[int, int]:

@@ -22,6 +22,7 @@ from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceS
 from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.fno.simulator import STATUS_FIELD, FnoOptions, FnoSimulator, MemoryRows
 from app.providers.registry import load_manifests
+from app.providers.sap.actions import SHIP_TO_REFERENCE, UNDERLYING_ITEM
 from app.providers.sap.simulator import SapOptions, SapSimulator
 from app.providers.simulation import World
 from app.providers.simulation_http import Simulator, application
@@ -138,6 +139,7 @@ class Simulators:
             "WAYBILL_SAP_DIVISION": "00",
             "WAYBILL_SAP_SOLD_TO_PARTY": accounts.sold_to,
             "WAYBILL_SAP_PRICE_CONDITION_TYPE": "PPR0",
+            "WAYBILL_SAP_ITEM_REFERENCE": UNDERLYING_ITEM if accounts.item_reference else SHIP_TO_REFERENCE,
             "WAYBILL_SAP_WEBHOOK_SECRET": accounts.webhook_secret,
         }
 

@@ -14,6 +14,17 @@ def test_the_shipped_definitions_are_right(waybill: Console) -> None:
         assert "0 problems" in said.out
 
 
+def test_a_json_schema_that_the_code_has_left_behind_is_named(
+    waybill: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = resources.json_schema_files()
+    monkeypatch.setattr(resources, "json_schema_files", lambda: {**files, "stock-change.schema.json": "{}"})
+    said = waybill("schemas", "check")
+    assert said.code == 1
+    assert "schemas/stock-change.schema.json: is not what the code says; run `make schemas`" in said.out
+    assert "7 JSON Schemas, 1 problems" in said.out
+
+
 @pytest.mark.parametrize("name", ["flows", "policies"])
 def test_no_problems_are_an_empty_list(waybill: Console, name: str) -> None:
     said = waybill(name, "check", "--json")

@@ -148,11 +148,11 @@ async def test_confluents_deserializer_reads_an_order_through_our_registry_reads
 
 async def test_confluents_serializer_writes_what_we_read(world: World) -> None:
     def send() -> None:
-        settings = {"auto.register.schemas": False, "use.latest.version": True}
+        settings, schema = {"auto.register.schemas": False}, resources.schema_files()["order-command.v1.avsc"]
         datum = {"order_id": "web-7", "command": "change", "subject": "", "actor": "ops", "values": {"company": "usmf"}}
         context = SerializationContext("order-command", MessageField.VALUE)
         with SchemaRegistryClient({"url": world.registry}) as client:
-            value = AvroSerializer(client, None, conf=settings)(datum, context)
+            value = AvroSerializer(client, schema, conf=settings)(datum, context)
         with Producer({"bootstrap.servers": world.servers}) as producer:
             producer.produce("order-command", value, key=b"web-7")
             assert producer.flush(LIMIT_S) == 0

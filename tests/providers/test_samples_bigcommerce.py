@@ -41,9 +41,8 @@ VENDOR: dict[str, dict[str, str]] = {
             tax_provider_id""",
         "Flag": "order_is_digital is_email_opt_in is_deleted is_tax_inclusive_pricing",
         "Text or null": "cart_id credit_card_type external_id external_merchant_id external_source",
-        "List": "fees",
         "billing": "billing_address",
-        "link": "products shipping_addresses coupons",
+        "link": "products shipping_addresses coupons fees consignments",
     },
     "billing": {"Text": PERSON, "List": "form_fields"},
     "person": {"Text": PERSON},
@@ -84,7 +83,7 @@ VENDOR: dict[str, dict[str, str]] = {
     "status": {"Whole": "id order", "Text": "name system_label custom_label system_description"},
     "status count": {"Whole": "id sort_order count", "Text": "name system_label custom_label system_description"},
 }
-"""Thing -> type, or thing within -> its fields. Of an order `consignments` is absent: it comes when it is asked for."""
+"""Thing -> type, or thing within -> its fields. `fees` and `consignments` of an order: where no `include` asks."""
 PAYMENT = {"authorized", "captured", "capture pending", "declined", "held for review", "paid", "partially refunded"} | {
     "pending",
     "refunded",

@@ -29,7 +29,7 @@ async def test_order_has_the_documented_fields_and_types(shop: Shop) -> None:
     assert all(isinstance(order[name], str) and order[name][-5] == "." for name in MONEY)
     assert order["currency_exchange_rate"] == "1.0000000000"
     assert order["external_id"] is None
-    assert order["fees"] == []
+    assert order["fees"]["resource"] == "/orders/218/fees"
     assert order["products"]["resource"] == "/orders/218/products"
     assert order["shipping_addresses"]["url"].endswith(f"{API}/orders/218/shippingaddresses")
     assert order["coupons"]["resource"] == "/orders/218/coupons"

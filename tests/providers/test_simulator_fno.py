@@ -286,7 +286,7 @@ async def test_fields_that_cannot_be_changed(erp: Erp, change: dict[str, Any]) -
         ("GET", "/SalesOrderHeadersV4(dataAreaId='usmf')", 400),
         ("GET", "/SalesOrderHeadersV4('000001')", 400),
         ("GET", "/CustomersV3", 404),
-        ("GET", "/SalesOrderHeadersV4/$count", 404),
+        ("GET", "/SalesOrderHeadersV4/$value", 404),
         ("POST", "/SalesOrderHeadersV4(dataAreaId='usmf',SalesOrderNumber='000001')", 405),
         ("PATCH", "/SalesOrderHeadersV4", 405),
         ("PUT", "/SalesOrderHeadersV4", 405),

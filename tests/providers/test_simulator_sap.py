@@ -62,7 +62,8 @@ async def test_any_read_may_fetch_a_token(tenant: Tenant) -> None:
 
 
 async def test_the_root_lists_the_entity_sets(tenant: Tenant) -> None:
-    assert await tenant.get(f"{SALES}/") == {"EntitySets": ["A_SalesOrder", "A_SalesOrderItem"]}
+    sales = ["A_SalesOrder", "A_SalesOrderHeaderPartner", "A_SalesOrderItem", "A_SalesOrderItemPrElement"]
+    assert await tenant.get(f"{SALES}/") == {"EntitySets": [*sales, "A_SalesOrderText"]}
     assert await tenant.get(BILLING) == {"EntitySets": ["A_BillingDocument", "A_BillingDocumentItem"]}
 
 
@@ -216,6 +217,46 @@ async def test_records_by_key_and_what_is_below_them(tenant: Tenant) -> None:
     for path in ("A_SalesOrder(SalesOrderItem='1')", "A_SalesOrderItem('1')"):
         assert (await tenant.call("GET", f"{SALES}/{path}"))[0] == 400, path
     assert (await tenant.call("GET", "/sap/sap/opu/odata/sap/API_NOTHING_SRV/A_X"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "value"),
+    [
+        ("A_SalesOrderHeaderPartner(SalesOrder='1',PartnerFunction='SH')", "Customer", "10100001"),
+        ("A_SalesOrderText(SalesOrder='1',Language='EN',LongTextID='0001')", "LongText", "by the door"),
+        (
+            "A_SalesOrderItemPrElement(SalesOrder='1',SalesOrderItem='10',PricingProcedureStep='010',PricingProcedureCounter='1')",
+            "ConditionType",
+            "PPR0",
+        ),
+        ("A_SalesOrderItem(SalesOrder='1',SalesOrderItem='10')/to_SalesOrder", "SalesOrderType", "OR"),
+    ],
+)
+async def test_what_lies_below_an_order_can_be_asked_for_alone(
+    tenant: Tenant, path: str, field: str, value: str
+) -> None:
+    await tenant.create(to_Text=[{"Language": "EN", "LongTextID": "0001", "LongText": "by the door"}])
+    entity = await tenant.get(f"{SALES}/{path}")
+    assert entity[field] == value
+    collection = path.partition("(")[0]
+    assert len(await tenant.rows(f"{SALES}/{collection}")) == 1
+    assert (await tenant.call("GET", f"{SALES}/{collection}(SalesOrder='9')"))[0] in (400, 404)
+
+
+async def test_what_matches_is_counted_as_text(tenant: Tenant) -> None:
+    for number in range(5):
+        await tenant.create(f"n-{number}")
+    for path, count in {
+        "A_SalesOrder/$count": "5",
+        "A_SalesOrder/$count?$filter=PurchaseOrderByCustomer ge 'n-3'&$top=1": "2",
+        "A_SalesOrder('1')/to_Item/$count": "1",
+        "A_SalesOrderItem/$count": "5",
+    }.items():
+        assert await tenant.call("GET", f"{SALES}/{path}") == (200, count), path
+    assert await tenant.call("GET", f"{BILLING}/A_BillingDocument/$count") == (200, "0")
+    assert (await tenant.call("GET", f"{SALES}/A_SalesOrder('1')/to_SalesOrder/$count"))[0] == 404
+    assert (await tenant.call("GET", f"{SALES}/A_SalesOrder('9')/to_Item/$count"))[0] == 404
+    assert (await tenant.call("GET", f"{SALES}/A_Nothing/$count"))[0] == 404
 
 
 async def test_a_change_needs_the_etag_of_the_last_state(tenant: Tenant) -> None:

@@ -107,8 +107,16 @@ async def test_an_invoice_is_cancelled_by_the_function_import(tenant: Tenant) ->
     number = (await tenant.rows(DOCUMENTS))[0]["BillingDocument"]
     cancel = f"{BILLING}/Cancel?BillingDocument='{number}'"
     status, body = await tenant.call("POST", cancel)
-    reversal = body["d"]["results"][0]["BillingDocument"]
-    assert status == 200
+    [result] = body["d"]["results"]
+    reversal = result["CancellationBillingDocument"]
+    assert (status, result["BillingDocument"]) == (200, number)
+    assert result.keys() == {
+        *("__metadata", "BillingDocument", "CancellationBillingDocument", "SystemMessageType"),
+        *("SystemMessageIdentification", "SystemMessageNumber", "SystemMessageText"),
+        *(f"SystemMessageVariable{position}" for position in range(1, 5)),
+    }
+    assert result["__metadata"] == {"type": "API_BILLING_DOCUMENT_SRV.CancelResult"}
+    assert all(isinstance(result[name], str) for name in result if name != "__metadata")
     cancelled = await tenant.get(f"{DOCUMENTS}('{number}')")
     assert (cancelled["BillingDocumentIsCancelled"], cancelled["AccountingTransferStatus"]) == (True, "E")
     undoing = await tenant.get(f"{DOCUMENTS}('{reversal}')")
@@ -116,6 +124,7 @@ async def test_an_invoice_is_cancelled_by_the_function_import(tenant: Tenant) ->
     assert [undoing[name] for name in shown] == ["S1", "N", number, False]
     assert (await tenant.call("POST", cancel))[0] == 400
     assert (await tenant.call("POST", f"{BILLING}/Cancel?BillingDocument='1'"))[0] == 404
+    assert (await tenant.call("GET", cancel))[0] == 405
     assert await tenant.bill("1", item10="2.000") not in (number, reversal)
 
 

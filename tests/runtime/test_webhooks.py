@@ -217,7 +217,7 @@ async def test_a_body_has_a_limit(stage: Stage) -> None:
 
 
 async def test_a_body_that_takes_too_long_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.WEBHOOK_S_MAX", 0.05)
+    monkeypatch.setattr("app.web.BODY_S_MAX", 0.05)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"{"

@@ -11,7 +11,7 @@ import pytest
 
 from app import resources
 from app.errors import SchemaError
-from app.events import codec, intake, schemas
+from app.events import codec, schemas
 from app.events.model import OrderCreated
 from app.events.schemas import load
 from app.events.shapes import problems, records_in
@@ -172,17 +172,9 @@ def test_every_topics_schema_is_self_contained() -> None:
         assert all(list(records_in(schema.shape)) for schema in versions)
 
 
-def test_the_json_schema_of_order_created_is_up_to_date() -> None:
-    assert resources.read_text("schemas/order-created.schema.json") == intake.json_schema(), (
-        "write it again as schemas/README.md says"
-    )
-
-
-def test_the_example_is_one_line_and_an_order_whose_totals_add_up() -> None:
+def test_the_example_is_an_order_whose_totals_add_up() -> None:
     text = resources.read_text("schemas/examples/order-created.json")
-    assert text.count("\n") == 1
     event = codec.load().decode("order-created", None, text.encode(), [], partition=0, offset=0, timestamp=0)
     assert isinstance(event.body, OrderCreated)
     order = event.body.order
     assert order.total == sum(line.total for line in order.lines) + order.shipping + order.tax - order.discount
-    assert json.loads(text).keys() <= json.loads(intake.json_schema())["properties"].keys()

@@ -77,13 +77,17 @@ def updated(order_id: str, status_id: int, detail: str = "") -> Result:
 
 
 def list_orders(since: int, page: int) -> Call:
-    """Orders that are paid and wait for fulfillment, changed longest ago first; `since` in seconds, inclusive."""
+    """Orders that are paid and wait for fulfillment, with their fees, changed longest ago first.
+
+    `since` in seconds, inclusive.
+    """
     return _listing(
         "/orders",
         page,
         ("min_date_modified", format_datetime(datetime.fromtimestamp(since, UTC))),
         ("status_id", str(AWAITING_FULFILLMENT)),
         ("sort", "date_modified:asc"),
+        ("include", "fees"),
     )
 
 
@@ -96,6 +100,10 @@ def list_shipping_addresses(order_id: int, page: int) -> Call:
     return _listing(f"/orders/{order_id}/shipping_addresses", page)
 
 
+def list_fees(order_id: int) -> Call:
+    return Call(Intent.READ, "GET", f"/orders/{order_id}/fees")
+
+
 def _listing(path: str, page: int, *query: tuple[str, str]) -> Call:
     return Call(Intent.READ, "GET", path, (*query, ("limit", str(PAGE_ORDERS)), ("page", str(page))))
 
@@ -104,10 +112,23 @@ def rows_of(reply: Reply) -> list[dict[str, Any]]:
     """The rows of a listing: V2 says "none" with 204 as well as with []. Raises MalformedReplyError."""
     if reply.status == 204:
         return []
-    rows = decode(reply)
+    return _rows(decode(reply))
+
+
+def _rows(rows: Any) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise MalformedReplyError("expected a JSON array of objects")
     return rows
+
+
+def fees_of(reply: Reply) -> list[dict[str, Any]]:
+    """The fees of an order: an object with an array `fees` by the document's example, and as rows like all other lists.
+
+    Raises MalformedReplyError.
+    """
+    if reply.status != 204 and isinstance(body := decode(reply), dict):
+        return _rows(body.get("fees"))
+    return rows_of(reply)
 
 
 def message_of(reply: Reply) -> str:

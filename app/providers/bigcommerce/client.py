@@ -149,13 +149,20 @@ class BigCommerce:
             result = failure.result
             if result.outcome is Outcome.RETRY and result.code is not Code.MALFORMED:
                 return failure
-            return refuse(entry.wire, f"its products and addresses cannot be read: {result.detail}")
+            return refuse(entry.wire, f"its products, addresses or fees cannot be read: {result.detail}")
 
     async def _expanded(self, order_id: int, wire: Mapping[str, Any]) -> dict[str, Any]:
         """The order with its links replaced by what they lead to."""
         products = await self._all(lambda page: actions.list_products(order_id, page))
         addresses = await self._all(lambda page: actions.list_shipping_addresses(order_id, page))
-        return {**wire, "products": products, "shipping_addresses": addresses}
+        fees = wire.get("fees")
+        if isinstance(fees, dict):
+            # A shop that does not know `include=fees` shows where they are.
+            fees = await self._fees(order_id)
+        return {**wire, "products": products, "shipping_addresses": addresses, "fees": fees}
+
+    async def _fees(self, order_id: int) -> list[dict[str, Any]]:
+        return self.link.understood(await self._patiently(actions.list_fees(order_id)), Intent.READ, actions.fees_of)
 
     async def _all(self, call: Callable[[int], Call]) -> list[dict[str, Any]]:
         """All pages of a listing. It ends with a page that is not full, or brings nothing new."""

@@ -3,7 +3,7 @@
 Amounts are those with tax (`..._inc_tax`), and `tax` is 0, because it is inside: only so do subtotal, charges,
 discounts and total add up on the wire (the sums without tax do not). Handling, wrapping and fees count as shipping,
 coupons as discount. Children of a bundle are lines of their own with price 0: they are what is picked. The status is
-judged by id, since merchants rename them.
+judged by id, since merchants rename them. Consignments say nothing that lines and addresses do not say.
 """
 
 from collections.abc import Mapping
@@ -55,18 +55,16 @@ class WireProduct(Struct):
     sku: str | None = None
     type: str | None = None
     order_address_id: int | None = None
+    order_pickup_method_id: int | None = None
 
 
 class WireFee(Struct):
-    """Also stands for the link that BigCommerce gives in place of the array: it costs nothing."""
-
     cost_inc_tax: Decimal = Decimal(0)
 
 
 class WireOrder(Struct):
     id: int
     date_created: str
-    currency_code: str
     subtotal_inc_tax: Decimal
     total_inc_tax: Decimal
     billing_address: WireAddress
@@ -77,11 +75,15 @@ class WireOrder(Struct):
     wrapping_cost_inc_tax: Decimal = Decimal(0)
     discount_amount: Decimal = Decimal(0)
     coupon_discount: Decimal = Decimal(0)
-    fees: list[WireFee] | WireFee = []
+    fees: list[WireFee] | None = None
     customer_id: int = 0
     channel_id: int = 1
+    currency_code: str | None = None
     default_currency_code: str | None = None
-    """The currency of the amounts where the shop has several; `currency_code` is then the one shown to the shopper."""
+    """The currency of the amounts where the shop has several; `currency_code` is then the one shown to the shopper.
+
+    The vendor's samples lack the one or the other. An order without both is left to the policy of currencies.
+    """
 
 
 def to_order(store: str, wire: Mapping[str, Any]) -> Order | RefusedOrder | None:
@@ -112,7 +114,6 @@ def _order(store: str, wire: WireOrder) -> Order:
     if len(wire.products) > LINES_MAX:
         raise UnmappableError(f"products: {len(wire.products)} lines, at most {LINES_MAX} are taken; split it")
     email = wire.billing_address.email or ""
-    fees = wire.fees if isinstance(wire.fees, list) else [wire.fees]
     charges = (wire.shipping_cost_inc_tax, wire.handling_cost_inc_tax, wire.wrapping_cost_inc_tax)
     return Order(
         order_id=f"bc-{store}-{wire.id}",
@@ -120,9 +121,9 @@ def _order(store: str, wire: WireOrder) -> Order:
         source_ref=str(wire.id),
         channel=f"{ORIGIN}-{wire.channel_id}",
         placed_at=_instant(wire.date_created),
-        currency=wire.default_currency_code or wire.currency_code,
+        currency=wire.default_currency_code or wire.currency_code or "",
         subtotal=amount("subtotal_inc_tax", wire.subtotal_inc_tax),
-        shipping=_sum("shipping_cost_inc_tax", *charges, *(fee.cost_inc_tax for fee in fees)),
+        shipping=_sum("shipping_cost_inc_tax", *charges, *(fee.cost_inc_tax for fee in wire.fees or ())),
         tax=0,
         discount=_sum("discount_amount", wire.discount_amount, wire.coupon_discount),
         total=amount("total_inc_tax", wire.total_inc_tax),
@@ -135,6 +136,9 @@ def _order(store: str, wire: WireOrder) -> Order:
 
 def _line(position: int, product: WireProduct) -> Line:
     field = f"products[{position - 1}]"
+    if product.order_pickup_method_id:
+        problem = "the goods are picked up in a shop; ship such orders there"
+        raise UnmappableError(f"{field}.order_pickup_method_id: {problem}")
     return Line(
         line_id=str(position),
         sku=product.sku or "",

@@ -23,20 +23,22 @@ _Text = Annotated[str, Meta(max_length=200)]
 class _Callback(Struct):
     """`producer` is the store, as `stores/<hash>`; `created_at` in seconds.
 
-    `hash` is no signature. It tells copies, but not two changes of one order: it is made of the order's id alone.
+    `hash` is no signature. It tells copies, but not two changes of one order: it is made of the order's id alone, so
+    that it takes the time to tell these.
     """
 
     scope: _Text
     producer: _Text
     hash: _Text = ""
-    created_at: int = 0
+    created_at: int | None = None
 
 
 def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str], now_s: float) -> Received:
     """The store that a webhook is about, once its signature is proven. `settings` are the manifest's, without prefix.
 
     Copies of a webhook have the same hash, scope, store and time, whatever their `webhook-id` (webhooks overview of
-    BigCommerce). Raises WebhookRefusedError; SettingError when there is no client secret to prove it with.
+    BigCommerce). One that lacks hash or time is known by its `webhook-id`, which stays the same when it is sent again.
+    Raises WebhookRefusedError; SettingError when there is no client secret to prove it with.
     """
     secret = settings["CLIENT_SECRET"]
     if not secret:
@@ -44,7 +46,7 @@ def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str]
         raise SettingError(f"{variable} is not set, so that no webhook can be proven: set it, or delete the hooks")
     webhook_id = verified(headers, body, secret.encode(), now_s)
     told = _decoded(body)
-    if told.hash:
+    if told.hash and told.created_at:
         webhook_id = f"{told.producer} {told.scope} {told.hash} {told.created_at}"
     ours = told.producer == f"stores/{settings['STORE_HASH']}"
     hints = (f"{PROVIDER}/{settings['STORE_HASH']}",) if ours and told.scope in SCOPES else ()

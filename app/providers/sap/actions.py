@@ -1,9 +1,10 @@
 """What a sales order for accounting is to SAP, and how it is found again. Pure.
 
 SAP's metadata lets nobody outside write ExternalDocumentID or SenderBusinessSystemName, so the keys are fields that it
-does let us write: PurchaseOrderByCustomer carries the order id, UnderlyingPurchaseOrderItem the line id, and
-PurchaseOrderByShipToParty a mark by which an order of ours is told from all others. Deliberately absent: freight,
-discounts and taxes of the order as a whole; SAP's own pricing adds those.
+does let us write: PurchaseOrderByCustomer carries the order id, PurchaseOrderByShipToParty a mark by which an order of
+ours is told from all others. Of an item UnderlyingPurchaseOrderItem carries the line id; where that does not fit, or
+the release has no such field, the item's own PurchaseOrderByShipToParty does. Deliberately absent: freight, discounts
+and taxes of the order as a whole; SAP's own pricing adds those.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +25,13 @@ ACTIONS: Final = frozenset({CREATE_SALES_ORDER})
 
 ORDERS: Final = f"{odata.SALES_ORDERS}/A_SalesOrder"
 REFERENCE_CHARS_MAX: Final = 35
-"""Of PurchaseOrderByCustomer, PurchaseOrderByShipToParty and MaterialByCustomer."""
+"""Of PurchaseOrderByCustomer and PurchaseOrderByShipToParty, which keep small letters as they are."""
 ITEM_REFERENCE_CHARS_MAX: Final = 6
 MATERIAL_CHARS_MAX: Final = 40
-ELSEWHERE: Final = "*"
-"""As UnderlyingPurchaseOrderItem: the line id does not fit there. It stands in MaterialByCustomer, or its key does."""
+UNDERLYING_ITEM: Final = "UnderlyingPurchaseOrderItem"
+"""SAP S/4HANA Cloud has it. On-premise releases were seen without it, and refuse an order that names it."""
+SHIP_TO_REFERENCE: Final = "PurchaseOrderByShipToParty"
+"""An item of ours has the line id there, one that is added at SAP the header's mark, or nothing."""
 UNIT: Final = "PC"
 TEXT_ID: Final = "TX01"
 """The header text that keeps an order id which is too long for a field."""
@@ -41,7 +44,7 @@ _QUANTUM: Final = AMOUNT_SCALE // 1000
 
 
 class SalesArea(NamedTuple):
-    """Where in SAP orders belong, and how they are priced."""
+    """Where in SAP orders belong, how they are priced, and which field of an item carries the line id."""
 
     order_type: str
     organization: str
@@ -49,6 +52,7 @@ class SalesArea(NamedTuple):
     division: str
     sold_to: str
     price_condition: str
+    item_reference: str = UNDERLYING_ITEM
 
 
 class UnfitError(ValueError):
@@ -102,7 +106,7 @@ def _header(order: Order, area: SalesArea) -> dict[str, Any]:
         "OrganizationDivision": area.division,
         "SoldToParty": area.sold_to,
         "PurchaseOrderByCustomer": reference_of(order.order_id),
-        "PurchaseOrderByShipToParty": mark_of(order.order_id),
+        SHIP_TO_REFERENCE: mark_of(order.order_id),
         "CustomerPurchaseOrderDate": odata.date(order.placed_at),
     }
     if order.currency:
@@ -124,7 +128,7 @@ def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str
         raise UnfitError(f"line {line.line_id!r}: SAP takes no quantity {quantity}, but more than 0 in thousandths")
     return {
         "SalesOrderItem": str(position * _STEP),
-        **_item_reference(line.line_id),
+        **_item_reference(line.line_id, area.item_reference),
         "Material": line.sku,
         "RequestedQuantity": odata.decimal(line.quantity, 3),
         "RequestedQuantityUnit": UNIT,
@@ -132,18 +136,23 @@ def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str
     }
 
 
-def _item_reference(line_id: str) -> dict[str, str]:
+def _item_reference(line_id: str, field: str) -> dict[str, str]:
     """SAP may turn letters of the short field into capitals, so that only what stays the same goes there."""
     short = line_key(line_id, ITEM_REFERENCE_CHARS_MAX)
-    if short == line_id == line_id.upper() != ELSEWHERE:
-        return {"UnderlyingPurchaseOrderItem": line_id}
-    return {"UnderlyingPurchaseOrderItem": ELSEWHERE, "MaterialByCustomer": line_key(line_id, REFERENCE_CHARS_MAX)}
+    if field == UNDERLYING_ITEM and short == line_id == line_id.upper():
+        return {UNDERLYING_ITEM: line_id}
+    return {SHIP_TO_REFERENCE: line_key(line_id, REFERENCE_CHARS_MAX)}
 
 
-def line_id_of(item: odata.Entity) -> str:
-    """Our line id of an item, or what stands for it; "" when the item is not ours: somebody at SAP added it."""
-    short = str(item.get("UnderlyingPurchaseOrderItem") or "")
-    return str(item.get("MaterialByCustomer") or "") if short == ELSEWHERE else short
+def line_id_of(item: odata.Entity, mark: str) -> str:
+    """Return our line id of an item, or the key that stands for it; "" for an item that somebody at SAP added.
+
+    `mark` is that of the order.
+    """
+    if short := str(item.get(UNDERLYING_ITEM) or ""):
+        return short
+    reference = str(item.get(SHIP_TO_REFERENCE) or "")
+    return "" if reference == mark else reference
 
 
 def _price(line: Line, currency: str, area: SalesArea) -> dict[str, str]:
@@ -161,6 +170,14 @@ def _price(line: Line, currency: str, area: SalesArea) -> dict[str, str]:
         "ConditionQuantityUnit": UNIT,
     }
     return {**price, "ConditionCurrency": currency} if currency else price
+
+
+def message_of(reply: Reply) -> str:
+    """SAP's own words, and the fix where a release lacks the field of the line ids."""
+    words = odata.message_of(reply)
+    if UNDERLYING_ITEM not in words:
+        return words
+    return f"{words}; where the release has no such field, set WAYBILL_SAP_ITEM_REFERENCE={SHIP_TO_REFERENCE}"
 
 
 def number(entity: odata.Entity) -> str:

@@ -35,14 +35,8 @@ _STATUS: Final = (
     "CancelledBillingDocument",
 )
 _QUANTITY: Final = ("SalesDocument", "SalesDocumentItem", "BillingQuantity", "BillingQuantityUnit")
-_ORDER: Final = ("SalesOrder", "PurchaseOrderByCustomer", "PurchaseOrderByShipToParty")
-_ITEM: Final = (
-    "SalesOrderItem",
-    "UnderlyingPurchaseOrderItem",
-    "MaterialByCustomer",
-    "RequestedQuantity",
-    "RequestedQuantityUnit",
-)
+_ORDER: Final = ("SalesOrder", "PurchaseOrderByCustomer", actions.SHIP_TO_REFERENCE)
+_ITEM: Final = ("SalesOrderItem", actions.SHIP_TO_REFERENCE, "RequestedQuantity", "RequestedQuantityUnit")
 
 
 class Billed(NamedTuple):
@@ -108,8 +102,10 @@ def list_documents(cursor: Cursor, organization: str, skip: int) -> Call:
     )
 
 
-def list_sales_orders(numbers: Sequence[str]) -> Call:
-    fields = (*_ORDER, *_below("to_Item", _ITEM), *_below("to_Text", ("LongTextID", "LongText")))
+def list_sales_orders(numbers: Sequence[str], item_reference: str) -> Call:
+    """Sales orders with what tells our lines: no field but `item_reference` that a release may lack."""
+    item = dict.fromkeys((*_ITEM, item_reference))
+    fields = (*_ORDER, *_below("to_Item", item), *_below("to_Text", ("LongTextID", "LongText")))
     return odata.read(
         actions.ORDERS,
         ("$filter", odata.any_of("SalesOrder", numbers)),
@@ -189,14 +185,14 @@ def our_orders(sales_orders: Iterable[odata.Entity]) -> dict[str, OurOrder]:
 
 def _ours(sales_order: odata.Entity) -> OurOrder | None:
     order_id = str(sales_order.get("PurchaseOrderByCustomer") or "")
-    mark = sales_order.get("PurchaseOrderByShipToParty")
+    mark = sales_order.get(actions.SHIP_TO_REFERENCE)
     if order_id == mark:
         order_id = _long_id(sales_order)
     if not order_id or not actions.has_mark(sales_order, order_id):
         return None
     lines = {}
     for item in odata.expanded(sales_order, "to_Item"):
-        if line_id := actions.line_id_of(item):
+        if line_id := actions.line_id_of(item, mark):
             unit, ordered = str(item.get("RequestedQuantityUnit") or ""), odata.amount_of(item, "RequestedQuantity")
             lines[odata.number_of(item, "SalesOrderItem")] = OurLine(line_id, unit, ordered)
     return OurOrder(order_id, lines)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from app.errors import SettingError
 from app.providers.http import Link, Timeouts, checked_base, open_client
 from app.providers.port import Action, CallFailedError, Lease, Page, Result
 from app.providers.redaction import Redaction
-from app.providers.sap import actions, odata
+from app.providers.sap import actions
 from app.providers.sap.actions import SalesArea
 from app.providers.sap.csrf import CsrfToken
 from app.providers.sap.invoices import Invoices
@@ -40,9 +41,9 @@ class Sap:
         credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._http.headers["authorization"] = f"Basic {credentials}"
         redaction = Redaction(password=password, credentials=credentials)
-        self.link = Link(self.name, base_url, self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
+        self.link = Link(self.name, base_url, self._http, redaction, limits, actions.message_of, THROTTLE_MS, clock)
         self._session = Session(self.link, CsrfToken(self.link, self._http.cookies, redaction))
-        self._invoices = Invoices(self._session, area.organization)
+        self._invoices = Invoices(self._session, area.organization, area.item_reference)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -81,6 +82,10 @@ def open_provider(values: Mapping[str, str]) -> Sap:
         values["DIVISION"],
         values["SOLD_TO_PARTY"],
         values["PRICE_CONDITION_TYPE"],
+        values["ITEM_REFERENCE"] or actions.UNDERLYING_ITEM,
     )
+    if area.item_reference not in (actions.UNDERLYING_ITEM, actions.SHIP_TO_REFERENCE):
+        fields = f"write {actions.UNDERLYING_ITEM} or {actions.SHIP_TO_REFERENCE}"
+        raise SettingError(f"WAYBILL_SAP_ITEM_REFERENCE={area.item_reference!r}: {fields}")
     base_url = checked_base("WAYBILL_SAP_BASE_URL", values["BASE_URL"])
     return Sap(base_url, values["USER"], values["PASSWORD"], area)

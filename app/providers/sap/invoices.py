@@ -4,6 +4,7 @@ SAP is asked for many documents at once: a page of invoices takes a call for eac
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from app.providers.port import Always, Page, RefusedOrder
@@ -19,10 +20,10 @@ Rows = list[dict[str, Any]]
 
 
 class Invoices:
-    """Of one sales organization."""
+    """Of one sales organization. `item_reference` is the field of an item that carries the line id."""
 
-    def __init__(self, session: Session, organization: str) -> None:
-        self._session, self._organization = session, organization
+    def __init__(self, session: Session, organization: str, item_reference: str) -> None:
+        self._session, self._organization, self._item_reference = session, organization, item_reference
 
     async def pull(self, cursor: str | None) -> Page:
         """At most INVOICES_PER_PULL invoices. See Source.pull."""
@@ -80,7 +81,8 @@ class Invoices:
 
     async def _found(self, invoices: Sequence[billing.Invoice], position: Cursor) -> billing.Found:
         numbers = sorted({billed.sales_order for invoice in invoices for billed in invoice.billed})
-        orders = self._session.understood(await self._batches(billing.list_sales_orders, numbers), billing.our_orders)
+        listed = partial(billing.list_sales_orders, item_reference=self._item_reference)
+        orders = self._session.understood(await self._batches(listed, numbers), billing.our_orders)
         billed = await self._batches(billing.list_billed, sorted(orders))
         quantities = self._session.understood(billed, billing.standing)
         return billing.report(invoices, orders, quantities, position.reported)

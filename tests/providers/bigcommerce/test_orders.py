@@ -87,8 +87,15 @@ def test_other_charges_count_as_shipping() -> None:
     assert order.shipping == 50_000 + 10_000 + 5_000 + 2_500
 
 
-def test_fees_may_be_a_link() -> None:
-    assert mapped(a_wire_order(fees={"url": "https://x", "resource": "/orders/218/fees"})).shipping == 50_000
+def test_fees_that_are_still_a_link_are_no_amount() -> None:
+    """The client follows the link; without what it leads to the order would be cheaper than it is."""
+    refusal = refused(a_wire_order(fees={"url": "https://x", "resource": "/orders/218/fees"}))
+    assert "fees" in refusal.reason
+
+
+@pytest.mark.parametrize("fees", [None, []])
+def test_an_order_may_have_no_fees(fees: Any) -> None:
+    assert mapped(a_wire_order(fees=fees)).shipping == 50_000
 
 
 @pytest.mark.parametrize("status_id", [0, 1, 7])
@@ -135,6 +142,42 @@ def test_goods_for_several_addresses_are_refused_with_the_fix() -> None:
 def test_the_currency_is_that_of_the_amounts() -> None:
     assert mapped(a_wire_order(currency_code="USD", default_currency_code="EUR")).currency == "EUR"
     assert mapped(a_wire_order(currency_code="USD", default_currency_code=None)).currency == "USD"
+
+
+def test_an_order_without_a_display_currency_has_that_of_its_amounts() -> None:
+    """The vendor's sample "Multiple Items" has no `currency_code`."""
+    wire = a_wire_order(default_currency_code="EUR")
+    del wire["currency_code"]
+    assert mapped(wire).currency == "EUR"
+    assert mapped(a_wire_order(currency_code=None, default_currency_code="EUR")).currency == "EUR"
+
+
+def test_an_order_without_any_currency_is_for_policies_to_refuse() -> None:
+    wire = a_wire_order()
+    del wire["currency_code"]
+    assert mapped(wire).currency == ""
+
+
+@pytest.mark.parametrize(
+    "consignments",
+    [
+        {"url": "https://x", "resource": "/orders/218/consignments"},
+        {"pickups": [], "shipping": [{"id": 51, "cost_inc_tax": 6.2}], "downloads": [], "email": {}},
+        [],
+        None,
+    ],
+)
+def test_consignments_in_any_shape_change_nothing(consignments: Any) -> None:
+    assert mapped(a_wire_order(consignments=consignments)) == mapped(a_wire_order())
+
+
+def test_goods_that_are_picked_up_are_refused_with_the_fix() -> None:
+    """They have no address, and the billing address is not where they go."""
+    goods = [a_product(1), a_product(2, order_pickup_method_id=3, order_address_id=0)]
+    refusal = refused(a_wire_order(products=goods))
+    assert refusal.reason == (
+        "order 218: products[1].order_pickup_method_id: the goods are picked up in a shop; ship such orders there"
+    )
 
 
 def test_an_order_without_lines_is_for_policies_to_refuse() -> None:

@@ -128,6 +128,47 @@ async def test_lines_and_addresses_are_fetched_page_by_page(shop: Shop) -> None:
     assert [line.line_id for line in order.lines] == [str(at) for at in range(1, 301)]
 
 
+FEES: list[dict[str, Any]] = [{"id": 1, "cost_inc_tax": "0.2500"}, {"id": 2, "cost_inc_tax": 1.5}]
+
+
+async def test_fees_come_with_the_list(shop: Shop) -> None:
+    shop.seed(an_order(1, fees=FEES))
+    [order] = await everything(shop.provider)
+    assert order.shipping == 50_000 + 17_500
+    assert shop.tap.count(lambda seen: seen.matches("GET", "/fees")) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "charge"),
+    [(None, 17_500), (b'[{"id": 1, "cost_inc_tax": "0.2500"}]', 2_500), (b'{"fees": []}', 0), (b"", 0)],
+)
+async def test_fees_that_are_a_link_are_read_there(shop: Shop, answer: bytes | None, charge: int) -> None:
+    """The document has both, and of their own path the example and the schema differ. None: as the simulator has it."""
+    shop.seed(an_order(1, fees=FEES))
+    shop.tap.change(lists, lambda orders: [{**order, "fees": {"url": "https://x"}} for order in orders])
+    if answer is not None:
+        shop.tap.answer(lambda seen: seen.matches("GET", "/orders/1/fees"), 200 if answer else 204, answer)
+    [order] = await everything(shop.provider)
+    assert order.shipping == 50_000 + charge
+
+
+async def test_fees_that_cannot_be_read_stop_their_order_alone(shop: Shop) -> None:
+    shop.seed(an_order(1), an_order(2))
+    shop.tap.change(lists, lambda orders: [{**order, "fees": {"url": "https://x"}} for order in orders])
+    shop.tap.answer(lambda seen: seen.matches("GET", "/orders/1/fees"), 404, b'[{"status":404,"message":"gone"}]')
+    page = await shop.provider.pull(None)
+    assert [order.source_ref for order in page.orders] == ["2"]
+    assert "fees cannot be read: status 404: gone" in page.refused[0].reason
+
+
+async def test_consignments_in_the_list_change_nothing(shop: Shop) -> None:
+    shop.seed(an_order(1))
+    plain = await everything(shop.provider)
+    consignments = {"pickups": [], "shipping": [{"id": 51, "line_items": []}], "downloads": [], "email": {}}
+    shop.tap.change(lists, lambda orders: [{**order, "consignments": consignments} for order in orders])
+    assert await everything(shop.provider) == plain
+
+
 async def test_an_order_that_cannot_be_mapped_stops_no_other(shop: Shop) -> None:
     split = [a_product(1, order_address_id=1), a_product(2, order_address_id=2)]
     shop.seed(an_order(1), an_order(2, products=split), an_order(3))

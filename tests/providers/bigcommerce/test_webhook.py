@@ -89,6 +89,21 @@ def test_without_a_hash_its_own_id_tells_copies() -> None:
     assert ids == ["msg_1", "msg_2", "msg_1"]
 
 
+@pytest.mark.parametrize("created_at", [None, 0])
+def test_without_a_time_a_later_change_is_no_copy(created_at: int | None) -> None:
+    """The hash is made of the order's id alone, so that without a time every change of an order would look the same."""
+    changes = {"created_at": created_at}
+    ids = [received(changes, webhook_id=webhook_id).webhook_id for webhook_id in ("msg_1", "msg_2", "msg_1")]
+    assert ids == ["msg_1", "msg_2", "msg_1"]
+
+
+def test_without_a_field_for_the_time_a_later_change_is_no_copy() -> None:
+    body = json.dumps({name: value for name, value in CREATED.items() if name != "created_at"}).encode()
+    ids = [receive(signed(body, webhook_id=webhook_id), body, SETTINGS, NOW) for webhook_id in ("msg_1", "msg_2")]
+    assert [webhook.webhook_id for webhook in ids] == ["msg_1", "msg_2"]
+    assert {webhook.hints for webhook in ids} == {HINT}
+
+
 @pytest.mark.parametrize("away", [-TOLERANCE_S - 1, TOLERANCE_S + 1])
 def test_an_old_time_is_refused_though_it_is_signed(away: int) -> None:
     body = json.dumps(CREATED).encode()

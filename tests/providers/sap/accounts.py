@@ -9,6 +9,7 @@ from app.domain.order import Order
 from app.events.model import ProviderEvent
 from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.port import Always, Outcome, Page
+from app.providers.sap.actions import SalesArea
 from app.providers.sap.client import Sap
 from app.providers.sap.simulator import SapOptions
 from app.providers.sap.simulator.entities import Entity
@@ -20,10 +21,10 @@ from tests.providers.tap import Seen, Tap, open_tap
 class Accounts:
     """Orders are billed when told to, and the cursor goes on from pull to pull."""
 
-    def __init__(self, simulators: Simulators, tap: Tap) -> None:
+    def __init__(self, simulators: Simulators, tap: Tap, area: SalesArea) -> None:
         self.tap, self.book, self.life = tap, simulators.sap.book, simulators.sap.life
         self.simulators = simulators
-        self.provider = Sap(f"{tap.url}/sap", USER, PASSWORD, AREA, PATIENT, Clock())
+        self.provider = Sap(f"{tap.url}/sap", USER, PASSWORD, area, PATIENT, Clock())
         self.cursor: str | None = None
 
     async def order(self, order_id: str = "o-1", **fields: Any) -> Order:
@@ -74,10 +75,11 @@ def listed(seen: Seen) -> bool:
 
 
 @asynccontextmanager
-async def open_accounts() -> AsyncIterator[Accounts]:
-    """Pages of three, and nothing is billed by itself."""
-    async with serve(SimulatorOptions(sap=SapOptions(page_size=3))) as simulators, open_tap(simulators.base_url) as tap:
+async def open_accounts(area: SalesArea = AREA, *, older: bool = False) -> AsyncIterator[Accounts]:
+    """Pages of three, and nothing is billed by itself. `older`: a release without UnderlyingPurchaseOrderItem."""
+    options = SapOptions(page_size=3, item_reference=not older)
+    async with serve(SimulatorOptions(sap=options)) as simulators, open_tap(simulators.base_url) as tap:
         simulators.sap.set_delays({"Billed": None, "Posted": None})
-        accounts = Accounts(simulators, tap)
+        accounts = Accounts(simulators, tap, area)
         yield accounts
         await accounts.provider.close()

@@ -18,15 +18,15 @@ from tests.providers.sap.orders import AREA, a_line, an_order
 LONG_ID = "x" * 36
 
 
-def body_of(order: Order) -> dict[str, Any]:
-    call = actions.create_order(order, AREA)
+def body_of(order: Order, area: actions.SalesArea = AREA) -> dict[str, Any]:
+    call = actions.create_order(order, area)
     assert isinstance(call, Call), call
     body: dict[str, Any] = msgspec.json.decode(call.body or b"")
     return body
 
 
-def items_of(order: Order) -> list[dict[str, Any]]:
-    return list(body_of(order)["to_Item"]["results"])
+def items_of(order: Order, area: actions.SalesArea = AREA) -> list[dict[str, Any]]:
+    return list(body_of(order, area)["to_Item"]["results"])
 
 
 def test_the_order_as_it_leaves() -> None:
@@ -82,35 +82,46 @@ def test_a_long_order_id_is_kept_as_a_text() -> None:
     assert "to_Text" not in body_of(an_order("x" * 35))
 
 
+MARK = actions.mark_of("fno-usmf-so-500")
+OLDER = AREA._replace(item_reference=actions.SHIP_TO_REFERENCE)
+
+
 @pytest.mark.parametrize(
-    ("line_id", "fields"),
+    ("line_id", "area", "fields"),
     [
-        ("000001", {"UnderlyingPurchaseOrderItem": "000001"}),
-        ("1234567", {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "1234567"}),
-        ("abc", {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "abc"}),
-        ("*", {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "*"}),
-        ("x" * 35, {"UnderlyingPurchaseOrderItem": "*", "MaterialByCustomer": "x" * 35}),
+        ("000001", AREA, {"UnderlyingPurchaseOrderItem": "000001"}),
+        ("1234567", AREA, {"PurchaseOrderByShipToParty": "1234567"}),
+        ("abc", AREA, {"PurchaseOrderByShipToParty": "abc"}),
+        ("x" * 35, AREA, {"PurchaseOrderByShipToParty": "x" * 35}),
+        ("000001", OLDER, {"PurchaseOrderByShipToParty": "000001"}),
+        ("abc", OLDER, {"PurchaseOrderByShipToParty": "abc"}),
     ],
 )
-def test_a_line_id_goes_where_it_fits_and_is_read_back(line_id: str, fields: dict[str, str]) -> None:
-    item = items_of(an_order(lines=(a_line(line_id=line_id),)))[0]
-    names = ("UnderlyingPurchaseOrderItem", "MaterialByCustomer")
+def test_a_line_id_goes_where_it_fits_and_is_read_back(
+    line_id: str, area: actions.SalesArea, fields: dict[str, str]
+) -> None:
+    item = items_of(an_order(lines=(a_line(line_id=line_id),)), area)[0]
+    names = ("UnderlyingPurchaseOrderItem", "PurchaseOrderByShipToParty", "MaterialByCustomer")
     assert {name: value for name, value in item.items() if name in names} == fields
-    assert actions.line_id_of(item) == line_id
+    assert actions.line_id_of(item, MARK) == line_id
 
 
 @pytest.mark.parametrize("line_id", ["x" * 36, "L" * 128, "1 ", " 1", "a\tb", "~" + "a" * 16, "\U0001f69a" * 18])
 def test_a_line_id_that_does_not_fit_has_a_key_that_the_order_knows(line_id: str) -> None:
     order = an_order(lines=(a_line(1), a_line(line_id=line_id)))
     item = items_of(order)[1]
-    key = actions.line_id_of(item)
-    assert (item["UnderlyingPurchaseOrderItem"], key) == ("*", item["MaterialByCustomer"])
+    key = actions.line_id_of(item, MARK)
+    assert ("UnderlyingPurchaseOrderItem" in item, key) == (False, item["PurchaseOrderByShipToParty"])
     assert units(key) <= 35
     assert line_ids(order.lines, ["1", key]) == {key: line_id}
 
 
-def test_an_item_of_somebody_else_has_no_line_id() -> None:
-    assert actions.line_id_of({"UnderlyingPurchaseOrderItem": "", "MaterialByCustomer": "theirs"}) == ""
+@pytest.mark.parametrize("reference", ["", None, MARK])
+def test_an_item_of_somebody_else_has_no_line_id(reference: str | None) -> None:
+    """An item that is added at SAP inherits the header's reference, or has none."""
+    theirs = {"MaterialByCustomer": "theirs", "PurchaseOrderByShipToParty": reference}
+    assert actions.line_id_of({"UnderlyingPurchaseOrderItem": "", **theirs}, MARK) == ""
+    assert actions.line_id_of(theirs, MARK) == ""
 
 
 @given(st.integers(1, 10**6).map(lambda thousandths: thousandths * 10), st.integers(-(10**12), 10**12), st.booleans())
@@ -168,11 +179,11 @@ def test_of_two_orders_the_lowest_that_stands_is_ours() -> None:
     assert "10, 8" in result.detail
 
 
-MARK = actions.mark_of("po-1")
+OUR_MARK = actions.mark_of("po-1")
 ROWS = [
-    ("10", "A", MARK),
-    ("0000000009", "A", f"{MARK.upper()} "),
-    ("8", "C", MARK),
+    ("10", "A", OUR_MARK),
+    ("0000000009", "A", f"{OUR_MARK.upper()} "),
+    ("8", "C", OUR_MARK),
     ("1", "A", actions.mark_of("PO-1")),
     ("2", "A", ""),
 ]

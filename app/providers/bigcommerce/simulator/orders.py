@@ -1,10 +1,10 @@
 """The orders of one simulated store: what they are, and the changes that the API makes to them. In memory."""
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from app.providers.bigcommerce.simulator import shipments
 from app.providers.bigcommerce.simulator.fields import Wire
@@ -36,6 +36,14 @@ class StoredOrder:
     lists: dict[str, list[Wire]]
     shipments: list[Wire] = field(default_factory=list)
 
+    def rows(self, name: str) -> list[Wire]:
+        """One of the lists with a path of their own."""
+        return self.shipments if name == "shipments" else self.lists[name]
+
+
+def not_there() -> RefusalError:
+    return RefusalError(404, "The requested resource was not found.")
+
 
 Told = Callable[[int, str, Mapping[str, object]], None]
 """Hears of every change: the order's id, the kind as in the journal, and what changed."""
@@ -64,7 +72,7 @@ class Orders:
     def get(self, order_id: int) -> StoredOrder:
         """Raises RefusalError with 404."""
         if order_id not in self._by_id:
-            raise RefusalError(404, "The requested resource was not found.")
+            raise not_there()
         return self._by_id[order_id]
 
     def count_by_status(self) -> dict[int, int]:
@@ -153,19 +161,3 @@ class Orders:
     def _tell(self, order: StoredOrder, kind: str, **detail: object) -> None:
         self._world.journal.effect(PROVIDER, kind, f"bc-{self._store}-{order.order_id}", detail)
         self._told(order.order_id, kind, detail)
-
-
-_LINKS: Final = (("products", "products"), ("shipping_addresses", "shippingaddresses"), ("coupons", "coupons"))
-
-
-def linked(order: StoredOrder, base: str) -> Wire:
-    """The order as the API shows it: products, addresses and coupons are links. `base` is the address of the API."""
-    path = f"/orders/{order.order_id}"
-    links: dict[str, Any] = {
-        name: {"url": f"{base}{path}/{last}", "resource": f"{path}/{last}"} for name, last in _LINKS
-    }
-    return {**order.fields, **links, "fees": order.lists["fees"]}
-
-
-def links(orders: Iterable[StoredOrder], base: str) -> list[Wire]:
-    return [linked(order, base) for order in orders]

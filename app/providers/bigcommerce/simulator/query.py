@@ -46,16 +46,22 @@ class Query:
 
 def parse(params: Mapping[str, str]) -> Query:
     """Raises RefusalError: 413 for too great a limit, 400 for anything else that cannot be read."""
+    page, limit = paging(params)
+    field, descending = _sort(params.get("sort", "id:asc"))
+    tests = tuple(_FILTERS[name](name, text) for name, text in params.items() if name in _FILTERS)
+    modified_from = _date("min_date_modified", params["min_date_modified"]) if "min_date_modified" in params else 0
+    return Query(tests, page, limit, field, descending, modified_from)
+
+
+def paging(params: Mapping[str, str]) -> tuple[int, int]:
+    """Page, from 1, and how many it has at most. Raises RefusalError: 413 for too many, 400 for what is no number."""
     limit = _whole("limit", params.get("limit", str(LIMIT_DEFAULT)))
     if limit > LIMIT_MAX:
         raise RefusalError(413, f"The limit of {limit} is too large, the maximum is {LIMIT_MAX}.")
     page = _whole("page", params.get("page", "1"))
     if limit < 1 or not 1 <= page <= PAGE_MAX:
         raise _invalid("limit" if limit < 1 else "page")
-    field, descending = _sort(params.get("sort", "id:asc"))
-    tests = tuple(_FILTERS[name](name, text) for name, text in params.items() if name in _FILTERS)
-    modified_from = _date("min_date_modified", params["min_date_modified"]) if "min_date_modified" in params else 0
-    return Query(tests, page, limit, field, descending, modified_from)
+    return page, limit
 
 
 def _sort(text: str) -> tuple[str, bool]:

@@ -1,27 +1,27 @@
 """The HTTP face of the simulated store: paths, credentials, rate limit and error shape of BigCommerce Orders V2.
 
-Deliberately absent: POST /orders, changes and deletion of shipments. A restart loses all orders.
+Deliberately absent: POST and DELETE of orders. A restart loses all orders.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hmac import compare_digest
 from math import ceil
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
-from app.providers.bigcommerce.simulator import fields
-from app.providers.bigcommerce.simulator.fields import Wire
+from app.providers.bigcommerce.simulator import includes
 from app.providers.bigcommerce.simulator.hook_routes import HookRoutes, refused
 from app.providers.bigcommerce.simulator.hooks import HookRefusedError, Hooks
-from app.providers.bigcommerce.simulator.orders import PROVIDER, Orders, StoredOrder, linked, links
+from app.providers.bigcommerce.simulator.orders import PROVIDER, Orders, StoredOrder, not_there
 from app.providers.bigcommerce.simulator.query import parse
 from app.providers.bigcommerce.simulator.statuses import listed
+from app.providers.bigcommerce.simulator.sub_resources import SubResources
+from app.providers.bigcommerce.simulator.wire import json_object
 from app.providers.simulation import FixedQuota, RefusalError, World
-from app.providers.simulation_http import CONTROL_PATH, Delays, answer, body_of, control_orders
+from app.providers.simulation_http import CONTROL_PATH, Delays, answer, control_orders
 from app.providers.simulation_webhooks import Target
 
 API_PATH: Final = f"/{PROVIDER}/stores/{{store}}/v2"
@@ -62,15 +62,9 @@ class BigCommerceSimulator:
             web.get(f"{API_PATH}/orders/count", self._count),
             web.get(order, self._get),
             web.put(order, self._put),
-            web.get(f"{order}/products", self._products),
-            web.get(f"{order}/shipping_addresses", self._addresses),
-            web.get(f"{order}/shippingaddresses", self._addresses),
-            web.get(f"{order}/coupons", self._sub_resource("coupons", empty=204)),
-            web.get(f"{order}/taxes", self._sub_resource("taxes", empty=204)),
-            web.get(f"{order}/fees", self._sub_resource("fees", empty=200)),
-            web.get(f"{order}/shipments", self._shipments),
-            web.post(f"{order}/shipments", self._ship),
+            *SubResources(self.orders, self._base).routes(order),
             web.get(f"{API_PATH}/order_statuses", self._statuses),
+            web.get(f"{API_PATH}/order_statuses/{{status_id:[0-9]{{1,15}}}}", self._status),
             web.post(f"{CONTROL_PATH}/{PROVIDER}/orders", self._seed),
             *HookRoutes(self.hooks).routes(),
         ]
@@ -125,7 +119,8 @@ class BigCommerceSimulator:
         found = query.run(self.orders)
         if not found and query.page == 1:
             return web.Response(status=204)
-        return answer(links(found, self._base(request)))
+        parts, base = includes.parse(request.query), self._base(request)
+        return answer([includes.show(order, base, parts) for order in found])
 
     async def _count(self, _request: web.Request) -> web.Response:
         counts = self.orders.count_by_status()
@@ -133,38 +128,22 @@ class BigCommerceSimulator:
         return answer({"statuses": statuses, "count": len(self.orders)})
 
     async def _get(self, request: web.Request) -> web.Response:
-        return answer(linked(self._order(request), self._base(request)))
+        return answer(includes.show(self._order(request), self._base(request), includes.parse(request.query)))
 
     async def _put(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        self.orders.update(order, await _json_object(request))
-        return answer(linked(order, self._base(request)))
-
-    async def _products(self, request: web.Request) -> web.Response:
-        order = self._order(request)
-        return answer([fields.product(item, order.order_id) for item in order.lists["products"]])
-
-    async def _addresses(self, request: web.Request) -> web.Response:
-        order, base = self._order(request), self._base(request)
-        return answer([fields.address(item, order.order_id, base) for item in order.lists["shipping_addresses"]])
-
-    def _sub_resource(self, name: str, empty: int) -> Callable[[web.Request], Any]:
-        async def get(request: web.Request) -> web.Response:
-            items = self._order(request).lists[name]
-            return answer(items) if items or empty == 200 else web.Response(status=empty)
-
-        return get
-
-    async def _shipments(self, request: web.Request) -> web.Response:
-        shipments = self._order(request).shipments
-        return answer(shipments) if shipments else web.Response(status=204)
-
-    async def _ship(self, request: web.Request) -> web.Response:
-        order = self._order(request)
-        return answer(self.orders.ship(order, await _json_object(request)), 201)
+        self.orders.update(order, await json_object(request))
+        return answer(includes.show(order, self._base(request)))
 
     async def _statuses(self, _request: web.Request) -> web.Response:
         return answer(listed())
+
+    async def _status(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["status_id"])
+        status = next((status for status in listed() if status["id"] == number), None)
+        if status is None:
+            raise not_there()
+        return answer(status)
 
     async def _seed(self, request: web.Request) -> web.Response:
         orders = await control_orders(request)
@@ -175,13 +154,3 @@ class BigCommerceSimulator:
 
     def _base(self, request: web.Request) -> str:
         return f"{request.url.origin()}{API_PATH.format(store=self._options.store_hash)}"
-
-
-async def _json_object(request: web.Request) -> Wire:
-    """Raises RefusalError: 415 for another content type, 400 for anything but a JSON object."""
-    if request.content_type != "application/json":
-        raise RefusalError(415, "The content type must be application/json.")
-    try:
-        return msgspec.json.decode(await body_of(request), type=Wire)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise RefusalError(400, "The request body is not a JSON object.") from exc

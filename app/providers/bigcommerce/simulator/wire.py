@@ -6,16 +6,20 @@ from decimal import Decimal, InvalidOperation
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
 
+import msgspec
+from aiohttp import web
+
 from app.providers.bigcommerce.simulator import fields as defaults
 from app.providers.bigcommerce.simulator.fields import Wire
 from app.providers.bigcommerce.simulator.statuses import NAMES
 from app.providers.simulation import RefusalError
+from app.providers.simulation_http import body_of
 
 LINES_MAX: Final = 1000
 ID_MAX: Final = 2**53 - 1
 
 SUB_RESOURCES: Final = ("products", "shipping_addresses", "coupons", "taxes", "fees")
-"""Lists of their own path. V2 shows the first three as links within the order, `fees` as a list, taxes not at all."""
+"""Lists with a path of their own. V2 shows them as links within the order, taxes not at all."""
 _MONEY: Final = ("subtotal_ex_tax", "subtotal_inc_tax", "total_ex_tax", "total_inc_tax", "total_tax")
 
 
@@ -49,7 +53,19 @@ def seeded(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire
     fields |= {"status_id": status_id, "status": NAMES[status_id], "custom_status": NAMES[status_id]}
     fields |= {"date_created": created, "date_modified": str(order.get("date_modified") or created)}
     _check_fields(fields, at)
-    return defaults.order(fields), {name: _sub_resource(order.get(name, []), f"{at}.{name}") for name in SUB_RESOURCES}
+    return defaults.order(fields), {
+        name: _sub_resource(order.get(name) or [], f"{at}.{name}") for name in SUB_RESOURCES
+    }
+
+
+async def json_object(request: web.Request) -> Wire:
+    """Raises RefusalError: 415 for another content type, 400 for anything but a JSON object."""
+    if request.content_type != "application/json":
+        raise RefusalError(415, "The content type must be application/json.")
+    try:
+        return msgspec.json.decode(await body_of(request), type=Wire)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise RefusalError(400, "The request body is not a JSON object.") from exc
 
 
 def _check_id(value: object, at: str) -> None:

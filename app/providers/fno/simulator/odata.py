@@ -68,6 +68,11 @@ class OData:
             body["@odata.nextLink"] = _next_link(request, collection, query, len(found.entities))
         return _answer(body)
 
+    def count(self, request: web.Request, collection: str) -> int:
+        """How many records match the filter, whatever page is asked for. Raises RefusalError."""
+        query = parse(request.query, _type(collection))
+        return run(query, self._visible(request, self._candidates(query)), self._page_size).total
+
     def _candidates(self, query: Query) -> Iterable[Entity]:
         """Just the records that the filter's equalities leave, where an index knows them."""
         equal = query.filter.equal

@@ -13,6 +13,7 @@ from aiohttp import web
 from app.providers.fno.simulator.access import Throttle, TokenError, Tokens, throttled
 from app.providers.fno.simulator.book import PROVIDER, Book, Op, Origin, SalesOrder
 from app.providers.fno.simulator.control import Control
+from app.providers.fno.simulator.description import COUNT, METADATA, Description
 from app.providers.fno.simulator.life import STAGES, Life
 from app.providers.fno.simulator.odata import COLLECTIONS, DATA_PATH, OData, error
 from app.providers.fno.simulator.rows import DisorderedRows, Rows, RowWriter
@@ -64,7 +65,7 @@ class FnoSimulator:
 
     def routes(self) -> Sequence[web.RouteDef]:
         tokens = [web.post(path, self._token) for path in _TOKEN_PATHS]
-        return [*tokens, *self._odata.routes(), *self._control.routes()]
+        return [*tokens, *Description(self._odata).routes(), *self._odata.routes(), *self._control.routes()]
 
     @contextmanager
     def admit(self, request: web.Request) -> Iterator[Mapping[str, str]]:
@@ -86,7 +87,8 @@ class FnoSimulator:
         if not request.path.startswith(DATA_PATH):
             return f"{request.method} token"
         collection, bracket, _ = request.path.removeprefix(DATA_PATH).removeprefix("/").partition("(")
-        known = collection if collection in COLLECTIONS else "other"
+        names = ("", *COLLECTIONS, METADATA)
+        known = (collection or "data") if collection.removesuffix(COUNT) in names else "other"
         return f"{request.method} {known}{'(key)' if bracket else ''}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:

@@ -18,7 +18,7 @@ from app.providers.sap.simulator.invoicing import (
     total,
 )
 from app.providers.sap.simulator.refusals import SapError
-from app.providers.sap.simulator.schema import SALES_ORDER
+from app.providers.sap.simulator.schema import BILLING, BILLING_ITEM
 from app.providers.simulation import World
 
 PROVIDER: Final = "sap"
@@ -31,10 +31,13 @@ Notify = Callable[[str, str], None]
 
 
 class Book:
-    """`sold_to` is the one business partner there is. `changed` is called when an order is new or may go on."""
+    """`kind` is what a sales order is in this release, `sold_to` the one business partner there is.
 
-    def __init__(self, world: World, sold_to: str, notify: Notify) -> None:
-        self._world, self._sold_to, self._notify = world, sold_to, notify
+    `changed` is called when an order is new or may go on.
+    """
+
+    def __init__(self, world: World, kind: EntityType, sold_to: str, notify: Notify) -> None:
+        self._world, self._kind, self._sold_to, self._notify = world, kind, sold_to, notify
         self.changed: Callable[[Entity], None] = _nobody
         self.orders: dict[str, Entity] = {}
         self.documents: dict[str, Entity] = {}
@@ -48,7 +51,7 @@ class Book:
         """POST of a sales order with what is below it: all or nothing. Raises SapError."""
         if len(self.orders) >= ORDERS_MAX:
             raise SapError(400, "V1/311", f"SAP holds {ORDERS_MAX} orders already; start the simulators anew")
-        order = drafted(body, self._sold_to, self._stamp())
+        order = drafted(self._kind, body, self._sold_to, self._stamp())
         number(order, str(next(self._numbers)))
         self.orders[order.values["SalesOrder"]] = order
         self._by_reference.setdefault(order.values["PurchaseOrderByCustomer"], []).append(order)
@@ -59,7 +62,7 @@ class Book:
 
     def patch(self, order: Entity, body: Mapping[str, Any]) -> None:
         """PATCH of a header. Raises SapError with 400."""
-        given = taken(SALES_ORDER, body, "write")
+        given = taken(order.kind, body, "write")
         changed = {name: value for name, value in given.items() if order.values[name] != value}
         if not changed:
             return
@@ -131,16 +134,15 @@ class Book:
 
     def candidates(self, kind: EntityType, found: Filter) -> Iterable[Entity]:
         """The records that a filter has to look at: few of them where an index knows which."""
-        match kind.name:
-            case "A_SalesOrder":
-                return self._some_orders(found)
-            case "A_SalesOrderItem":
-                return [item for order in self._some_orders(found) for item in order.lists["to_Item"]]
-            case "A_BillingDocument":
-                return self._some_documents(found)
-        if "SalesDocument" in found.equal:
+        if kind is BILLING_ITEM and "SalesDocument" in found.equal:
             return [item for number in found.equal["SalesDocument"] for item in self._billed.get(number, ())]
-        return [item for document in self._some_documents(found) for item in _items(document)]
+        roots = self._some_documents(found) if kind.service == BILLING else self._some_orders(found)
+        return (entity for root in roots for entity in root.of_kind(kind))
+
+    def with_key(self, kind: EntityType, key: Sequence[str]) -> Entity | None:
+        root = (self.documents if kind.service == BILLING else self.orders).get(key[0])
+        entities = () if root is None else root.of_kind(kind)
+        return next((entity for entity in entities if [entity.values[name] for name in kind.key] == [*key]), None)
 
     def _some_orders(self, found: Filter) -> Iterable[Entity]:
         if "SalesOrder" in found.equal:

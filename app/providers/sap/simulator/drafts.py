@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from app.providers.sap.simulator.entities import DAY_MS, Entity, EntityType, Values, taken
 from app.providers.sap.simulator.refusals import SapError
-from app.providers.sap.simulator.schema import SALES_ORDER
 
 ITEMS_MAX: Final = 1000
 USER: Final = "SAP_COM_0109"
@@ -18,22 +17,22 @@ _AREA: Final = ("SalesOrganization", "DistributionChannel", "OrganizationDivisio
 _MANDATORY: Final = ("SalesOrderType", *_AREA, "SoldToParty")
 
 
-def drafted(body: Mapping[str, Any], sold_to: str, now: int) -> Entity:
+def drafted(kind: EntityType, body: Mapping[str, Any], sold_to: str, now: int) -> Entity:
     """The order of a deep insert, complete but for its number. Raises SapError with 400.
 
-    `sold_to` is the one business partner there is, `now` in ms.
+    `kind` is what a sales order is in this release, `sold_to` the one business partner there is, `now` in ms.
     """
-    given = taken(SALES_ORDER, body, "write", "insert")
+    given = taken(kind, body, "write", "insert")
     if missing := next((name for name in _MANDATORY if not given.get(name)), ""):
         raise SapError(400, "V1/344", f"Enter a value for {missing}")
     if given["SoldToParty"].lstrip("0") != sold_to.lstrip("0"):
         area = " ".join(given[name] for name in _AREA)
         raise SapError(400, "V1/302", f"Sold-to party {given['SoldToParty']} not maintained for sales area {area}")
-    order = Entity(SALES_ORDER, _defaults(now) | given)
+    order = Entity(kind, _defaults(now) | given)
     for navigation in ("to_Partner", "to_Text"):
-        for values in _deep(body, SALES_ORDER, navigation):
-            order.add(navigation, taken(SALES_ORDER.lists[navigation], values, "write", "insert"))
-    for values in _deep(body, SALES_ORDER, "to_Item"):
+        for values in _deep(body, kind, navigation):
+            order.add(navigation, taken(kind.lists[navigation], values, "write", "insert"))
+    for values in _deep(body, kind, "to_Item"):
         _add_item(order, values)
     order.values["TotalNetAmount"] = sum((item.values["NetAmount"] for item in order.lists["to_Item"]), Decimal(0))
     return order
@@ -65,7 +64,7 @@ def _deep(body: Mapping[str, Any], kind: EntityType, navigation: str) -> list[Ma
 
 
 def _add_item(order: Entity, body: Mapping[str, Any]) -> None:
-    given = taken(SALES_ORDER.lists["to_Item"], body, "write", "insert")
+    given = taken(order.kind.lists["to_Item"], body, "write", "insert")
     number = given.get("SalesOrderItem") or str((len(order.lists["to_Item"]) + 1) * _STEP)
     if any(item.values["SalesOrderItem"] == number for item in order.lists["to_Item"]):
         raise SapError(400, "V1/401", f"Item {number} exists already")
@@ -73,8 +72,9 @@ def _add_item(order: Entity, body: Mapping[str, Any]) -> None:
         raise SapError(400, "V1/382", f"Item {number}: enter a material")
     if given.get("RequestedQuantity", 0) <= 0:
         raise SapError(400, "V1/370", f"Item {number}: enter a quantity")
-    currency, reference = order.values["TransactionCurrency"], order.values["PurchaseOrderByCustomer"]
-    inherited = {"PurchaseOrderByCustomer": reference, "RequestedQuantityUnit": "PC", "SDProcessStatus": "A"}
+    currency = order.values["TransactionCurrency"]
+    references = {name: order.values[name] for name in ("PurchaseOrderByCustomer", "PurchaseOrderByShipToParty")}
+    inherited = {**references, "RequestedQuantityUnit": "PC", "SDProcessStatus": "A"}
     own = {"SalesOrderItem": number, "TransactionCurrency": currency, "OrderRelatedBillingStatus": "A"}
     item = order.add("to_Item", inherited | given | own)
     prices = _deep(body, item.kind, "to_PricingElement")

@@ -22,7 +22,14 @@ Kind = Literal["text", "number", "flag", "date", "instant", "time", "amount", "q
 Access = Literal["write", "insert", "read"]
 """`read` is sap:creatable=false: what a POST says of it is ignored."""
 _PLACES: Final[Mapping[Kind, int]] = {"amount": 2, "quantity": 3, "rate": 9, "whole": 0}
-_DIGITS_MAX: Final = 15
+"""Places after the point that SAP shows."""
+DIGITS: Final[Mapping[Kind, tuple[int, int]]] = {
+    "amount": (16, 3),
+    "quantity": (15, 3),
+    "rate": (24, 9),
+    "whole": (5, 0),
+}
+"""Digits in all, and places after the point, that SAP's metadata has for decimals."""
 _EMPTY: Final[Mapping[Kind, Any]] = {"text": "", "number": "", "flag": False, "date": None, "instant": None, "time": 0}
 _LITERAL_DATE: Final = re.compile(r"/Date\((-?[0-9]{1,14})(?:[+-][0-9]{4})?\)/")
 
@@ -31,7 +38,13 @@ class Field(NamedTuple):
     kind: Kind
     access: Access
     length: int = 0
-    """The most characters of a text, in UTF-16 code units."""
+    """The most UTF-16 code units of a text (0: no limit), or the digits of a decimal (0: those of its kind)."""
+
+    @property
+    def digits(self) -> tuple[int, int]:
+        """Of a decimal: digits in all, and places after the point."""
+        digits, places = DIGITS[self.kind]
+        return self.length or digits, places
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,24 @@ class EntityType:
         return (*self.lists, *((self.single,) if self.single else ()))
 
 
+@dataclass(frozen=True)
+class ComplexType:
+    """What a function answers with: a record without a key."""
+
+    name: str
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function import of the service that `of` belongs to. It takes the key of one entity, and answers in a list."""
+
+    name: str
+    method: str
+    of: EntityType
+    returns: ComplexType
+
+
 class Entity:
     """One record with those below it; `parent` is the one above."""
 
@@ -68,6 +99,15 @@ class Entity:
         below = Entity(kind, values | own, self)
         self.lists[navigation].append(below)
         return below
+
+    def of_kind(self, kind: EntityType) -> "Iterator[Entity]":
+        """This record, or those of that kind below it."""
+        if self.kind is kind:
+            yield self
+            return
+        for rows in self.lists.values():
+            for below in rows:
+                yield from below.of_kind(kind)
 
     @property
     def etag(self) -> str:
@@ -131,7 +171,7 @@ def _read(name: str, about: Field, value: object) -> Any:
         found = _value(about, value)
     except (ValueError, InvalidOperation) as exc:
         raise _invalid(name, value) from exc
-    if about.length and units(str(found)) > about.length:
+    if about.length and about.kind not in _PLACES and units(str(found)) > about.length:
         raise _invalid(name, value)
     return found
 
@@ -144,7 +184,7 @@ def _value(about: Field, value: object) -> Any:
         return value
     if isinstance(value, str):
         if about.kind in _PLACES:
-            return _decimal(value, _PLACES[about.kind])
+            return _decimal(value, *about.digits)
         if about.kind in ("date", "instant"):
             return moment(value)
         if about.kind == "number":
@@ -155,11 +195,11 @@ def _value(about: Field, value: object) -> Any:
     raise ValueError
 
 
-def _decimal(text: str, places: int) -> Decimal:
+def _decimal(text: str, digits: int, places: int) -> Decimal:
     """Decimals come as text: a JSON number would have been a float on its way."""
     found = Decimal(text)
     exponent = found.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -places or (found and found.adjusted() >= _DIGITS_MAX):
+    if not isinstance(exponent, int) or exponent < -places or (found and found.adjusted() >= digits - places):
         raise ValueError
     return found
 

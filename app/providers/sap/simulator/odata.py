@@ -6,20 +6,24 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from app.providers.sap.simulator import metadata
 from app.providers.sap.simulator.book import PROVIDER, Book
 from app.providers.sap.simulator.entities import Entity, EntityType
 from app.providers.sap.simulator.query import Query, address, key_of, parse, render, run
 from app.providers.sap.simulator.refusals import SapError
-from app.providers.sap.simulator.schema import BILLING, SALES_ORDER, TYPES
+from app.providers.sap.simulator.schema import CANCEL, SALES, Service
 from app.providers.simulation_http import answer, body_of
 
 ROOT: Final = f"/{PROVIDER}/sap/opu/odata/sap"
-_CANCEL: Final = "Cancel"
+METADATA: Final = "$metadata"
+_COUNT: Final = "/$count"
+_VERSION: Final = {"dataserviceversion": "2.0"}
 
 
 class OData:
-    def __init__(self, book: Book, page_size: int) -> None:
-        self._book, self._page_size = book, page_size
+    def __init__(self, services: Mapping[str, Service], book: Book, page_size: int) -> None:
+        self._services, self._book, self._page_size = services, book, page_size
+        self._metadata = {name: metadata.document(service) for name, service in services.items()}
 
     def routes(self) -> list[web.RouteDef]:
         path = f"{ROOT}/{{service}}/{{address:.*}}"
@@ -29,13 +33,19 @@ class OData:
         return [*reads, *(web.route(method, path, handler) for method, handler in methods.items())]
 
     async def _root(self, request: web.Request) -> web.Response:
-        return _answer({"EntitySets": sorted(_types(request))})
+        return _answer({"EntitySets": sorted(self._service(request).types)})
 
     async def _get(self, request: web.Request) -> web.Response:
-        if not request.match_info["address"]:
+        service, text = self._service(request), request.match_info["address"]
+        if not text:
             return await self._root(request)
-        collection, key, navigation = address(request.match_info["address"])
-        kind = _kind(request, collection)
+        if text == METADATA:
+            return web.Response(body=self._metadata[service.name], content_type="application/xml", headers=_VERSION)
+        is_count = text.endswith(_COUNT)
+        collection, key, navigation = address(text.removesuffix(_COUNT))
+        kind = self._kind(request, collection)
+        if is_count:
+            return self._count(request, kind, key, navigation)
         if key is not None:
             entity = self._find(kind, key)
             return self._below(request, entity, navigation) if navigation else _one(request, entity)
@@ -47,24 +57,36 @@ class OData:
             body["__next"] = str(request.url.update_query({"$skiptoken": str(found.token)}))
         return _answer(body)
 
+    def _count(self, request: web.Request, kind: EntityType, key: str | None, navigation: str) -> web.Response:
+        """`A_SalesOrder/$count`, `A_SalesOrder('1')/to_Item/$count`: how many match the filter, as text."""
+        if key is None:
+            query = parse(request.query, kind)
+            total = run(query, self._book.candidates(kind, query.filter), self._page_size).total
+        else:
+            entity = self._find(kind, key)
+            below = _list_of(entity, navigation)
+            total = run(parse(request.query, entity.kind.lists[navigation]), below, self._page_size).total
+        return web.Response(text=str(total), content_type="text/plain", headers=_VERSION)
+
     def _below(self, request: web.Request, entity: Entity, navigation: str) -> web.Response:
-        """`A_SalesOrder('1')/to_Item`, all of it in one page."""
-        if navigation not in entity.lists:
-            raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{navigation}'")
+        """`A_SalesOrder('1')/to_Item`, all of it in one page; `A_SalesOrderItem(...)/to_SalesOrder`."""
+        if navigation == entity.kind.single and entity.parent is not None:
+            return _one(request, entity.parent)
+        rows = _list_of(entity, navigation)
         query = parse(request.query, entity.kind.lists[navigation])
-        below = run(query, entity.lists[navigation], len(entity.lists[navigation]) or 1).entities
-        return _answer({"results": [render(found, _base(request), query) for found in below]})
+        below = run(query, rows, len(rows) or 1).entities
+        return _answer({"results": [render(row, _base(request), query) for row in below]})
 
     async def _post(self, request: web.Request) -> web.Response:
         collection, key, navigation = address(request.match_info["address"])
-        if request.match_info["service"] == BILLING and collection == _CANCEL:
+        if collection in self._service(request).functions:
             return self._cancel(request)
-        if _kind(request, collection) is not SALES_ORDER or key is not None or navigation:
+        if not self._is_sales_order(self._kind(request, collection)) or key is not None or navigation:
             raise _unsupported(request)
         order = self._book.create(await _object(request))
         # What was sent comes back: a deep insert shows what it made, the rest is deferred.
         made = frozenset((name,) for name, below in order.lists.items() if below)
-        query = parse({}, SALES_ORDER)
+        query = parse({}, order.kind)
         body = render(order, _base(request), _expanding(query, made))
         uri = body["__metadata"]["uri"]
         return _answer(body, 201, {"Location": uri, "ETag": order.etag})
@@ -72,8 +94,8 @@ class OData:
     async def _patch(self, request: web.Request) -> web.Response:
         """Fields of a header. It needs the ETag of what was read."""
         collection, key, navigation = address(request.match_info["address"])
-        kind = _kind(request, collection)
-        if kind is not SALES_ORDER or key is None or navigation:
+        kind = self._kind(request, collection)
+        if not self._is_sales_order(kind) or key is None or navigation:
             raise _unsupported(request)
         order, body = self._find(kind, key), await _object(request)
         _check_etag(request, order)
@@ -90,25 +112,52 @@ class OData:
         if document is None:
             raise SapError(404, "VF/041", f"Billing document {number[:20]} does not exist")
         reversal = self._book.cancel(document)
-        line = {
-            "BillingDocument": reversal.values["BillingDocument"],
+        values = {
+            "BillingDocument": number,
+            "CancellationBillingDocument": reversal.values["BillingDocument"],
+            "SystemMessageType": "S",
             "SystemMessageIdentification": "VF",
             "SystemMessageNumber": "311",
-            "SystemMessageType": "S",
+            "SystemMessageText": f"Document {number} has been saved",
             "SystemMessageVariable1": number,
         }
-        return _answer({"results": [line]})
+        result = {name: values.get(name, "") for name in CANCEL.returns.fields}
+        kind = {"__metadata": {"type": f"{CANCEL.of.service}.{CANCEL.returns.name}"}}
+        return _answer({"results": [kind | result]})
 
     def _find(self, kind: EntityType, text: str) -> Entity:
         key = key_of(text, kind)
-        above = self._book.orders if kind.service != BILLING else self._book.documents
-        entity = above.get(key[0])
-        if entity is not None and len(key) > 1:
-            last = kind.key[-1]
-            entity = next((item for item in entity.lists["to_Item"] if item.values[last] == key[1]), None)
+        entity = self._book.with_key(kind, key)
         if entity is None:
             raise SapError(404, "/IWBEP/CM_MGW_RT/000", f"Resource not found for {kind.name}({', '.join(key)[:50]})")
         return entity
+
+    def _service(self, request: web.Request) -> Service:
+        name = request.match_info["service"]
+        if name not in self._services:
+            raise SapError(
+                404, "/IWFND/MED/170", f"No service found for namespace '', name '{name[:60]}', version '0001'"
+            )
+        return self._services[name]
+
+    def _kind(self, request: web.Request, collection: str) -> EntityType:
+        service = self._service(request)
+        if collection in service.functions:
+            raise _unsupported(request)
+        if collection not in service.types:
+            raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{collection}'")
+        return service.types[collection]
+
+    def _is_sales_order(self, kind: EntityType) -> bool:
+        """Sales orders are what can be created and changed."""
+        return kind is self._services[SALES].root
+
+
+def _list_of(entity: Entity, navigation: str) -> list[Entity]:
+    """Raises SapError with 404."""
+    if navigation not in entity.lists:
+        raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{navigation}'")
+    return entity.lists[navigation]
 
 
 def _one(request: web.Request, entity: Entity) -> web.Response:
@@ -118,22 +167,6 @@ def _one(request: web.Request, entity: Entity) -> web.Response:
 
 def _expanding(query: Query, expand: frozenset[tuple[str, ...]]) -> Query:
     return Query(query.filter, query.order, query.top, query.skip, query.token, query.count, expand, query.select)
-
-
-def _types(request: web.Request) -> Mapping[str, EntityType]:
-    service = request.match_info["service"]
-    if service not in TYPES:
-        raise SapError(
-            404, "/IWFND/MED/170", f"No service found for namespace '', name '{service[:60]}', version '0001'"
-        )
-    return TYPES[service]
-
-
-def _kind(request: web.Request, collection: str) -> EntityType:
-    kind = _types(request).get(collection)
-    if kind is None:
-        raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{collection}'")
-    return kind
 
 
 def _unsupported(request: web.Request) -> SapError:
@@ -165,4 +198,4 @@ def _base(request: web.Request) -> str:
 
 
 def _answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return answer({"d": body}, status, {"dataserviceversion": "2.0", **(headers or {})})
+    return answer({"d": body}, status, {**_VERSION, **(headers or {})})

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.providers.sap.simulator.entities import Entity, EntityType, shown
+from app.providers.sap.simulator.entities import Entity, EntityType, Kind, shown
 from app.providers.sap.simulator.filter import EVERYTHING, Filter
 from app.providers.sap.simulator.filter import parse as parse_filter
 from app.providers.sap.simulator.refusals import SapError
@@ -55,20 +55,21 @@ def address(text: str) -> tuple[str, str | None, str]:
 
 
 def key_of(text: str, entity: EntityType) -> tuple[str, ...]:
-    """Values of the key, without leading zeros. Raises SapError with 400 for a key that is not the entity's."""
+    """Values of the key, numbers without leading zeros. Raises SapError with 400 for a key that is not the entity's."""
     bare = _BARE.fullmatch(text)
-    if bare is not None and len(entity.key) == 1:
-        return (_unquoted(bare[1]),)
     named, position = {}, 0
+    if bare is not None and len(entity.key) == 1:
+        named, position = {entity.key[0]: bare[1]}, len(text)
     while match := _NAMED.match(text, position):
-        named[match[1]], position = _unquoted(match[2]), match.end()
+        named[match[1]], position = match[2], match.end()
     if position < len(text) or named.keys() != set(entity.key):
         raise SapError(400, "/IWCOR/CX_OD_BAD_REQUEST", f"Invalid key predicate type for '{entity.name}'")
-    return tuple(named[name] for name in entity.key)
+    return tuple(_unquoted(entity.fields[name].kind, named[name]) for name in entity.key)
 
 
-def _unquoted(text: str) -> str:
-    return text.replace("''", "'").lstrip("0")
+def _unquoted(kind: Kind, text: str) -> str:
+    value = text.replace("''", "'")
+    return value.lstrip("0") if kind == "number" else value
 
 
 def parse(params: Mapping[str, str], entity: EntityType) -> Query:

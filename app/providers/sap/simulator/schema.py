@@ -1,19 +1,20 @@
-"""The entities of both services: fields with their types and lengths as in SAP's metadata.
+"""The entities and functions of both services: fields with their types and lengths as in SAP's metadata.
 
 Fields that nothing here reads or sets are left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from app.providers.sap.simulator.entities import Access, EntityType, Field, Kind
+from app.providers.sap.simulator.entities import Access, ComplexType, EntityType, Field, Function, Kind
 
 SALES: Final = "API_SALES_ORDER_SRV"
 BILLING: Final = "API_BILLING_DOCUMENT_SRV"
 
 
 def _fields(kind: Kind, access: Access, names: str) -> dict[str, Field]:
-    """`Name:35` has at most 35 characters."""
+    """`Name:35` has at most 35 characters, or digits."""
     parts = (name.partition(":") for name in names.split())
     return {name: Field(kind, access, int(length or 0)) for name, _, length in parts}
 
@@ -23,8 +24,9 @@ _PRICE: Final = EntityType(
     "A_SalesOrderItemPrElement",
     ("SalesOrder", "SalesOrderItem", "PricingProcedureStep", "PricingProcedureCounter"),
     {
-        **_fields("number", "read", "SalesOrder SalesOrderItem"),
-        **_fields("text", "insert", "PricingProcedureStep:3 PricingProcedureCounter:3 ConditionType:4"),
+        **_fields("number", "read", "SalesOrder:10 SalesOrderItem:6"),
+        **_fields("number", "insert", "PricingProcedureStep:3 PricingProcedureCounter:3"),
+        **_fields("text", "insert", "ConditionType:4"),
         **_fields("rate", "write", "ConditionRateValue"),
         **_fields("text", "write", "ConditionCurrency:5 ConditionQuantityUnit:3"),
         **_fields("whole", "write", "ConditionQuantity"),
@@ -38,7 +40,7 @@ _PARTNER: Final = EntityType(
     "A_SalesOrderHeaderPartner",
     ("SalesOrder", "PartnerFunction"),
     {
-        **_fields("number", "read", "SalesOrder"),
+        **_fields("number", "read", "SalesOrder:10"),
         **_fields("text", "insert", "PartnerFunction:2"),
         **_fields("text", "write", "Customer:10 Supplier:10 Personnel:8 ContactPerson:10"),
     },
@@ -49,7 +51,7 @@ _TEXT: Final = EntityType(
     "A_SalesOrderText",
     ("SalesOrder", "Language", "LongTextID"),
     {
-        **_fields("number", "read", "SalesOrder"),
+        **_fields("number", "read", "SalesOrder:10"),
         **_fields("text", "insert", "Language:2 LongTextID:4"),
         **_fields("text", "write", "LongText"),
     },
@@ -60,7 +62,7 @@ SALES_ORDER_ITEM: Final = EntityType(
     "A_SalesOrderItem",
     ("SalesOrder", "SalesOrderItem"),
     {
-        **_fields("number", "read", "SalesOrder"),
+        **_fields("number", "read", "SalesOrder:10"),
         **_fields("number", "insert", "SalesOrderItem:6"),
         **_fields("number", "insert", "HigherLevelItem:6"),
         **_fields("text", "write", "SalesOrderItemCategory:4 SalesOrderItemText:40 PurchaseOrderByCustomer:35"),
@@ -71,7 +73,7 @@ SALES_ORDER_ITEM: Final = EntityType(
         **_fields("quantity", "write", "RequestedQuantity"),
         **_fields("text", "write", "RequestedQuantityUnit:3"),
         **_fields("text", "read", "TransactionCurrency:5"),
-        **_fields("amount", "read", "NetAmount TaxAmount"),
+        **_fields("amount", "read", "NetAmount TaxAmount:14"),
         **_fields("text", "write", "ProductionPlant:4 StorageLocation:4 ShippingPoint:4 SalesDocumentRjcnReason:2"),
         **_fields("text", "write", "ItemBillingBlockReason:2"),
         **_fields("text", "read", "SDProcessStatus:1 DeliveryStatus:1 OrderRelatedBillingStatus:1"),
@@ -84,7 +86,7 @@ SALES_ORDER: Final = EntityType(
     "A_SalesOrder",
     ("SalesOrder",),
     {
-        **_fields("number", "read", "SalesOrder"),
+        **_fields("number", "read", "SalesOrder:10"),
         **_fields("text", "insert", "SalesOrderType:4 SalesOrganization:4 DistributionChannel:2"),
         **_fields("text", "insert", "OrganizationDivision:2"),
         **_fields("text", "write", "SalesGroup:3 SalesOffice:4 SalesDistrict:6 SoldToParty:10"),
@@ -113,22 +115,22 @@ BILLING_ITEM: Final = EntityType(
     "A_BillingDocumentItem",
     ("BillingDocument", "BillingDocumentItem"),
     {
-        **_fields("number", "read", "BillingDocument BillingDocumentItem"),
-        **_fields("text", "read", "SalesDocumentItemCategory"),
+        **_fields("number", "read", "BillingDocument:10 BillingDocumentItem:6"),
+        **_fields("text", "read", "SalesDocumentItemCategory:4"),
         **_fields("date", "read", "CreationDate"),
         **_fields("time", "read", "CreationTime"),
-        **_fields("text", "read", "Material BillingDocumentItemText"),
-        **_fields("quantity", "read", "BillingQuantity"),
-        **_fields("text", "read", "BillingQuantityUnit"),
-        **_fields("quantity", "read", "BillingQuantityInBaseUnit"),
-        **_fields("text", "read", "BaseUnit"),
+        **_fields("text", "read", "Material:40 BillingDocumentItemText:40"),
+        **_fields("quantity", "read", "BillingQuantity:13"),
+        **_fields("text", "read", "BillingQuantityUnit:3"),
+        **_fields("quantity", "read", "BillingQuantityInBaseUnit:13"),
+        **_fields("text", "read", "BaseUnit:3"),
         **_fields("amount", "read", "NetAmount"),
-        **_fields("text", "read", "TransactionCurrency"),
-        **_fields("amount", "read", "GrossAmount TaxAmount"),
-        **_fields("number", "read", "ReferenceSDDocument ReferenceSDDocumentItem"),
-        **_fields("text", "read", "ReferenceSDDocumentCategory"),
-        **_fields("number", "read", "SalesDocument SalesDocumentItem"),
-        **_fields("text", "read", "SalesSDDocumentCategory"),
+        **_fields("text", "read", "TransactionCurrency:5"),
+        **_fields("amount", "read", "GrossAmount TaxAmount:14"),
+        **_fields("number", "read", "ReferenceSDDocument:10 ReferenceSDDocumentItem:6"),
+        **_fields("text", "read", "ReferenceSDDocumentCategory:4"),
+        **_fields("number", "read", "SalesDocument:10 SalesDocumentItem:6"),
+        **_fields("text", "read", "SalesSDDocumentCategory:4"),
     },
     single="to_BillingDocument",
 )
@@ -137,29 +139,70 @@ BILLING_DOCUMENT: Final = EntityType(
     "A_BillingDocument",
     ("BillingDocument",),
     {
-        **_fields("number", "read", "BillingDocument"),
-        **_fields("text", "read", "SDDocumentCategory BillingDocumentCategory BillingDocumentType"),
+        **_fields("number", "read", "BillingDocument:10"),
+        **_fields("text", "read", "SDDocumentCategory:4 BillingDocumentCategory:1 BillingDocumentType:4"),
         **_fields("date", "read", "CreationDate"),
         **_fields("time", "read", "CreationTime"),
         **_fields("date", "read", "LastChangeDate"),
         **_fields("instant", "read", "LastChangeDateTime"),
-        **_fields("text", "read", "SalesOrganization DistributionChannel Division"),
+        **_fields("text", "read", "SalesOrganization:4 DistributionChannel:2 Division:2"),
         **_fields("date", "read", "BillingDocumentDate"),
         **_fields("flag", "read", "BillingDocumentIsCancelled"),
-        **_fields("number", "read", "CancelledBillingDocument"),
+        **_fields("number", "read", "CancelledBillingDocument:10"),
         **_fields("amount", "read", "TotalNetAmount"),
-        **_fields("text", "read", "TransactionCurrency"),
-        **_fields("amount", "read", "TaxAmount TotalGrossAmount"),
-        **_fields("text", "read", "PayerParty CompanyCode FiscalYear"),
-        **_fields("number", "read", "AccountingDocument"),
-        **_fields("text", "read", "SoldToParty PurchaseOrderByCustomer OverallSDProcessStatus OverallBillingStatus"),
-        **_fields("text", "read", "AccountingPostingStatus AccountingTransferStatus"),
+        **_fields("text", "read", "TransactionCurrency:5"),
+        **_fields("amount", "read", "TaxAmount:14 TotalGrossAmount:17"),
+        **_fields("text", "read", "PayerParty:10 CompanyCode:4 FiscalYear:4"),
+        **_fields("number", "read", "AccountingDocument:10"),
+        **_fields("text", "read", "SoldToParty:10 PurchaseOrderByCustomer:35 OverallSDProcessStatus:1"),
+        **_fields("text", "read", "OverallBillingStatus:1 AccountingPostingStatus:1 AccountingTransferStatus:1"),
     },
     {"to_Item": BILLING_ITEM},
     etag="LastChangeDateTime",
 )
-TYPES: Final[Mapping[str, Mapping[str, EntityType]]] = {
-    SALES: {kind.name: kind for kind in (SALES_ORDER, SALES_ORDER_ITEM)},
-    BILLING: {kind.name: kind for kind in (BILLING_DOCUMENT, BILLING_ITEM)},
-}
-"""The collections of each service that can be asked for by themselves."""
+CANCEL: Final = Function(
+    "Cancel",
+    "POST",
+    BILLING_DOCUMENT,
+    ComplexType(
+        "CancelResult",
+        {
+            **_fields("number", "read", "BillingDocument:10 CancellationBillingDocument:10"),
+            **_fields("text", "read", "SystemMessageType:1 SystemMessageIdentification:20 SystemMessageNumber:3"),
+            **_fields("text", "read", "SystemMessageText:256 SystemMessageVariable1:50 SystemMessageVariable2:50"),
+            **_fields("text", "read", "SystemMessageVariable3:50 SystemMessageVariable4:50"),
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """`types` are its entities by entity set, `root` is the one that all others lie below."""
+
+    name: str
+    root: EntityType
+    functions: Mapping[str, Function]
+
+    @property
+    def types(self) -> Mapping[str, EntityType]:
+        return {kind.name: kind for kind in _with_all_below(self.root)}
+
+
+def _with_all_below(kind: EntityType) -> Iterator[EntityType]:
+    yield kind
+    for below in kind.lists.values():
+        yield from _with_all_below(below)
+
+
+def services(*, item_reference: bool = True) -> Mapping[str, Service]:
+    """Both services by name. `item_reference`: whether items have UnderlyingPurchaseOrderItem, which older releases
+    lack."""
+    order = SALES_ORDER
+    if not item_reference:
+        fields = {
+            name: field for name, field in SALES_ORDER_ITEM.fields.items() if name != "UnderlyingPurchaseOrderItem"
+        }
+        order = replace(order, lists={**order.lists, "to_Item": replace(SALES_ORDER_ITEM, fields=fields)})
+    both = (Service(SALES, order, {}), Service(BILLING, BILLING_DOCUMENT, {CANCEL.name: CANCEL}))
+    return {service.name: service for service in both}

@@ -1,6 +1,6 @@
 """The HTTP face of the simulated SAP: both OData services below /sap, and its part of the control plane.
 
-Deliberately absent: $batch, $metadata, changes of single items, GetPDF, and billing over the API. A restart loses all.
+Deliberately absent: $batch, changes of single items, GetPDF, and billing over the API. A restart loses all.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from app.providers.sap.simulator.book import PROVIDER, Book
 from app.providers.sap.simulator.control import Control
 from app.providers.sap.simulator.life import Life
 from app.providers.sap.simulator.notices import Notices
-from app.providers.sap.simulator.odata import ROOT, OData
+from app.providers.sap.simulator.odata import METADATA, ROOT, OData
 from app.providers.sap.simulator.refusals import PlainError, SapError, envelope
-from app.providers.sap.simulator.schema import TYPES
+from app.providers.sap.simulator.schema import SALES, services
 from app.providers.simulation import RefusalError, SlidingQuota, World
 from app.providers.simulation_http import Delays, answer
 
@@ -30,6 +30,7 @@ class SapOptions:
     """`quota` calls in any `window_ms`: SAP documents no number of its own, this one is high enough to be no limit.
 
     `partial_share` of the orders are billed in two parts, chosen by `seed`. `page_size` entities come in one page.
+    `item_reference`: items have UnderlyingPurchaseOrderItem, which older on-premise releases lack.
     """
 
     user: str = "SIMULATED_USER"
@@ -43,6 +44,7 @@ class SapOptions:
     page_size: int = 100
     partial_share: float = 0.1
     seed: int = 0
+    item_reference: bool = True
 
 
 class SapSimulator:
@@ -56,10 +58,11 @@ class SapSimulator:
         self._quota = SlidingQuota(options.quota, options.window_ms, world.clock)
         notices = Notices(world, PROVIDER, options.webhook_secret, options.webhook_url)
         self.sender = notices.sender
-        self.book = Book(world, options.sold_to, notices.notify)
+        self._services = services(item_reference=options.item_reference)
+        self.book = Book(world, self._services[SALES].root, options.sold_to, notices.notify)
         self.life = Life(world, self.book, options.partial_share, options.seed)
         self.book.changed = self.life.go_on
-        self._odata = OData(self.book, options.page_size)
+        self._odata = OData(self._services, self.book, options.page_size)
         self._control = Control(self.book, self.life, notices)
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -78,8 +81,9 @@ class SapSimulator:
     def label(self, request: web.Request) -> str:
         """The collection, or the function, without keys."""
         service, _, rest = request.path.removeprefix(f"{ROOT}/").partition("/")
-        collection, bracket, _ = rest.partition("(")
-        known = service in TYPES and (collection in TYPES[service] or collection in ("", "Cancel"))
+        collection, bracket, _ = rest.removesuffix("/$count").partition("(")
+        about = self._services.get(service)
+        known = about is not None and collection in ("", METADATA, *about.types, *about.functions)
         return f"{request.method} {collection or service if known else 'other'}{'(key)' if bracket and known else ''}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:
