@@ -75,8 +75,8 @@ async def test_every_collection_has_a_type_with_the_documented_fields(erp: Erp) 
         assert [key.get("Name") for key in kind.findall(f"{EDM}Key/{EDM}PropertyRef")] == KEYS[thing]
         required = {field.get("Name") for field in properties if field.get("Nullable") == "false"}
         assert set(KEYS[thing]) == required
-        decimals = [field for field in properties if field.get("Type") == "Edm.Decimal"]
-        assert {field.get("Scale") for field in decimals} == ({"variable"} if "Edm.Decimal" in types.values() else set())
+        for field in properties:
+            assert field.get("Scale") == ("variable" if field.get("Type") == "Edm.Decimal" else None)
     assert kinds.keys() == set(SETS.values())
     [header] = [kind for name, kind in kinds.items() if name == "SalesOrderHeaderV4"]
     lengths = {field.get("Name"): field.get("MaxLength") for field in header.findall(f"{EDM}Property")}
