@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types schemas storm bench clean
+.PHONY: help demo test check lint types schemas storm soak bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +37,9 @@ schemas: $(READY) ## write the JSON Schemas of what producers may write, as the 
 
 storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at random for minutes
 	$(BIN)/python -m tests.kafka.storm $(ARGS)
+
+soak: $(READY) ## simulated worlds by the thousand: make soak ARGS="--seeds 5000:25000"
+	$(BIN)/python -m tests.simulation --keep-going $(ARGS)
 
 bench: $(READY) ## events per second and CPU per event of the orchestrate role
 	$(BIN)/waybill bench $(ARGS)

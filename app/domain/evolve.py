@@ -79,6 +79,12 @@ def reached(order: Order, raised: Iterable[str]) -> int:
     return rank
 
 
+def would_go_back(state: OrderState, event: str) -> bool:
+    """Whether `event` would take the order to a status before a milestone that its goods have reached."""
+    after = _ROWS.get((state.order.state, state.order.reason, event))
+    return after is not None and RANKS.get(after, 0) < reached(state.order, state.raised)
+
+
 def progress(state: OrderState) -> tuple[str, str]:
     """(state, reason) as others are told: the furthest milestone is true of the goods, also while the order is held."""
     furthest = max((MILESTONES[event] for event in state.raised), default=0)

@@ -10,7 +10,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.domain.evolve import changed_lines, expects, is_final, moved, reached, recorded, some_lines_moved, traced
+from app.domain.evolve import (
+    changed_lines,
+    expects,
+    is_final,
+    moved,
+    reached,
+    recorded,
+    some_lines_moved,
+    traced,
+    would_go_back,
+)
 from app.domain.fields import mapped_fields_differ
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
@@ -208,12 +218,13 @@ class Run:
     ) -> None:
         """The step is done; its event, if it emits one, is applied and offered.
 
-        A provider's answer that comes when its event is no longer expected is noted. Raises
-        RecordError("no-transition") for policies that are run again too late.
+        A provider's answer that comes when its event is no longer expected, or when the goods are further than it says,
+        is noted. Raises RecordError("no-transition") for policies that are run again too late.
         """
         name = node.emits
         self.finish(node.name)
-        if not name or (node.action is not None and not expects(order, name)):
+        late = node.action is not None and (not expects(order, name) or would_go_back(self.state, name))
+        if not name or late:
             self.noted("provider result", step=node.name, note=note)
             return
         after = moved(order, name)

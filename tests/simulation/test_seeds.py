@@ -21,6 +21,7 @@ PINNED = (
     164,  # a process that stood still wakes up with a request in its hands
     2_001_292,  # the echo of a status overtakes the row by which somebody at F+O changed the address
     2_000_301,  # an attempt that broke off had sent a line, and F+O has invoiced it when the header is changed
+    3_000_600,  # Flexe answers when it has shipped, and F+O has refused to hear of it: the order must not go back
     911_277,  # somebody at F+O cancels an order of which a line had left before another was added
 )
 """Seeds that find a fault that the product had, or would have without one of its checks, where no seed above does."""

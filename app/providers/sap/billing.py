@@ -185,7 +185,7 @@ def our_orders(sales_orders: Iterable[odata.Entity]) -> dict[str, OurOrder]:
 
 def _ours(sales_order: odata.Entity) -> OurOrder | None:
     order_id = str(sales_order.get("PurchaseOrderByCustomer") or "")
-    mark = sales_order.get(actions.SHIP_TO_REFERENCE)
+    mark = str(sales_order.get(actions.SHIP_TO_REFERENCE) or "")
     if order_id == mark:
         order_id = _long_id(sales_order)
     if not order_id or not actions.has_mark(sales_order, order_id):
