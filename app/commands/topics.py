@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from app import topics
 from app.commands import output
+from app.errors import TopicError
 from app.settings import Settings
+from app.topics import Drift, TopicSpec
 
 commands = typer.Typer(help="The topics of topics.yaml on the broker.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
@@ -16,13 +19,23 @@ Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 @commands.command()
 def apply(json: Json = False) -> None:
-    """Create the topics that are missing. Nothing that exists is changed."""
+    """Create the topics that are missing. Nothing that exists is changed; exit code 1 when some of it differs."""
     settings = Settings.from_env(os.environ)
-    created = asyncio.run(topics.apply(settings.bootstrap_servers, topics.load(settings.partitions)))
+    created, drifts = asyncio.run(_apply(settings.bootstrap_servers, topics.load(settings.partitions)))
     if json:
-        output.data([change.topic for change in created])
+        output.data(created)
     else:
-        output.people.print(f"{len(created)} topics created" if created else "All topics are there")
+        output.people.print(f"{len(created)} topics created" if created else "No topic is missing")
+    for drift in drifts:
+        output.aside.print(str(drift), markup=False, highlight=False)
+    if drifts:
+        raise TopicError(f"{len(drifts)} differences in topics that were there already: {topics.FIX}")
+
+
+async def _apply(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> tuple[list[str], list[Drift]]:
+    """The topics that were created, and how those differ that were there."""
+    created = [change.topic for change in await topics.apply(bootstrap_servers, specs)]
+    return created, await topics.check(bootstrap_servers, [spec for spec in specs if spec.name not in created])
 
 
 @commands.command()

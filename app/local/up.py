@@ -30,7 +30,7 @@ async def run(environ: Mapping[str, str], console: Console) -> None:
     with chosen_broker(environ, console) as bootstrap_servers:
         told = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, free_port(), STORE)
         settings = Settings.from_env(told)
-        await topics.apply(bootstrap_servers, topics.load(settings.partitions))
+        await topics.prepare(bootstrap_servers, topics.load(settings.partitions))
         folder = Path(environ.get("WAYBILL_HOME") or Path.home() / ".waybill") / LOGS
         async with Supervisor(folder, told) as supervisor:
             for line in shown(start_all(supervisor, told)):

@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerFenced
 
 from app.agents.role import Output, Record
+from app.clients import AIOKafkaConsumer, AIOKafkaProducer
 from app.errors import LaneError
 from app.runtime.log import Bounds, Change, Entry
 

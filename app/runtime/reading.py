@@ -6,10 +6,11 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from app.agents.role import Record
+from app.clients import AIOKafkaConsumer, partition_counts
 from app.domain import ledger
 from app.domain.order import OrderState
 from app.errors import BrokerError
@@ -51,12 +52,10 @@ async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """All partitions of a topic. Raises BrokerError when the topic does not exist."""
-    # The consumer's own answer speaks only of topics that it follows already.
-    cluster = await reader._client.fetch_all_metadata()
-    numbers = cluster.partitions_for_topic(topic)
-    if not numbers:
+    count = (await partition_counts(reader)).get(topic, 0)
+    if not count:
         raise BrokerError(f"topic {topic} does not exist; create the topics with `waybill topics apply`")
-    return [TopicPartition(topic, number) for number in sorted(numbers)]
+    return [TopicPartition(topic, number) for number in range(count)]
 
 
 async def read_to_end(reader: AIOKafkaConsumer, wanted: Iterable[TopicPartition]) -> AsyncIterator[Record]:

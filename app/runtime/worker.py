@@ -9,8 +9,8 @@ from typing import cast
 from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
-from app import web
-from app.errors import SettingError
+from app import topics, web
+from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
@@ -53,11 +53,19 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     web.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
     try:
         # Only now: what is wrong with a setting is said at once.
-        await broker_there(settings.bootstrap_servers)
+        if await broker_there(settings.bootstrap_servers):
+            await _require_partitions(settings.bootstrap_servers, parts)
         return await app_factory.serve(apps)
     finally:
         await publisher.close()
         await _close(parts)
+
+
+async def _require_partitions(bootstrap_servers: str, parts: Parts) -> None:
+    try:
+        await topics.require_partitions(bootstrap_servers, parts.topics.values())
+    except BrokerError as problem:  # it went away again, as brokers do that start: a new start waits for it
+        raise LaneError(str(problem)) from problem
 
 
 async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:

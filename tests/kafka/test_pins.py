@@ -10,9 +10,11 @@ import aiokafka
 import faust
 import mode
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import EndTxnHandler, Sender
+from aiokafka.protocol.metadata import MetadataRequest
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread
 from faust.transport.drivers import aiokafka as driver
@@ -94,6 +96,8 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (BatchBuilder.append, "cd9d0dec", "None means full: the record goes to the next batch"),
     (EndTxnHandler.handle_response, "87274789", "InvalidProducerEpoch is ProducerFenced: the lane's process ends"),
+    (AIOKafkaClient._metadata_update, "5c8be017", "app/clients.py replaces the request that it makes by name"),
+    (MetadataRequest.build, "601b8b2e", "False reaches the broker, which makes no topic then"),
     (Sender._fail_all, "ccc2c161", "a sender that fails fails the transaction: nothing is lost in silence"),
 ]
 
