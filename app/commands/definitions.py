@@ -9,7 +9,7 @@ import typer
 from app import policies as policy_engine
 from app import resources
 from app.commands import output
-from app.dualwrite.mapping import FNO_TO_IOM, IOM_TO_FNO
+from app.dualwrite.map_names import MAPS
 from app.errors import DefinitionError, SettingError
 from app.events import schemas as schema_files
 from app.flows import published
@@ -58,7 +58,7 @@ def everything() -> Setup:
     return Setup(
         actions={**{manifest.name: registry.action_specs(manifest) for manifest in manifests}, **INSIDE.actions},
         events={**{manifest.name: frozenset(manifest.events) for manifest in manifests}, **INSIDE.events},
-        maps=frozenset({FNO_TO_IOM, IOM_TO_FNO}),
+        maps=frozenset(MAPS),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from app import topics
+from app.dualwrite import map_names
 from app.local import broker
 from app.local.ports import HOST, free_port
 from app.local.supervise import Supervisor
@@ -17,7 +18,7 @@ from app.settings import Settings
 
 STORE: Final = "demo"
 LOGS: Final = "logs"
-MAPS: Final = "salesorders.fno-to-iom,salesorders.iom-to-fno"
+MAPS: Final = ",".join(map_names.MAPS)
 SIGNED_WITH: Final = "whsec_c2ltdWxhdGVkLXdlYmhvb2stc2VjcmV0"
 """What the simulated Flexe signs its webhooks with."""
 TAKES_WEBHOOKS: Final = "pull"

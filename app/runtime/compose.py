@@ -17,6 +17,7 @@ from app.agents.pulled import Pulled
 from app.agents.role import DEAD_LETTER, Role
 from app.agents.source import Source as Sourcing
 from app.dualwrite import mapping
+from app.dualwrite.map_names import FNO_TO_IOM
 from app.dualwrite.mapping import SalesOrders
 from app.errors import SettingError
 from app.events import codec
@@ -132,7 +133,7 @@ def _source(parts: Parts, metrics: Metrics) -> Kind:
 
 
 def _mirrors(parts: Parts) -> bool:
-    return mapping.FNO_TO_IOM in parts.setup.maps
+    return FNO_TO_IOM in parts.setup.maps
 
 
 def _apply(parts: Parts, metrics: Metrics) -> Kind:

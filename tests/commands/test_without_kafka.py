@@ -1,13 +1,18 @@
 """What needs Kafka says so in one sentence when there is none; what is wrong before that is said first."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.local.ports import free_port
 from app.resources import ROOT
+from app.runtime import arrival
 from tests.commands.console import Console
+from tests.kafka.processes import wait_for
 
 EXAMPLE = (ROOT / "schemas/examples/order-created.json").read_bytes().strip()
 
@@ -44,6 +49,28 @@ def test_one_sentence_says_that_no_kafka_answers(waybill: Console, nowhere: str,
     assert said.out == ""
     assert nowhere in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def test_a_worker_that_waited_in_vain_says_so(waybill: Console, nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrival, "BROKER_LIMIT_S", 0.3)
+    said = waybill("worker", "mirror")
+    assert said.code == 70
+    assert " ".join(said.err.splitlines()).endswith(
+        f"waybill: no broker answered at {nowhere} for 0.3 s: start it, or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
+    )
+
+
+def test_a_worker_says_at_once_where_it_waits_and_how_long(nowhere: str, tmp_path: Path) -> None:
+    log, environment = tmp_path / "worker.log", {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": nowhere}
+    with log.open("wb") as out:
+        worker = subprocess.Popen([sys.executable, "-m", "app", "worker", "mirror"], env=environment, stderr=out)
+    try:
+        wait_for("it says that it waits", lambda: "waiting for a broker" in log.read_text(), 30)
+        assert worker.poll() is None
+        assert f"waiting for a broker at {nowhere}, 45 s at most" in log.read_text()
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def test_submitting_to_nowhere(waybill: Console, nowhere: str) -> None:
