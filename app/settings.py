@@ -19,6 +19,15 @@ _NAMED: Final = {
 }
 
 
+PREFIX: Final = "WAYBILL_"
+MACHINE: Final = {
+    "WAYBILL_HOME": ("~/.waybill", "folder of the local broker's data, and of what `waybill up` logs"),
+    "KAFKA_HOME": ("", "unpacked Kafka for the local broker; without it the one that Waybill fetches"),
+    "JAVA_HOME": ("", "Java for the local broker; without it the one that comes with Waybill"),
+    "M2_REPO": ("~/.m2/repository", "folder that Kafka is fetched into"),
+    "HTTPS_PROXY": ("", "proxy through which Kafka is fetched"),
+}
+"""What the local broker and `waybill up` read: (default, meaning). No setting of a worker."""
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 PORT_MAX: Final = 65_535
 
@@ -58,17 +67,27 @@ class Settings(BaseModel):
         default="127.0.0.1:9092", description="host:port of brokers, by commas"
     )
     schema_registry_url: str | None = Field(
-        default=None, pattern=r"^https?://\S+$", description="address of a registry"
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="address of a schema registry; without it a worker answers its read calls itself",
     )
     partitions: int | None = Field(
-        default=None, ge=1, le=1024, description="partitions of all topics keyed by order id"
+        default=None,
+        ge=1,
+        le=1024,
+        description="partitions of all topics keyed by order id; without it as in topics.yaml",
     )
     maps: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_enabled)] = Field(
-        default=(), description="enabled dual-write maps, by commas"
+        default=(), description=f"enabled dual-write maps, by commas, of {', '.join(MAPS)}"
     )
 
     web_host: str = Field(default="127.0.0.1", min_length=1, description="address the web server listens on")
-    web_port: int = Field(default=6066, ge=0, le=PORT_MAX, description="port of the web server, 0 for a free one")
+    web_port: int = Field(
+        default=6066,
+        ge=0,
+        le=PORT_MAX,
+        description="port of the web server, 0 for a free one; not set and taken: a free one",
+    )
 
     session_timeout_s: int = Field(default=6, ge=1, le=300, description="seconds until a silent worker loses its lanes")
     heartbeat_interval_s: int = Field(default=1, ge=1, le=100, description="seconds between heartbeats")
@@ -142,7 +161,7 @@ class Settings(BaseModel):
 
 def variables() -> dict[str, str]:
     """Field -> environment variable."""
-    return {name: _NAMED.get(name, f"WAYBILL_{name.upper()}") for name in Settings.model_fields}
+    return {name: _NAMED.get(name, f"{PREFIX}{name.upper()}") for name in Settings.model_fields}
 
 
 def _refusal(error: ValidationError) -> SettingError:

@@ -43,7 +43,11 @@ async def run(wanted: Wanted, folder: Path, console: Console) -> Report:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says what it does again by itself
     stamp = run_stamp(time.time())
     rounds = planned(wanted, stamp)
-    with chosen_broker(os.environ, console) as bootstrap_servers:
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False)
+
+    with chosen_broker(os.environ, say) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         topics = load(settings.partitions)
         await prepare(bootstrap_servers, topics)

@@ -11,17 +11,17 @@ from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
 from app import topics, web
+from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
 from app.runtime import app_factory, arrival, source_reading
-from app.runtime.compose import ROLES, Parts, compose, role_kind, webhook_intake
+from app.runtime.compose import Parts, compose, role_kind, webhook_intake
 from app.runtime.listening import listen, url_of
 from app.runtime.publisher import KafkaPublisher
 from app.settings import Settings
 
-__all__ = ["ROLES", "run"]
 _journal = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 

@@ -71,8 +71,8 @@ async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     except (KafkaConnectionError, TimeoutError) as problem:
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, "
-            "or set KAFKA_BOOTSTRAP_SERVERS"
+            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
+            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
         ) from problem
     except KafkaError as problem:
         raise BrokerError(

@@ -231,6 +231,26 @@ def test_a_good_order_is_submitted_shown_and_listed(waybill: Console, tmp_path: 
     assert waybill("orders", "list", "--json", "--state", "Completed").json == []
 
 
+@pytest.mark.usefixtures("at_work")
+@pytest.mark.parametrize("placed_at", ["2026-01-31T09:30:00Z", None])
+def test_an_order_that_exists_is_named_and_not_sent_again(
+    waybill: Console, worker: Worker, placed_at: str | None
+) -> None:
+    """Without a time of its own it has that of its record."""
+    ids = [f"twice-{bool(placed_at)}-{number}" for number in (1, 2)]
+    first, second = (an_order(order_id, placed_at=placed_at) for order_id in ids)
+    assert waybill("orders", "submit", "-", stdin=first).out == "1 order on order-created\n"
+    ended(waybill, ids[0], "Validated")
+    before = asyncio.run(count(worker, "order-created"))
+    both = waybill("orders", "submit", "-", "--json", stdin=first + b"\n" + second)
+    assert (both.code, both.json) == (0, [ids[1]])
+    assert both.err.startswith(f"{ids[0]} exists already (Validated / ")
+    changed = waybill("orders", "submit", "-", stdin=an_order("other") + an_order(ids[0], customer="C-9"))
+    assert (changed.code, changed.out) == (1, "")
+    assert f"-:1: order {ids[0]} exists with other content; change it by a command" in changed.err
+    assert asyncio.run(count(worker, "order-created")) == before + 1
+
+
 def test_the_view_over_http_is_the_order_of_the_command(waybill: Console, at_work: Worker) -> None:
     order = ended(waybill, "good-0", "Validated")
     status, body = at_work.asked("/orders/good-0")
