@@ -29,7 +29,7 @@ class Running(Struct, frozen=True):
 
 def home(environ: Mapping[str, str]) -> Path:
     """The folder of what belongs to this user: WAYBILL_HOME, or ~/.waybill."""
-    return Path(environ.get("WAYBILL_HOME") or "~/.waybill").expanduser()
+    return Path(os.path.expanduser(environ.get("WAYBILL_HOME") or "~/.waybill"))
 
 
 def running(environ: Mapping[str, str]) -> Running | None:

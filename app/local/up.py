@@ -41,7 +41,8 @@ async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], No
             here = start_all(supervisor, told)
             notice.tell(here)
             tell(here)
-            say(f"Logs in {folder}. Ctrl-C ends everything.")
+            say(f"Logs in {folder}. The commands of Waybill on this machine find this broker by themselves.")
+            say("Ctrl-C ends everything.")
             while True:
                 await asyncio.sleep(CHECK_INTERVAL_S)
                 supervisor.check()

@@ -53,6 +53,16 @@ def test_the_nearest_broker_is_meant(waybill: Console, monkeypatch: pytest.Monke
         assert asked(waybill) == of_broker
 
 
+def test_a_user_without_a_home_is_told_what_to_set(waybill: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under any number."""
+    monkeypatch.delenv("WAYBILL_HOME")
+    monkeypatch.setattr("posixpath.expanduser", lambda path: path)
+    said = waybill("orders", "list")
+    assert (said.code, "set WAYBILL_HOME, or name a broker" in said.err) == (1, True)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    assert asked(waybill) == "127.0.0.1:1"
+
+
 def test_what_to_do_is_said_where_no_broker_is_known(waybill: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
     assert "`waybill up`" in waybill("orders", "list").err

@@ -499,7 +499,8 @@ def test_dead_letters_are_listed_by_code_and_shown(waybill: Console) -> None:
 @pytest.mark.usefixtures("at_work")
 def test_a_replay_of_what_is_still_wrong_comes_back(waybill: Console) -> None:
     found = letter(waybill, "unknown-flow")
-    assert waybill("dead-letters", "replay", found["id"]).code == 0
+    replayed = waybill("dead-letters", "replay", found["id"], "--json")
+    assert (replayed.code, replayed.json) == (0, {"replayed": [found["id"]]})
     back = eventually(
         lambda: next((one for one in all_letters(waybill) if one["key"] == "unknown-flow" and one != found), None)
     )
@@ -529,7 +530,8 @@ def test_an_order_that_a_shop_sent_in_no_usable_form_is_not_replayed(waybill: Co
     assert "pull/bigcommerce/shop/7 cannot be replayed: it never was a record of a topic" in said.err
     assert "nothing was written" in said.err
     assert letter(waybill, "no-number")
-    assert waybill("dead-letters", "discard", found["id"]).code == 0
+    discarded = waybill("dead-letters", "discard", found["id"], "--json")
+    assert (discarded.code, discarded.json) == (0, {"discarded": [found["id"]]})
 
 
 def test_the_worker_ran_through_all_of_it(at_work: Worker) -> None:
