@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.local.running import Running
 
 DEFAULT_COUNT = 200
-KINDS = ("down", "slow", "500", "429")
+KINDS = ("down", "slow", "429", "500", "drop-response")
 
 
 def register(cli: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from app.commands.definitions import everything
 from app.commands.documents import Document, read
 from app.commands.environment import settings
 from app.domain.lifecycle import Status
-from app.domain.order import OrderState
+from app.domain.order import Order, OrderState
 from app.errors import RecordError, SettingError
 from app.events import codec
 from app.events.codec import Codec
@@ -21,7 +21,7 @@ from app.flows.published import Published, publish
 from app.runtime import reading, writing
 
 TOPIC: Final = "order-created"
-PROBLEMS_SHOWN_MAX: Final = 10
+SHOWN_MAX: Final = 10
 EXAMPLE: Final = "an example is in schemas/examples/order-created.json"
 
 
@@ -52,12 +52,17 @@ async def _send(servers: str, checks: "Checks", orders: Sequence[Checked]) -> li
     present = await reading.find_orders(servers, {order.order_id for order in orders})
     checks.require_same(orders, present)
     fresh = [order for order in orders if order.order_id not in present]
-    for state in present.values():
-        order = state.order
-        output.note(f"{order.order_id} exists already ({order.state} / {order.reason}): not sent again")
+    _tell([state.order for state in present.values()])
     if fresh:
         await writing.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in fresh])
     return fresh
+
+
+def _tell(left_out: Sequence[Order]) -> None:
+    for order in left_out[:SHOWN_MAX]:
+        output.note(f"{order.order_id} exists already ({order.state} / {order.reason}): not sent again")
+    if len(left_out) > SHOWN_MAX:
+        output.note(f"and {len(left_out) - SHOWN_MAX} more exist already: not sent again")
 
 
 class Checks:
@@ -126,6 +131,6 @@ def flows() -> Published:
 
 def _raise(problems: Sequence[str]) -> None:
     if problems:
-        more = len(problems) - PROBLEMS_SHOWN_MAX
-        shown = [*problems[:PROBLEMS_SHOWN_MAX], *([f"and {more} more"] if more > 0 else [])]
+        more = len(problems) - SHOWN_MAX
+        shown = [*problems[:SHOWN_MAX], *([f"and {more} more"] if more > 0 else [])]
         raise SettingError("\n".join(shown) + f"\nNo order was sent; {EXAMPLE}")

@@ -11,6 +11,8 @@ import pytest
 import typer
 
 from app.__main__ import cli
+from app.commands import run as run_commands
+from app.demo import outage
 from tests.commands.console import Console
 
 EXPECTED = {
@@ -85,6 +87,10 @@ def test_wrong_usage_is_exit_code_two(waybill: Console, arguments: tuple[str, ..
 
 def test_a_misspelt_command_is_answered_with_the_nearest(waybill: Console) -> None:
     assert "submit" in waybill("orders", "sumbit").err
+
+
+def test_the_kinds_of_faults_in_the_help_are_those_that_there_are() -> None:
+    assert run_commands.KINDS == outage.KINDS
 
 
 def test_the_version(waybill: Console) -> None:
