@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.local.ports import is_taken
 from app.resources import ROOT
 from tests.kafka.processes import wait_for
 from tests.readme import Line, blocks
@@ -144,8 +146,8 @@ def test_the_order_exists_when_it_is_submitted_again(terminals: Terminals) -> No
 def test_both_end_by_ctrl_c_and_leave_nothing_behind(terminals: Terminals) -> None:
     assert terminals.stop("waybill orders watch") == 0
     assert terminals.stop("waybill up") == INTERRUPTED
-    assert "its topics are removed" in terminals.said("waybill up")
-    gone = subprocess.run(
-        ["/bin/sh", "-c", "ps ax | grep -c '[w]aybill.broker.*readme'"], capture_output=True, text=True
-    )
-    assert gone.stdout.strip() == "0"
+    said = terminals.said("waybill up")
+    assert "its topics are removed" in said
+    ports = [int(port) for port in re.findall(r"^\w+ +(?:http://)?127\.0\.0\.1:(\d+)", said, re.MULTILINE)]
+    assert len(ports) == 8
+    assert [port for port in ports if is_taken(port)] == []
