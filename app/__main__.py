@@ -2,43 +2,39 @@
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
-from app.commands import (
-    backorders,
-    broker,
-    dead_letters,
-    definitions,
-    orders,
-    provider,
-    run,
-    sourcing,
-    stock,
-    topics,
-)
-from app.commands.output import aside
+from app.commands import run
+from app.commands.lazy import add_groups
 from app.errors import LaneError, WaybillError
 
 cli = typer.Typer(
     name="waybill",
     help="Intelligent Order Management as Kafka streams.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-cli.add_typer(broker.commands, name="broker")
-cli.add_typer(topics.commands, name="topics")
-cli.add_typer(definitions.schemas, name="schemas")
-cli.add_typer(definitions.flows, name="flows")
-cli.add_typer(definitions.policies, name="policies")
-cli.add_typer(provider.commands, name="provider")
-cli.add_typer(orders.commands, name="orders")
-cli.add_typer(stock.commands, name="stock")
-cli.add_typer(sourcing.commands, name="sourcing")
-cli.add_typer(backorders.commands, name="backorders")
-cli.add_typer(dead_letters.commands, name="dead-letters")
+add_groups(cli)
 run.register(cli)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"waybill {version('waybill')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def main() -> None:
@@ -48,11 +44,17 @@ def main() -> None:
     try:
         cli()
     except LaneError as problem:
-        aside.print(f"waybill: {problem}", style="red", markup=False)
+        _say(problem)
         sys.exit(70)
     except WaybillError as problem:
-        aside.print(f"waybill: {problem}", style="red", markup=False)
+        _say(problem)
         sys.exit(1)
+
+
+def _say(problem: WaybillError) -> None:
+    from app.commands import output
+
+    output.refusal(str(problem))
 
 
 if __name__ == "__main__":

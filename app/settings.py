@@ -3,12 +3,14 @@
 Settings of providers are absent: each provider's manifest declares its own.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.errors import SettingError
+from app.dualwrite.map_names import MAPS
+from app.errors import SettingError, suggest
 
 _NAMED: Final = {
     "bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
@@ -17,8 +19,43 @@ _NAMED: Final = {
 }
 
 
+PREFIX: Final = "WAYBILL_"
+MACHINE: Final = {
+    "WAYBILL_HOME": ("~/.waybill", "folder of the local broker's data, and of what `waybill up` logs"),
+    "KAFKA_HOME": ("", "unpacked Kafka for the local broker; without it the one that Waybill fetches"),
+    "JAVA_HOME": ("", "Java for the local broker; without it the one that comes with Waybill"),
+    "M2_REPO": ("~/.m2/repository", "folder that Kafka is fetched into"),
+    "HTTPS_PROXY": ("", "proxy through which Kafka is fetched"),
+}
+"""What the local broker and `waybill up` read: (default, meaning). No setting of a worker."""
+_SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+PORT_MAX: Final = 65_535
+
+
 def _listed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    return _parts(value) if isinstance(value, str) else value
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _servers(value: str) -> str:
+    parts = _parts(value)
+    if not parts:
+        raise ValueError("write host:port, several by commas")
+    for part in parts:
+        address = _SERVER.fullmatch(part)
+        if address is None or not 1 <= int(address[2] or 1) <= PORT_MAX:
+            raise ValueError(f"{part!r} is no host:port")
+    return value
+
+
+def _enabled(maps: tuple[str, ...]) -> tuple[str, ...]:
+    for name in maps:
+        if name not in MAPS:
+            raise ValueError(f"there is no map {name!r}; {suggest(name, MAPS)}")
+    return maps
 
 
 class Settings(BaseModel):
@@ -26,21 +63,31 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bootstrap_servers: str = Field(
-        default="127.0.0.1:9092", min_length=1, description="host:port of brokers, by commas"
+    bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
+        default="127.0.0.1:9092", description="host:port of brokers, by commas"
     )
     schema_registry_url: str | None = Field(
-        default=None, pattern=r"^https?://\S+$", description="address of a registry"
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="address of a schema registry; without it a worker answers its read calls itself",
     )
     partitions: int | None = Field(
-        default=None, ge=1, le=1024, description="partitions of all topics keyed by order id"
+        default=None,
+        ge=1,
+        le=1024,
+        description="partitions of all topics keyed by order id; without it as in topics.yaml",
     )
-    maps: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        default=(), description="enabled dual-write maps, by commas"
+    maps: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_enabled)] = Field(
+        default=(), description=f"enabled dual-write maps, by commas, of {', '.join(MAPS)}"
     )
 
     web_host: str = Field(default="127.0.0.1", min_length=1, description="address the web server listens on")
-    web_port: int = Field(default=6066, ge=1, le=65535, description="port the web server listens on")
+    web_port: int = Field(
+        default=6066,
+        ge=0,
+        le=PORT_MAX,
+        description="port of the web server, 0 for a free one; not set and taken: a free one",
+    )
 
     session_timeout_s: int = Field(default=6, ge=1, le=300, description="seconds until a silent worker loses its lanes")
     heartbeat_interval_s: int = Field(default=1, ge=1, le=100, description="seconds between heartbeats")
@@ -93,6 +140,11 @@ class Settings(BaseModel):
         settings._check_times()
         return settings
 
+    @property
+    def chooses_web_port(self) -> bool:
+        """Whether no port is set: a worker then takes a free one where the usual one is taken."""
+        return "web_port" not in self.model_fields_set
+
     def _check_times(self) -> None:
         """Limits that only make sense together."""
         if self.heartbeat_interval_s * 3 > self.session_timeout_s:
@@ -109,7 +161,7 @@ class Settings(BaseModel):
 
 def variables() -> dict[str, str]:
     """Field -> environment variable."""
-    return {name: _NAMED.get(name, f"WAYBILL_{name.upper()}") for name in Settings.model_fields}
+    return {name: _NAMED.get(name, f"{PREFIX}{name.upper()}") for name in Settings.model_fields}
 
 
 def _refusal(error: ValidationError) -> SettingError:
@@ -118,7 +170,7 @@ def _refusal(error: ValidationError) -> SettingError:
 
 
 def _sentence(problem: Any, names: Mapping[str, str], meanings: Mapping[str, str]) -> str:
-    message = problem["msg"]
+    message = problem["msg"].removeprefix("Value error, ")
     key = str(problem["loc"][0])
     return f"{names[key]}={problem['input']!r}: {message[:1].lower()}{message[1:]}; it is the {meanings[key]}"
 

@@ -10,18 +10,23 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from app import resources
-from app.errors import TopicError
+from app.clients import AIOKafkaAdminClient
+from app.errors import BrokerError, TopicError
 
 FILE: Final = "topics.yaml"
 REQUEST_TIMEOUT_MS: Final = 15_000
 BROKER_DEFAULT: Final = -1
+FIX: Final = (
+    "delete those that are empty and run `waybill topics apply`, or alter them with Kafka's own tools; where all topics"
+    " keyed by order id have another number of partitions, set WAYBILL_PARTITIONS to it"
+)
 _OK, _EXISTS = 0, 36
 _UNITS_MS: Final = {"h": 3_600_000, "d": 86_400_000}
 # Compaction leaves the newest segment alone: small ones keep what a lane reads when it opens close to what is live.
@@ -130,15 +135,33 @@ def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpe
 
 
 async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[Change]:
-    """Create the topics that are missing, nothing else. Raises TopicError when the broker refuses or is not there."""
+    """Create the topics that are missing, nothing else. Raises TopicError when the broker refuses, BrokerError."""
     async with _admin(bootstrap_servers) as admin:
         present = await _partition_counts(admin)
         missing = [spec for spec in specs if spec.name not in present]
         return await _create(admin, missing) if missing else []
 
 
+async def prepare(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> None:
+    """Create the topics that are missing. Raises TopicError also when one that is there has other partitions."""
+    await require_partitions(bootstrap_servers, specs)
+    await apply(bootstrap_servers, specs)
+
+
+async def require_partitions(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> None:
+    """Return when no topic has other partitions than its spec; one that is missing is none of them.
+
+    Raises TopicError that names them: lane n of a role has partition n of each. Raises BrokerError.
+    """
+    async with _admin(bootstrap_servers) as admin:
+        counts = await _partition_counts(admin)
+    wrong = [f"{spec.name} has {counts[spec.name]}, not {spec.partitions}" for spec in specs if _differs(spec, counts)]
+    if wrong:
+        raise TopicError(f"partitions of topics that exist are not as {FILE} says: {', '.join(wrong)}; {FIX}")
+
+
 async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drift]:
-    """Every difference between the broker and `specs`. Raises TopicError when the broker is not there."""
+    """Every difference between the broker and `specs`. Raises BrokerError when the broker is not there."""
     async with _admin(bootstrap_servers) as admin:
         counts = await _partition_counts(admin)
         present = [spec for spec in specs if spec.name in counts]
@@ -195,12 +218,16 @@ def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Map
     if spec.name not in counts:
         yield Drift(spec.name, "topic", "present", "missing")
         return
-    if counts[spec.name] != spec.partitions:
+    if _differs(spec, counts):
         yield Drift(spec.name, "partitions", str(spec.partitions), str(counts[spec.name]))
     found = configs[spec.name]
     for name, wanted in spec.configs.items():
         if found.get(name) != wanted:
             yield Drift(spec.name, name, wanted, found.get(name, "not set"))
+
+
+def _differs(spec: TopicSpec, counts: Mapping[str, int]) -> bool:
+    return counts.get(spec.name, spec.partitions) != spec.partitions
 
 
 @asynccontextmanager
@@ -210,7 +237,7 @@ async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.start()
         yield admin
     except KafkaError as exc:
-        raise TopicError(f"no answer from Kafka at {bootstrap_servers} ({exc!r}); is the broker running?") from exc
+        raise BrokerError(f"no answer from Kafka at {bootstrap_servers} ({exc!r}); is the broker running?") from exc
     finally:
         await admin.close()
 

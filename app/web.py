@@ -45,6 +45,10 @@ class Lanes(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def joined(self) -> bool:
+        """Whether the consumer group has said which lanes are ours, be it none: there may be more processes."""
+
     def status(self) -> Sequence[Status]: ...
 
 
@@ -83,16 +87,21 @@ def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
 
 
 def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
-    """`/health`: the process answers. `/ready`: every lane that it was given is open; 503 until then."""
+    """`/health`: the process answers. `/ready`: it has joined its groups, and every lane that they gave it is open.
+
+    `/ready` answers 503 until then. A spare process, which was given no lane, is ready to be given one.
+    """
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def ready(_: web.Request) -> web.Response:
         lanes = {host.name: host.status() for host in hosts}
-        opened = all(statuses and all(lane.opened for lane in statuses) for statuses in lanes.values())
+        joined = {host.name: host.joined for host in hosts}
+        is_ready = all(joined.values()) and all(lane.opened for statuses in lanes.values() for lane in statuses)
         shown = {name: [lane._asdict() for lane in statuses] for name, statuses in lanes.items()}
-        return web.json_response({"ready": opened, "lanes": shown}, status=200 if opened else 503)
+        body = {"ready": is_ready, "joined": joined, "lanes": shown}
+        return web.json_response(body, status=200 if is_ready else 503)
 
     return [web.get("/health", health), web.get("/ready", ready)]
 

@@ -14,7 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"policies", "sourcing", "stock", "dualwrite"}),
     frozenset({"events"}),
     frozenset({"flows"}),
-    frozenset({"settings", "topics", "places"}),
+    frozenset({"settings", "clients", "topics", "places"}),
     frozenset({"providers"}),
     frozenset({"metrics"}),
     frozenset({"agents", "views", "web"}),
@@ -130,6 +130,14 @@ def test_only_the_runtime_knows_faust_and_providers_never_import_each_other() ->
                 ours, theirs = module.split(".")[2:], imported.split(".")[2:]
                 if len(ours) > 1 and len(theirs) > 1:
                     assert ours[0] == theirs[0], f"{module} imports {imported}: providers never import each other"
+
+
+def test_kafka_clients_are_those_that_create_no_topic() -> None:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "aiokafka":
+                made = {alias.name for alias in node.names if alias.name.startswith("AIOKafka")}
+                assert not made or name_of(path) == "app.clients", f"{name_of(path)} takes {made}; see app/clients.py"
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

@@ -22,6 +22,11 @@ def test_every_field_has_its_variable() -> None:
     assert len(set(names.values())) == len(Settings.model_fields)
 
 
+@pytest.mark.parametrize("servers", ["kafka", "a.example:9092,b.example:9092", "[::1]:9092", "10.0.0.1:1"])
+def test_addresses_of_brokers(servers: str) -> None:
+    assert Settings.from_env({"KAFKA_BOOTSTRAP_SERVERS": servers}).bootstrap_servers == servers
+
+
 def test_values_are_read() -> None:
     settings = Settings.from_env(
         {
@@ -41,6 +46,21 @@ def test_values_are_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost:abc", "'localhost:abc' is no host:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:1, b c:9092", "'b c:9092' is no host:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:99999", "'a:99999' is no host:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://a:1", "'http://a:1' is no host:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", ",", "host:port"),
+        (
+            "WAYBILL_DUALWRITE_MAPS",
+            "salesorders.fno-to-iom,salesorder.iom-to-fno",
+            "did you mean `salesorders.iom-to-fno`?",
+        ),
+        (
+            "WAYBILL_DUALWRITE_MAPS",
+            "none",
+            "there is no map 'none'; use one of: salesorders.fno-to-iom, ",
+        ),
         ("WAYBILL_WEB_PORT", "http", "valid integer"),
         ("WAYBILL_WEB_PORT", "65536", "less than or equal to 65535"),
         ("WAYBILL_PARTITIONS", "0", "greater than or equal to 1"),

@@ -29,8 +29,8 @@ class LaneStatus(NamedTuple):
 class Host:
     """The lanes of one role, as the views see them."""
 
-    def __init__(self, name: str, *opened: bool) -> None:
-        self.name, self.opened = name, list(opened)
+    def __init__(self, name: str, *opened: bool, joined: bool = True) -> None:
+        self.name, self.opened, self.joined = name, list(opened), joined
 
     def status(self) -> list[LaneStatus]:
         return [LaneStatus(partition, opened) for partition, opened in enumerate(self.opened)]
@@ -90,14 +90,20 @@ async def test_health_says_that_the_process_answers() -> None:
 
 @pytest.mark.parametrize(
     ("lanes", "status"),
-    [([[True, True]], 200), ([[True, False]], 503), ([[]], 503), ([[True], [False]], 503), ([[True], [True]], 200)],
+    [([[True, True]], 200), ([[True, False]], 503), ([[True], [False]], 503), ([[True], [True]], 200), ([[]], 200)],
 )
-async def test_ready_once_every_lane_is_open(lanes: list[list[bool]], status: int) -> None:
+async def test_ready_once_every_lane_is_open_that_the_group_gave(lanes: list[list[bool]], status: int) -> None:
     hosts = [Host(f"role-{number}", *opened) for number, opened in enumerate(lanes)]
     async with served(Ledger(), *hosts) as client:
         found, body = await asked(client, "/ready")
         assert (found, body["ready"]) == (status, status == 200)
         assert [len(shown) for shown in body["lanes"].values()] == [len(opened) for opened in lanes]
+
+
+async def test_not_ready_before_the_group_has_given_out_lanes() -> None:
+    async with served(Ledger(), Host("joined", True), Host("joining", joined=False)) as client:
+        status, body = await asked(client, "/ready")
+        assert (status, body["ready"], body["joined"]) == (503, False, {"joined": True, "joining": False})
 
 
 async def test_metrics_are_scraped_as_text() -> None:

@@ -23,14 +23,13 @@ from app.stock import intake, ledger, preferences
 from app.stock.agenda import Agenda, Batching, Job
 from app.stock.answers import Answer
 from app.stock.book import Book
+from app.stock.commands import CONFIRM, RELEASE, RUN, SET
 from app.stock.desk import Cause, Desk
 from app.stock.intake import Taken
 from app.stock.kept import Chosen, Runs, Sourced, Warehouse, Why
 from app.stock.planning import EXCEPTION, Solve
 
 SOURCE: Final = "waybill/source"
-CONFIRM, RELEASE, RUN, SET = "confirm", "release", "run backorders", "set preferences"
-"""What a sourcing command may say."""
 _journal = logging.getLogger(__name__)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from app.clients import AIOKafkaConsumer
 from app.runtime.position import POSITION_KEY, Position
 
 _LOOK_MS: Final = 100

@@ -4,25 +4,21 @@ import asyncio
 import json as json_module
 import os
 import uuid
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
-from app.agents.role import Output
-from app.agents.source import RUN, SET
 from app.commands import output
+from app.commands.environment import settings
+from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
-from app.events.ids import derive
-from app.runtime import source_reading, sourcing, writing
-from app.settings import Settings
-from app.stock import preferences
-from app.stock.kept import Chosen, Run, Runs, Sourced, Waiting
-from app.stock.preferences import Preferences
-from app.views import change_view, run_view, waiting_view
 
-commands = typer.Typer(help="Backorders: run the job, list what waits, set preferences.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.stock.kept import Chosen, Run, Runs, Sourced, Waiting
+    from app.stock.preferences import Preferences
+
+commands = typer.Typer()
 Pool = Annotated[str, typer.Option(help="Pool of warehouses.")]
 Actor = Annotated[str, typer.Option(help="Who asks; it is written down.")]
 MAIN: Final = "main"
@@ -32,21 +28,26 @@ LOOK_S: Final = 0.3
 RUNS_SHOWN: Final = 10
 
 
-@commands.command(name="run")
+@commands.command(name="run", epilog=examples("backorders run", "backorders run --actor ann --json"))
 def run_job(pool: Pool = MAIN, actor: Actor = SOMEBODY, json: Json = False) -> None:
     """Look at every line that waits, now. Says what came of it; exit code 1 when nobody did it within a minute."""
-    settings = Settings.from_env(os.environ)
-    found = asyncio.run(_run(settings, _known(settings, pool), actor))
+    from app.views import run_view
+
+    given = settings()
+    run = asyncio.run(_run(given, _existing(given, pool), actor))
     if json:
-        output.data(run_view(found))
+        output.data(run_view(run))
     else:
-        said = f"{found.looked_at} lines looked at, {found.released} released, {found.waiting} still waiting"
-        output.people.print(said, markup=False)
+        output.line(f"{run.looked_at} lines looked at, {run.released} released, {run.waiting} still waiting")
 
 
-async def _run(settings: Settings, pool: str, actor: str) -> Run:
-    asked = await _command(settings, pool, RUN, actor, {"why": "command"})
-    wanted = derive(asked, "pool")
+async def _run(settings: "Settings", pool: str, actor: str) -> "Run":
+    from app.events.ids import derive
+    from app.runtime import source_reading
+    from app.stock.commands import RUN
+    from app.stock.kept import Runs
+
+    wanted = derive(await _command(settings, pool, RUN, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
         for runs in await source_reading.values(settings.bootstrap_servers, Runs):
@@ -60,13 +61,12 @@ async def _run(settings: Settings, pool: str, actor: str) -> Run:
     )
 
 
-@commands.command(name="list")
+@commands.command(name="list", epilog=examples("backorders list", "backorders list --sku D0001 --json"))
 def list_waiting(
     sku: Annotated[str | None, typer.Option(help="Only lines that wait for this item.")] = None, json: Json = False
 ) -> None:
     """Lines that wait, in the order in which stock is given to them, and the last runs of the job."""
-    settings = Settings.from_env(os.environ)
-    waiting, runs = asyncio.run(_waiting(settings, sku))
+    waiting, runs = asyncio.run(_waiting(settings(), sku))
     if json:
         shown = {each.pool: {"jobs": _runs(each.jobs), "receipts": _runs(each.receipts)} for each in runs}
         output.data({"waiting": waiting, "runs": shown})
@@ -78,7 +78,11 @@ def list_waiting(
         _print(f"Last runs in pool {each.pool}", columns, _runs(tuple(recent)))
 
 
-async def _waiting(settings: Settings, sku: str | None) -> tuple[list[dict[str, Any]], list[Runs]]:
+async def _waiting(settings: "Settings", sku: str | None) -> tuple[list[dict[str, Any]], list["Runs"]]:
+    from app.runtime import source_reading
+    from app.stock.kept import Runs, Sourced
+    from app.views import waiting_view
+
     orders = await source_reading.values(settings.bootstrap_servers, Sourced)
     lines = [(order, line) for order in orders for line in order.waiting if sku in (None, line.sku)]
     lines.sort(key=_in_turn)
@@ -86,16 +90,20 @@ async def _waiting(settings: Settings, sku: str | None) -> tuple[list[dict[str, 
     return [waiting_view(order, line) for order, line in lines], runs
 
 
-def _in_turn(found: tuple[Sourced, Waiting]) -> tuple[str, int, int, str, str]:
-    order, line = found
+def _in_turn(waiting: "tuple[Sourced, Waiting]") -> tuple[str, int, int, str, str]:
+    order, line = waiting
     return line.sku, -order.priority, line.since, order.order_id, line.line_id
 
 
-def _runs(runs: tuple[Run, ...]) -> list[dict[str, Any]]:
+def _runs(runs: "tuple[Run, ...]") -> list[dict[str, Any]]:
+    from app.views import run_view
+
     return [run_view(run) for run in runs]
 
 
-@commands.command(name="preferences")
+@commands.command(
+    name="preferences", epilog=examples("backorders preferences", "backorders preferences --set backorders=off")
+)
 def show_preferences(
     change: Annotated[
         list[str] | None,
@@ -106,28 +114,35 @@ def show_preferences(
     json: Json = False,
 ) -> None:
     """Order handling preferences and who changed them; --set changes them while everything runs."""
-    settings = Settings.from_env(os.environ)
-    file, pool = sourcing.load_preferences(settings), _known(settings, pool)
+    from app.runtime.sourcing_files import load_preferences
+    from app.stock.commands import SET
+    from app.views import change_view
+
+    given = settings()
+    file, pool = load_preferences(given), _existing(given, pool)
     if change:
         values = _values(change, file)
-        event_id = asyncio.run(_command(settings, pool, SET, actor, values))
+        event_id = asyncio.run(_command(given, pool, SET, actor, values))
         if json:
             output.data({"event_id": event_id, "pool": pool, "values": values})
         else:
-            output.people.print(f"asked for: {', '.join(change)}; `waybill backorders preferences` shows it once done")
+            output.line(f"asked for: {', '.join(change)}; `waybill backorders preferences` shows it once done")
         return
-    chosen = asyncio.run(_chosen(settings, pool))
+    chosen = asyncio.run(_chosen(given, pool))
     now, audit = file.under(chosen).values(), [change_view(each) for each in chosen.changes]
     if json:
         output.data({"pool": pool, **now, "priorities": dict(file.priorities), "changes": audit})
         return
     for name, value in now.items():
-        output.people.print(f"{name:<22} {value}", highlight=False)
+        output.line(f"{name:<22} {value}")
     _print("Changes", ("at", "actor", "before", "after"), audit)
 
 
-def _values(given: list[str], file: Preferences) -> dict[str, str]:
+def _values(given: list[str], file: "Preferences") -> dict[str, str]:
     """What --set says. Raises SettingError for what the role would refuse."""
+    from app.stock import preferences
+    from app.stock.kept import Chosen
+
     values = dict(text.partition("=")[::2] for text in given)
     try:
         preferences.changed(file, Chosen(MAIN), values, "", 0, "")
@@ -136,13 +151,19 @@ def _values(given: list[str], file: Preferences) -> dict[str, str]:
     return values
 
 
-async def _chosen(settings: Settings, pool: str) -> Chosen:
+async def _chosen(settings: "Settings", pool: str) -> "Chosen":
+    from app.runtime import source_reading
+    from app.stock.kept import Chosen
+
     found = await source_reading.values(settings.bootstrap_servers, Chosen)
     return next((chosen for chosen in found if chosen.pool == pool), Chosen(pool))
 
 
-async def _command(settings: Settings, pool: str, command: str, actor: str, values: dict[str, str]) -> str:
+async def _command(settings: "Settings", pool: str, command: str, actor: str, values: dict[str, str]) -> str:
     """Write a command to the pool; the id of its event."""
+    from app.agents.role import Output
+    from app.runtime import writing
+
     event_id = uuid.uuid4().hex
     body = {"order_id": pool, "command": command, "actor": actor, "values": values}
     headers = [*writing.JSON, ("ce_id", event_id.encode())]
@@ -151,15 +172,19 @@ async def _command(settings: Settings, pool: str, command: str, actor: str, valu
     return event_id
 
 
-def _known(settings: Settings, pool: str) -> str:
-    pools = sorted({source.pool for source in sourcing.load_network(settings).sources})
+def _existing(settings: "Settings", pool: str) -> str:
+    from app.runtime.sourcing_files import load_network
+
+    pools = sorted({source.pool for source in load_network(settings).sources})
     if pool not in pools:
         raise SettingError(f"--pool {pool}: the network has {', '.join(pools)}")
     return pool
 
 
 def _print(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    table = Table(*columns, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(str(row[name]) for name in columns))
-    output.people.print(table)
+    heads = [name.replace("_", " ").capitalize() for name in columns]
+    output.table(heads, [[_shown(name, row[name]) for name in columns] for row in rows], title)
+
+
+def _shown(name: str, value: Any) -> object:
+    return output.moment(value) if value and name in ("at", "since", "cancel_at") else value

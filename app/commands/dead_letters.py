@@ -1,89 +1,98 @@
 """`waybill dead-letters`: what was set aside and why; put it back or put it away (docs/adr/0011)."""
 
 import asyncio
-import os
 from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from app.agents.role import DEAD_LETTER, Output, Record
 from app.commands import output
+from app.commands.environment import settings
+from app.commands.words import Json, examples
 from app.errors import SettingError
-from app.runtime import reading, writing
-from app.settings import Settings
 
-commands = typer.Typer(help="Records that were set aside: list, show, replay, discard.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+commands = typer.Typer()
+SHOWN: Final = "dead-letters show order-created/0/17"
 Ids = Annotated[list[str], typer.Argument(help="Ids as listed: topic/partition/offset.", metavar="ID...")]
 PREFIX: Final = "waybill-dead-"
 VALUE_SHOWN_MAX: Final = 2_000
 
 
-@commands.command(name="list")
+@commands.command(name="list", epilog=examples("dead-letters list", "dead-letters list --code no-flow --json"))
 def list_letters(code: Annotated[str | None, typer.Option(help="Only this code.")] = None, json: Json = False) -> None:
     """Every dead letter that was neither replayed nor discarded."""
-    letters = [_view(record) for record in _letters().values()]
+    letters = [_view(record) for record in _letters(settings().bootstrap_servers).values()]
     chosen = [letter for letter in letters if code is None or letter["code"] == code]
     if json:
         output.data(chosen)
         return
-    table = Table("Id", "Key", "Code", "Why")
-    for letter in chosen:
-        table.add_row(letter["id"], letter["key"], letter["code"], letter["detail"])
-    output.people.print(table)
+    rows = [[each["id"], each["key"], each["code"], output.moment(each["at"]), each["detail"]] for each in chosen]
+    output.table(("Id", "Key", "Code", "At", "Why"), rows)
 
 
-@commands.command()
+@commands.command(epilog=examples(SHOWN, f"{SHOWN} --json"))
 def show(letter: Annotated[str, typer.Argument(help="Id as listed.", metavar="ID")], json: Json = False) -> None:
     """One dead letter with its headers and value. Exit code 1 when there is none."""
-    record = _chosen([letter])[0]
+    record = _chosen(settings().bootstrap_servers, [letter])[0]
     shown = _view(record) | {"value": (record.value or b"")[:VALUE_SHOWN_MAX].decode(errors="backslashreplace")}
     if json:
         output.data(shown)
     else:
         for name, value in shown.items():
-            output.people.print(f"{name:>10}  {value}", markup=False, highlight=False)
+            output.line(f"{name:>10}  {value}")
 
 
-@commands.command()
-def replay(ids: Ids) -> None:
+@commands.command(epilog=examples("dead-letters replay order-created/0/17"))
+def replay(ids: Ids, json: Json = False) -> None:
     """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same."""
-    records = _chosen(ids)
+    servers = settings().bootstrap_servers
+    records = _chosen(servers, ids)
     for record in records:
         if why := irreplaceable(record):
             raise SettingError(f"{(record.key or b'').decode()} cannot be replayed: {why}; nothing was written")
-    _write([original(record) for record in records] + [tombstone(record) for record in records])
-    output.people.print(f"{len(records)} replayed")
+    _write(servers, [original(record) for record in records] + [tombstone(record) for record in records])
+    _tell("replayed", records, json)
 
 
-@commands.command()
-def discard(ids: Ids) -> None:
+@commands.command(epilog=examples("dead-letters discard order-created/0/17 order-created/3/2"))
+def discard(ids: Ids, json: Json = False) -> None:
     """Mark them as dealt with."""
-    records = _chosen(ids)
-    _write([tombstone(record) for record in records])
-    output.people.print(f"{len(records)} discarded")
+    servers = settings().bootstrap_servers
+    records = _chosen(servers, ids)
+    _write(servers, [tombstone(record) for record in records])
+    _tell("discarded", records, json)
 
 
-def _write(outputs: list[Output]) -> None:
-    asyncio.run(writing.transact(Settings.from_env(os.environ).bootstrap_servers, outputs))
+def _tell(what: str, records: list[Record], as_json: bool) -> None:
+    if as_json:
+        output.data({what: [(record.key or b"").decode() for record in records]})
+    else:
+        output.line(f"{len(records)} {what}")
 
 
-def _chosen(ids: list[str]) -> list[Record]:
-    letters = _letters()
+def _write(servers: str, outputs: list[Output]) -> None:
+    from app.runtime import writing
+
+    asyncio.run(writing.transact(servers, outputs))
+
+
+def _chosen(servers: str, ids: list[str]) -> list[Record]:
+    letters = _letters(servers)
     for name in ids:
         if name not in letters:
             raise SettingError(f"no dead letter {name}; `waybill dead-letters list` shows those there are")
     return [letters[name] for name in dict.fromkeys(ids)]
 
 
-def _letters() -> dict[str, Record]:
-    return asyncio.run(_read(Settings.from_env(os.environ).bootstrap_servers))
+def _letters(servers: str) -> dict[str, Record]:
+    return asyncio.run(_read(servers))
 
 
-async def _read(bootstrap_servers: str) -> dict[str, Record]:
+async def _read(servers: str) -> dict[str, Record]:
+    from app.runtime import reading
+
     letters: dict[str, Record] = {}
-    async with reading.consumer(bootstrap_servers) as reader:
+    async with reading.consumer(servers) as reader:
         async for record in reading.read_to_end(reader, await reading.partitions(reader, DEAD_LETTER)):
             name = (record.key or b"").decode()
             letters.pop(name, None)

@@ -1,96 +1,75 @@
 """`waybill orders`: submit orders, and look at them as the ledger and the status topic have them."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from app.agents.records import decoded
-from app.commands import output
-from app.domain.order import OrderState
-from app.errors import RecordError, SettingError
-from app.events import codec
-from app.events.codec import Codec
-from app.runtime import reading, source_reading, writing
-from app.settings import Settings
-from app.views import status_view
+from app.commands.words import Json, examples
+from app.errors import SettingError, suggest
 
-commands = typer.Typer(help="Orders: submit, list, show, watch.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-LINE_BYTES_MAX: Final = 2 << 20
-TOPIC: Final = "order-created"
+if TYPE_CHECKING:
+    from app.domain.order import OrderState
+
+commands = typer.Typer()
+EXAMPLE = "schemas/examples/order-created.json"
 
 
-@commands.command()
+@commands.command(epilog=examples(f"orders submit {EXAMPLE}", "orders submit orders.jsonl --json", "orders submit -"))
 def submit(
     file: Annotated[
         str,
-        typer.Argument(help="Orders as JSON, one a line (schemas/order-created.schema.json); - reads standard input."),
+        typer.Argument(
+            help="Orders as JSON (schemas/order-created.schema.json): one object, an array, or one object after the"
+            " other; - reads standard input."
+        ),
     ],
     json: Json = False,
 ) -> None:
-    """Publish orders on order-created. Each line is checked first; one that is wrong is named and none is sent."""
-    settings = Settings.from_env(os.environ)
-    records = codec.load()
-    wanted = [(order_id(records, name, line), line) for name, line in _lines(file)]
-    asyncio.run(writing.publish(settings.bootstrap_servers, TOPIC, wanted))
-    if json:
-        output.data([key for key, _ in wanted])
-    else:
-        output.people.print(f"{len(wanted)} orders on {TOPIC}")
+    """Publish orders on order-created. All are checked first: when one is wrong it is named, and none is sent.
+
+    What is checked: form, ids, flow, and what the flow's policies say, such as totals. An order that exists already is
+    left out and named; one that exists with other content is refused. With --json: the ids that were sent.
+    """
+    from app.commands import submit as sending
+
+    sending.run(file, as_json=json)
 
 
-def order_id(records: Codec, name: str, line: bytes) -> str:
-    """Raises SettingError that names the line, the path in it and what is wrong."""
-    try:
-        return records.order_id(TOPIC, None, line, (), 0)
-    except RecordError as problem:
-        raise SettingError(
-            f"{name}: {problem.detail}; an example is in schemas/examples/order-created.json"
-        ) from problem
-
-
-def _lines(file: str) -> Iterator[tuple[str, bytes]]:
-    try:
-        lines = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 closed below
-    except OSError as problem:
-        raise SettingError(f"{file}: cannot be read ({problem.strerror})") from problem
-    with lines:
-        for number in count(1):
-            line = lines.readline(LINE_BYTES_MAX + 1)
-            if len(line) > LINE_BYTES_MAX:
-                raise SettingError(f"{file}:{number}: the line has more than {LINE_BYTES_MAX} bytes")
-            if not line:
-                return
-            if line.strip():
-                yield f"{file}:{number}", line.strip()
-
-
-@commands.command(name="list")
+@commands.command(name="list", epilog=examples("orders list", "orders list --state completed", "orders list --json"))
 def list_orders(
     state: Annotated[str | None, typer.Option(help="Only orders in this state.")] = None,
     json: Json = False,
 ) -> None:
     """Every order that the ledger holds, with its state and reason."""
-    found = asyncio.run(reading.all_orders(Settings.from_env(os.environ).bootstrap_servers))
-    chosen = [item for item in found if state is None or item.order.state.lower() == state.lower()]
+    from app.commands import output
+    from app.commands.environment import settings
+    from app.runtime import reading
+
+    wanted = None if state is None else _state(state)
+    orders = asyncio.run(reading.all_orders(settings().bootstrap_servers))
+    chosen = [_brief(each) for each in orders if wanted in (None, each.order.state)]
     if json:
-        output.data([_brief(item) for item in chosen])
+        output.data(chosen)
         return
-    table = Table("Order", "Flow", "State", "Reason", "Lines", "Version")
-    for item in chosen:
-        order = item.order
-        table.add_row(order.order_id, item.flow, order.state, order.reason, str(len(order.lines)), str(item.version))
-    output.people.print(table)
+    names = ("order_id", "flow", "state", "reason", "lines", "version")
+    rows = [[each[name] for name in names] for each in chosen]
+    output.table(("Order", "Flow", "State", "Reason", "Lines", "Version"), rows)
 
 
-def _brief(item: OrderState) -> dict[str, Any]:
+def _state(name: str) -> str:
+    """The state of that name. Raises SettingError that names those that there are."""
+    from app.domain.lifecycle import Status
+
+    states = {status.state.lower(): status.state for status in Status}
+    if name.lower() not in states:
+        raise SettingError(
+            f"--state {name}: {suggest(name, states.values())} (states are {', '.join(states.values())})"
+        )
+    return states[name.lower()]
+
+
+def _brief(item: "OrderState") -> dict[str, Any]:
     order = item.order
     return {
         "order_id": order.order_id,
@@ -103,12 +82,16 @@ def _brief(item: OrderState) -> dict[str, Any]:
     }
 
 
-@commands.command()
+@commands.command(epilog=examples("orders show web-100042", "orders show web-100042 --json"))
 def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
-    view = asyncio.run(source_reading.find_view(Settings.from_env(os.environ).bootstrap_servers, order))
+    from app.commands import output
+    from app.commands.environment import settings
+    from app.runtime import source_reading
+
+    view = asyncio.run(source_reading.find_view(settings().bootstrap_servers, order))
     if view is None:
-        output.aside.print(f"waybill: no order {order} in the ledger", style="red", markup=False)
+        output.refusal(f"no order {order} in the ledger")
         raise typer.Exit(1)
     if json:
         output.data(view)
@@ -117,50 +100,57 @@ def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.
 
 
 def _print_order(view: dict[str, Any]) -> None:
-    output.people.print(f"{view['order_id']}: {view['state']} / {view['reason']}", style="bold", markup=False)
-    output.people.print(
-        f"flow {view['flow']} version {view['flow_version']}, company {view['company'] or '-'}", markup=False
-    )
-    lines = Table(
-        "Line", "SKU", "Quantity", "Site", "Warehouse", "State", "Reason", title="Lines", title_justify="left"
-    )
-    for line in view["lines"]:
-        lines.add_row(
-            *(str(line[name] or "-") for name in ("line_id", "sku", "quantity", "site", "warehouse", "state", "reason"))
-        )
-    timeline = Table("At", "Event", "Step", "State", "Reason", "Source", "Note", title="Timeline", title_justify="left")
-    for entry in view["timeline"]:
-        timeline.add_row(*(str(entry[name]) for name in ("at", "event", "step", "state", "reason", "source", "note")))
-    lineage = Table("Field", "Rule", "Event", title="What set each field", title_justify="left")
-    for item in view["lineage"]:
-        lineage.add_row(item["field"], item["rule"], item["event_id"])
-    for table in (lines, lineage, timeline):
-        output.people.print(table)
+    from app.commands import output
+
+    output.line(f"{view['order_id']}: {view['state']} / {view['reason']}", style="bold")
+    output.line(f"flow {view['flow']} version {view['flow_version']}, company {view['company'] or '-'}")
+    names = ("line_id", "sku", "quantity", "site", "warehouse", "state", "reason")
+    lines = [[line[name] or None for name in names] for line in view["lines"]]
+    output.table(("Line", "SKU", "Quantity", "Site", "Warehouse", "State", "Reason"), lines, "Lines")
+    timeline = map(_entry, view["timeline"])
+    output.table(("At", "Event", "State / Reason", "By", "Note"), timeline, "Timeline, in UTC")
+    rows = [(item["field"], item["rule"], item["event_id"]) for item in view["lineage"]]
+    output.table(("Field", "Rule", "Event"), rows, "What set each field")
 
 
-@commands.command()
+def _entry(entry: dict[str, Any]) -> tuple[str, ...]:
+    from app.commands import output
+
+    by = f"{entry['source']}, step {entry['step']}" if entry["step"] else entry["source"]
+    return output.moment(entry["at"]), entry["event"], f"{entry['state']} / {entry['reason']}", by, entry["note"]
+
+
+@commands.command(epilog=examples("orders watch", "orders watch --order web-100042 --json"))
 def watch(
     order: Annotated[str | None, typer.Option(help="Only this order.")] = None,
     json: Json = False,
 ) -> None:
-    """Status changes as they come, until stopped."""
+    """Status changes as they come, until stopped. With --json: one JSON document a line."""
+    from app.commands.environment import settings
+
     try:
-        asyncio.run(_watch(Settings.from_env(os.environ), order, json))
+        asyncio.run(_watch(settings().bootstrap_servers, order, json))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-async def _watch(settings: Settings, order: str | None, as_json: bool) -> None:
+async def _watch(servers: str, order: str | None, as_json: bool) -> None:
+    from app.agents.records import decoded
+    from app.commands import output
+    from app.events import codec
+    from app.runtime import reading
+    from app.views import status_view
+
     records = codec.load()
-    async with reading.consumer(settings.bootstrap_servers) as reader:
+    async with reading.consumer(servers) as reader:
         wanted = await reading.partitions(reader, "order-status")
-        async for record in reading.follow(reader, wanted):
+        following = await reading.follow(reader, wanted)
+        output.note("Status changes appear here as they come. Ctrl-C ends this.")
+        async for record in following:
             view = status_view(decoded(records, record))
             if order is not None and view["order_id"] != order:
                 continue
             if as_json:
                 output.data_line(view)
             else:
-                output.people.print(
-                    "{at} {order_id}  {state} / {reason}  ({event})".format_map(view), markup=False, highlight=False
-                )
+                output.line("{at} {order_id}  {state} / {reason}  ({event})".format_map(view))

@@ -2,14 +2,21 @@
 
 import json
 import sys
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 people = Console(soft_wrap=True)
 """Standard output for people."""
 aside = Console(stderr=True, soft_wrap=True)
 """Standard error: progress and problems, so that data on standard output stays clean."""
+UNLIMITED: Final = 1_000_000
+"""Columns of an output that is no terminal: a program reads it, and nothing may be cut or wrapped."""
+TIMES: Final = frozenset({"At", "Since", "Cancel at"})
+"""Columns that keep their width on a narrow terminal. The others are folded; nothing is ever cut."""
 
 
 def data(value: Any) -> None:
@@ -20,5 +27,41 @@ def data(value: Any) -> None:
 
 def data_line(value: Any) -> None:
     """One JSON document on one line, at once: for streams."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def text(value: str) -> None:
+    """Text as it is, at once."""
+    sys.stdout.write(value)
     sys.stdout.flush()
+
+
+def moment(at: str) -> str:
+    """An RFC 3339 time in UTC as people read it, to the second."""
+    return at[:19].replace("T", " ")
+
+
+def line(sentence: str, style: str | None = None) -> None:
+    """One line for people. What looks like markup in it is text."""
+    people.print(sentence, style=style, markup=False, highlight=False)
+
+
+def note(sentence: str) -> None:
+    """One line on standard error."""
+    aside.print(sentence, markup=False, highlight=False)
+
+
+def refusal(sentence: str) -> None:
+    """What is wrong and how to mend it, on standard error."""
+    aside.print(f"waybill: {sentence}", style="red", markup=False, highlight=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table for people: as wide as a terminal, and as wide as it must be for anything else. None is shown as -."""
+    made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in columns:
+        made.add_column(name, overflow="fold", no_wrap=name in TIMES)
+    for row in rows:
+        made.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+    console = people if people.is_terminal else Console(soft_wrap=True, width=UNLIMITED)
+    console.print(made)

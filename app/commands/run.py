@@ -1,52 +1,43 @@
-"""`waybill worker`, `up`, `simulators`, `demo` and `bench`: what runs for a while."""
+"""`waybill worker`, `up`, `simulators`, `demo`, `bench` and `settings`: the commands without a group.
 
-import asyncio
-import json as json_module
-import os
-import shutil
-import signal
-from collections.abc import Coroutine
+What they need is imported when they run, so that `waybill --help` does not wait for it.
+"""
+
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.bench import report as bench_report
-from app.bench import run as bench
-from app.bench import sourcing as sourcing_bench
-from app.bench import sourcing_report
-from app.commands import output
-from app.demo import outage, session
-from app.demo.evidence import DEAD_LETTER, Case
-from app.demo.report import Report, as_json, as_table, outage_tables
-from app.demo.scenarios import SCENARIOS
-from app.demo.supply import StockFiles
-from app.errors import SettingError
-from app.local import simulators as simulator_host
-from app.local import up
-from app.runtime import worker
-from app.runtime.sourcing import load_strategies
-from app.settings import Settings
+from app.agents.roles import ROLES
+from app.commands.words import examples
+
+if TYPE_CHECKING:
+    from app.local.running import Running
 
 DEFAULT_COUNT = 200
-Result = TypeVar("Result")
+KINDS = ("down", "slow", "429", "500", "drop-response")
 
 
 def register(cli: typer.Typer) -> None:
     """Adds these commands to the top level."""
-    cli.command(name="worker")(run_worker)
-    cli.command(name="up")(run_up)
-    cli.command(name="simulators")(run_simulators)
-    cli.command(name="demo")(run_demo)
-    cli.command(name="bench")(run_bench)
+    cli.command(name="up", epilog=examples("up", "up --json"))(run_up)
+    cli.command(name="demo", epilog=examples("demo", "demo --scenario 1 --count 20", "demo --fault flexe:down"))(
+        run_demo
+    )
+    cli.command(name="worker", epilog=examples("worker orchestrate", "worker perform apply mirror"))(run_worker)
+    cli.command(name="simulators", epilog=examples("simulators", "simulators --port 0 --generous"))(run_simulators)
+    cli.command(name="settings", epilog=examples("settings", "settings --json"))(show_settings)
+    cli.command(name="bench", epilog=examples("bench", "bench --fold-only --json", "bench --sourcing"))(run_bench)
 
 
 def run_worker(
-    roles: Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(worker.ROLES)}.", metavar="ROLE...")],
+    roles: Annotated[list[str], typer.Argument(help=f"One or more of: {', '.join(ROLES)}.", metavar="ROLE...")],
 ) -> None:
     """Run roles until stopped. Exit code 70: a lane was fenced or lost its broker; start it again."""
-    raise typer.Exit(worker.run(roles, os.environ))
+    from app.commands.environment import environment
+    from app.runtime import worker
+
+    raise typer.Exit(worker.run(roles, environment()))
 
 
 def run_simulators(
@@ -57,14 +48,44 @@ def run_simulators(
     webhooks: Annotated[
         str, typer.Option(help="Where a worker takes webhooks in, such as http://127.0.0.1:6066/webhooks.")
     ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Say as JSON where they answer.")] = False,
 ) -> None:
     """Run the simulators of BigCommerce, Finance + Operations, Flexe and SAP, with their wire, until stopped."""
-    simulator_host.run(port, os.environ, generous, webhooks)
+    from app.commands import output
+    from app.commands.environment import environment
+    from app.local import simulators
+
+    def as_json(base_url: str) -> None:
+        output.data_line({"base_url": base_url})
+
+    tell = as_json if json else simulators.print_line
+    simulators.run(port, environment(), generous, webhooks, tell)
 
 
-def run_up() -> None:
-    """Run everything on this machine: broker, topics, simulators, all roles. Ctrl-C ends it."""
-    _until_stopped(up.run(os.environ, output.people))
+def run_up(
+    json: Annotated[bool, typer.Option("--json", help="Say as one JSON document where everything answers.")] = False,
+) -> None:
+    """Run everything on this machine: broker, topics, simulators, all roles. Ctrl-C ends it.
+
+    The broker is the one of KAFKA_BOOTSTRAP_SERVERS or of `waybill broker`, or else a new one, which ends with this
+    command. The other commands on this machine find it by themselves.
+    """
+    import os
+
+    from app.commands import output
+    from app.commands.environment import warn
+    from app.commands.stopping import until_stopped
+    from app.local import up
+
+    def tell(found: "Running") -> None:
+        if json:
+            output.data({"broker": found.broker, "simulators": found.simulators, "workers": dict(found.workers)})
+            return
+        for name, address in up.shown(found):
+            output.line(f"{name:<12} {address}")
+
+    warn()
+    until_stopped(up.run(os.environ, output.note if json else output.line, tell))
 
 
 def run_demo(
@@ -77,7 +98,7 @@ def run_demo(
         list[str] | None,
         typer.Option(
             metavar="PROVIDER:KIND[:SECONDS]",
-            help=f"Another round in which a provider is in trouble ({', '.join(outage.KINDS)}); may be given again.",
+            help=f"Another round in which a provider is in trouble ({', '.join(KINDS)}); may be given again.",
         ),
     ] = None,
     stock: Annotated[
@@ -92,20 +113,17 @@ def run_demo(
     json: Annotated[Path | None, typer.Option("--json", help="Write the report here.")] = None,
 ) -> None:
     """The main job: every scenario on a real broker with real HTTP, judged on what its topics show."""
-    faults = [outage.parse(text) for text in fault or ()]
-    wanted = tuple(sorted(set(scenario or SCENARIOS)))
-    for number in wanted:
-        if number not in SCENARIOS:
-            raise SettingError(f"--scenario {number}: choose of {', '.join(map(str, SCENARIOS))}")
-    if json is not None and (json.is_dir() or not json.parent.is_dir()):
-        raise SettingError(f"--json {json}: cannot be written; name a file in a folder that exists")
-    if stock is None and (sources or receipts):
-        raise SettingError("--sources and --receipts go with --stock: say what the warehouses have")
-    files = StockFiles(sources, stock, receipts) if stock else None
-    asked = session.Wanted(wanted, count, orders, files, faults)
-    report = _demonstrated(asked)
-    _tell(report, json)
-    raise typer.Exit(0 if report.truth else 1)
+    from app.commands import demo
+
+    asked = demo.wanted(
+        orders=orders,
+        scenarios=scenario or (),
+        count=count,
+        faults=fault or (),
+        files=(sources, stock, receipts),
+        report=json,
+    )
+    raise typer.Exit(0 if demo.run(asked, json) else 1)
 
 
 def run_bench(
@@ -121,80 +139,19 @@ def run_bench(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Events per second and CPU per event of orchestrate, in memory and as a worker on a broker of its own."""
+    from app.commands import bench
+
     if sourcing:
-        _bench_sourcing(batches, json)
-        return
-    with TemporaryDirectory(prefix="waybill-bench-") as folder:
-        told = bench.run(orders, live, fold_only, Path(folder), lambda text: output.aside.print(text, markup=False))
-        found = _until_stopped(told)
-    if json:
-        output.data(bench_report.as_json(found))
+        bench.run_sourcing(batches, json)
     else:
-        bench_report.show(found, output.people)
+        bench.run(orders, live, fold_only, json)
 
 
-def _bench_sourcing(batches: int, as_json: bool) -> None:
-    found = sourcing_bench.run(load_strategies(Settings.from_env(os.environ)), batches)
-    if as_json:
-        output.data(sourcing_report.as_json(found))
-    else:
-        sourcing_report.show(found, output.people)
+def show_settings(
+    json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page docs/settings.md.")] = False,
+) -> None:
+    """List every environment variable that Waybill reads, and say which are set. No value is shown."""
+    from app.commands import settings
 
-
-def _demonstrated(asked: session.Wanted) -> Report:
-    """What each process said is kept, unless all held or somebody ended the demo. Raises what the demo raises."""
-    folder, keep = Path(mkdtemp(prefix="waybill-demo-")), True
-    try:
-        report = _until_stopped(session.run(asked, folder, output.people))
-        keep = not report.truth
-    except typer.Exit:
-        keep = False
-        raise
-    finally:
-        if keep and any(folder.iterdir()):
-            output.people.print(f"What each process said is kept in {folder}", markup=False, highlight=False)
-        else:
-            shutil.rmtree(folder)
-    return report
-
-
-def _tell(report: Report, file: Path | None) -> None:
-    output.people.print(as_table(report))
-    for table in outage_tables(report):
-        output.people.print(table)
-    for scenario in report.scenarios:
-        for case in scenario.wrong[:10]:
-            output.people.print(_wrong(case), markup=False, highlight=False)
-    for seen in report.doubled[:10]:
-        output.people.print(f"  twice: {seen.topic} {seen.event_id} ({seen.order_id})", markup=False)
-    if file is not None:
-        try:
-            file.write_text(json_module.dumps(as_json(report), ensure_ascii=False, indent=1), encoding="utf-8")
-        except OSError as problem:
-            raise SettingError(f"--json {file}: cannot be written ({problem.strerror})") from problem
-    output.people.print(
-        "Every order ended as its scenario says." if report.truth else "Not everything held: see above."
-    )
-
-
-def _wrong(case: Case) -> str:
-    ended = " / ".join(case.end() or ("nowhere",))
-    expected = " / ".join(case.order.expected or ("completed or refused",))
-    letters = [f"; dead-letter: {seen.body['code']}: {seen.body['detail']}" for seen in case.on(DEAD_LETTER)]
-    return f"  {case.order.order_id} is {ended}, expected {expected}" + "".join(letters[:1])
-
-
-def _until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
-    """Runs it; Ctrl-C and SIGTERM end it in order, with everything it started."""
-
-    async def guarded() -> Result:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        return await task
-
-    try:
-        return asyncio.run(guarded())
-    except asyncio.CancelledError:
-        raise typer.Exit(130) from None
+    settings.show(as_json=json, as_markdown=markdown)

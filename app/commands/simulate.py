@@ -4,11 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final, NamedTuple
 
-import typer
 from msgspec import to_builtins
-from rich.table import Table
 
 from app import places
 from app.commands import output
@@ -18,7 +16,7 @@ from app.domain.order import AMOUNT_SCALE, Order
 from app.errors import SettingError
 from app.providers.bigcommerce.orders import to_order
 from app.resources import read_text
-from app.runtime.sourcing import SHIPPED
+from app.runtime.sourcing_files import SHIPPED
 from app.sourcing import network, strategy
 from app.sourcing.network import Network
 from app.sourcing.places import Place
@@ -26,38 +24,29 @@ from app.sourcing.problem import Demand, DemandLine
 from app.sourcing.simulate import Arrival, Difference, Outcome, Result, differences, simulate
 
 SHOWN_MAX: Final = 20
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, with every order that differs.")]
 
 
-def run(
-    orders: Annotated[Path, typer.Option(help="Expanded BigCommerce V2 orders, one JSON a line.")],
-    stock: Annotated[Path, typer.Option(help="CSV: sku, site, warehouse, on_hand.")],
-    strategies: Annotated[
-        list[Path] | None, typer.Option("--strategy", help="YAML like app/sourcing/strategies.yaml; up to two.")
-    ] = None,
-    sources: Annotated[
-        Path | None, typer.Option(help="CSV or YAML of the warehouses; without it those that ship with Waybill.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=2_000, help="Orders that are sourced together.")] = 200,
-    json: Json = False,
-) -> None:
-    """Source orders offline with one strategy or two: cost, distance, splits, what has no source, order by order.
+class Files(NamedTuple):
+    """What a simulation reads; without `sources` the warehouses that ship with Waybill."""
 
-    Exit code 1: a file cannot be used.
-    """
-    given = strategies or []
-    if len(given) > 2:
-        raise SettingError(f"--strategy: {len(given)} files; two can be compared")
-    files = [(str(file), _text(file)) for file in given] or [_shipped("strategies")]
+    orders: Path
+    stock: Path
+    strategies: Sequence[Path]
+    sources: Path | None
+
+
+def run(given: Files, batch: int, *, as_json: bool) -> None:
+    """Source the orders and print what came of it. Raises SettingError, DefinitionError."""
+    files = [(str(file), _text(file)) for file in given.strategies] or [_shipped("strategies")]
     tried = [(file, strategy.load(text, file)) for file, text in files]
-    file, text = (str(sources), _text(sources)) if sources else _shipped("network")
+    file, text = (str(given.sources), _text(given.sources)) if given.sources else _shipped("network")
     warehouses = network.load(text, file)
-    arrivals, refused = _arrivals(orders)
-    there = _stock(stock, warehouses)
+    arrivals, refused = _arrivals(given.orders)
+    there = _stock(given.stock, warehouses)
     outcomes = [(name, simulate(arrivals, warehouses, there, each, batch)) for name, each in tried]
     differing = differences(outcomes[0][1], outcomes[1][1]) if len(outcomes) == 2 else []
     placed = Counter(str(each.demand.place.kind) for each in arrivals)
-    if json:
+    if as_json:
         output.data(_data(outcomes, differing, placed, refused))
     else:
         _show(outcomes, differing, placed, refused)
@@ -131,19 +120,18 @@ def _show(
     refused: Sequence[str],
 ) -> None:
     for sentence in refused[:SHOWN_MAX]:
-        output.people.print(f"left out: {sentence}", markup=False, highlight=False)
+        output.line(f"left out: {sentence}")
     kinds = ", ".join(f"{count} by {kind}" for kind, count in sorted(placed.items()))
-    output.people.print(f"{sum(placed.values())} orders, placed: {kinds}", markup=False, highlight=False)
-    output.people.print(_totals([outcome for _, outcome in outcomes]))
+    output.line(f"{sum(placed.values())} orders, placed: {kinds}")
+    _show_totals([outcome for _, outcome in outcomes])
     if len(outcomes) == 2:
-        output.people.print(_differences(differing, outcomes[0][1].strategy, outcomes[1][1].strategy))
+        _show_differences(differing, outcomes[0][1].strategy, outcomes[1][1].strategy)
         more = len(differing) - SHOWN_MAX
         words = f"; {more} more with --json" if more > 0 else ""
-        output.people.print(f"{len(differing)} orders differ{words}", markup=False, highlight=False)
+        output.line(f"{len(differing)} orders differ{words}")
 
 
-def _totals(outcomes: Sequence[Outcome]) -> Table:
-    table = Table("", *(outcome.strategy for outcome in outcomes))
+def _show_totals(outcomes: Sequence[Outcome]) -> None:
     rows = {
         "lines": [f"{outcome.lines:,}" for outcome in outcomes],
         "lines without a source": [f"{outcome.unsourced:,}" for outcome in outcomes],
@@ -155,17 +143,16 @@ def _totals(outcomes: Sequence[Outcome]) -> Table:
         "widest gap": [f"{outcome.gap:.2%}" for outcome in outcomes],
         "plans out of time": [str(outcome.late) for outcome in outcomes],
     }
-    for name, cells in rows.items():
-        table.add_row(name, *cells)
-    return table
+    columns = ("", *(outcome.strategy for outcome in outcomes))
+    output.table(columns, [(name, *cells) for name, cells in rows.items()])
 
 
-def _differences(differing: Sequence[Difference], first: str, second: str) -> Table:
-    table = Table("Order", first, "km", second, "km", title="Orders that differ", title_justify="left")
+def _show_differences(differing: Sequence[Difference], first: str, second: str) -> None:
+    rows_shown = []
     for each in differing[:SHOWN_MAX]:
         cells = [cell for result in (each.first, each.second) for cell in (_lines(result), f"{result.km:,.0f}")]
-        table.add_row(each.order_id, *cells)
-    return table
+        rows_shown.append((each.order_id, *cells))
+    output.table(("Order", first, "km", second, "km"), rows_shown, "Orders that differ")
 
 
 def _lines(result: Result) -> str:

@@ -3,24 +3,18 @@
 import asyncio
 import csv
 import json as json_module
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from app.commands import output
+from app.commands.environment import settings
+from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
-from app.events import codec
-from app.runtime import source_reading, sourcing, writing
-from app.settings import Settings
-from app.stock.stock import Stock
-from app.views import stock_view
 
-commands = typer.Typer(help="Stock: set, load from CSV, list.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+commands = typer.Typer()
 TOPIC: Final = "stock-change"
 MAIN: Final = "main"
 NEEDED: Final = ("sku", "warehouse")
@@ -28,50 +22,60 @@ COLUMNS: Final = (*NEEDED, "site", "on_hand", "quantity", "version", "reference"
 Body = dict[str, Any]
 
 
-@commands.command(name="set")
+@commands.command(name="set", epilog=examples("stock set D0001 EU-HAM 40", "stock set D0001 EU-HAM 5 --add"))
 def set_stock(
     sku: Annotated[str, typer.Argument(help="Item number.")],
     warehouse: Annotated[str, typer.Argument(help="Warehouse, e.g. EU-HAM.")],
     quantity: Annotated[str, typer.Argument(help="What is there; with --add what came in, or went out below 0.")],
     add: Annotated[bool, typer.Option("--add", help="Add to what is there.")] = False,
+    json: Json = False,
 ) -> None:
     """Say what is there of one item."""
     body = {"sku": sku, "warehouse": warehouse, "kind": "add" if add else "set", "quantity": quantity}
     _publish([("stock set", body)])
-    output.people.print(f"{sku} at {warehouse}: {body['kind']} {quantity}", markup=False, highlight=False)
+    if json:
+        output.data(body)
+    else:
+        output.line(f"{sku} at {warehouse}: {body['kind']} {quantity}")
 
 
-@commands.command()
+@commands.command(epilog=examples("stock load stock.csv", "stock load receipts.csv --receipts"))
 def load(
     file: Annotated[
         Path, typer.Argument(help="CSV with a header: sku, warehouse, on_hand or quantity; site, version, reference.")
     ],
     receipts: Annotated[bool, typer.Option("--receipts", help="Add the column quantity to what is there.")] = False,
+    json: Json = False,
 ) -> None:
     """Set the stock of each row to its on_hand. Each is checked first; one that is wrong is named and none is sent."""
     found = list(rows(file, "quantity" if receipts else "on_hand", "add" if receipts else "set"))
     _publish(found)
-    output.people.print(f"{len(found)} records on {TOPIC}", markup=False)
+    if json:
+        output.data({"topic": TOPIC, "records": len(found)})
+    else:
+        output.line(f"{len(found)} records on {TOPIC}")
 
 
-@commands.command(name="list")
+@commands.command(name="list", epilog=examples("stock list", "stock list --sku D0001 --json"))
 def list_stock(
     sku: Annotated[str | None, typer.Option(help="Only this item.")] = None,
     warehouse: Annotated[str | None, typer.Option(help="Only this warehouse.")] = None,
     json: Json = False,
 ) -> None:
     """What warehouses have of each item, what of it is reserved, and what is available."""
-    found = asyncio.run(source_reading.values(Settings.from_env(os.environ).bootstrap_servers, Stock))
+    from app.runtime import source_reading
+    from app.stock.stock import Stock
+    from app.views import stock_view
+
+    found = asyncio.run(source_reading.values(settings().bootstrap_servers, Stock))
     rows = [row for stock in found if sku in (None, stock.sku) for row in stock_view(stock)]
     chosen = [row for row in rows if warehouse in (None, row["warehouse"])]
     if json:
         output.data(chosen)
         return
-    columns = ("sku", "site", "warehouse", "on_hand", "reserved", "available", "short")
-    table = Table(*columns)
-    for row in chosen:
-        table.add_row(*(str(row[name]) for name in columns))
-    output.people.print(table)
+    names = ("sku", "site", "warehouse", "on_hand", "reserved", "available", "short")
+    columns = [name.replace("_", " ").capitalize() for name in names]
+    output.table(columns, [[row[name] for name in names] for row in chosen])
 
 
 def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
@@ -94,8 +98,12 @@ def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
 
 def _publish(bodies: list[tuple[str, Body]]) -> None:
     """Checks all as the role would, then writes them to the pools of their warehouses."""
-    settings = Settings.from_env(os.environ)
-    homes = {source.warehouse: source.pool for source in sourcing.load_network(settings).sources}
+    from app.events import codec
+    from app.runtime import writing
+    from app.runtime.sourcing_files import load_network
+
+    given = settings()
+    homes = {source.warehouse: source.pool for source in load_network(given).sources}
     records, written = codec.load(), []
     for where, body in bodies:
         pool = homes.get(str(body.get("warehouse")), MAIN)
@@ -105,4 +113,4 @@ def _publish(bodies: list[tuple[str, Body]]) -> None:
         except RecordError as problem:
             raise SettingError(f"{where}: {problem.detail}") from problem
         written.append((pool, value))
-    asyncio.run(writing.publish(settings.bootstrap_servers, TOPIC, written))
+    asyncio.run(writing.publish(given.bootstrap_servers, TOPIC, written))

@@ -12,9 +12,10 @@ from typing import Any, Final, TypeVar
 
 import fastavro
 import httpx
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from app.clients import AIOKafkaConsumer
 from app.demo.evidence import DEAD_LETTER, Case, Deed, Seen
 from app.demo.orders import DemoOrder
 from app.resources import schema_files, schema_lock

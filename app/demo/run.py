@@ -26,6 +26,7 @@ from app.demo.stages import stages
 from app.demo.supply import Supply, holds
 from app.errors import WaybillError
 from app.local.ports import free_port
+from app.local.running import Running
 from app.local.supervise import Supervisor
 from app.local.up import shown, simulated, start_all
 
@@ -84,11 +85,11 @@ async def run(plan: Plan, console: Console) -> Report:
     try:
         await observer.open()
         async with Supervisor(plan.folder, told) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
-            found = start_all(supervisor, told)
-            for line in shown(found):
-                console.print(line, markup=False, highlight=False)
+            here = start_all(supervisor, told)
+            for name, address in shown(here):
+                console.print(f"{name:<12} {address}", markup=False, highlight=False)
             definitions = asyncio.create_task(show_definitions(told))
-            await _ready(client, supervisor, found)
+            await _ready(client, supervisor, here)
             for each in plan.rounds:
                 observer.expect((*each.orders, *each.late))
                 async with _supplied(plan, each, observer, client):
@@ -143,9 +144,9 @@ def _stock_held(plan: Plan, observer: Observer) -> dict[str, bool]:
     return {"S64": holds(plan.supplies, sourced)}
 
 
-async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, found: Mapping[str, str]) -> None:
+async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, here: Running) -> None:
     """Until every process can take orders: then what is measured is theirs, and not their start."""
-    views = [f"{url}/_sim/state" if name == "simulators" else f"{url}/ready" for name, url in found.items()]
+    views = [f"{here.simulators}/_sim/state", *(f"{url}/ready" for url in here.workers.values())]
     deadline = time.monotonic() + READY_TIMEOUT_S
     while views:
         if time.monotonic() > deadline:

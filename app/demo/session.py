@@ -20,7 +20,7 @@ from app.demo.supply import StockFiles, Supply, made_for, read
 from app.errors import SettingError
 from app.local.up import chosen_broker
 from app.settings import Settings
-from app.topics import apply, load
+from app.topics import load, prepare
 
 _EPOCH_S: Final = 1_760_000_000
 LEDGER: Final = "-ledger"
@@ -43,10 +43,14 @@ async def run(wanted: Wanted, folder: Path, console: Console) -> Report:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says what it does again by itself
     stamp = run_stamp(time.time())
     rounds = planned(wanted, stamp)
-    with chosen_broker(os.environ, console) as bootstrap_servers:
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False)
+
+    with chosen_broker(os.environ, say) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         topics = load(settings.partitions)
-        await apply(bootstrap_servers, topics)
+        await prepare(bootstrap_servers, topics)
         observed = [topic.name for topic in topics if not topic.name.endswith(LEDGER)]
         plan = demo.Plan(bootstrap_servers, stamp, rounds, folder, observed, schemas_by_id())
         number = sum(len(each.orders) + len(each.late) for each in rounds)

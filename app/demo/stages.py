@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 
+from app.clients import AIOKafkaAdminClient, AIOKafkaConsumer, AIOKafkaProducer, partition_counts
 from app.demo.evidence import Case
 from app.demo.orders import DemoOrder
 from app.demo.scenarios.bigcommerce_dom_fno_fno import results
@@ -100,8 +100,7 @@ class Stages:
 
 
 async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    cluster = await consumer._client.fetch_all_metadata()
-    return [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+    return [TopicPartition(topic, number) for number in range((await partition_counts(consumer)).get(topic, 0))]
 
 
 async def _passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict[TopicPartition, int]:

@@ -13,8 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaProducer
-
+from app.clients import AIOKafkaProducer
 from app.demo.evidence import Case, Seen
 from app.demo.orders import COMPLETED, DemoOrder
 from app.demo.scenarios.bigcommerce_dom_fno_fno import answer, lacking, results, shipped

@@ -21,13 +21,12 @@ from app.dualwrite.change import (
 )
 from app.dualwrite.fieldmap import Ends, FieldMap, Table, inverse, load_map, load_table
 from app.dualwrite.fields import changed
+from app.dualwrite.map_names import FNO_TO_IOM, IOM_TO_FNO, MAPS
 from app.dualwrite.reference import item_number_of, reference_of, url_of
 from app.errors import DefinitionError, RecordError
 
 FNO: Final = "fno"
-FNO_TO_IOM: Final = "salesorders.fno-to-iom"
-IOM_TO_FNO: Final = "salesorders.iom-to-fno"
-FILES: Final = tuple(f"app/dualwrite/maps/{stem}.yaml" for stem in ("countries", FNO_TO_IOM, IOM_TO_FNO))
+FILES: Final = tuple(f"app/dualwrite/maps/{stem}.yaml" for stem in ("countries", *MAPS))
 """The packaged texts that `load` needs, relative to the root."""
 
 _HELD: Final = Status.HELD.state

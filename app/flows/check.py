@@ -5,11 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from app.domain.lifecycle import TRANSITIONS
-from app.errors import DefinitionError
+from app.errors import DefinitionError, suggest
 from app.flows.paths import FROM_OUTSIDE, inputs, loops, reachable
 from app.flows.setup import KAFKA, ActionSpec, Setup
 from app.flows.spec import FlowSpec, StepSpec
-from app.policies.problems import suggest
 
 EVENTS: Final = frozenset(event for _, event in TRANSITIONS) | FROM_OUTSIDE
 """Every event that an order knows."""

@@ -6,10 +6,9 @@ from operator import attrgetter
 from typing import Final
 
 from app.domain.order import Order
-from app.errors import DefinitionError, RecordError
+from app.errors import DefinitionError, RecordError, suggest
 from app.events.model import OrderCreated
 from app.flows.spec import RouteSpec, RoutingSpec
-from app.policies.problems import suggest
 
 FIELDS: Final[Mapping[str, Callable[[Order], str | None]]] = {
     name: attrgetter(name)

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.errors import DefinitionError
+from app.errors import DefinitionError, suggest
 from app.policies.document import read
-from app.policies.problems import suggest
 
 STEPS_MAX: Final = 100
 WITHIN_MAX_MS: Final = 366 * 86_400_000

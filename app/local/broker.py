@@ -84,16 +84,16 @@ def stop(data: Path | None = None, *, limit_s: float = STOP_LIMIT_S, notice: Not
     process cannot be ended.
     """
     folder = BrokerFolder.of(data)
-    record = _living(folder)
-    if record is None:
-        folder.remove_record()
-        return False
-    if _process(folder, record).end(limit_s):
-        notice(f"Kafka (process {record.pid}) stopped; its topics are kept in {folder.path}")
-    else:
-        notice(f"Kafka (process {record.pid}) did not stop within {limit_s:g} s and was killed")
-    folder.remove_record()
-    return True
+    return _stop(folder, limit_s, notice, f"its topics are kept in {folder.path}")
+
+
+def address(data: Path | None = None) -> str | None:
+    """Where the broker of a data folder serves, or will in a moment; None when none runs. Nothing is asked of it.
+
+    Raises BrokerError for an unreadable folder.
+    """
+    record = _living(BrokerFolder.of(data))
+    return None if record is None else f"{HOST}:{record.port}"
 
 
 def status(data: Path | None = None) -> BrokerStatus:
@@ -108,19 +108,35 @@ def status(data: Path | None = None) -> BrokerStatus:
 
 
 @contextmanager
-def temporary(*, ready_timeout_s: float = READY_TIMEOUT_S, notice: Notice = _log.info) -> Iterator[BrokerInfo]:
-    """A broker of one's own, on free ports and in a temporary folder: stopped and removed when the block ends.
+def temporary(
+    *, port: int | None = None, ready_timeout_s: float = READY_TIMEOUT_S, notice: Notice = _log.info
+) -> Iterator[BrokerInfo]:
+    """A broker of one's own, in a temporary folder: stopped and removed, with its topics, when the block ends.
 
-    It also ends when this process is killed. Inside the block it may be stopped and started again (`info.data`,
+    Without `port` it takes a free one. It also ends when this process is killed. Inside the block it may be stopped and
+    started again (`info.data`,
     `info.port`); the one started then no longer ends with a killed process.
     """
     with TemporaryDirectory(prefix="waybill-kafka-", ignore_cleanup_errors=True) as path:
-        info = start(Path(path), free_port(), ready_timeout_s=ready_timeout_s, notice=notice)
+        info = start(Path(path), port or free_port(), ready_timeout_s=ready_timeout_s, notice=notice)
         with dies_with_us(info.pid):
             try:
                 yield info
             finally:
-                stop(info.data, notice=notice)
+                _stop(BrokerFolder.of(info.data), STOP_LIMIT_S, notice, "its topics are removed")
+
+
+def _stop(folder: BrokerFolder, limit_s: float, notice: Notice, topics: str) -> bool:
+    record = _living(folder)
+    if record is None:
+        folder.remove_record()
+        return False
+    if _process(folder, record).end(limit_s):
+        notice(f"Kafka (process {record.pid}) stopped; {topics}")
+    else:
+        notice(f"Kafka (process {record.pid}) did not stop within {limit_s:g} s and was killed; {topics}")
+    folder.remove_record()
+    return True
 
 
 def _living(folder: BrokerFolder) -> BrokerRecord | None:

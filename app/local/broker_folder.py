@@ -90,9 +90,12 @@ class BrokerFolder:
 
     @classmethod
     def of(cls, data: Path | None) -> "BrokerFolder":
-        """The given folder, or the user's own: `kafka` in WAYBILL_HOME or in ~/.waybill."""
+        """The given folder, or the user's own: `kafka` in WAYBILL_HOME or in ~/.waybill. Raises BrokerError."""
         home = os.environ.get("WAYBILL_HOME") or "~/.waybill"
-        return cls((Path(home, "kafka") if data is None else data).expanduser().resolve())
+        try:
+            return cls((Path(home, "kafka") if data is None else data).expanduser().resolve())
+        except RuntimeError as exc:
+            raise BrokerError("This user has no home folder: set WAYBILL_HOME, or name a broker that runs") from exc
 
     @property
     def log(self) -> Path:

@@ -9,8 +9,9 @@ import logging
 from collections import deque
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from app.clients import AIOKafkaProducer
 
 TOPIC: Final = "dualwrite.fno.salesorders"
 ROWS_MAX: Final = 200_000

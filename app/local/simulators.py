@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -222,16 +222,27 @@ async def _listen(runner: web.AppRunner, port: int) -> int:
     return int(runner.addresses[0][1])
 
 
-def run(port: int, environ: Mapping[str, str], generous: bool = False, webhooks: str = "") -> None:
-    """`waybill simulators`: serve until SIGINT or SIGTERM, and print the base URL. Raises SettingError."""
-    asyncio.run(_run(SimulatorOptions.from_env(port, environ, generous, webhooks)))
+def print_line(base_url: str) -> None:
+    """For scripts that wait for the address: at once, on standard output."""
+    sys.stdout.write(f"{base_url}\n")
+    sys.stdout.flush()
 
 
-async def _run(options: SimulatorOptions) -> None:
+def run(
+    port: int,
+    environ: Mapping[str, str],
+    generous: bool = False,
+    webhooks: str = "",
+    tell: Callable[[str], object] = print_line,
+) -> None:
+    """`waybill simulators`: serve until SIGINT or SIGTERM; `tell` gets the base URL. Raises SettingError."""
+    asyncio.run(_run(SimulatorOptions.from_env(port, environ, generous, webhooks), tell))
+
+
+async def _run(options: SimulatorOptions, tell: Callable[[str], object]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(options) as simulators:
-        sys.stdout.write(f"{simulators.base_url}\n")
-        sys.stdout.flush()
+        tell(simulators.base_url)
         await stop.wait()

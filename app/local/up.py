@@ -2,23 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from rich.console import Console
-
 from app import topics
+from app.agents.roles import ROLES
+from app.dualwrite import map_names
 from app.local import broker
-from app.local.ports import HOST, free_port
+from app.local.ports import HOST, free_port, is_taken
+from app.local.running import Running, home, only_one, running
 from app.local.supervise import Supervisor
 from app.providers.fno.simulator import STATUS_FIELD
-from app.runtime.compose import ROLES
 from app.settings import Settings
 
+Say = Callable[[str], object]
 STORE: Final = "demo"
+SIMULATORS: Final = "simulators"
 LOGS: Final = "logs"
-MAPS: Final = "salesorders.fno-to-iom,salesorders.iom-to-fno"
+MAPS: Final = ",".join(map_names.MAPS)
 SIGNED_WITH: Final = "whsec_c2ltdWxhdGVkLXdlYmhvb2stc2VjcmV0"
 """What the simulated Flexe signs its webhooks with."""
 TAKES_WEBHOOKS: Final = "pull"
@@ -26,24 +28,29 @@ TAKES_WEBHOOKS: Final = "pull"
 CHECK_INTERVAL_S: Final = 2.0
 
 
-async def run(environ: Mapping[str, str], console: Console) -> None:
-    """Until cancelled. Raises WaybillError when a process cannot be kept running."""
-    with chosen_broker(environ, console) as bootstrap_servers:
+async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], None]) -> None:
+    """Until cancelled. `say` gets sentences about what takes a while, `tell` where everything answers.
+
+    Raises WaybillError when a process cannot be kept running, and when another `up` of this user runs.
+    """
+    with only_one(environ) as notice, chosen_broker(environ, say, usual_port=True) as bootstrap_servers:
         told = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, free_port(), STORE)
         settings = Settings.from_env(told)
-        await topics.apply(bootstrap_servers, topics.load(settings.partitions))
-        folder = Path(environ.get("WAYBILL_HOME") or Path.home() / ".waybill") / LOGS
+        await topics.prepare(bootstrap_servers, topics.load(settings.partitions))
+        folder = home(environ) / LOGS
         async with Supervisor(folder, told) as supervisor:
-            for line in shown(start_all(supervisor, told)):
-                console.print(line, markup=False, highlight=False)
-            console.print(f"Logs in {folder}. Ctrl-C ends everything.", markup=False, highlight=False)
+            here = start_all(supervisor, told)
+            notice.tell(here)
+            tell(here)
+            say(f"Logs in {folder}. The commands of Waybill on this machine find this broker by themselves.")
+            say("Ctrl-C ends everything.")
             while True:
                 await asyncio.sleep(CHECK_INTERVAL_S)
                 supervisor.check()
 
 
-def start_all(supervisor: Supervisor, told: Mapping[str, str]) -> dict[str, str]:
-    """Starts the simulators and one process for each role; where each answers, by name. Webhooks go to a worker."""
+def start_all(supervisor: Supervisor, told: Mapping[str, str]) -> Running:
+    """Start the simulators and one process for each role; where each answers. Webhooks go to a worker."""
     simulators = told["WAYBILL_BIGCOMMERCE_BASE_URL"].removesuffix("/bigcommerce")
     port = simulators.rsplit(":", 1)[1]
     found = {role: f"http://{HOST}:{free_port()}" for role in ROLES}
@@ -51,13 +58,15 @@ def start_all(supervisor: Supervisor, told: Mapping[str, str]) -> dict[str, str]
     supervisor.start("simulators", "simulators", "--port", port, "--generous", "--webhooks", webhooks)
     for role, url in found.items():
         supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=url.rsplit(":", 1)[1])
-    return {"simulators": simulators, **found}
+    return Running(os.getpid(), told["KAFKA_BOOTSTRAP_SERVERS"], simulators, found)
 
 
-def shown(found: Mapping[str, str]) -> Iterator[str]:
-    """A line for people for each process."""
-    for name, url in found.items():
-        yield f"{name:<12} {url}" + ("/metrics" if name in ROLES else "")
+def shown(found: Running) -> Iterator[tuple[str, str]]:
+    """Each process and its address, for people."""
+    yield "broker", found.broker
+    yield SIMULATORS, found.simulators
+    for role, url in found.workers.items():
+        yield role, f"{url}/metrics"
 
 
 def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, str]:
@@ -94,15 +103,23 @@ def simulated(environ: Mapping[str, str], port: int, store: str) -> dict[str, st
 
 
 @contextlib.contextmanager
-def chosen_broker(environ: Mapping[str, str], console: Console) -> Iterator[str]:
-    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one of the caller's own."""
+def chosen_broker(environ: Mapping[str, str], say: Say, *, usual_port: bool = False) -> Iterator[str]:
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one of the caller's own.
+
+    One that a `waybill up` uses is left to it. `usual_port`: a broker of the caller's own takes the port that everyone
+    looks at first, if that is free.
+    """
     if given := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
         yield given
         return
-    found = broker.status()
-    if found.running and found.bootstrap_servers:
+    found, other = broker.status(), running(environ)
+    if found.running and found.bootstrap_servers and (other is None or other.broker != found.bootstrap_servers):
         yield found.bootstrap_servers
         return
-    console.print("No broker runs: starting one that ends with this command (the first time fetches 43 MB) ...")
-    with broker.temporary(notice=console.print) as info:
+    say("Starting a broker that ends with this command (the first time fetches 43 MB) ...")
+    port = broker.DEFAULT_PORT if usual_port else None
+    if port is not None and is_taken(port):
+        say(f"Port {port} is taken by another program: the broker takes another one.")
+        port = None
+    with broker.temporary(port=port, notice=say) as info:
         yield info.bootstrap_servers

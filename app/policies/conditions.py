@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from app.errors import suggest
 from app.policies.checks import CHECKS
 from app.policies.document import Node
 from app.policies.fields import READABLE, Field, Kind, Scope
 from app.policies.literals import LiteralError, amount, shown, text
-from app.policies.problems import Problems, suggest
+from app.policies.problems import Problems
 
 DEPTH_MAX: Final = 8
 MEMBERS_MAX: Final = 500

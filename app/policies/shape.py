@@ -4,10 +4,11 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from app.errors import suggest
 from app.policies.document import WHOLE_FILE, Node
 from app.policies.fields import Scope
 from app.policies.literals import shown
-from app.policies.problems import Problems, suggest
+from app.policies.problems import Problems
 from app.policies.sentences import SENTENCE_MAX
 from app.policies.spec import Criticality, PolicyType
 

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from app.runtime.jobs import JobLimits
 from app.runtime.kafka_log import KafkaLimits, KafkaLog
 from app.runtime.lane import Lane
 from app.runtime.limits import LaneLimits, SystemClock
+from app.runtime.listening import ListeningWeb
 from app.runtime.log import Log
 from app.runtime.transport import BatchSchema, BatchTransport
 from app.runtime.watchdog import Watchdog
@@ -48,6 +50,12 @@ class RoleApp(faust.App):
     """A Faust app with the lanes of one role."""
 
     host: LaneHost
+    listening: socket.socket | None
+
+    def _new_web(self) -> ListeningWeb:
+        if self.listening is None:
+            raise LaneError(f"{self.conf.id} has no web server")
+        return ListeningWeb(self, self.listening)
 
     def _create_directories(self) -> None:
         """None are needed: state is in Kafka and in memory."""
@@ -76,12 +84,13 @@ def build_app(
     role: RoleKind,
     partitions: int,
     *,
-    web: bool = False,
+    web: socket.socket | None = None,
     observer: LaneObserver | None = None,
     make_log: MakeLog = KafkaLog,
     fail: Callable[[BaseException], None] | None = None,
 ) -> RoleApp:
-    """The app of a role whose inputs all have `partitions` partitions. `web`: serve on the settings' host and port.
+    """The app of a role whose inputs all have `partitions` partitions. `web`: where the views are served; without it
+    nothing is.
 
     `fail` is called when a lane cannot go on; by default the process ends at once, with EXIT_LANE_LOST or EXIT_REFUSED.
     """
@@ -94,8 +103,8 @@ def build_app(
         return Lane(role.for_lane(partition), log, partition, partitions, limits, observer=observer)
 
     host = LaneHost(name, role.inputs, make_lane, fail or end_process)
-    app = _new_app(name, settings, partitions, web=web)
-    app.host = host
+    app = _new_app(name, settings, partitions, web=web is not None)
+    app.host, app.listening = host, web
     app.transport = BatchTransport(app.conf.broker_consumer, app, lanes=host)
     _register(app, role, partitions)
     watchdog = Watchdog(settings.commit_age_max_s, SystemClock().monotonic, observer, host.fail)
@@ -132,9 +141,6 @@ def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> Ro
         # A rebalance never waits for records in flight: their lane drops them and its next owner reads them again.
         stream_wait_empty=False,
         web_enabled=web,
-        web_bind=settings.web_host,
-        web_host=settings.web_host,
-        web_port=settings.web_port,
         web_stats_enabled=False,
         web_graph_enabled=False,
         web_router_enabled=False,

@@ -7,6 +7,8 @@ import logging
 BROKER_LIMIT_S = 45.0
 _CONNECT_LIMIT_S = 2.0
 _PAUSE_S = 0.25
+DEFAULT_PORT = 9092
+"""Of a server that is given without one, as Kafka's clients have it."""
 _journal = logging.getLogger(__name__)
 
 
@@ -20,19 +22,26 @@ async def broker_there(bootstrap_servers: str, limit_s: float = BROKER_LIMIT_S) 
             told = False
             while not await _any_answers(bootstrap_servers):
                 if not told:
-                    _journal.info("waiting for a broker at %s", bootstrap_servers)
+                    _journal.info("waiting for a broker at %s, %g s at most", bootstrap_servers, limit_s)
                     told = True
                 await asyncio.sleep(_PAUSE_S)
             return True
     return False
 
 
+def _address(server: str) -> tuple[str, int]:
+    host, _, port = server.rpartition(":")
+    if not host or server.endswith("]"):
+        host, port = server, str(DEFAULT_PORT)
+    return host.strip("[]"), int(port)
+
+
 async def _any_answers(bootstrap_servers: str) -> bool:
     for server in bootstrap_servers.split(","):
-        host, _, port = server.strip().rpartition(":")
         with contextlib.suppress(OSError, TimeoutError, ValueError, OverflowError):
+            host, port = _address(server.strip())
             async with asyncio.timeout(_CONNECT_LIMIT_S):
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                _, writer = await asyncio.open_connection(host, port)
             writer.close()
             return True
     return False

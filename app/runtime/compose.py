@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -15,8 +15,10 @@ from app.agents.perform import Perform
 from app.agents.pull import Pull
 from app.agents.pulled import Pulled
 from app.agents.role import DEAD_LETTER, Role
+from app.agents.roles import ROLES
 from app.agents.source import Source as Sourcing
 from app.dualwrite import mapping
+from app.dualwrite.map_names import FNO_TO_IOM
 from app.dualwrite.mapping import SalesOrders
 from app.errors import SettingError
 from app.events import codec
@@ -35,7 +37,6 @@ from app.topics import TopicSpec
 from app.topics import load as load_topics
 
 _journal = logging.getLogger(__name__)
-ROLES: Final = ("orchestrate", "source", "perform", "apply", "mirror", "pull")
 
 
 @dataclass
@@ -132,7 +133,7 @@ def _source(parts: Parts, metrics: Metrics) -> Kind:
 
 
 def _mirrors(parts: Parts) -> bool:
-    return mapping.FNO_TO_IOM in parts.setup.maps
+    return FNO_TO_IOM in parts.setup.maps
 
 
 def _apply(parts: Parts, metrics: Metrics) -> Kind:

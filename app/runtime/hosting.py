@@ -45,7 +45,8 @@ class _Hosted:
 class LaneHost:
     """`make_lane` makes the lane of a partition, `fail` ends the process; it may return only in tests.
 
-    `assigned` is whether the group has said which partitions are ours, be it none; not so during a rebalance.
+    `assigned` is whether the group has said which partitions are ours, be it none; not so during a rebalance. `joined`
+    is whether it has said so once, and all is not let go yet.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class LaneHost:
     ) -> None:
         self.name, self._inputs, self._make_lane, self._fail = name, inputs, make_lane, fail
         self._hosted: dict[int, _Hosted] = {}
-        self.assigned = False
+        self.assigned = self.joined = False
         self.reading: Reading
 
     @property
@@ -130,7 +131,7 @@ class LaneHost:
             problem = f"{self.name} was not given {sorted(missing)}"
             self.fail(TopicError(f"{problem}: all its inputs need the same number of partitions"))
         await asyncio.gather(*(self._close(n) for n in set(self._hosted) - mine))
-        self.assigned = True
+        self.assigned = self.joined = True
         for hosted in self._hosted.values():
             hosted.lane.resume()
         for partition in sorted(mine - set(self._hosted)):
@@ -139,6 +140,7 @@ class LaneHost:
 
     async def close(self) -> None:
         """Let all lanes go, after their running checkpoints."""
+        self.joined = False
         await self.revoke()
         await asyncio.gather(*(self._close(partition) for partition in set(self._hosted)))
 

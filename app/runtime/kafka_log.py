@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerFenced
 
 from app.agents.role import Output, Record
+from app.clients import AIOKafkaConsumer, AIOKafkaProducer
 from app.errors import LaneError
 from app.runtime.log import Bounds, Change, Entry
 

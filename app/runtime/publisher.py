@@ -9,10 +9,10 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from app.agents.role import Output
+from app.clients import AIOKafkaProducer
 from app.errors import BrokerError
 
 PUBLISH_LIMIT_S: Final = 5.0

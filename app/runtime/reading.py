@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from app.agents.role import Record
+from app.clients import AIOKafkaConsumer, partition_counts
 from app.domain import ledger
 from app.domain.order import OrderState
 from app.errors import BrokerError
@@ -38,8 +39,8 @@ async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
     except (KafkaError, TimeoutError) as problem:
         await reader.stop()
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, "
-            "or set KAFKA_BOOTSTRAP_SERVERS"
+            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
+            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
         ) from problem
     try:
         yield reader
@@ -51,12 +52,10 @@ async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """All partitions of a topic. Raises BrokerError when the topic does not exist."""
-    # The consumer's own answer speaks only of topics that it follows already.
-    cluster = await reader._client.fetch_all_metadata()
-    numbers = cluster.partitions_for_topic(topic)
-    if not numbers:
+    count = (await partition_counts(reader)).get(topic, 0)
+    if not count:
         raise BrokerError(f"topic {topic} does not exist; create the topics with `waybill topics apply`")
-    return [TopicPartition(topic, number) for number in sorted(numbers)]
+    return [TopicPartition(topic, number) for number in range(count)]
 
 
 async def read_to_end(reader: AIOKafkaConsumer, wanted: Iterable[TopicPartition]) -> AsyncIterator[Record]:
@@ -78,10 +77,16 @@ async def read_to_end(reader: AIOKafkaConsumer, wanted: Iterable[TopicPartition]
 
 
 async def follow(reader: AIOKafkaConsumer, wanted: Iterable[TopicPartition]) -> AsyncIterator[Record]:
-    """Every record that comes after the call; never ends."""
+    """Every record that comes after the call has returned; never ends."""
     assigned = list(wanted)
     reader.assign(assigned)
     await reader.seek_to_end(*assigned)
+    for place in assigned:
+        await reader.position(place)
+    return _records(reader)
+
+
+async def _records(reader: AIOKafkaConsumer) -> AsyncIterator[Record]:
     async for record in reader:
         yield as_record(record)
 
@@ -94,14 +99,23 @@ def as_record(record: object) -> Record:
 
 async def find_order(bootstrap_servers: str, order_id: str) -> OrderState | None:
     """The order's last entry in the ledger; None for one that is not there. Raises BrokerError, LedgerError."""
-    key, value = order_id.encode(), None
+    return (await find_orders(bootstrap_servers, {order_id})).get(order_id)
+
+
+async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, OrderState]:
+    """The last entries of those of the orders that the ledger holds; only their partitions are read.
+
+    Raises BrokerError, LedgerError.
+    """
+    latest: dict[bytes, bytes | None] = dict.fromkeys(order_id.encode() for order_id in sorted(order_ids))
     async with consumer(bootstrap_servers) as reader:
-        all_of_it = await partitions(reader, LEDGER)
-        own = all_of_it[partition_of(key, len(all_of_it))]
-        async for record in read_to_end(reader, [own]):
-            if record.key == key:
-                value = record.value
-    return _order(value)
+        places = await partitions(reader, LEDGER)
+        own = sorted({partition_of(key, len(places)) for key in latest})
+        async for record in read_to_end(reader, [places[number] for number in own]):
+            if record.key in latest:
+                latest[record.key] = record.value
+    orders = ((key.decode(), _order(value)) for key, value in latest.items())
+    return {order_id: order for order_id, order in orders if order is not None}
 
 
 async def all_orders(bootstrap_servers: str) -> list[OrderState]:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-import aiokafka
 import faust
 from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -17,6 +16,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from app.agents.role import Record
+from app.clients import AIOKafkaConsumer
 from app.errors import LaneError
 from app.runtime.kafka_log import record_of
 
@@ -213,7 +213,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
         self._assignor = assignor = assignor_of(transport.lanes)
-        return aiokafka.AIOKafkaConsumer(
+        return AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
             bootstrap_servers=driver.server_list(transport.url, transport.default_port),

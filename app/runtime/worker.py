@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import cast
@@ -9,18 +10,19 @@ from typing import cast
 from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
-from app import web
-from app.errors import SettingError
+from app import topics, web
+from app.agents.roles import ROLES
+from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec
 from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
-from app.runtime import app_factory, source_reading
-from app.runtime.arrival import broker_there
-from app.runtime.compose import ROLES, Parts, compose, role_kind, webhook_intake
+from app.runtime import app_factory, arrival, source_reading
+from app.runtime.compose import Parts, compose, role_kind, webhook_intake
+from app.runtime.listening import listen, url_of
 from app.runtime.publisher import KafkaPublisher
 from app.settings import Settings
 
-__all__ = ["ROLES", "run"]
+_journal = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -38,26 +40,55 @@ def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
 async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = Settings.from_env(environ)
     parts = compose(settings, environ, await _schema_ids(settings))
+    publisher = KafkaPublisher(settings.bootstrap_servers)
+    try:
+        with listen(settings) as listening:
+            apps = _apps(names, parts, publisher, listening)
+            # Only now: what is wrong with a setting is said at once.
+            await _require_broker(settings.bootstrap_servers)
+            await _require_partitions(settings.bootstrap_servers, parts)
+            return await app_factory.serve(apps)
+    finally:
+        await publisher.close()
+        await _close(parts)
+
+
+def _apps(
+    names: Sequence[str], parts: Parts, publisher: KafkaPublisher, listening: socket.socket
+) -> list[app_factory.RoleApp]:
+    """An app a role; the first one serves the web views of all."""
     registry = CollectorRegistry()
-    collectors = Collectors(registry)
+    collectors, settings = Collectors(registry), parts.settings
     apps = []
     for position, name in enumerate(names):
         metrics = Metrics(name, collectors)
         kind = role_kind(name, parts, metrics)
-        partitions = parts.partitions(kind.inputs[0])
-        apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
-    publisher = KafkaPublisher(settings.bootstrap_servers)
+        served = None if position else listening
+        apps.append(
+            app_factory.build_app(settings, kind, parts.partitions(kind.inputs[0]), web=served, observer=metrics)
+        )
     find = partial(source_reading.find_view, settings.bootstrap_servers)
     intake = webhook_intake(parts, publisher, collectors)
     views = cast(Web, apps[0].web).web_app
     web.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
+    _journal.info("web views on %s (/metrics, /health, /ready)", url_of(listening))
+    return apps
+
+
+async def _require_broker(bootstrap_servers: str) -> None:
+    limit_s = arrival.BROKER_LIMIT_S
+    if not await arrival.broker_there(bootstrap_servers, limit_s):
+        raise LaneError(
+            f"no broker answered at {bootstrap_servers} for {limit_s:g} s: start it, or set KAFKA_BOOTSTRAP_SERVERS"
+            " to one that runs"
+        )
+
+
+async def _require_partitions(bootstrap_servers: str, parts: Parts) -> None:
     try:
-        # Only now: what is wrong with a setting is said at once.
-        await broker_there(settings.bootstrap_servers)
-        return await app_factory.serve(apps)
-    finally:
-        await publisher.close()
-        await _close(parts)
+        await topics.require_partitions(bootstrap_servers, parts.topics.values())
+    except BrokerError as problem:  # it went away again, as brokers do that start: a new start waits for it
+        raise LaneError(str(problem)) from problem
 
 
 async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 from itertools import islice
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from app.agents.role import Output
+from app.clients import AIOKafkaProducer, partition_counts
 from app.errors import BrokerError
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -24,6 +24,7 @@ async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[st
     """Writes JSON records (key, value), so many in a transaction that none lasts long. Raises BrokerError."""
     outputs = iter([Output(topic, key.encode(), value, JSON) for key, value in records])
     async with _producer(bootstrap_servers) as producer:
+        await _require(producer, {topic})
         while some := list(islice(outputs, TRANSACTION_RECORDS_MAX)):
             await _write(producer, some)
 
@@ -33,8 +34,17 @@ async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
 
     Raises BrokerError; nothing is written then.
     """
+    outputs = list(outputs)
     async with _producer(bootstrap_servers) as producer:
+        await _require(producer, {output.topic for output in outputs})
         await _write(producer, outputs)
+
+
+async def _require(producer: AIOKafkaProducer, topics: Set[str]) -> None:
+    """Raises BrokerError for a topic that does not exist; the producer would wait for it."""
+    if missing := topics - (await partition_counts(producer)).keys():
+        names = ", ".join(sorted(missing))
+        raise BrokerError(f"topic {names} does not exist; create the topics with `waybill topics apply`")
 
 
 async def _write(producer: AIOKafkaProducer, outputs: Iterable[Output]) -> None:
@@ -61,8 +71,8 @@ async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     except (KafkaConnectionError, TimeoutError) as problem:
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one with `waybill broker start`, "
-            "or set KAFKA_BOOTSTRAP_SERVERS"
+            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
+            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
         ) from problem
     except KafkaError as problem:
         raise BrokerError(

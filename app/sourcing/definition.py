@@ -4,9 +4,8 @@ from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import DefinitionError
+from app.errors import DefinitionError, suggest
 from app.policies.document import WHOLE_FILE, read
-from app.policies.problems import suggest
 
 STRICT_KEYS: Final = ConfigDict(frozen=True, extra="forbid")
 Spec = TypeVar("Spec", bound=BaseModel)

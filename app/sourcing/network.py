@@ -11,8 +11,7 @@ from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from app.domain.order import AMOUNT_SCALE
-from app.errors import DefinitionError
-from app.policies.problems import suggest
+from app.errors import DefinitionError, suggest
 from app.sourcing.definition import STRICT_KEYS, load_spec, validated
 
 SOURCES_MAX: Final = 1_000

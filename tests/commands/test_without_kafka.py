@@ -1,13 +1,18 @@
 """What needs Kafka says so in one sentence when there is none; what is wrong before that is said first."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from app.local.ports import free_port
 from app.resources import ROOT
+from app.runtime import arrival
 from tests.commands.console import Console
+from tests.kafka.processes import wait_for
 
 EXAMPLE = (ROOT / "schemas/examples/order-created.json").read_bytes().strip()
 
@@ -46,6 +51,28 @@ def test_one_sentence_says_that_no_kafka_answers(waybill: Console, nowhere: str,
     assert len(said.err.splitlines()) == 1
 
 
+def test_a_worker_that_waited_in_vain_says_so(waybill: Console, nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrival, "BROKER_LIMIT_S", 0.3)
+    said = waybill("worker", "mirror")
+    assert said.code == 70
+    assert " ".join(said.err.splitlines()).endswith(
+        f"waybill: no broker answered at {nowhere} for 0.3 s: start it, or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
+    )
+
+
+def test_a_worker_says_at_once_where_it_waits_and_how_long(nowhere: str, tmp_path: Path) -> None:
+    log, environment = tmp_path / "worker.log", {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": nowhere}
+    with log.open("wb") as out:
+        worker = subprocess.Popen([sys.executable, "-m", "app", "worker", "mirror"], env=environment, stderr=out)
+    try:
+        wait_for("it says that it waits", lambda: "waiting for a broker" in log.read_text(), 30)
+        assert worker.poll() is None
+        assert f"waiting for a broker at {nowhere}, 45 s at most" in log.read_text()
+    finally:
+        worker.kill()
+        worker.wait()
+
+
 def test_submitting_to_nowhere(waybill: Console, nowhere: str) -> None:
     said = waybill("orders", "submit", "-", stdin=EXAMPLE)
     assert said.code == 1
@@ -64,6 +91,15 @@ def broken(**changes: object) -> bytes:
         (broken(order_id=None), "order_id"),
         (broken(shipping="abc"), "shipping"),
         (broken(lines=[{"sku": "A", "quantity": "many", "unit_price": "1"}]), "lines[0].quantity"),
+        (broken(order_id="a b"), "order_id: write 1 to 128 characters without spaces"),
+        (EXAMPLE, "order_id web-100042 is that of -:1 too; give each its own"),
+        (
+            broken(order_id="b", flow="bigcommerce-fno-fn"),
+            "no flow 'bigcommerce-fno-fn'; did you mean `bigcommerce-fno-fno`?",
+        ),
+        (broken(order_id="b", total="1"), "would refuse order b: policy: total 1.00 is not subtotal + shipping"),
+        (broken(order_id="b", lines=[]), "would refuse order b: policy: the order has no lines"),
+        (broken(order_id="b", currency="QQQ"), "currency QQQ is not a currency of ISO 4217"),
         (broken(customer="x" * 1_100_000), "at most 1048576"),
         (b"x" * 2_100_000, "more than 2097152 bytes"),
     ],
@@ -74,6 +110,43 @@ def test_a_wrong_line_is_named_before_anything_is_sent(waybill: Console, nowhere
     assert said.err.startswith("waybill: -:3: ")
     assert says in said.err
     assert nowhere not in said.err
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_all_that_is_wrong_is_named_at_once_up_to_ten(waybill: Console) -> None:
+    wrong = [broken(order_id=f"o-{number}", total="1") for number in range(12)]
+    said = waybill("orders", "submit", "-", stdin=b"\n".join([EXAMPLE, *wrong]))
+    lines = said.err.splitlines()
+    assert [line.partition(": flow ")[0] for line in lines[:10]] == ["waybill: -:2", *(f"-:{n}" for n in range(3, 12))]
+    assert lines[10:] == ["and 2 more", "No order was sent; an example is in schemas/examples/order-created.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"[]"])
+@pytest.mark.usefixtures("nowhere")
+def test_a_file_without_an_order_is_an_error(waybill: Console, content: bytes) -> None:
+    said = waybill("orders", "submit", "-", stdin=content)
+    assert said.code == 1
+    assert said.err == ("waybill: -: there is no order in it; an example is in schemas/examples/order-created.json\n")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_objects_are_taken_as_an_editor_writes_them(waybill: Console, nowhere: str, indent: int | None) -> None:
+    both = [json.loads(EXAMPLE), json.loads(broken(order_id="b"))]
+    texts = [json.dumps(value, indent=indent) for value in (both[0], both)]
+    for content in (*texts, "\n".join(json.dumps(value, indent=indent) for value in both)):
+        said = waybill("orders", "submit", "-", stdin=content.encode())
+        assert f"no Kafka answers at {nowhere}" in said.err
+
+
+@pytest.mark.parametrize(("state", "nearest"), [("Foo", "use one of"), ("Complete", "did you mean `Completed`?")])
+@pytest.mark.usefixtures("nowhere")
+def test_a_state_that_there_is_not_is_refused_with_those_that_there_are(
+    waybill: Console, state: str, nearest: str
+) -> None:
+    said = waybill("orders", "list", "--state", state)
+    assert (said.code, said.out) == (1, "")
+    assert f"--state {state}: {nearest}" in said.err
+    assert "Validated, Fulfillment in Process, Completed, On Hold, Canceled" in said.err
 
 
 @pytest.mark.parametrize(

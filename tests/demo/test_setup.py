@@ -26,7 +26,7 @@ async def test_neither_holds_when_the_flows_are_refused_anyway() -> None:
     assert await show_definitions(told) == {"S1": False, "S2": False}
 
 
-async def test_a_map_whose_absence_nobody_minds_is_noticed() -> None:
+async def test_a_map_that_there_is_not_is_noticed() -> None:
     told = environment(WAYBILL_DUALWRITE_MAPS=f"{MAPS},customers.iom-to-fno")
     assert (await show_definitions(told))["S2"] is False
 

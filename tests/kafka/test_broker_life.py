@@ -84,7 +84,9 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
 
 
 def test_a_temporary_broker_leaves_nothing_behind() -> None:
-    with broker.temporary() as info:
+    notices: list[str] = []
+    with broker.temporary(notice=notices.append) as info:
         assert broker.status(info.data).running
     assert not command_line(info.pid)
     assert not info.data.exists()
+    assert notices[-1] == f"Kafka (process {info.pid}) stopped; its topics are removed"

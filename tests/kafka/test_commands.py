@@ -231,6 +231,26 @@ def test_a_good_order_is_submitted_shown_and_listed(waybill: Console, tmp_path: 
     assert waybill("orders", "list", "--json", "--state", "Completed").json == []
 
 
+@pytest.mark.usefixtures("at_work")
+@pytest.mark.parametrize("placed_at", ["2026-01-31T09:30:00Z", None])
+def test_an_order_that_exists_is_named_and_not_sent_again(
+    waybill: Console, worker: Worker, placed_at: str | None
+) -> None:
+    """Without a time of its own it has that of its record."""
+    ids = [f"twice-{bool(placed_at)}-{number}" for number in (1, 2)]
+    first, second = (an_order(order_id, placed_at=placed_at) for order_id in ids)
+    assert waybill("orders", "submit", "-", stdin=first).out == "1 order on order-created\n"
+    ended(waybill, ids[0], "Validated")
+    before = asyncio.run(count(worker, "order-created"))
+    both = waybill("orders", "submit", "-", "--json", stdin=first + b"\n" + second)
+    assert (both.code, both.json) == (0, [ids[1]])
+    assert both.err.startswith(f"{ids[0]} exists already (Validated / ")
+    changed = waybill("orders", "submit", "-", stdin=an_order("other") + an_order(ids[0], customer="C-9"))
+    assert (changed.code, changed.out) == (1, "")
+    assert f"-:1: order {ids[0]} exists with other content; change it by a command" in changed.err
+    assert asyncio.run(count(worker, "order-created")) == before + 1
+
+
 def test_the_view_over_http_is_the_order_of_the_command(waybill: Console, at_work: Worker) -> None:
     order = ended(waybill, "good-0", "Validated")
     status, body = at_work.asked("/orders/good-0")
@@ -479,7 +499,8 @@ def test_dead_letters_are_listed_by_code_and_shown(waybill: Console) -> None:
 @pytest.mark.usefixtures("at_work")
 def test_a_replay_of_what_is_still_wrong_comes_back(waybill: Console) -> None:
     found = letter(waybill, "unknown-flow")
-    assert waybill("dead-letters", "replay", found["id"]).code == 0
+    replayed = waybill("dead-letters", "replay", found["id"], "--json")
+    assert (replayed.code, replayed.json) == (0, {"replayed": [found["id"]]})
     back = eventually(
         lambda: next((one for one in all_letters(waybill) if one["key"] == "unknown-flow" and one != found), None)
     )
@@ -509,7 +530,8 @@ def test_an_order_that_a_shop_sent_in_no_usable_form_is_not_replayed(waybill: Co
     assert "pull/bigcommerce/shop/7 cannot be replayed: it never was a record of a topic" in said.err
     assert "nothing was written" in said.err
     assert letter(waybill, "no-number")
-    assert waybill("dead-letters", "discard", found["id"]).code == 0
+    discarded = waybill("dead-letters", "discard", found["id"], "--json")
+    assert (discarded.code, discarded.json) == (0, {"discarded": [found["id"]]})
 
 
 def test_the_worker_ran_through_all_of_it(at_work: Worker) -> None:

@@ -10,13 +10,16 @@ import aiokafka
 import faust
 import mode
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import EndTxnHandler, Sender
+from aiokafka.protocol.metadata import MetadataRequest
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.web.drivers.aiohttp import Web
 
 from app.runtime.transport import BatchConsumer, assignor_of
 
@@ -82,6 +85,8 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (faust.App._on_partitions_assigned, "56eb5bd7", "needs no leader topic and no table"),
     (faust.App._create_directories, "f3001ee6", "RoleApp makes it do nothing; it is called on the first start"),
+    (faust.App._new_web, "bd03971c", "RoleApp replaces it: a web server on a socket that listens already"),
+    (Web._create_site, "8cb42c87", "ListeningWeb replaces it"),
     (faust.App.on_stop, "5c3635ae", "stops the fetcher and commits what was acknowledged"),
     (mode.Service.wait_until_stopped, "9d80ab25", "returns when an app stopped or crashed; crash_reason says why"),
     (aiokafka.AIOKafkaProducer.begin_transaction, "4857aa59", "the lane's transactions"),
@@ -94,6 +99,8 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (BatchBuilder.append, "cd9d0dec", "None means full: the record goes to the next batch"),
     (EndTxnHandler.handle_response, "87274789", "InvalidProducerEpoch is ProducerFenced: the lane's process ends"),
+    (AIOKafkaClient._metadata_update, "5c8be017", "app/clients.py replaces the request that it makes by name"),
+    (MetadataRequest.build, "601b8b2e", "False reaches the broker, which makes no topic then"),
     (Sender._fail_all, "ccc2c161", "a sender that fails fails the transaction: nothing is lost in silence"),
 ]
 

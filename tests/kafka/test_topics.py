@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
-from app.errors import TopicError
+from app.errors import BrokerError, TopicError
 from app.local import broker as local_broker
 from app.topics import Change, Drift, apply, check, load
 
@@ -48,5 +48,5 @@ async def test_a_topic_that_the_broker_refuses_is_named(broker: str) -> None:
 
 
 async def test_a_broker_that_is_away_is_named() -> None:
-    with pytest.raises(TopicError, match=r"no answer from Kafka at 127\.0\.0\.1:9 .* is the broker running"):
+    with pytest.raises(BrokerError, match=r"no answer from Kafka at 127\.0\.0\.1:9 .* is the broker running"):
         await check("127.0.0.1:9", TOPICS)

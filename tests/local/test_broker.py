@@ -127,6 +127,15 @@ def test_a_process_of_ours_that_does_not_answer_is_not_running_and_can_be_stoppe
     assert not broker.stop(folder.path)
 
 
+def test_where_a_broker_serves_is_known_from_its_folder_alone(folder: BrokerFolder) -> None:
+    assert broker.address(folder.path) is None
+    port = free_port()
+    with process(folder.mark) as pid:
+        record(folder, pid, port)
+        assert broker.address(folder.path) == f"127.0.0.1:{port}"
+    assert broker.address(folder.path) is None, "its process is gone"
+
+
 def test_a_broker_that_runs_on_another_port_is_an_error(folder: BrokerFolder) -> None:
     with process(folder.mark) as pid:
         record(folder, pid, 20_000)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.local.ports import HOST, free_port
+from app.runtime import arrival
 from app.runtime.arrival import broker_there
 
 
@@ -19,6 +20,19 @@ async def test_a_broker_that_comes_later_is_waited_for() -> None:
     assert not waiting.done()
     async with await serve(port):
         assert await waiting
+
+
+async def test_a_server_without_a_port_is_asked_at_kafkas_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setattr(arrival, "DEFAULT_PORT", port)
+    async with await serve(port):
+        assert await broker_there(HOST, 20)
+
+
+async def test_a_wait_is_told_at_once_with_where_and_how_long(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="app")
+    await broker_there("127.0.0.1:1", 0.3)
+    assert caplog.messages == ["waiting for a broker at 127.0.0.1:1, 0.3 s at most"]
 
 
 @pytest.mark.parametrize("servers", ["127.0.0.1:1", "no port", "127.0.0.1:99999999", ""])

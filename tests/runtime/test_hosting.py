@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from app.errors import LaneError, TopicError
 from app.runtime.hosting import LOST_MAX, LaneHost
 from app.runtime.intake import Batch
 from app.runtime.lane import Lane
 from app.runtime.watchdog import Watchdog
+from app.web import health_routes
 from tests.runtime.lane_driver import Seen, World
 from tests.runtime.memory_log import MemoryLog
 from tests.runtime.roles import LEDGER, Counting
@@ -38,6 +41,14 @@ class Reading:
         if records and not self.host.held(topic, partition):
             self.at[topic, partition] = records[-1].offset + 1
             self.host.offer(partition, start, Batch(topic, records, lambda: None))
+
+
+async def ready(host: LaneHost) -> bool:
+    """As the worker's own view says."""
+    application = web.Application()
+    application.add_routes(health_routes([host]))
+    async with TestClient(TestServer(application)) as client, client.get("/ready") as answer:
+        return answer.status == 200
 
 
 class Hosted:
@@ -85,6 +96,21 @@ async def test_a_lane_that_is_being_revoked_is_not_let_read_on(hosted: Hosted) -
     assert not hosted.reads(0)
     await revoking
     await hosted.host.close()
+
+
+async def test_a_process_is_ready_once_it_has_joined_and_has_opened_what_it_was_given(hosted: Hosted) -> None:
+    assert not await ready(hosted.host), "its group has said nothing yet"
+    await hosted.assign()
+    assert await ready(hosted.host), "a spare one: the group has more members than partitions"
+    await hosted.host.revoke()
+    assert await ready(hosted.host), "a rebalance takes no longer than it must and is no reason to take it away"
+    await hosted.assign(0)
+    assert not hosted.reads(0)
+    assert not (await ready(hosted.host) and not hosted.host.status()[0].opened)
+    await hosted.until(lambda: hosted.reads(0))
+    assert await ready(hosted.host)
+    await hosted.host.close()
+    assert not await ready(hosted.host), "it ends"
 
 
 async def test_a_lane_is_held_until_it_is_open(hosted: Hosted) -> None:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
+from app.agents.roles import ROLES
 from app.dualwrite.mapping import SalesOrders
 from app.errors import LaneError
 from app.events.ids import partition_of
@@ -204,7 +205,7 @@ class World:
         clients = self.providers.clients()
         topics = topics_of(self.partitions)
         parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, network())
-        names = [name for name in compose.ROLES if name != "source" or self.workload.sourced]
+        names = [name for name in ROLES if name != "source" or self.workload.sourced]
         return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in names]
 
     def intake(self) -> WebhookIntake:

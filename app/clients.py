@@ -1,0 +1,34 @@
+"""The Kafka clients of Waybill. They never create a topic: `waybill topics apply` does, as topics.yaml says.
+
+aiokafka asks for the metadata of a topic in such a way that a broker with `auto.create.topics.enable` makes the topic,
+with its own number of partitions and none of our settings. Faust's clients ask through the same code.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiokafka.client
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.metadata import MetadataRequest
+
+__all__ = ["AIOKafkaAdminClient", "AIOKafkaConsumer", "AIOKafkaProducer", "partition_counts"]
+
+
+class Look(MetadataRequest):  # type: ignore[misc]
+    """Asks for topics and leaves it at that. tests/kafka/test_pins.py holds what it relies on."""
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+aiokafka.client.MetadataRequest = Look
+aiokafka.admin.client.MetadataRequest = Look
+
+
+async def partition_counts(client: AIOKafkaConsumer | AIOKafkaProducer) -> Mapping[str, int]:
+    """How many partitions each topic of the cluster has, asked anew. Raises KafkaError."""
+    # A consumer's and a producer's own answers speak only of topics that they use already.
+    inner: Any = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    cluster = await inner.fetch_all_metadata()
+    return {topic: len(cluster.partitions_for_topic(topic)) for topic in cluster.topics()}

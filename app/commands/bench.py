@@ -1,0 +1,32 @@
+"""What `waybill bench` does once it is called."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.bench import report as bench_report
+from app.bench import run as bench
+from app.bench import sourcing as sourcing_bench
+from app.bench import sourcing_report
+from app.commands import output
+from app.commands.environment import settings
+from app.commands.stopping import until_stopped
+from app.runtime.sourcing_files import load_strategies
+
+
+def run(orders: int, live: int, fold_only: bool, as_json: bool) -> None:
+    """Measure orchestrate."""
+    with TemporaryDirectory(prefix="waybill-bench-") as folder:
+        figures = until_stopped(bench.run(orders, live, fold_only, Path(folder), output.note))
+    if as_json:
+        output.data(bench_report.as_json(figures))
+    else:
+        bench_report.show(figures, output.people)
+
+
+def run_sourcing(batches: int, as_json: bool) -> None:
+    """Measure the solver."""
+    figures = sourcing_bench.run(load_strategies(settings()), batches)
+    if as_json:
+        output.data(sourcing_report.as_json(figures))
+    else:
+        sourcing_report.show(figures, output.people)

@@ -1,0 +1,49 @@
+"""What the environment of a command says: its settings, and which broker it means when none is named."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from app.commands import output
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+SERVERS = "KAFKA_BOOTSTRAP_SERVERS"
+
+
+def environment() -> Mapping[str, str]:
+    """The environment, with the broker of this machine where it names none.
+
+    That is the broker of `waybill up`, or else the one of `waybill broker`. Says on standard error which variables
+    nothing reads. Raises BrokerError when the broker's folder cannot be read.
+    """
+    from app.local import broker
+    from app.local.running import running
+
+    warn()
+    if os.environ.get(SERVERS, "").strip():
+        return os.environ
+    up = running(os.environ)
+    servers = up.broker if up else broker.address()
+    return {**os.environ, SERVERS: servers} if servers else os.environ
+
+
+def settings() -> "Settings":
+    """The settings of `environment`. Raises SettingError."""
+    from app.settings import Settings
+
+    return Settings.from_env(environment())
+
+
+def warn() -> None:
+    """Say on standard error which variables look like ours and are read by nothing."""
+    from app.settings import MACHINE, PREFIX, variables
+
+    known = {*variables().values(), *MACHINE}
+    strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if strange:  # of a provider, or of nobody: only now its manifests are read
+        from app.providers.variables import unread
+
+        for sentence in unread(strange):
+            output.note(f"waybill: {sentence}")

@@ -1,0 +1,136 @@
+"""What `waybill orders submit` does: checks orders as the roles would, leaves out those that exist, sends the rest."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from app import policies, resources
+from app.commands import output
+from app.commands.definitions import everything
+from app.commands.documents import Document, read
+from app.commands.environment import settings
+from app.domain.lifecycle import Status
+from app.domain.order import Order, OrderState
+from app.errors import RecordError, SettingError
+from app.events import codec
+from app.events.codec import Codec
+from app.events.model import Event, OrderCreated
+from app.flows.engine import digest, step
+from app.flows.published import Published, publish
+from app.runtime import reading, writing
+
+TOPIC: Final = "order-created"
+SHOWN_MAX: Final = 10
+EXAMPLE: Final = "an example is in schemas/examples/order-created.json"
+
+
+class Checked(NamedTuple):
+    """An order that may be sent."""
+
+    order_id: str
+    document: Document
+
+
+def run(file: str, *, as_json: bool) -> None:
+    """Send the orders of a file. Raises SettingError, and sends none, when one cannot be taken; BrokerError."""
+    given = settings()
+    documents = read(file)
+    if not documents:
+        raise SettingError(f"{file}: there is no order in it; {EXAMPLE}")
+    checks = Checks(codec.load(record_bytes_max=given.record_bytes_max))
+    orders = checks.all(documents)
+    fresh = asyncio.run(_send(given.bootstrap_servers, checks, orders))
+    if as_json:
+        output.data([order.order_id for order in fresh])
+    else:
+        output.line(f"{len(fresh)} {'order' if len(fresh) == 1 else 'orders'} on {TOPIC}")
+
+
+async def _send(servers: str, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
+    """The orders that were sent: those that the ledger does not hold."""
+    present = await reading.find_orders(servers, {order.order_id for order in orders})
+    checks.require_same(orders, present)
+    fresh = [order for order in orders if order.order_id not in present]
+    _tell([state.order for state in present.values()])
+    if fresh:
+        await writing.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in fresh])
+    return fresh
+
+
+def _tell(left_out: Sequence[Order]) -> None:
+    for order in left_out[:SHOWN_MAX]:
+        output.note(f"{order.order_id} exists already ({order.state} / {order.reason}): not sent again")
+    if len(left_out) > SHOWN_MAX:
+        output.note(f"and {len(left_out) - SHOWN_MAX} more exist already: not sent again")
+
+
+class Checks:
+    """What can be known of an order before it is sent: its form, its id, its flow, what policies say of it."""
+
+    def __init__(self, records: Codec) -> None:
+        self._records = records
+        self._published = flows()
+
+    def all(self, documents: Iterable[Document]) -> list[Checked]:
+        """Each order with its id. Raises SettingError that names all that are wrong, up to ten."""
+        checked: list[Checked] = []
+        places: dict[str, str] = {}
+        problems: list[str] = []
+        for document in documents:
+            try:
+                order_id = self._order_id(document)
+                first = places.setdefault(order_id, document.where)
+                if first != document.where:
+                    raise RecordError("invalid", f"order_id {order_id} is that of {first} too; give each its own")
+                checked.append(Checked(order_id, document))
+            except RecordError as problem:
+                problems.append(f"{document.where}: {problem.detail}")
+        _raise(problems)
+        return checked
+
+    def require_same(self, orders: Iterable[Checked], present: Mapping[str, OrderState]) -> None:
+        """Raises SettingError for orders that exist with other content: their second form would be set aside."""
+        _raise(
+            [
+                f"{order.document.where}: order {order.order_id} exists with other content; change it by a command,"
+                " or send it under another id"
+                for order in orders
+                if order.order_id in present and not self._is_same(order, present[order.order_id])
+            ]
+        )
+
+    def _order_id(self, document: Document) -> str:
+        event, body = self._decoded(document, time.time_ns() // 1_000_000)
+        taken = step(self._published.choose(body), None, event)
+        if taken.state is None:
+            raise RecordError(taken.code, taken.detail)
+        order = taken.state.order
+        if (order.state, order.reason) == Status.REJECTED.value:
+            why = next((entry.note for entry in reversed(taken.state.timeline) if entry.note), "a policy refuses it")
+            raise RecordError("invalid", f"flow {taken.state.flow} would refuse order {event.order_id}: {why}")
+        return event.order_id
+
+    def _is_same(self, order: Checked, state: OrderState) -> bool:
+        """An order without a time of its own has that of its record."""
+        _, body = self._decoded(order.document, state.order.placed_at)
+        return digest(body.order) == state.content
+
+    def _decoded(self, document: Document, at: int) -> tuple[Event, OrderCreated]:
+        place = {"partition": 0, "offset": 0, "timestamp": at}
+        event = self._records.decode(TOPIC, None, document.value, writing.JSON, **place)
+        body = event.body
+        assert isinstance(body, OrderCreated), f"{TOPIC} holds nothing else"
+        return event, body
+
+
+def flows() -> Published:
+    """Every flow, as if all providers were set up: which are, only the workers know."""
+    return publish(resources.flow_files(), policies.all_rules(resources.policy_files()), everything())
+
+
+def _raise(problems: Sequence[str]) -> None:
+    if problems:
+        more = len(problems) - SHOWN_MAX
+        shown = [*problems[:SHOWN_MAX], *([f"and {more} more"] if more > 0 else [])]
+        raise SettingError("\n".join(shown) + f"\nNo order was sent; {EXAMPLE}")

@@ -1,0 +1,80 @@
+"""Every environment variable that Waybill reads: of its settings, of its providers, of this machine."""
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple
+
+from app import settings
+from app.providers.registry import load_manifests
+from app.settings import Settings
+
+WAYBILL: Final = "Waybill"
+# A Kubernetes Service that is called `waybill` puts these into every pod beside it.
+_OF_KUBERNETES: Final = re.compile(
+    r"WAYBILL_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.+)?)?)"
+)
+
+
+class Variable(NamedTuple):
+    """`of` is the part of Waybill or the provider that reads it; `limits` and `default` are words for people."""
+
+    name: str
+    of: str
+    meaning: str
+    default: str = ""
+    limits: str = ""
+    is_required: bool = False
+    is_secret: bool = False
+
+
+def all_variables() -> list[Variable]:
+    """Those of Waybill first, then those of each provider, then those of the machine. Raises DefinitionError."""
+    return [*_of_settings(), *_of_providers(), *_of_machine()]
+
+
+def unread(names: Iterable[str]) -> Iterator[str]:
+    """A sentence for each name of a variable that looks like ours and that nothing reads. Raises DefinitionError."""
+    known = {variable.name for variable in all_variables()}
+    for name in names:
+        if name not in known and not _OF_KUBERNETES.fullmatch(name):
+            own = {each.removeprefix(settings.PREFIX): each for each in known}
+            near = get_close_matches(name.removeprefix(settings.PREFIX), own, n=1, cutoff=0.7)
+            fix = f"did you mean `{own[near[0]]}`?" if near else "`waybill settings` lists all that there are"
+            yield f"{name} is set, and nothing reads it; {fix}"
+
+
+def _of_settings() -> Iterator[Variable]:
+    for field, name in settings.variables().items():
+        found = Settings.model_fields[field]
+        yield Variable(name, WAYBILL, found.description or "", _shown(found.default), _limits(found.metadata))
+
+
+def _of_providers() -> Iterator[Variable]:
+    for manifest in load_manifests().values():
+        for setting in manifest.settings:
+            yield Variable(
+                manifest.variable(setting.name),
+                f"{manifest.title} (`{manifest.name}`)",
+                " ".join(setting.meaning.split()),
+                is_required=not setting.optional,
+                is_secret=setting.secret,
+            )
+
+
+def _of_machine() -> Iterator[Variable]:
+    for name, (default, meaning) in settings.MACHINE.items():
+        yield Variable(name, "This machine", meaning, default)
+
+
+def _shown(default: Any) -> str:
+    return "" if default in (None, ()) else str(default)
+
+
+def _limits(metadata: list[Any]) -> str:
+    """`1 to 300`, from pydantic's annotations."""
+    bounds = {name: getattr(each, name) for each in metadata for name in ("ge", "gt", "le") if hasattr(each, name)}
+    if "le" not in bounds:
+        return ""
+    least = str(bounds["ge"]) if "ge" in bounds else f"above {bounds['gt']}"
+    return f"{least} to {bounds['le']}"

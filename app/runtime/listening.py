@@ -1,0 +1,52 @@
+"""The address that a worker's web views are served at: taken at once, so that who needs it knows it at once."""
+
+import errno
+import socket
+from typing import Any, Final
+
+from aiohttp.web import SockSite
+from faust.web.drivers.aiohttp import Web
+
+from app.errors import SettingError
+from app.settings import Settings
+
+BACKLOG: Final = 128
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket at the settings' address. Where no port is set and the usual one is taken, at a free port.
+
+    Raises SettingError for an address that cannot be listened on.
+    """
+    host, port = settings.web_host, settings.web_port
+    try:
+        return _listen(host, port)
+    except OSError as problem:
+        if settings.chooses_web_port and problem.errno == errno.EADDRINUSE:
+            return _listen(host, 0)
+        fix = "give an address of this machine and a port that nothing else uses, or leave WAYBILL_WEB_PORT out"
+        raise SettingError(
+            f"WAYBILL_WEB_HOST={host}, WAYBILL_WEB_PORT={port}: no web server can listen there ({problem}); {fix}"
+        ) from problem
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where it is reached from this machine."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class ListeningWeb(Web):
+    """Faust's web server on a socket that listens already."""
+
+    def __init__(self, app: Any, listening: socket.socket) -> None:
+        super().__init__(app)
+        self._listening = listening
+
+    def _create_site(self) -> Any:
+        return SockSite(self._runner, self._listening)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
