@@ -6,7 +6,6 @@ so that the refusal has a policy's name. Structured CloudEvents are taken apart;
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
@@ -15,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order
 from app.errors import RecordError
 from app.events import debezium
-from app.events.fields import Amount, Name, OrderId, Required, Text, Time, Values
+from app.events.fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, Whole
 from app.events.headers import STRUCTURED
+from app.events.jsontext import parse, shown
 from app.events.limits import LINES_MAX
 from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, StockChange
 
 PROBLEMS_SHOWN_MAX: Final = 5
-_SHOWN_CHARS_MAX: Final = 160
 
 
 class _Intake(BaseModel):
@@ -165,12 +164,12 @@ class ProviderResultIn(_Intake):
     effect_id: Required
     provider: Required
     action: Required
-    attempt: Annotated[int, Field(ge=1, lt=1 << 31)]
+    attempt: Annotated[Whole, Field(ge=1, lt=1 << 31)]
     outcome: Literal["ok", "declined", "retry", "unknown"]
     code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Default: the outcome.")] = ""
     detail: Text = ""
     reference: Text = ""
-    retry_after_ms: Annotated[int, Field(ge=0, lt=1 << 62)] = 0
+    retry_after_ms: Count = 0
     values: Values = {}
 
     def body(self, _at: int) -> ProviderResult:
@@ -186,7 +185,7 @@ class StockChangeIn(_Intake):
     quantity: Amount
     reference: Text = ""
     occurred_at: Annotated[Time | None, Field(description="Default: the record's time.")] = None
-    version: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    version: Annotated[Whole, Field(ge=0, lt=1 << 63)] = 0
     pool: OrderId = "main"
 
     def body(self, at: int) -> StockChange:
@@ -235,40 +234,6 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
         raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
 
 
-def parse(value: bytes) -> Any:
-    """JSON with exact numbers. Raises RecordError("malformed") for what is not JSON, or names a field twice."""
-    try:
-        return json.loads(value, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except RecursionError as exc:
-        raise RecordError("malformed", "JSON is nested too deeply") from exc
-    except ValueError as exc:
-        raise RecordError("malformed", f"not JSON: {_shown(str(exc))}") from exc
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"field {next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return found
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except ArithmeticError as exc:
-        raise ValueError(f"the number {_shown(text)} is too large") from exc
-
-
-def _shown(text: str) -> str:
-    """Text from outside as it may stand in a message: bounded, and without half characters."""
-    return text[:_SHOWN_CHARS_MAX].encode(errors="backslashreplace").decode()
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON value")
-
-
 def _data(document: Any, headers: dict[str, str]) -> Any:
     """The data of a structured CloudEvent; its attributes stand where binary mode has headers."""
     if not isinstance(document, dict) or "data" not in document:
@@ -293,7 +258,7 @@ def _sentences(error: ValidationError) -> str:
 
 def _sentence(problem: Any) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    path = _shown(path)
+    path = shown(path)
     match problem["type"]:
         case "extra_forbidden":
             return f"{path}: unknown field; remove it or correct its name"
