@@ -126,7 +126,12 @@ def order_id(row: SalesOrderRow) -> str:
         return row.CustomersOrderReference
     if not row.dataAreaId or not row.SalesOrderNumber:
         raise RecordError("invalid", "an order of F+O needs dataAreaId and SalesOrderNumber; they make up its order id")
-    return f"{FNO_PREFIX}-{row.dataAreaId.lower()}-{row.SalesOrderNumber}"
+    return id_at_fno(row.dataAreaId, row.SalesOrderNumber)
+
+
+def id_at_fno(company: str, number: str) -> str:
+    """Our id of an order that was born in F+O."""
+    return f"{FNO_PREFIX}-{company.lower()}-{number}"
 
 
 def line_id(row: SalesOrderRow, line: SalesOrderRowLine) -> str:

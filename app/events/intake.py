@@ -12,8 +12,10 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order
+from app.dualwrite.change import SalesOrderChange
 from app.errors import RecordError
 from app.events import debezium
+from app.events.debezium import Captured
 from app.events.fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, Whole
 from app.events.headers import STRUCTURED
 from app.events.jsontext import parse, shown
@@ -196,7 +198,7 @@ class StockChangeIn(_Intake):
 _MODELS: Final[
     Mapping[
         str,
-        type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | ProviderResultIn | StockChangeIn | debezium.ChangeIn],
+        type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | ProviderResultIn | StockChangeIn],
     ]
 ] = {
     "order-created": OrderCreatedIn,
@@ -204,7 +206,6 @@ _MODELS: Final[
     "provider-event": ProviderEventIn,
     "provider-result": ProviderResultIn,
     "stock-change": StockChangeIn,
-    "dualwrite.fno.salesorders": debezium.ChangeIn,
 }
 
 
@@ -223,15 +224,32 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
 
     Raises RecordError("malformed") when it is not JSON, RecordError("invalid") with the path of what is wrong.
     """
-    document = parse(value)
-    if headers.get("content-type", "").startswith(STRUCTURED):
-        document = _data(document, headers)
-    if topic.startswith("dualwrite."):
-        document = debezium.payload(document)
     try:
-        return _MODELS[topic].model_validate(document).body(max(timestamp, 0))
+        return _MODELS[topic].model_validate(_document(value, headers)).body(max(timestamp, 0))
     except ValidationError as exc:
         raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
+
+
+def read_change(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> SalesOrderChange | None:
+    """The change in a JSON record of a dual-write topic, None for one about no order. Raises as `read` does."""
+    document, types = debezium.unwrapped(_document(value, headers))
+    return change(topic, Captured(document, types, headers, max(timestamp, 0)))
+
+
+def change(topic: str, captured: Captured) -> SalesOrderChange | None:
+    """The change in a value as somebody wrote it, None for one about no order. Raises RecordError."""
+    if isinstance(captured.value, str):
+        document, types = debezium.unwrapped(captured.value)
+        captured = captured._replace(value=document, columns=types)
+    try:
+        return debezium.change(captured)
+    except ValidationError as exc:
+        raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
+
+
+def _document(value: bytes, headers: dict[str, str]) -> Any:
+    document = parse(value)
+    return _data(document, headers) if headers.get("content-type", "").startswith(STRUCTURED) else document
 
 
 def _data(document: Any, headers: dict[str, str]) -> Any:
