@@ -80,9 +80,7 @@ def _definition(schema: Any, named: Mapping[str, Any]) -> Any:
     """What a type is: its definition where it goes by a name, and what it is where it is not null."""
     if isinstance(schema, list):
         schema = next((branch for branch in schema if branch != "null"), "null")
-    if isinstance(schema, str):
-        return named.get(schema, {})
-    return schema if isinstance(schema["type"], str) else _definition(schema["type"], named)
+    return named.get(schema, {}) if isinstance(schema, str) else schema
 
 
 def _avro_column(kind: Any) -> Column:

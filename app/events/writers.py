@@ -105,8 +105,8 @@ def _compiled(text: str) -> WriterSchema:
     if len(text) > SCHEMA_CHARS_MAX:
         raise ValueError(f"it has {len(text)} characters; at most {SCHEMA_CHARS_MAX}")
     schema = json.loads(text)
-    parsed = fastavro.parse_schema(schema)
-    named = parsed.get("__named_schemas", {}) if isinstance(parsed, dict) else {}
+    named: dict[str, Any] = {}
+    parsed = fastavro.parse_schema(schema, named)
     _Bounded(named).least(parsed)
     return WriterSchema(fastavro.parse_schema(untyped(schema)), columns.of_avro(parsed, named))
 
