@@ -138,11 +138,12 @@ class Codec:
 
     def foreign_ids(self, topic: str, key: bytes | None, value: bytes | None) -> list[int]:
         """Ids of schemas that a record was written with and that are not ours: the value's, or a tombstone's key's."""
-        plan, framed = self._plan(topic), key if value is None else value
-        if not plan.spec.captured or not framed or framed[0] != MAGIC or len(framed) < FRAME:
+        framed = key if value is None else value
+        if not framed or framed[0] != MAGIC or len(framed) < FRAME:
             return []
-        number = id_in(framed)
-        return [] if value is not None and plan.knows(number) else [number]
+        plan, number = self._plan(topic), id_in(framed)
+        ours = value is not None and plan.knows(number)
+        return [number] if plan.spec.captured and not ours else []
 
     def _plan(self, topic: str) -> _Plan:
         try:

@@ -10,6 +10,7 @@ from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
 from app import web
+from app.agents.mirror import Mirror
 from app.errors import SettingError
 from app.events import codec
 from app.events import registry as schema_registry
@@ -17,6 +18,8 @@ from app.metrics import Collectors, Metrics
 from app.runtime import app_factory, source_reading
 from app.runtime.arrival import broker_there
 from app.runtime.compose import ROLES, Parts, compose, role_kind, webhook_intake
+from app.runtime.foreign_schemas import ForeignSchemas
+from app.runtime.limits import SystemClock
 from app.runtime.publisher import KafkaPublisher
 from app.settings import Settings
 
@@ -40,12 +43,16 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     parts = compose(settings, environ, await _schema_ids(settings))
     registry = CollectorRegistry()
     collectors = Collectors(registry)
+    url = settings.schema_registry_url
+    foreign = ForeignSchemas(parts.codec, url, SystemClock()) if url and Mirror.name in names else None
     apps = []
     for position, name in enumerate(names):
         metrics = Metrics(name, collectors)
         kind = role_kind(name, parts, metrics)
         partitions = parts.partitions(kind.inputs[0])
-        apps.append(app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics))
+        prepare = foreign.prepare if foreign and name == Mirror.name else None
+        app = app_factory.build_app(settings, kind, partitions, web=position == 0, observer=metrics, prepare=prepare)
+        apps.append(app)
     publisher = KafkaPublisher(settings.bootstrap_servers)
     find = partial(source_reading.find_view, settings.bootstrap_servers)
     intake = webhook_intake(parts, publisher, collectors)
@@ -57,6 +64,8 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
         return await app_factory.serve(apps)
     finally:
         await publisher.close()
+        if foreign is not None:
+            await foreign.close()
         await _close(parts)
 
 
