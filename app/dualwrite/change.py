@@ -70,7 +70,7 @@ class SalesOrderRow(Struct, frozen=True):
 
 
 class ChangeSource(Struct, frozen=True):
-    """Where a change comes from. On the wire `version` is Debezium's `sequence`.
+    """Where a change comes from. In Avro `version` is called `sequence`, in JSON `waybill_version` as well.
 
     `name` is the side that wrote the record, `origin` the side whose change it carries. They differ when a side applied
     the other's change (an echo); `origin_version` is then the other side's version. `version` only grows, per order and

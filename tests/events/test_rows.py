@@ -1,4 +1,4 @@
-"""Dual-write rows as Debezium's JSON converter writes them."""
+"""Dual-write rows as those write them who know Waybill: Debezium's envelope with fields of ours."""
 
 import json
 from typing import Any
