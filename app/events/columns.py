@@ -102,7 +102,8 @@ def _column(field: Mapping[str, Any]) -> Column:
 
 
 def _scale(value: Any) -> int:
-    return int(value) if re.fullmatch(r"-?[0-9]{1,4}", str(value)) else 0
+    text = str(value) if isinstance(value, str | int) else ""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,4}", text) else 0
 
 
 def plain(value: Any, column: Column) -> Any:

@@ -97,16 +97,14 @@ def _enveloped(flat: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _of_connector(envelope: Mapping[str, Any], captured: Captured) -> SalesOrderChange | None:
     op, source = envelope.get("op"), envelope["source"]
-    table = shown(str(source.get("table")))
+    table = _named(source.get("table"))
     if op == "t":
         raise RecordError(
             "invalid", f"table {table!r} was emptied, which cancels no order; cancel those at F+O one by one"
         )
     side = "before" if op == "d" else "after"
     if not isinstance(envelope.get(side), dict):
-        raise RecordError(
-            "invalid", f"op {shown(str(op))!r} without `{side}`; let the connector tell the row ({MANUAL})"
-        )
+        raise RecordError("invalid", f"op {_named(op)!r} without `{side}`; let the connector tell the row ({MANUAL})")
     row, ours = row_of(envelope[side], captured.columns, side, table)
     changed = ChangeIn.model_validate(
         {
@@ -114,7 +112,7 @@ def _of_connector(envelope: Mapping[str, Any], captured: Captured) -> SalesOrder
             "ts_ms": envelope.get("ts_ms") or source.get("ts_ms") or captured.at,
             "before": row if op == "d" else _base(envelope.get("before"), captured.columns, table),
             "after": None if op == "d" else row,
-            "source": _source(source, ours, str(op)),
+            "source": _source(source, ours, op),
         }
     ).change()
     return None if op == "d" and _goes_on(changed, captured.headers) else changed
@@ -131,7 +129,7 @@ def _base(row: Any, types: Columns, table: str) -> RowIn | None:
     return base if base.SalesOrderProcessingStatus else None
 
 
-def _source(source: Mapping[str, Any], ours: Mapping[str, Any], op: str) -> Mapping[str, Any]:
+def _source(source: Mapping[str, Any], ours: Mapping[str, Any], op: Any) -> Mapping[str, Any]:
     """The source block, without what `origin` and `sequence` mean to a connector."""
     texts = {name: source[name][:NAME_CHARS_MAX] for name in _SOURCE_TEXTS if isinstance(source.get(name), str)}
     others = {name: source.get(name) for name in ("ts_ms", "snapshot")}
@@ -139,7 +137,7 @@ def _source(source: Mapping[str, Any], ours: Mapping[str, Any], op: str) -> Mapp
     return {**others, **texts, **version, **ours}
 
 
-def _position(source: Mapping[str, Any], op: str) -> int:
+def _position(source: Mapping[str, Any], op: Any) -> int:
     """Where PostgreSQL's log has the change. Changes of one row follow each other there, transactions too: who writes
     a row holds its lock until all that it wrote is in the log. `sequence` is [last commit, this change], as text.
     """
@@ -150,7 +148,7 @@ def _position(source: Mapping[str, Any], op: str) -> int:
         return position
     if op == "r":
         return 0  # read in a snapshot: older than any change
-    connector = shown(str(source.get("connector")))
+    connector = _named(source.get("connector"))
     if connector == "flat":
         fix = "set transforms.unwrap.add.fields=op,source.sequence,source.ts_ms,table"
     else:
@@ -158,6 +156,11 @@ def _position(source: Mapping[str, Any], op: str) -> int:
     raise RecordError(
         "invalid", f"nothing tells which of two changes is newer (connector {connector!r}); {fix} ({MANUAL})"
     )
+
+
+def _named(value: Any) -> str:
+    """A name as it may stand in a message; what is none, by its type."""
+    return shown(value) if isinstance(value, str) else type(value).__name__
 
 
 def _goes_on(deleted: SalesOrderChange, headers: Mapping[str, str]) -> bool:

@@ -32,7 +32,8 @@ def order_id_in(key: Any) -> str:
         return key
     if not isinstance(key, dict):
         return ""
-    parts = {_KEY_FIELDS.get(folded(name)): str(value).rstrip(" ") for name, value in key.items()}
+    texts = {name: str(value).rstrip(" ") for name, value in key.items() if isinstance(value, str | int)}
+    parts = {_KEY_FIELDS.get(folded(name)): text for name, text in texts.items()}
     company, number = parts.get("company"), parts.get("number")
     return id_at_fno(company, number) if company and number else ""
 

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
@@ -452,3 +454,56 @@ def test_a_decimal_of_a_megabyte_is_refused_at_once() -> None:
 )
 def test_odd_documents_are_refused(document: Any) -> None:
     assert refusal(document)
+
+
+DEEP = "deep"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**envelope(), "op": DEEP},
+        {**envelope("d"), "op": DEEP, "after": 5},
+        {**envelope(), "source": {"connector": DEEP, "table": DEEP}},
+        {**envelope(), "source": {"connector": "x", "table": DEEP, "sequence": DEEP}},
+        envelope(after=ROW | {"OrderTotalAmount": {"scale": DEEP, "value": DEEP}}),
+        envelope(after=ROW | {"OrderTotalAmount": DEEP, "Lines": DEEP}),
+        envelope(after=ROW | {"Email": DEEP, "waybill_version": DEEP}),
+        with_schema(envelope(), {"Email": {"parameters": {"scale": DEEP}, "name": DEEP}}) | {"more": 1},
+    ],
+)
+def test_what_is_nested_as_deeply_as_json_may_be_is_refused_too(document: Any) -> None:
+    """Wherever the stack ends: reading may just succeed, and printing what was read may not."""
+    for depth in range(900, 1000, 4):
+        deep = b"[" * depth + b"]" * depth
+        key = text({"dataAreaId": DEEP, "SalesOrderNumber": DEEP}).replace(b'"deep"', deep)
+        with pytest.raises(RecordError):
+            CODEC.order_id(TOPIC, key, text(document).replace(b'"deep"', deep), (), 5)
+        assert CODEC.order_id(TOPIC, key, None, (), 5) == ""
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(data=st.data(), schema=st.booleans())
+def test_anything_in_any_place_is_a_change_or_a_record_error(data: st.DataObject, schema: bool) -> None:
+    document: Any = json.loads(json.dumps(envelope(after=DEFAULT_ROW | {"Lines": json.loads(LINES)})))
+    document = with_schema(document) if schema else document
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = document
+        while isinstance(place, dict | list) and place:
+            name = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[name], dict | list) or data.draw(st.booleans()):
+                place[name] = data.draw(ANYTHING)
+                break
+            place = place[name]
+    problem: RecordError | None = None
+    try:
+        maybe(document)
+    except RecordError as exc:
+        problem = exc
+    assert problem is None or (problem.code in ("invalid", "malformed") and problem.detail.encode())
