@@ -17,7 +17,7 @@ from app.events import headers, intake, keys, schemas
 from app.events.avro_reader import Read, compile_reader
 from app.events.avro_writer import Write, compile_writer
 from app.events.catalog import BY_TOPIC, RECORDS, TYPES, ChangeEvent, RecordSpec
-from app.events.debezium import Captured
+from app.events.debezium import Message
 from app.events.headers import Headers
 from app.events.limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
 from app.events.model import Event, ProviderEvent
@@ -122,7 +122,7 @@ class Codec:
         Empty for a record about no order, and for a tombstone whose key names none.
         """
         plan = self._plan(topic)
-        wrapped = plan.spec.captured and keys.is_wrapped(key or b"")
+        wrapped = plan.spec.by_connectors and keys.is_wrapped(key or b"")
         if key and not wrapped:
             return _key_text(key)
         if value is not None:
@@ -134,7 +134,7 @@ class Codec:
 
     def is_wrapped(self, topic: str, key: bytes) -> bool:
         """Whether a connector wrote the key in a form of its own: it is no order id then."""
-        return keys.is_wrapped(key) and self._plan(topic).spec.captured
+        return keys.is_wrapped(key) and self._plan(topic).spec.by_connectors
 
     def foreign_ids(self, topic: str, key: bytes | None, value: bytes | None) -> list[int]:
         """Ids of schemas that a record was written with and that are not ours: the value's, or a tombstone's key's."""
@@ -143,7 +143,7 @@ class Codec:
             return []
         plan, number = self._plan(topic), id_in(framed)
         ours = value is not None and plan.knows(number)
-        return [number] if plan.spec.captured and not ours else []
+        return [number] if plan.spec.by_connectors and not ours else []
 
     def _plan(self, topic: str) -> _Plan:
         try:
@@ -159,7 +159,7 @@ class Codec:
             raise RecordError("too-large", f"{len(value)} bytes; at most {self._bytes_max} (WAYBILL_RECORD_BYTES_MAX)")
         if value[:1] == b"\0":
             body = self._avro(plan, value, named, timestamp)
-        elif plan.spec.captured and value.lstrip()[:1] in (b"{", b'"'):
+        elif plan.spec.by_connectors and value.lstrip()[:1] in (b"{", b'"'):
             body = intake.read_change(plan.spec.topic, value, named, timestamp)
         elif not plan.spec.intake:
             raise RecordError("malformed", f"{plan.spec.topic} takes Avro in Confluent framing only; {_starts(value)}")
@@ -175,11 +175,11 @@ class Codec:
         number = id_in(value)
         if plan.knows(number):
             return _read(plan, value, number)
-        if not plan.spec.captured:
+        if not plan.spec.by_connectors:
             known = sorted([*plan.older, plan.schema.id])
             raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {known}")
         document, types = self.writers.read(value)
-        return intake.change(plan.spec.topic, Captured(document, types, named, max(timestamp, 0)))
+        return intake.change(plan.spec.topic, Message(document, types, named, max(timestamp, 0)))
 
 
 def load(
@@ -260,9 +260,9 @@ def _event_fields(
     timestamp: int,
 ) -> dict[str, Any]:
     order_id = identity(body)
-    if spec.by_order and key and key != order_id.encode() and not (spec.captured and keys.is_wrapped(key)):
+    if spec.by_order and key and key != order_id.encode() and not (spec.by_connectors and keys.is_wrapped(key)):
         # A compacted topic takes no record without a key.
-        fix = "or the row's key columns as JSON" if spec.captured else "or none"
+        fix = "or the row's key columns as JSON" if spec.by_connectors else "or none"
         raise RecordError(
             "invalid", f"key {_key_text(key)!r} is not the order id {order_id!r}; send the id as key, {fix}"
         )

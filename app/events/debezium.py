@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from app.dualwrite.change import SalesOrderChange, made_by_us, order_id
 from app.errors import RecordError
 from app.events import columns
-from app.events.captured_row import MANUAL, is_row, row_of
 from app.events.columns import Columns
+from app.events.connector_row import MANUAL, is_row, row_of
 from app.events.jsontext import parse, shown
 from app.events.keys import order_id_in_text
 from app.events.limits import NAME_CHARS_MAX
@@ -23,7 +23,7 @@ from app.events.rows import ChangeIn, RowIn, is_ours
 
 NEW_KEY: Final = "__debezium.newkey"
 """Header of the deletion that a changed key begins with."""
-_ADDED: Final = "__"
+_EXTRA: Final = "__"
 """What the names of fields begin with that ExtractNewRecordState adds to a row."""
 _FLAT: Final = "flat"
 """Stands for the connector of a flat row, which does not tell it."""
@@ -33,7 +33,7 @@ _ENVELOPE: Final = frozenset({"op", "source"})
 _SOURCE_TEXTS: Final = ("table", "name", "connector")
 
 
-class Captured(NamedTuple):
+class Message(NamedTuple):
     """A value as somebody wrote it, with the types of its row's columns, its headers and its time (ms)."""
 
     value: Any
@@ -42,7 +42,7 @@ class Captured(NamedTuple):
     at: int
 
 
-def unwrapped(document: Any) -> tuple[Any, Columns]:
+def payload(document: Any) -> tuple[Any, Columns]:
     """The value in a record of JsonConverter, and the types of its row's columns where a schema is with it.
 
     Raises RecordError("malformed") for a text that is no JSON.
@@ -58,21 +58,21 @@ def unwrapped(document: Any) -> tuple[Any, Columns]:
     return document, types
 
 
-def change(captured: Captured) -> SalesOrderChange | None:
+def change(message: Message) -> SalesOrderChange | None:
     """The change in a record; None for one that is about no order, such as a heartbeat.
 
     Raises ValidationError, or RecordError("invalid") with the path of what is wrong.
     """
-    value = captured.value
+    value = message.value
     if not isinstance(value, dict):
         return ChangeIn.model_validate(value).change()
     if _is_notice(value):
         return None
     if not _ENVELOPE & value.keys() and is_row(value):
-        return _of_connector(_enveloped(value), captured)
+        return _of_connector(_envelope_of(value), message)
     source = value.get("source")
     if isinstance(source, dict) and not is_ours(source):
-        return _of_connector(value, captured)
+        return _of_connector(value, message)
     return ChangeIn.model_validate(value).change()
 
 
@@ -83,19 +83,19 @@ def _is_notice(value: Mapping[str, Any]) -> bool:
     return value.get("op") == "m" or value.keys() <= _HEARTBEAT or value.get("status") in ("BEGIN", "END")
 
 
-def _enveloped(flat: Mapping[str, Any]) -> Mapping[str, Any]:
+def _envelope_of(flat: Mapping[str, Any]) -> Mapping[str, Any]:
     """The envelope of a flat row, as far as the fields tell that were added to it."""
-    added = {name.removeprefix(_ADDED): value for name, value in flat.items() if name.startswith(_ADDED)}
-    row = {name: value for name, value in flat.items() if not name.startswith(_ADDED)}
-    deleted = added.get("deleted") in (True, "true")
+    extras = {name.removeprefix(_EXTRA): value for name, value in flat.items() if name.startswith(_EXTRA)}
+    row = {name: value for name, value in flat.items() if not name.startswith(_EXTRA)}
+    gone = extras.get("deleted") in (True, "true")
     source: dict[str, Any] = {"connector": _FLAT}
     for name in ("sequence", "lsn", "ts_ms", "table", "snapshot"):
-        source[name] = added.get(f"source_{name}", added.get(name))
-    op = added.get("op") or ("d" if deleted else "u")
-    return {"op": op, "before": row if deleted else None, "after": row, "source": source, "ts_ms": added.get("ts_ms")}
+        source[name] = extras.get(f"source_{name}", extras.get(name))
+    op = extras.get("op") or ("d" if gone else "u")
+    return {"op": op, "before": row if gone else None, "after": row, "source": source, "ts_ms": extras.get("ts_ms")}
 
 
-def _of_connector(envelope: Mapping[str, Any], captured: Captured) -> SalesOrderChange | None:
+def _of_connector(envelope: Mapping[str, Any], message: Message) -> SalesOrderChange | None:
     op, source = envelope.get("op"), envelope["source"]
     table = _named(source.get("table"))
     if op == "t":
@@ -105,17 +105,17 @@ def _of_connector(envelope: Mapping[str, Any], captured: Captured) -> SalesOrder
     side = "before" if op == "d" else "after"
     if not isinstance(envelope.get(side), dict):
         raise RecordError("invalid", f"op {_named(op)!r} without `{side}`; let the connector tell the row ({MANUAL})")
-    row, ours = row_of(envelope[side], captured.columns, side, table)
-    changed = ChangeIn.model_validate(
+    row, ours = row_of(envelope[side], message.columns, side, table)
+    change_of_row = ChangeIn.model_validate(
         {
             "op": op,
-            "ts_ms": envelope.get("ts_ms") or source.get("ts_ms") or captured.at,
-            "before": row if op == "d" else _base(envelope.get("before"), captured.columns, table),
+            "ts_ms": envelope.get("ts_ms") or source.get("ts_ms") or message.at,
+            "before": row if op == "d" else _base(envelope.get("before"), message.columns, table),
             "after": None if op == "d" else row,
             "source": _source(source, ours, op),
         }
     ).change()
-    return None if op == "d" and _goes_on(changed, captured.headers) else changed
+    return None if op == "d" and _goes_on(change_of_row, message.headers) else change_of_row
 
 
 def _base(row: Any, types: Columns, table: str) -> RowIn | None:
@@ -149,7 +149,7 @@ def _position(source: Mapping[str, Any], op: Any) -> int:
     if op == "r":
         return 0  # read in a snapshot: older than any change
     connector = _named(source.get("connector"))
-    if connector == "flat":
+    if connector == _FLAT:
         fix = "set transforms.unwrap.add.fields=op,source.sequence,source.ts_ms,table"
     else:
         fix = "let the row have a column waybill_version that grows with each change of the order"
@@ -163,9 +163,9 @@ def _named(value: Any) -> str:
     return shown(value) if isinstance(value, str) else type(value).__name__
 
 
-def _goes_on(deleted: SalesOrderChange, headers: Mapping[str, str]) -> bool:
+def _goes_on(deletion: SalesOrderChange, headers: Mapping[str, str]) -> bool:
     """Whether the deletion is half of a change of the key, after which the same order is there under another key."""
     new_key = headers.get(NEW_KEY)
     if new_key is None:
         return False
-    return made_by_us(deleted.row) or order_id_in_text(new_key) == order_id(deleted.row)
+    return made_by_us(deletion.row) or order_id_in_text(new_key) == order_id(deletion.row)

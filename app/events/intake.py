@@ -15,7 +15,7 @@ from app.domain.order import AMOUNT_SCALE, Address, Line, Order
 from app.dualwrite.change import SalesOrderChange
 from app.errors import RecordError
 from app.events import debezium
-from app.events.debezium import Captured
+from app.events.debezium import Message
 from app.events.fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, Whole
 from app.events.headers import STRUCTURED
 from app.events.jsontext import parse, shown
@@ -232,17 +232,17 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
 
 def read_change(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> SalesOrderChange | None:
     """The change in a JSON record of a dual-write topic, None for one about no order. Raises as `read` does."""
-    document, types = debezium.unwrapped(_document(value, headers))
-    return change(topic, Captured(document, types, headers, max(timestamp, 0)))
+    document, types = debezium.payload(_document(value, headers))
+    return change(topic, Message(document, types, headers, max(timestamp, 0)))
 
 
-def change(topic: str, captured: Captured) -> SalesOrderChange | None:
+def change(topic: str, message: Message) -> SalesOrderChange | None:
     """The change in a value as somebody wrote it, None for one about no order. Raises RecordError."""
-    if isinstance(captured.value, str):
-        document, types = debezium.unwrapped(captured.value)
-        captured = captured._replace(value=document, columns=types)
+    if isinstance(message.value, str):
+        document, types = debezium.payload(message.value)
+        message = message._replace(value=document, columns=types)
     try:
-        return debezium.change(captured)
+        return debezium.change(message)
     except ValidationError as exc:
         raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
 

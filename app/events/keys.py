@@ -19,7 +19,7 @@ def is_wrapped(key: bytes) -> bool:
     return key.startswith(_WRITTEN_BY_CONNECTORS)
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """A column's name as it is compared: databases fold names, and some write words apart."""
     return name.replace("_", "").lower()
 
@@ -33,7 +33,7 @@ def order_id_in(key: Any) -> str:
     if not isinstance(key, dict):
         return ""
     texts = {name: str(value).rstrip(" ") for name, value in key.items() if isinstance(value, str | int)}
-    parts = {_KEY_FIELDS.get(folded(name)): text for name, text in texts.items()}
+    parts = {_KEY_FIELDS.get(fold_name(name)): text for name, text in texts.items()}
     company, number = parts.get("company"), parts.get("number")
     return id_at_fno(company, number) if company and number else ""
 
@@ -58,4 +58,4 @@ def order_id_in_text(text: str) -> str:
 
 
 def _struct(text: str) -> Mapping[str, str]:
-    return {name: value for name, found, value in (part.partition("=") for part in text.split(",")) if found}
+    return {name: value for name, sign, value in (part.partition("=") for part in text.split(",")) if sign}

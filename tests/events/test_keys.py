@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import RecordError
 from app.events import codec
-from tests.events.captured import KEY, ORDER_ID, ROW, envelope, text
+from tests.events.connector import KEY, ORDER_ID, ROW, envelope, text
 
 CODEC = codec.load()
 TOPIC = "dualwrite.fno.salesorders"

@@ -10,10 +10,10 @@ from app import topics
 from app.dualwrite.change import SalesOrderChange
 from app.errors import RecordError
 from app.events import codec
-from app.events.captured_row import MANUAL
+from app.events.connector_row import MANUAL
 from app.events.rows import RowIn, RowLineIn
 from app.resources import read_text
-from tests.events.captured import LINES, envelope, text
+from tests.events.connector import LINES, envelope, text
 
 CODEC = codec.load()
 TOPIC = "dualwrite.fno.salesorders"

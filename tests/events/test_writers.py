@@ -13,8 +13,8 @@ from app.errors import RecordError
 from app.events import codec
 from app.events.codec import Codec
 from app.events.writers import SCHEMAS_MAX, WriterSchemas
-from tests.events.captured import KEY, LINES, LSN, ORDER_ID, ROW, SHIPS_AT, SOURCE, decimal_bytes, envelope
-from tests.events.test_captured import EXPECTED
+from tests.events.connector import KEY, LINES, LSN, ORDER_ID, ROW, SHIPS_AT, SOURCE, decimal_bytes, envelope
+from tests.events.test_connector import EXPECTED
 
 TOPIC = "dualwrite.fno.salesorders"
 ENVELOPE_ID, KEY_ID, TEXT_ID = 7001, 7002, 7003

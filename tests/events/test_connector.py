@@ -12,7 +12,7 @@ from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow, 
 from app.errors import RecordError
 from app.events import codec
 from app.events.catalog import ChangeEvent
-from tests.events.captured import (
+from tests.events.connector import (
     DECIMAL,
     DEFAULT_ROW,
     DEFAULTS,

@@ -10,7 +10,7 @@ from app.events.model import OrderCreated, ProviderEvent
 from tests.agents.outside import CODEC, event_of
 from tests.agents.test_mirror import Driven, raised
 from tests.dualwrite.rows import ORDERS
-from tests.events.captured import DEFAULT_ROW, KEY, LSN, ORDER_ID, ROW, envelope, text, with_schema
+from tests.events.connector import DEFAULT_ROW, KEY, LSN, ORDER_ID, ROW, envelope, text, with_schema
 from tests.runtime.lane_driver import World
 from tests.runtime.roles import LEDGER
 

@@ -8,20 +8,20 @@ from app.errors import RecordError
 from app.events import columns
 from app.events.columns import PLAIN, Column, Columns
 from app.events.jsontext import parse
-from app.events.keys import folded
+from app.events.keys import fold_name
 from app.events.rows import RowIn, RowLineIn
 
 MANUAL: Final = "docs/debezium.md"
 _UNAVAILABLE: Final = "__debezium_unavailable_value"
 _NEEDED: Final = ("dataAreaId", "SalesOrderNumber", "CurrencyCode", "SalesOrderProcessingStatus")
 _OURS: Final = ("waybill_version", "waybill_origin", "waybill_origin_version")
-_ROW: Final = {folded(name): name for name in (*RowIn.model_fields, *_OURS)}
-_LINE: Final = {folded(name): name for name in RowLineIn.model_fields}
+_ROW: Final = {fold_name(name): name for name in (*RowIn.model_fields, *_OURS)}
+_LINE: Final = {fold_name(name): name for name in RowLineIn.model_fields}
 Read = Callable[[Any, Column], Any]
 
 
 def is_row(value: Mapping[str, Any]) -> bool:
-    return any(folded(name) in _ROW or folded(name) in _LINE for name in value)
+    return any(fold_name(name) in _ROW or fold_name(name) in _LINE for name in value)
 
 
 def row_of(given: Mapping[str, Any], types: Columns, path: str, table: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -41,7 +41,7 @@ def row_of(given: Mapping[str, Any], types: Columns, path: str, table: str) -> t
 def _fields(given: Mapping[str, Any], types: Columns, names: Mapping[str, str], path: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for column, value in given.items():
-        name = names.get(folded(column))
+        name = names.get(fold_name(column))
         if name is None:
             continue
         if name in values:
@@ -89,7 +89,7 @@ def _lines(value: Any, path: str) -> Any:
 
 
 def _without_lines(given: Mapping[str, Any], table: str) -> str:
-    names = {folded(name) for name in given}
+    names = {fold_name(name) for name in given}
     if {"aggregateid", "payload"} <= names:
         fix = f"add the transform io.debezium.transforms.outbox.EventRouter ({MANUAL})"
         return f"a row of the outbox {table!r} itself; {fix}"

@@ -17,7 +17,7 @@ from app.agents.role import DEAD_LETTER, Record
 from app.local import broker
 from app.resources import ROOT
 from app.runtime import reading
-from tests.events.captured import KEY, ROW, envelope, text
+from tests.events.connector import KEY, ROW, envelope, text
 from tests.events.test_writers import AVRO_ROW, ENVELOPE, ENVELOPE_ID, KEY_ID, KEY_SCHEMA, framed
 from tests.kafka.one_worker import OneWorker
 
@@ -77,7 +77,7 @@ async def servers(tmp_path: Path) -> AsyncIterator[str]:
                 worker.kill()
 
 
-def captured(number: str, avro: bool) -> tuple[bytes, bytes]:
+def change_of(number: str, avro: bool) -> tuple[bytes, bytes]:
     key = KEY | {"SalesOrderNumber": number}
     if avro:
         row = AVRO_ROW | {"SalesOrderNumber": number}
@@ -89,12 +89,12 @@ def send(servers: str) -> None:
     """With librdkafka, whose partitioner is not Java's: keys lie on partitions that nobody expects."""
     with Producer({"bootstrap.servers": servers}) as producer:
         for position, number in enumerate(ORDERS):
-            key, value = captured(number, avro=position % 2 == 1)
+            key, value = change_of(number, avro=position % 2 == 1)
             for partition in (position % 4, (position + 1) % 4):  # at least once
                 producer.produce(TOPIC, value, key=key, partition=partition)
-        key, value = captured("000009", avro=True)
+        key, value = change_of("000009", avro=True)
         producer.produce(TOPIC, b"\0\0\0\x63\x63" + value[5:], key=key)
-        producer.produce(TOPIC, None, key=captured(ORDERS[1], avro=True)[0])
+        producer.produce(TOPIC, None, key=change_of(ORDERS[1], avro=True)[0])
         producer.produce(TOPIC, text({"ts_ms": 1}), key=text({"serverName": "fno"}))
         assert producer.flush(LIMIT_S) == 0
 
