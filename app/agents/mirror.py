@@ -43,7 +43,7 @@ class Mirror:
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         event = decoded_change(self._codec, record)
         if event is None:
-            return Folded(outcome="tombstone")
+            return Folded(outcome="tombstone" if record.value is None else "ignored")
         if not self._enabled:
             raise RecordError("map-disabled", "map salesorders.fno-to-iom is not enabled (WAYBILL_DUALWRITE_MAPS)")
         key = event.order_id.encode()

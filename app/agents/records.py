@@ -21,7 +21,7 @@ def decoded(codec: Codec, record: Record) -> Event:
 
 
 def decoded_change(codec: Codec, record: Record) -> ChangeEvent | None:
-    """None for a tombstone. Raises RecordError."""
+    """None for a tombstone, and for a record about no order. Raises RecordError."""
     return codec.decode_change(
         record.topic,
         record.key,
@@ -34,10 +34,14 @@ def decoded_change(codec: Codec, record: Record) -> ChangeEvent | None:
 
 
 def owner(codec: Codec, record: Record) -> bytes | None:
-    """The order id of a record, from its key or else from its value. Raises RecordError."""
-    if record.key:
+    """The order id of a record, from its key or else from its value. Raises RecordError.
+
+    A record about no order has the key that it came with, be it none: whichever lane that leads to passes over it.
+    """
+    if record.key and not codec.is_wrapped(record.topic, record.key):
         return record.key
-    return codec.order_id(record.topic, record.key, record.value, record.headers, record.timestamp).encode()
+    order_id = codec.order_id(record.topic, record.key, record.value, record.headers, record.timestamp)
+    return order_id.encode() or record.key or b""
 
 
 def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:

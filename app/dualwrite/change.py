@@ -76,7 +76,7 @@ class SalesOrderRow(Struct, frozen=True):
 
 
 class ChangeSource(Struct, frozen=True):
-    """Where a change comes from. On the wire `version` is Debezium's `sequence`.
+    """Where a change comes from. In Avro `version` is called `sequence`, in JSON `waybill_version` as well.
 
     `name` is the side that wrote the record, `origin` the side whose change it carries. They differ when a side applied
     the other's change (an echo); `origin_version` is then the other side's version. `version` only grows, per order and
@@ -139,7 +139,12 @@ def order_id(row: SalesOrderRow) -> str:
         return name
     if not row.dataAreaId or not row.SalesOrderNumber:
         raise RecordError("invalid", "an order of F+O needs dataAreaId and SalesOrderNumber; they make up its order id")
-    return f"{FNO_PREFIX}-{row.dataAreaId.lower()}-{row.SalesOrderNumber}"
+    return id_at_fno(row.dataAreaId, row.SalesOrderNumber)
+
+
+def id_at_fno(company: str, number: str) -> str:
+    """Our id of an order that was born in F+O."""
+    return f"{FNO_PREFIX}-{company.lower()}-{number}"
 
 
 def line_id(row: SalesOrderRow, line: SalesOrderRowLine) -> str:

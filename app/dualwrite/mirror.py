@@ -26,7 +26,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain.order import Order
-from app.dualwrite.change import SalesOrderChange, made_by_us
+from app.dualwrite.change import SalesOrderChange, made_by_us, order_id
 from app.dualwrite.mapping import FNO, SalesOrders
 from app.dualwrite.status import Milestone, Shown, shown
 from app.errors import RecordError
@@ -80,6 +80,8 @@ class Mirror:
             return Mirrored(state, outcome="tombstone")
         if state is not None and state.deleted:
             return Mirrored(state, outcome="stale")
+        if change.op == "d" and not change.row.SalesOrderProcessingStatus:
+            return _deleted_by_key(state, change)
         order = self._orders.to_order(change.row)
         _refuse_new_company(state, change)
         if change.op == "d":
@@ -146,14 +148,38 @@ def _deleted(state: MirrorState | None, change: SalesOrderChange, order: Order) 
     """A deleted order counts by its last row, too. One that nobody heard of is only remembered."""
     said, after = _said(state, change, order)
     version = change.source.version if state is None else max(state.version, change.source.version)
-    live = not after.canceled and after.reached < Milestone.INVOICED
-    gone = MirrorState(version, after.reached, after.canceled or live, deleted=True)
+    gone = MirrorState(version, after.reached, after.canceled or _live(after), deleted=True)
     if state is None and not made_by_us(change.row):
         return Mirrored(gone, outcome="deleted")
-    if live:
-        number = change.row.SalesOrderNumber
-        said += (replace(_event(change, order, ORDER_CANCELED), reference=f"{number} deleted".strip()),)
+    if _live(after):
+        said += (_cancellation(change, order.order_id),)
     return Mirrored(gone, events=said, outcome="deleted")
+
+
+def _deleted_by_key(state: MirrorState | None, change: SalesOrderChange) -> Mirrored:
+    """A deletion of which only the key is known: it ends an order that was seen under that key.
+
+    An order that Waybill made goes by its own id, which is not in the key: it may be meant where none was seen.
+    """
+    if state is None:
+        raise RecordError(
+            "invalid",
+            f"order {change.row.SalesOrderNumber!r} was deleted, and only its key is in the change: none was seen under"
+            " it, so that it may be one of Waybill's; ALTER TABLE ... REPLICA IDENTITY FULL (docs/debezium.md)",
+        )
+    version = max(state.version, change.source.version)
+    gone = MirrorState(version, state.reached, state.canceled or _live(state), deleted=True)
+    events = (_cancellation(change, order_id(change.row)),) if _live(state) else ()
+    return Mirrored(gone, events=events, outcome="deleted")
+
+
+def _live(state: MirrorState) -> bool:
+    return not state.canceled and state.reached < Milestone.INVOICED
+
+
+def _cancellation(change: SalesOrderChange, of: str) -> ProviderEvent:
+    number = change.row.SalesOrderNumber
+    return ProviderEvent(of, FNO, ORDER_CANCELED, f"{number} deleted".strip(), change.ts_ms)
 
 
 def _said(

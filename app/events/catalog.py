@@ -24,6 +24,7 @@ class RecordSpec(Struct, frozen=True):
     """One record type. `intake` says that producers outside may write it, in JSON too.
 
     `by_order` says that the key is the order id; otherwise the key says nothing, and the value names a pool.
+    `by_connectors` says that connectors write it, in a form and with keys of their own.
     """
 
     name: str
@@ -31,6 +32,7 @@ class RecordSpec(Struct, frozen=True):
     body: type[Struct]
     intake: bool = False
     by_order: bool = True
+    by_connectors: bool = False
 
     @property
     def stem(self) -> str:
@@ -71,7 +73,7 @@ _SPECS: Final = (
     RecordSpec("order held", "order-held", model.OrderStopped),
     RecordSpec("order rejected", "order-rejected", model.OrderStopped),
     RecordSpec("order status changed", "order-status", model.OrderStatus),
-    RecordSpec(CHANGED_AT_FNO, "dualwrite.fno.salesorders", SalesOrderChange, intake=True),
+    RecordSpec(CHANGED_AT_FNO, "dualwrite.fno.salesorders", SalesOrderChange, intake=True, by_connectors=True),
     RecordSpec(CHANGED_AT_IOM, "dualwrite.iom.salesorders", SalesOrderChange),
 )
 

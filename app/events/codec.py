@@ -14,18 +14,19 @@ from msgspec import Struct
 from app import resources
 from app.dualwrite.change import SalesOrderChange, made_by_us
 from app.errors import RecordError, SchemaError
-from app.events import headers, intake, schemas
+from app.events import headers, intake, keys, schemas
 from app.events.avro_reader import Read, compile_reader
 from app.events.avro_writer import Write, compile_writer
 from app.events.catalog import BY_TOPIC, RECORDS, TYPES, ChangeEvent, RecordSpec
+from app.events.debezium import Message
 from app.events.headers import Headers
 from app.events.limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
 from app.events.model import Event, ProviderEvent
 from app.events.reports import report_id
 from app.events.schemas import Schema, Schemas
+from app.events.writers import FRAME, WriterSchemas, id_in
 
 MAGIC: Final = 0
-_FRAME: Final = 5
 GivenHeaders = Iterable[tuple[str, bytes | None]]
 
 
@@ -40,13 +41,22 @@ class _Plan(Struct, frozen=True):
     older: Mapping[int, Any]
     newest: Any
 
+    def knows(self, number: int) -> bool:
+        """Whether records with this schema id are ours."""
+        return number == self.schema.id or number in self.older
+
 
 class Codec:
     """Encodes and decodes records. One instance serves a process: it keeps nothing but what was compiled."""
 
-    def __init__(self, published: Schemas, *, record_bytes_max: int = RECORD_BYTES_MAX) -> None:
-        """Compile all schemas of the catalog. Raises SchemaError when one lacks or differs from its struct."""
-        self.schemas = published
+    def __init__(
+        self, published: Schemas, *, record_bytes_max: int = RECORD_BYTES_MAX, writers: WriterSchemas | None = None
+    ) -> None:
+        """Compile all schemas of the catalog. Raises SchemaError when one lacks or differs from its struct.
+
+        `writers` are the schemas that connectors wrote with.
+        """
+        self.schemas, self.writers = published, WriterSchemas() if writers is None else writers
         self._bytes_max = record_bytes_max
         self._plans = {topic: _plan(spec, published) for topic, spec in BY_TOPIC.items()}
 
@@ -77,6 +87,8 @@ class Codec:
             raise RecordError("empty", f"a record of {topic} has no value; only dual-write topics have tombstones")
         plan, named = self._plan(topic), headers.read(given)
         body = self._body(plan, value, named, timestamp)
+        if body is None:
+            raise RecordError("empty", f"a record of {topic} that is about no order")
         fields = _event_fields(plan.spec, key, body, named, (topic, partition, offset), timestamp)
         return Event(**fields)
 
@@ -91,21 +103,48 @@ class Codec:
         offset: int,
         timestamp: int,
     ) -> ChangeEvent | None:
-        """The change in a record of a dual-write topic, None for a tombstone. Raises as `decode` does."""
+        """The change in a record of a dual-write topic. Raises as `decode` does.
+
+        None for a tombstone, and for what connectors write about no order: heartbeats and the like.
+        """
         if value is None:
             return None
         plan, named = self._plan(topic), headers.read(given)
         body = self._body(plan, value, named, timestamp)
+        if body is None:
+            return None
         fields = _event_fields(plan.spec, key, body, named, (topic, partition, offset), timestamp)
         return ChangeEvent(**fields)
 
     def order_id(self, topic: str, key: bytes | None, value: bytes | None, given: GivenHeaders, timestamp: int) -> str:
-        """Whose order a record is about: its key, else what its value says. Raises as `decode` does."""
-        if key:
+        """Whose order a record is about: its key, else what its value says. Raises as `decode` does.
+
+        Where a connector wrote the key, the value comes first: it knows the orders that Waybill made by their own ids.
+        Empty for a record about no order, and for a tombstone whose key names none.
+        """
+        plan = self._plan(topic)
+        wrapped = plan.spec.by_connectors and keys.is_wrapped(key or b"")
+        if key and not wrapped:
             return _key_text(key)
-        if value is None:
-            raise RecordError("empty", f"a record of {topic} has neither key nor value; send the order id as its key")
-        return identity(self._body(self._plan(topic), value, headers.read(given), timestamp))
+        if value is not None:
+            body = self._body(plan, value, headers.read(given), timestamp)
+            return "" if body is None else identity(body)
+        if key:
+            return keys.order_id_of(key, self.writers)
+        raise RecordError("empty", f"a record of {topic} has neither key nor value; send the order id as its key")
+
+    def is_wrapped(self, topic: str, key: bytes) -> bool:
+        """Whether a connector wrote the key in a form of its own: it is no order id then."""
+        return keys.is_wrapped(key) and self._plan(topic).spec.by_connectors
+
+    def foreign_ids(self, topic: str, key: bytes | None, value: bytes | None) -> list[int]:
+        """Ids of schemas that a record was written with and that are not ours: the value's, or a tombstone's key's."""
+        framed = key if value is None else value
+        if not framed or framed[0] != MAGIC or len(framed) < FRAME:
+            return []
+        plan, number = self._plan(topic), id_in(framed)
+        ours = value is not None and plan.knows(number)
+        return [number] if plan.spec.by_connectors and not ours else []
 
     def _plan(self, topic: str) -> _Plan:
         try:
@@ -113,30 +152,50 @@ class Codec:
         except KeyError as exc:
             raise SchemaError(f"{topic}: no record type; add it to app/events/catalog.py") from exc
 
-    def _body(self, plan: _Plan, value: bytes, named: dict[str, str], timestamp: int) -> Struct:
-        """The body of a record; `named` gains what a structured CloudEvent carries beside it."""
+    def _body(self, plan: _Plan, value: bytes, named: dict[str, str], timestamp: int) -> Struct | None:
+        """The body of a record, None for one about no order; `named` gains what a structured CloudEvent carries beside
+        it."""
+        body: Struct | None
         if len(value) > self._bytes_max:
             raise RecordError("too-large", f"{len(value)} bytes; at most {self._bytes_max} (WAYBILL_RECORD_BYTES_MAX)")
         if value[:1] == b"\0":
-            body = _read(plan, value)
+            body = self._avro(plan, value, named, timestamp)
+        elif plan.spec.by_connectors and value.lstrip()[:1] in (b"{", b'"'):
+            body = intake.read_change(plan.spec.topic, value, named, timestamp)
         elif not plan.spec.intake:
             raise RecordError("malformed", f"{plan.spec.topic} takes Avro in Confluent framing only; {_starts(value)}")
         elif value.lstrip()[:1] == b"{":
             body = intake.read(plan.spec.topic, value, named, timestamp)
         else:
             raise RecordError("malformed", f"neither Avro in Confluent framing nor a JSON object: {_starts(value)}")
-        if plan.spec.intake:
+        if plan.spec.intake and body is not None:
             check_intake(body)
         return body
 
+    def _avro(self, plan: _Plan, value: bytes, named: dict[str, str], timestamp: int) -> Struct | None:
+        number = id_in(value)
+        if plan.knows(number):
+            return _read(plan, value, number)
+        if not plan.spec.by_connectors:
+            known = sorted([*plan.older, plan.schema.id])
+            raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {known}")
+        document, types = self.writers.read(value)
+        return intake.change(plan.spec.topic, Message(document, types, named, max(timestamp, 0)))
 
-def load(*, record_bytes_max: int = RECORD_BYTES_MAX, ids: Mapping[int, int] | None = None) -> Codec:
+
+def load(
+    *,
+    record_bytes_max: int = RECORD_BYTES_MAX,
+    ids: Mapping[int, int] | None = None,
+    writers: WriterSchemas | None = None,
+) -> Codec:
     """The codec for the schemas that Waybill ships; `ids` are a registry's (id of the lock -> id there).
 
-    Raises SchemaError when schemas, lock, catalog and structs do not agree.
+    `writers` are the schemas of connectors. Raises SchemaError when schemas, lock, catalog and structs do not agree.
     """
     published = schemas.load(resources.schema_files(), resources.schema_lock())
-    return Codec(published.with_ids(ids) if ids else published, record_bytes_max=record_bytes_max)
+    published = published.with_ids(ids) if ids else published
+    return Codec(published, record_bytes_max=record_bytes_max, writers=writers)
 
 
 def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
@@ -148,36 +207,21 @@ def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
         bytes([MAGIC]) + schema.id.to_bytes(4, "big"),
         compile_writer(schema.shape, TYPES),
         compile_reader(schema.shape, TYPES),
-        {older.id: _untyped(older) for older in published.by_subject[subject][:-1]},
-        _untyped(schema),
+        {older.id: _parsed(older) for older in published.by_subject[subject][:-1]},
+        _parsed(schema),
     )
 
 
-def _untyped(schema: Schema) -> Any:
+def _parsed(schema: Schema) -> Any:
     """The schema for fastavro without logical types: amounts stay bytes from an older version to the newest."""
-    return fastavro.parse_schema(_without_logical_types(schemas.parsed(schema)))
+    return fastavro.parse_schema(schemas.untyped(schemas.parsed(schema)))
 
 
-def _without_logical_types(schema: Any) -> Any:
-    match schema:
-        case {"logicalType": _, "type": kind}:
-            return kind
-        case dict():
-            kept = ("type", "items", "values", "fields")
-            return {key: _without_logical_types(value) if key in kept else value for key, value in schema.items()}
-        case list():
-            return [_without_logical_types(item) for item in schema]
-    return schema
-
-
-def _read(plan: _Plan, value: bytes) -> Struct:
-    number = int.from_bytes(value[1:_FRAME], "big")
-    if len(value) < _FRAME:
-        raise RecordError("malformed", f"{len(value)} bytes; Confluent framing alone has {_FRAME}")
+def _read(plan: _Plan, value: bytes, number: int) -> Struct:
     if number != plan.schema.id:
         value = _newest(plan, value, number)
     try:
-        body, end = plan.read(value, _FRAME)
+        body, end = plan.read(value, FRAME)
     except IndexError as exc:
         raise _malformed(plan, "it ends in the middle of a field") from exc
     except ValueError as exc:
@@ -189,15 +233,12 @@ def _read(plan: _Plan, value: bytes) -> Struct:
 
 def _newest(plan: _Plan, value: bytes, number: int) -> bytes:
     """The same record as the newest version of its schema would have written it."""
-    if number not in plan.older:
-        known = sorted([*plan.older, plan.schema.id])
-        raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {known}")
-    source, target = BytesIO(value[_FRAME:]), BytesIO()
+    source, target = BytesIO(value[FRAME:]), BytesIO()
     try:
         datum = fastavro.schemaless_reader(source, plan.older[number], plan.newest)
     except (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, SchemaResolutionError) as exc:
         raise _malformed(plan, f"schema id {number}: {exc or type(exc).__name__}") from exc
-    if source.tell() != len(value) - _FRAME:
+    if source.tell() != len(value) - FRAME:
         raise _malformed(plan, f"schema id {number}: bytes are left over")
     fastavro.schemaless_writer(target, plan.newest, datum)
     return plan.prefix + target.getvalue()
@@ -220,9 +261,13 @@ def _event_fields(
     timestamp: int,
 ) -> dict[str, Any]:
     order_id = identity(body)
-    if spec.by_order and key and key != order_id.encode() and key != _reference(body):
-        text = _key_text(key)
-        raise RecordError("invalid", f"key {text!r} is not the order id {order_id!r}; send the id as key, or none")
+    foreign = spec.by_connectors and key is not None and keys.is_wrapped(key)
+    if spec.by_order and key and key not in (order_id.encode(), _reference(body)) and not foreign:
+        # A compacted topic takes no record without a key.
+        fix = "or the row's key columns as JSON" if spec.by_connectors else "or none"
+        raise RecordError(
+            "invalid", f"key {_key_text(key)!r} is not the order id {order_id!r}; send the id as key, {fix}"
+        )
     kind = named.get("ce_type", spec.name)
     if kind != spec.name and kind in RECORDS:
         raise RecordError("invalid", f"ce_type {kind!r} belongs on topic {RECORDS[kind].topic}, not on {spec.topic}")

@@ -1,153 +1,171 @@
-"""Dual-write changes in Debezium's JSON: the envelope as it is, or wrapped as {"schema": ..., "payload": ...}.
+"""Change events as Debezium's connectors write them, turned into the dual-write envelope of `rows`.
 
-Field names are F+O's. Fields of the envelope that no change needs are ignored where Debezium is known to send them.
+They come as Debezium's envelope or as flat rows (ExtractNewRecordState), with or without the converter's schema around
+them. A row carries the order with its lines. Its columns have F+O's names, in any case, with or without underscores;
+columns that no order has are passed over. docs/debezium.md has the set-up.
 """
 
-from typing import Annotated, Any, Final
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ValidationError
 
-from app.dualwrite.change import ChangeSource, Op, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
-from app.events.fields import Amount, Count, Name, Text, Time
-from app.events.limits import LINES_MAX
+from app.dualwrite.change import SalesOrderChange, made_by_us, order_id
+from app.errors import RecordError
+from app.events import columns
+from app.events.columns import Columns
+from app.events.connector_row import MANUAL, is_row, row_of
+from app.events.jsontext import parse, shown
+from app.events.keys import order_id_in_text
+from app.events.limits import NAME_CHARS_MAX
+from app.events.rows import ChangeIn, RowIn, is_ours
 
-_ENVELOPE_EXTRAS: Final = frozenset({"transaction", "ts_us", "ts_ns"})
-
-
-def _known_date(value: Any) -> Any:
-    """F+O writes the year 1900 where there is no date."""
-    return None if isinstance(value, str) and value.startswith("1900-01-01") else value
-
-
-def _date_or_zero(value: Any) -> Any:
-    known = _known_date(value)
-    return 0 if known is None else known
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RowLineIn(_Row):
-    LineNumber: Count
-    ItemNumber: Text
-    OrderedSalesQuantity: Amount
-    SalesPrice: Amount
-    LineAmount: Amount
-    InventoryLotId: Text = ""
-    ExternalItemNumber: Text = ""
-    LineDescription: Text = ""
-    ShippingSiteId: Name = ""
-    ShippingWarehouseId: Name = ""
-    SalesOrderLineStatus: Name = ""
+NEW_KEY: Final = "__debezium.newkey"
+"""Header of the deletion that a changed key begins with."""
+_EXTRA: Final = "__"
+"""What the names of fields begin with that ExtractNewRecordState adds to a row."""
+_FLAT: Final = "flat"
+"""Stands for the connector of a flat row, which does not tell it."""
+_SEQUENCE: Final = re.compile(r'\[\s*(?:null|"[0-9]{1,20}")\s*,\s*"([0-9]{1,20})"\s*\]')
+_HEARTBEAT: Final = frozenset({"ts_ms", "ts_us", "ts_ns"})
+_ENVELOPE: Final = frozenset({"op", "source"})
+_SOURCE_TEXTS: Final = ("table", "name", "connector")
 
 
-class RowIn(_Row):
-    dataAreaId: Name  # noqa: N815 F+O's spelling
-    SalesOrderNumber: Name
-    CurrencyCode: Name
-    SalesOrderProcessingStatus: Name
-    Lines: Annotated[tuple[RowLineIn, ...], Field(max_length=LINES_MAX)]
-    CustomersOrderReference: Text = ""
-    SalesOrderOriginCode: Name = ""
-    OrderingCustomerAccountNumber: Text = ""
-    InvoiceCustomerAccountNumber: Text = ""
-    DefaultShippingSiteId: Name = ""
-    DefaultShippingWarehouseId: Name = ""
-    DeliveryAddressName: Text = ""
-    DeliveryAddressStreet: Text = ""
-    DeliveryAddressCity: Text = ""
-    DeliveryAddressStateId: Name = ""
-    DeliveryAddressZipCode: Name = ""
-    DeliveryAddressCountryRegionId: Name = ""
-    Email: Text = ""
-    RequestedShippingDate: Annotated[Time | None, BeforeValidator(_known_date)] = None
-    SalesOrderStatus: Name = ""
-    IsSalesProcessingStopped: Name = "No"
-    isReadyToSync: bool = True  # noqa: N815 the gate's own spelling
-    OrderTotalAmount: Amount = 0
-    OrderTotalTaxAmount: Amount = 0
-    OrderTotalChargesAmount: Amount = 0
-    TotalDiscountAmount: Amount = 0
-    OrderCreationDateTime: Annotated[Time, BeforeValidator(_date_or_zero)] = 0
-    URL: Text = ""
+class Message(NamedTuple):
+    """A value as somebody wrote it, with the types of its row's columns, its headers and its time (ms)."""
 
-    def row(self) -> SalesOrderRow:
-        values = dict(self)
-        values["Lines"] = tuple(SalesOrderRowLine(**dict(line)) for line in self.Lines)
-        return SalesOrderRow(**values)
+    value: Any
+    columns: Columns
+    headers: Mapping[str, str]
+    at: int
 
 
-class SourceIn(BaseModel):
-    """Debezium's source block differs from connector to connector: what is not ours is ignored."""
+def payload(document: Any) -> tuple[Any, Columns]:
+    """The value in a record of JsonConverter, and the types of its row's columns where a schema is with it.
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    origin: Name
-    sequence: Count
-    origin_version: Count = 0
-    snapshot: Name = "false"
-    table: Name = "salesorders"
-    name: Name = ""
-    connector: Name = "dualwrite"
-    ts_ms: Time = 0
-    effect_id: Name = ""
-    action: Name = ""
-    attempt: Count = 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        """Older Debezium has a boolean `snapshot`."""
-        if isinstance(value, dict) and isinstance(value.get("snapshot"), bool):
-            return value | {"snapshot": str(value["snapshot"]).lower()}
-        return value
-
-    def source(self) -> ChangeSource:
-        values = dict(self)
-        values["version"] = values.pop("sequence")
-        return ChangeSource(**values)
+    Raises RecordError("malformed") for a text that is no JSON.
+    """
+    schema: Any = None
+    if isinstance(document, dict) and document.keys() == {"schema", "payload"}:
+        schema, document = document["schema"], document["payload"]
+    if isinstance(document, str):  # an outbox whose payload is not expanded
+        document = parse(document)
+    types = columns.of_connect(schema)
+    if isinstance(document, dict) and _ENVELOPE & document.keys():
+        types = columns.of_connect(columns.part(schema, "after"))
+    return document, types
 
 
-_SOME_ROW: Final[dict[str, Any]] = {
-    "anyOf": [{"required": [name], "properties": {name: {"type": "object"}}} for name in ("after", "before")]
-}
+def change(message: Message) -> SalesOrderChange | None:
+    """The change in a record; None for one that is about no order, such as a heartbeat.
+
+    Raises ValidationError, or RecordError("invalid") with the path of what is wrong.
+    """
+    value = message.value
+    if not isinstance(value, dict):
+        return ChangeIn.model_validate(value).change()
+    if _is_notice(value):
+        return None
+    if not _ENVELOPE & value.keys() and is_row(value):
+        return _of_connector(_envelope_of(value), message)
+    source = value.get("source")
+    if isinstance(source, dict) and not is_ours(source):
+        return _of_connector(value, message)
+    return ChangeIn.model_validate(value).change()
 
 
-class ChangeIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_SOME_ROW)
-
-    op: Op
-    ts_ms: Time
-    before: RowIn | None = None
-    after: RowIn | None = None
-    source: SourceIn
-
-    def body(self, _at: int) -> SalesOrderChange:
-        before = self.before.row() if self.before else None
-        after = self.after.row() if self.after else None
-        return SalesOrderChange(self.op, self.ts_ms, before, after, self.source.source())
+def _is_notice(value: Mapping[str, Any]) -> bool:
+    """Heartbeats, the marks of transactions, and messages that somebody wrote into PostgreSQL's log."""
+    if not value:
+        return False
+    return value.get("op") == "m" or value.keys() <= _HEARTBEAT or value.get("status") in ("BEGIN", "END")
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of what `payload` and ChangeIn take together: the envelope as it is, or wrapped."""
-    change = ChangeIn.model_json_schema()
-    definitions = change.pop("$defs")
-    change["properties"] |= {name: {} for name in sorted(_ENVELOPE_EXTRAS)}
-    bare = {"$ref": "#/$defs/ChangeIn"}
-    wrapped = {
-        "type": "object",
-        "properties": {"schema": {}, "payload": bare},
-        "required": ["schema", "payload"],
-        "additionalProperties": False,
-    }
-    return {"$defs": {**definitions, "ChangeIn": change}, "anyOf": [bare, wrapped]}
+def _envelope_of(flat: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The envelope of a flat row, as far as the fields tell that were added to it."""
+    extras = {name.removeprefix(_EXTRA): value for name, value in flat.items() if name.startswith(_EXTRA)}
+    row = {name: value for name, value in flat.items() if not name.startswith(_EXTRA)}
+    gone = extras.get("deleted") in (True, "true")
+    source: dict[str, Any] = {"connector": _FLAT}
+    for name in ("sequence", "lsn", "ts_ms", "table", "snapshot"):
+        source[name] = extras.get(f"source_{name}", extras.get(name))
+    op = extras.get("op") or ("d" if gone else "u")
+    return {"op": op, "before": row if gone else None, "after": row, "source": source, "ts_ms": extras.get("ts_ms")}
 
 
-def payload(document: Any) -> Any:
-    """The envelope in a Debezium record, without the schema that JsonConverter may wrap around it."""
-    if isinstance(document, dict) and set(document) == {"schema", "payload"}:
-        document = document["payload"]
-    if not isinstance(document, dict):
-        return document
-    return {name: value for name, value in document.items() if name not in _ENVELOPE_EXTRAS}
+def _of_connector(envelope: Mapping[str, Any], message: Message) -> SalesOrderChange | None:
+    op, source = envelope.get("op"), envelope["source"]
+    table = _named(source.get("table"))
+    if op == "t":
+        raise RecordError(
+            "invalid", f"table {table!r} was emptied, which cancels no order; cancel those at F+O one by one"
+        )
+    side = "before" if op == "d" else "after"
+    if not isinstance(envelope.get(side), dict):
+        raise RecordError("invalid", f"op {_named(op)!r} without `{side}`; let the connector tell the row ({MANUAL})")
+    row, ours = row_of(envelope[side], message.columns, side, table)
+    change_of_row = ChangeIn.model_validate(
+        {
+            "op": op,
+            "ts_ms": envelope.get("ts_ms") or source.get("ts_ms") or message.at,
+            "before": row if op == "d" else _base(envelope.get("before"), message.columns, table),
+            "after": None if op == "d" else row,
+            "source": _source(source, ours, op),
+        }
+    ).change()
+    return None if op == "d" and _goes_on(change_of_row, message.headers) else change_of_row
+
+
+def _base(row: Any, types: Columns, table: str) -> RowIn | None:
+    """The row before a change, where the connector has all of it: only with REPLICA IDENTITY FULL it has."""
+    if not isinstance(row, dict):
+        return None
+    try:
+        base = RowIn.model_validate(row_of(row, types, "before", table)[0])
+    except (ValidationError, RecordError):
+        return None
+    return base if base.SalesOrderProcessingStatus else None
+
+
+def _source(source: Mapping[str, Any], ours: Mapping[str, Any], op: Any) -> Mapping[str, Any]:
+    """The source block, without what `origin` and `sequence` mean to a connector."""
+    texts = {name: source[name][:NAME_CHARS_MAX] for name in _SOURCE_TEXTS if isinstance(source.get(name), str)}
+    others = {name: source.get(name) for name in ("ts_ms", "snapshot")}
+    version = {} if "waybill_version" in ours else {"waybill_version": _position(source, op)}
+    return {**others, **texts, **version, **ours}
+
+
+def _position(source: Mapping[str, Any], op: Any) -> int:
+    """Where PostgreSQL's log has the change. Changes of one row follow each other there, transactions too: who writes
+    a row holds its lock until all that it wrote is in the log. `sequence` is [last commit, this change], as text.
+    """
+    sequence, position = source.get("sequence"), source.get("lsn")
+    if isinstance(sequence, str) and (numbers := _SEQUENCE.fullmatch(sequence)):
+        return int(numbers[1])
+    if isinstance(position, int) and not isinstance(position, bool):
+        return position
+    if op == "r":
+        return 0  # read in a snapshot: older than any change
+    connector = _named(source.get("connector"))
+    if connector == _FLAT:
+        fix = "set transforms.unwrap.add.fields=op,source.sequence,source.ts_ms,table"
+    else:
+        fix = "let the row have a column waybill_version that grows with each change of the order"
+    raise RecordError(
+        "invalid", f"nothing tells which of two changes is newer (connector {connector!r}); {fix} ({MANUAL})"
+    )
+
+
+def _named(value: Any) -> str:
+    """A name as it may stand in a message; what is none, by its type."""
+    return shown(value) if isinstance(value, str) else type(value).__name__
+
+
+def _goes_on(deletion: SalesOrderChange, headers: Mapping[str, str]) -> bool:
+    """Whether the deletion is half of a change of the key, after which the same order is there under another key."""
+    new_key = headers.get(NEW_KEY)
+    if new_key is None:
+        return False
+    return made_by_us(deletion.row) or order_id_in_text(new_key) == order_id(deletion.row)

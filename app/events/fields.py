@@ -13,6 +13,8 @@ from app.events.shapes import AMOUNT_PRECISION, AMOUNT_SCALE_PLACES
 
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,4}0*)?")
 _AMOUNT_CHARS_MAX: Final = 40
+_WHOLE: Final = re.compile(r"-?[0-9]{1,19}(\.0{1,32})?")
+_WHOLE_NUMBER_DIGITS_MAX: Final = 19
 _WHOLE_DIGITS_MAX: Final = AMOUNT_PRECISION - AMOUNT_SCALE_PLACES
 _WHOLE_MAX: Final = 10**_WHOLE_DIGITS_MAX
 _RFC3339: Final = (
@@ -62,9 +64,21 @@ def time(value: Any) -> int:
     return value
 
 
-def whole(value: Any) -> Any:
-    """A whole number, also as text: Debezium writes sequences as text."""
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value) else value
+def whole(value: Any) -> int:
+    """A whole number, also as text, also with places that are all zero. Raises ValueError that names the rule.
+
+    It is judged before it is computed: 1e999999999 is whole, and its digits would fill the memory.
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, Decimal):
+        if not value:
+            return 0
+        if value.adjusted() < _WHOLE_NUMBER_DIGITS_MAX and value == value.to_integral_value():
+            return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"a whole number has up to {_WHOLE_NUMBER_DIGITS_MAX} digits and no fraction, e.g. 12")
+    return value
 
 
 # What JSON Schema cannot say well stays in words: `multipleOf` fails for exact decimals in many a validator.
@@ -98,10 +112,11 @@ Text = Annotated[str, StringConstraints(max_length=TEXT_CHARS_MAX)]
 Name = Annotated[str, StringConstraints(max_length=NAME_CHARS_MAX)]
 Required = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARS_MAX)]
 OrderId = Annotated[str, StringConstraints(pattern=f"^{ORDER_ID.pattern}$")]
+# The bounds stand before the validator: only so does pydantic write them into a JSON Schema.
 Count = Annotated[
     int,
-    BeforeValidator(whole),
     Field(ge=0, lt=1 << 62),
+    BeforeValidator(whole),
     WithJsonSchema(
         {
             "anyOf": [

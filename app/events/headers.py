@@ -18,6 +18,8 @@ JSON: Final = "application/json"
 STRUCTURED: Final = "application/cloudevents"
 FORWARDED: Final = "waybill-forwarded"
 """Header of a record that a lane passed on to the lane of its order: `topic/partition/offset` where it was met."""
+OF_CONNECTORS: Final = "__"
+"""What the names of headers begin with that Kafka Connect and Debezium add."""
 ID_CHARS_MAX: Final = 256
 TIME_MS_MAX: Final = 253_402_300_799_999
 """The end of the year 9999: the last millisecond that RFC 3339 can name."""
@@ -57,11 +59,19 @@ def traceparent(event: Event | ChangeEvent) -> str:
 
 
 def read(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """Name -> text, of which the last of several with one name counts. Raises RecordError("malformed") unless UTF-8."""
-    try:
-        return {name: value.decode() for name, value in headers if value is not None}
-    except UnicodeDecodeError as exc:
-        raise RecordError("malformed", f"a header is not UTF-8 ({exc}); send text in headers") from exc
+    """Name -> text, of which the last of several with one name counts. Raises RecordError("malformed") unless UTF-8.
+
+    What connectors add may be in Avro: it says nothing that cannot be done without.
+    """
+    named: dict[str, str] = {}
+    for name, value in headers:
+        try:
+            if value is not None:
+                named[name] = value.decode()
+        except UnicodeDecodeError as exc:
+            if not name.startswith(OF_CONNECTORS):
+                raise RecordError("malformed", f"a header is not UTF-8 ({exc}); send text in headers") from exc
+    return named
 
 
 def event_id(given: Mapping[str, str], topic: str, partition: int, offset: int) -> str:

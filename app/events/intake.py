@@ -4,24 +4,24 @@ Only what cannot be represented is refused here. Whether an order makes sense (l
 so that the refusal has a policy's name. Structured CloudEvents are taken apart; their attributes count as headers.
 """
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order
+from app.dualwrite.change import SalesOrderChange
 from app.errors import RecordError
 from app.events import debezium
-from app.events.fields import Amount, Name, OrderId, Required, Text, Time, Values
+from app.events.debezium import Message
+from app.events.fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, whole
 from app.events.headers import STRUCTURED
+from app.events.jsontext import parse, shown
 from app.events.limits import LINES_MAX, STOCK_KINDS
 from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, StockChange
 
 PROBLEMS_SHOWN_MAX: Final = 5
-_SHOWN_CHARS_MAX: Final = 160
 
 
 class _Intake(BaseModel):
@@ -171,7 +171,7 @@ class ProviderResultIn(_Intake):
     effect_id: Required
     provider: Required
     action: Required
-    attempt: Annotated[int, Field(ge=1, lt=1 << 31)]
+    attempt: Annotated[int, Field(ge=1, lt=1 << 31), BeforeValidator(whole)]
     outcome: Annotated[
         Literal["ok", "declined", "retry", "unknown"],
         Field(description="retry: nothing happened, ask again; unknown: it may have happened, look before you repeat."),
@@ -179,7 +179,7 @@ class ProviderResultIn(_Intake):
     code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Default: the outcome.")] = ""
     detail: Text = ""
     reference: Text = ""
-    retry_after_ms: Annotated[int, Field(ge=0, lt=1 << 62)] = 0
+    retry_after_ms: Count = 0
     values: Values = {}
 
     def body(self, _at: int) -> ProviderResult:
@@ -215,7 +215,9 @@ class StockChangeIn(_Intake):
     reference: Text = ""
     occurred_at: Annotated[Time | None, Field(description="Default: the record's time.")] = None
     version: Annotated[
-        int, Field(ge=0, lt=1 << 63, description="Of a set: one that is not newer than the last is left out. 0: none.")
+        int,
+        Field(ge=0, lt=1 << 63, description="Of a set: one that is not newer than the last is left out. 0: none."),
+        BeforeValidator(whole),
     ] = 0
     pool: Annotated[OrderId, Field(description="The pool of warehouses.")] = "main"
 
@@ -227,7 +229,7 @@ class StockChangeIn(_Intake):
 MODELS: Final[
     Mapping[
         str,
-        type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | ProviderResultIn | StockChangeIn | debezium.ChangeIn],
+        type[OrderCreatedIn | OrderCommandIn | ProviderEventIn | ProviderResultIn | StockChangeIn],
     ]
 ] = {
     "order-created": OrderCreatedIn,
@@ -235,7 +237,6 @@ MODELS: Final[
     "provider-event": ProviderEventIn,
     "provider-result": ProviderResultIn,
     "stock-change": StockChangeIn,
-    "dualwrite.fno.salesorders": debezium.ChangeIn,
 }
 
 
@@ -244,49 +245,32 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
 
     Raises RecordError("malformed") when it is not JSON, RecordError("invalid") with the path of what is wrong.
     """
-    document = parse(value)
-    if headers.get("content-type", "").startswith(STRUCTURED):
-        document = _data(document, headers)
-    if topic.startswith("dualwrite."):
-        document = debezium.payload(document)
     try:
-        return MODELS[topic].model_validate(document).body(max(timestamp, 0))
+        return MODELS[topic].model_validate(_document(value, headers)).body(max(timestamp, 0))
     except ValidationError as exc:
         raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
 
 
-def parse(value: bytes) -> Any:
-    """JSON with exact numbers. Raises RecordError("malformed") for what is not JSON, or names a field twice."""
+def read_change(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> SalesOrderChange | None:
+    """The change in a JSON record of a dual-write topic, None for one about no order. Raises as `read` does."""
+    document, types = debezium.payload(_document(value, headers))
+    return change(topic, Message(document, types, headers, max(timestamp, 0)))
+
+
+def change(topic: str, message: Message) -> SalesOrderChange | None:
+    """The change in a value as somebody wrote it, None for one about no order. Raises RecordError."""
+    if isinstance(message.value, str):
+        document, types = debezium.payload(message.value)
+        message = message._replace(value=document, columns=types)
     try:
-        return json.loads(value, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except RecursionError as exc:
-        raise RecordError("malformed", "JSON is nested too deeply") from exc
-    except ValueError as exc:
-        raise RecordError("malformed", f"not JSON: {_shown(str(exc))}") from exc
+        return debezium.change(message)
+    except ValidationError as exc:
+        raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"field {next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return found
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except ArithmeticError as exc:
-        raise ValueError(f"the number {_shown(text)} is too large") from exc
-
-
-def _shown(text: str) -> str:
-    """Text from outside as it may stand in a message: bounded, and without half characters."""
-    return text[:_SHOWN_CHARS_MAX].encode(errors="backslashreplace").decode()
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON value")
+def _document(value: bytes, headers: dict[str, str]) -> Any:
+    document = parse(value)
+    return _data(document, headers) if headers.get("content-type", "").startswith(STRUCTURED) else document
 
 
 def _data(document: Any, headers: dict[str, str]) -> Any:
@@ -313,7 +297,7 @@ def _sentences(error: ValidationError) -> str:
 
 def _sentence(problem: Any) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    path = _shown(path)
+    path = shown(path)
     match problem["type"]:
         case "extra_forbidden":
             return f"{path}: unknown field; remove it or correct its name"

@@ -9,18 +9,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from app.errors import RecordError
-from app.events import debezium, intake
+from app.events import intake, rows
 from app.events.codec import Codec
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 HINTS: Final = "pull-requested"
+ROWS: Final = "dualwrite.fno.salesorders"
 _HINT: Final = {"description": "The key names the source, as provider/store. The value says nothing: {} will do."}
 WRITE: Final = "run `make schemas`"
 
 
 def documents() -> dict[str, str]:
     """Name below schemas/ -> text of the JSON Schema of every topic that producers write."""
-    schemas = {topic: _schema(topic) for topic in intake.MODELS} | {HINTS: _HINT}
+    schemas = {topic: model.model_json_schema() for topic, model in intake.MODELS.items()}
+    schemas |= {ROWS: rows.json_schema(), HINTS: _HINT}
     return {schema_file(topic): _text(topic, schema) for topic, schema in sorted(schemas.items())}
 
 
@@ -41,7 +43,7 @@ def problems(files: Mapping[str, str], codec: Codec) -> Iterator[str]:
             yield f"schemas/{name}: is not what the code says; {WRITE}"
     for name in sorted(name for name in files if name.endswith(".schema.json") and name not in expected):
         yield f"schemas/{name}: there is no such topic; delete it"
-    for topic in (*intake.MODELS, HINTS):
+    for topic in (*intake.MODELS, ROWS, HINTS):
         yield from _example_problems(topic, files.get(example_file(topic)), codec)
 
 
@@ -49,16 +51,11 @@ def _example_problems(topic: str, text: str | None, codec: Codec) -> Iterator[st
     place = f"schemas/{example_file(topic)}"
     if text is None or text.count("\n") != 1:
         yield f"{place}: write one example as one line of JSON"
-    elif topic in intake.MODELS:
+    elif topic != HINTS:
         try:
             codec.order_id(topic, None, text.encode(), [], 0)
         except RecordError as problem:
             yield f"{place}: {problem.detail}"
-
-
-def _schema(topic: str) -> dict[str, Any]:
-    model = intake.MODELS[topic]
-    return debezium.json_schema() if model is debezium.ChangeIn else model.model_json_schema()
 
 
 def _text(topic: str, schema: Mapping[str, Any]) -> str:

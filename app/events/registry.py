@@ -1,4 +1,4 @@
-"""The read side of a schema registry, answered from the published schemas, and the client that publishes to a real one.
+"""The read side of a schema registry, answered from the published schemas, and the client of a real one.
 
 Answers follow the REST API that Confluent's and compatible registries share: ordinary Avro clients work against them.
 What a registry is asked with a schema is in registry_lookup.py.
@@ -15,9 +15,15 @@ from app.errors import SchemaError, WaybillError
 from app.events.schemas import Schema, Schemas
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+AVRO: Final = "AVRO"
 COMPATIBILITY: Final = "FULL_TRANSITIVE"
 TIMEOUT_S: Final = 10.0
 Answer = tuple[int, Any]
+
+
+class UnknownSchemaError(SchemaError):
+    """The registry answered, and has no such schema that could be used."""
+
 
 _NO_SUBJECT: Final = 40401
 _NO_VERSION: Final = 40402
@@ -56,7 +62,7 @@ def _read(published: Schemas, parts: list[str]) -> Any:
         case ["schemas", "ids", number, *rest]:
             return _of_id(_with_id(published, number), rest)
         case ["schemas", "types"]:
-            return ["AVRO"]
+            return [AVRO]
         case ["config"] | ["config", _]:
             return {"compatibilityLevel": COMPATIBILITY}
         case ["mode"] | ["mode", _]:
@@ -113,12 +119,44 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len(str(_VERSION_MAX)) and 0 < int(text) <= _VERSION_MAX
 
 
+def address(url: str) -> str:
+    """A registry's address as it may stand in messages: without user and password."""
+    return str(httpx.URL(url).copy_with(userinfo=b"")).rstrip("/")
+
+
+def client_of(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S)
+
+
+async def fetch(client: httpx.AsyncClient, number: int) -> str:
+    """The text of the Avro schema with this id. Raises UnknownSchemaError when the registry has none, and SchemaError
+    when it does not answer as a registry does."""
+    where = address(str(client.base_url))
+    try:
+        response = await client.get(f"/schemas/ids/{number}")
+        body = response.json()
+    except httpx.HTTPError as exc:
+        raise SchemaError(f"no answer from {where} ({exc!r})") from exc
+    except (ValueError, RecursionError) as exc:
+        raise SchemaError(f"the answer of {where} is not JSON; is it a schema registry?") from exc
+    match body:
+        case {"error_code": int(code)} if code == NO_SCHEMA:
+            raise UnknownSchemaError(f"{where} has no such schema; does the connector use another registry?")
+        case {"schema": str(text), **others} if response.is_success:
+            if (kind := others.get("schemaType", AVRO)) != AVRO:
+                raise UnknownSchemaError(
+                    f"it is of type {str(kind)[:40]!r}; let the connector write Avro, or JSON alone"
+                )
+            return text
+    raise SchemaError(f"{where} answers with status {response.status_code} and no schema; is it a schema registry?")
+
+
 async def publish(url: str, published: Schemas) -> dict[int, int]:
     """Register every schema, oldest versions first, and return id of the lock -> id there, for `codec.load(ids=...)`.
 
     Registering what is there already changes nothing. Raises SchemaError when the registry is away or refuses a schema.
     """
-    async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S) as client:
+    async with client_of(url) as client:
         for subject in published.by_subject:
             await _send(client, "PUT", f"/config/{quote(subject, safe='')}", {"compatibility": COMPATIBILITY})
         return {schema.id: await _register(client, schema) for schema in _oldest_first(published)}
@@ -130,10 +168,10 @@ def _oldest_first(published: Schemas) -> Iterable[Schema]:
 
 async def _register(client: httpx.AsyncClient, schema: Schema) -> int:
     path = f"/subjects/{quote(schema.subject, safe='')}/versions"
-    given = await _send(client, "POST", path, {"schema": schema.text, "schemaType": "AVRO"})
+    given = await _send(client, "POST", path, {"schema": schema.text, "schemaType": AVRO})
     number = given.get("id") if isinstance(given, dict) else None
     if not isinstance(number, int):
-        raise SchemaError(f"{client.base_url}{path}: no id in the answer; is it a schema registry?")
+        raise SchemaError(f"{address(str(client.base_url))}{path}: no id in the answer; is it a schema registry?")
     return number
 
 
@@ -144,8 +182,12 @@ async def _send(client: httpx.AsyncClient, method: str, path: str, body: dict[st
         return response.json()
     except httpx.HTTPStatusError as exc:
         text = exc.response.text[:300]
-        raise SchemaError(f"{exc.request.url}: the registry refused it ({exc.response.status_code}): {text}") from exc
+        raise SchemaError(
+            f"{address(str(exc.request.url))}: the registry refused it ({exc.response.status_code}): {text}"
+        ) from exc
     except httpx.HTTPError as exc:
-        raise SchemaError(f"{client.base_url}: no answer ({exc!r}); check SCHEMA_REGISTRY_URL") from exc
+        raise SchemaError(f"{address(str(client.base_url))}: no answer ({exc!r}); check SCHEMA_REGISTRY_URL") from exc
     except ValueError as exc:
-        raise SchemaError(f"{client.base_url}{path}: the answer is not JSON; is it a schema registry?") from exc
+        raise SchemaError(
+            f"{address(str(client.base_url))}{path}: the answer is not JSON; is it a schema registry?"
+        ) from exc

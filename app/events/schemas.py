@@ -74,6 +74,19 @@ def parsed(schema: Schema) -> Any:
     return json.loads(schema.text)
 
 
+def untyped(schema: Any) -> Any:
+    """A schema as JSON values without logical types: amounts stay bytes, times numbers."""
+    match schema:
+        case dict():
+            nested = ("type", "items", "values", "fields")
+            return {
+                key: untyped(value) if key in nested else value for key, value in schema.items() if key != "logicalType"
+            }
+        case list():
+            return [untyped(item) for item in schema]
+    return schema
+
+
 def load(files: Mapping[str, str], lock: str) -> Schemas:
     """All schemas of `files` (name -> text), under the ids of `lock`.
 

@@ -10,12 +10,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import faust
 
-from app.agents.role import LaneObserver, RoleKind, Unobserved
+from app.agents.role import LaneObserver, Record, RoleKind, Unobserved
 from app.errors import LaneError, LedgerError, TopicError
 from app.runtime.fold import FoldLimits
 from app.runtime.hosting import LaneHost
@@ -43,6 +43,7 @@ GARBAGE_THRESHOLDS = (50_000, 20, 50)
 WATCH_INTERVAL_S = 5.0
 STOP_LIMIT_S = 20.0
 MakeLog = Callable[[str, str, int, KafkaLimits], Log]
+Prepare = Callable[[Sequence[Record]], Awaitable[None]]
 _journal = logging.getLogger(__name__)
 
 
@@ -88,10 +89,12 @@ def build_app(
     observer: LaneObserver | None = None,
     make_log: MakeLog = KafkaLog,
     fail: Callable[[BaseException], None] | None = None,
+    prepare: Prepare | None = None,
 ) -> RoleApp:
     """The app of a role whose inputs all have `partitions` partitions. `web`: where the views are served; without it
     nothing is.
 
+    `prepare` is awaited with each batch before its lane gets it; nothing else of the role is read meanwhile.
     `fail` is called when a lane cannot go on; by default the process ends at once, with EXIT_LANE_LOST or EXIT_REFUSED.
     """
     observer = observer or Unobserved()
@@ -106,7 +109,7 @@ def build_app(
     app = _new_app(name, settings, partitions, web=web is not None)
     app.host, app.listening = host, web
     app.transport = BatchTransport(app.conf.broker_consumer, app, lanes=host)
-    _register(app, role, partitions)
+    _register(app, role, partitions, prepare)
     watchdog = Watchdog(settings.commit_age_max_s, SystemClock().monotonic, observer, host.fail)
 
     async def watch() -> None:
@@ -149,7 +152,7 @@ def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> Ro
     )
 
 
-def _register(app: RoleApp, role: RoleKind, partitions: int) -> None:
+def _register(app: RoleApp, role: RoleKind, partitions: int, prepare: Prepare | None) -> None:
     host = app.host
 
     async def hand_over(stream: Any) -> None:
@@ -157,6 +160,8 @@ def _register(app: RoleApp, role: RoleKind, partitions: int) -> None:
             async for event in stream.noack().events():
                 message = event.message
                 batch = Batch(message.topic, event.value.records, event.ack)
+                if prepare is not None:
+                    await prepare(batch.records)
                 host.offer(message.partition, event.value.start, batch)
         except Exception as exc:
             # Faust would start the agent again without the batch.

@@ -22,8 +22,10 @@ from app.dualwrite.map_names import FNO_TO_IOM
 from app.dualwrite.mapping import SalesOrders
 from app.errors import SettingError
 from app.events import codec
+from app.events import registry as schema_registry
 from app.events.codec import Codec
 from app.events.ids import partition_of
+from app.events.writers import WriterSchemas
 from app.flows.published import Published, publish
 from app.flows.setup import MAIN_POOL, EngineLimits, Setup
 from app.metrics import Collectors, Metrics
@@ -77,12 +79,17 @@ def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[
         settings,
         environ,
         {topic.name: topic for topic in load_topics(settings.partitions)},
-        codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids),
+        codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids, writers=_writers(settings)),
         sales_orders(),
         setup,
         registry.open_all(environ),
         network,
     )
+
+
+def _writers(settings: Settings) -> WriterSchemas:
+    url = settings.schema_registry_url
+    return WriterSchemas("" if url is None else schema_registry.address(url))
 
 
 def published_flows(setup: Setup, settings: Settings) -> Published:

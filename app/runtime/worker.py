@@ -11,6 +11,7 @@ from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
 from app import topics, web
+from app.agents.mirror import Mirror
 from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec
@@ -18,6 +19,8 @@ from app.events import registry as schema_registry
 from app.metrics import Collectors, Metrics
 from app.runtime import app_factory, arrival, source_reading
 from app.runtime.compose import Parts, compose, role_kind, webhook_intake
+from app.runtime.foreign_schemas import ForeignSchemas
+from app.runtime.limits import SystemClock
 from app.runtime.listening import listen, url_of
 from app.runtime.publisher import KafkaPublisher
 from app.settings import Settings
@@ -41,20 +44,29 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = Settings.from_env(environ)
     parts = compose(settings, environ, await _schema_ids(settings))
     publisher = KafkaPublisher(settings.bootstrap_servers)
+    url = settings.schema_registry_url
+    foreign = ForeignSchemas(parts.codec, url, SystemClock()) if url and Mirror.name in names else None
     try:
         with listen(settings) as listening:
-            apps = _apps(names, parts, publisher, listening)
+            apps = _apps(names, parts, publisher, listening, foreign=foreign)
             # Only now: what is wrong with a setting is said at once.
             await _require_broker(settings.bootstrap_servers)
             await _require_partitions(settings.bootstrap_servers, parts)
             return await app_factory.serve(apps)
     finally:
         await publisher.close()
+        if foreign is not None:
+            await foreign.close()
         await _close(parts)
 
 
 def _apps(
-    names: Sequence[str], parts: Parts, publisher: KafkaPublisher, listening: socket.socket
+    names: Sequence[str],
+    parts: Parts,
+    publisher: KafkaPublisher,
+    listening: socket.socket,
+    *,
+    foreign: ForeignSchemas | None,
 ) -> list[app_factory.RoleApp]:
     """An app a role; the first one serves the web views of all."""
     registry = CollectorRegistry()
@@ -64,9 +76,10 @@ def _apps(
         metrics = Metrics(name, collectors)
         kind = role_kind(name, parts, metrics)
         served = None if position else listening
-        apps.append(
-            app_factory.build_app(settings, kind, parts.partitions(kind.inputs[0]), web=served, observer=metrics)
-        )
+        partitions = parts.partitions(kind.inputs[0])
+        prepare = foreign.prepare if foreign and name == Mirror.name else None
+        app = app_factory.build_app(settings, kind, partitions, web=served, observer=metrics, prepare=prepare)
+        apps.append(app)
     find = partial(source_reading.find_view, settings.bootstrap_servers)
     intake = webhook_intake(parts, publisher, collectors)
     views = cast(Web, apps[0].web).web_app

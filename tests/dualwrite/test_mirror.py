@@ -295,3 +295,25 @@ def test_an_order_whose_lines_are_sourced_one_by_one_is_told_by_line() -> None:
         [("order shipped", [two])],
         [("order invoiced", [two])],
     ]
+
+
+def by_key(version: int) -> SalesOrderChange:
+    """A deletion as a connector tells it that knows the key alone."""
+    row = replace(a_row(), CurrencyCode="", SalesOrderProcessingStatus="", Lines=(), OrderTotalAmount=0)
+    return a_change(None, version, "d", row)
+
+
+def test_a_deletion_by_key_cancels_an_order_that_was_seen() -> None:
+    _, told, late = run(a_change(a_row("Confirmed"), 1), by_key(2), a_change(a_row("Picked"), 3))
+    assert [(event.event, event.reference) for event in told.events] == [("order canceled", "SO-000123 deleted")]
+    assert (told.outcome, late.outcome, late.events) == ("deleted", "stale", ())
+
+
+def test_a_deletion_by_key_of_an_invoiced_order_only_ends_it() -> None:
+    assert names(run(a_change(a_row("Invoiced"), 1), by_key(2))[1]) == []
+
+
+def test_a_deletion_by_key_of_an_order_that_nobody_saw_may_mean_one_of_ours() -> None:
+    with pytest.raises(RecordError, match="REPLICA IDENTITY FULL") as caught:
+        run(by_key(1))
+    assert caught.value.code == "invalid"

@@ -93,3 +93,7 @@ def test_null_headers_are_absent_and_the_last_of_two_counts() -> None:
     assert headers.read([("a", b"1"), ("a", b"2"), ("b", None)]) == {"a": "2"}
     with pytest.raises(RecordError, match="not UTF-8"):
         headers.read([("a", b"\xff")])
+
+
+def test_what_a_connector_adds_in_avro_is_left_out() -> None:
+    assert headers.read([("__debezium.newkey", b"\0\0\0\0\x05\xff"), ("ce_id", b"a")]) == {"ce_id": "a"}

@@ -13,7 +13,15 @@ from app.errors import RecordError
 from app.events import codec
 from app.events.fields import amount
 from app.events.ids import derive
-from app.events.model import Event, LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult
+from app.events.model import (
+    Event,
+    LineQuantity,
+    OrderCommand,
+    OrderCreated,
+    ProviderEvent,
+    ProviderResult,
+    StockChange,
+)
 
 CODEC = codec.load()
 AT = 1_769_851_800_000
@@ -127,6 +135,41 @@ def test_what_is_no_amount_is_refused_with_its_path(text: str, problem: str) -> 
 )
 def test_what_is_no_json_object_is_malformed(value: bytes, problem: str) -> None:
     assert problem in refusal("order-created", value)
+
+
+WHOLE = "a whole number has up to 19 digits and no fraction"
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        ("1e999999999", WHOLE),
+        ("1e-999999999", WHOLE),
+        ("-1e999999999", WHOLE),
+        ("1.5", WHOLE),
+        ("true", WHOLE),
+        ('"1.50"', WHOLE),
+        ("1" * 4000, "input should be less than"),
+        ("1." + "1" * 500_000, WHOLE),
+        ("-1", "input should be greater than or equal to 0"),
+    ],
+)
+def test_a_whole_number_is_judged_before_its_digits_are_written_out(number: str, problem: str) -> None:
+    document = f'{{"sku": "A", "warehouse": "W", "kind": "set", "quantity": 1, "version": {number}}}'.encode()
+    assert f"stock-change: version: {problem}" in refusal("stock-change", document)
+
+
+@pytest.mark.parametrize(("number", "expected"), [("12", 12), ("12.000", 12), ('"12"', 12), ("0e999999999", 0)])
+def test_a_whole_number_may_be_written_with_places_or_as_text(number: str, expected: int) -> None:
+    document = f'{{"sku": "A", "warehouse": "W", "kind": "set", "quantity": 1, "version": {number}}}'.encode()
+    body = decode("stock-change", document).body
+    assert isinstance(body, StockChange)
+    assert body.version == expected
+
+
+def test_the_repeated_name_among_very_many_is_found_in_one_pass() -> None:
+    names = ",".join(f'"{number:x}":1' for number in range(90_000))
+    assert "field '15f8f' is given twice" in refusal("order-created", f'{{{names},"15f8f":2}}'.encode())
 
 
 @pytest.mark.parametrize(

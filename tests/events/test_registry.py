@@ -140,3 +140,9 @@ async def test_what_is_no_registry_is_named(theirs: tuple[Registry, str]) -> Non
 async def test_a_registry_that_is_away_is_named() -> None:
     with pytest.raises(SchemaError, match=r"127\.0\.0\.1:9.*check SCHEMA_REGISTRY_URL"):
         await publish("http://127.0.0.1:9", PUBLISHED)
+
+
+async def test_a_password_is_not_shown() -> None:
+    with pytest.raises(SchemaError) as caught:
+        await publish("http://user:secret@127.0.0.1:9", PUBLISHED)
+    assert "secret" not in str(caught.value)

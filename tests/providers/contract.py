@@ -19,6 +19,7 @@ from app.providers.breaker import CALLS_MIN, OPEN_S
 from app.providers.http import BODY_BYTES_MAX, Timeouts
 from app.providers.manifest import Manifest
 from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
+from tests.providers.alike import LOOK_ALIKES
 from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
 from tests.providers.tap import Tap
 
@@ -35,18 +36,6 @@ CODES = [
     (422, Code.INVALID),
     (302, Code.UNSUPPORTED),
 ]
-
-LOOK_ALIKES = (
-    *("Case-A", "case-a", "CASE-A", "Wild-1", "Wild-*", "Wild-?", "*", "%", "%25", "a..b", "a.b", "a,b"),
-    *("o'neil", "o''neil"),
-    *("pure-1", "pure-1 ", " pure-1", "pure-1\u200b", "pure\u00ad-1", "pure\uff0d1", "PURE-1", "pure_1", "pure~1"),
-    *("stra\u00dfe", "strasse", "caf\u00e9", "cafe\u0301", "cafe", "\uff43afe", "\u304b", "\u30ab", "\uff76"),
-    *("500", "0500", "\uff15\uff10\uff10", "5e2", "+500"),
-    *("x" * length for length in (20, 21, 35, 36, 43, 44, 60, 61, 127, 128)),
-    *("x" * 127 + "y", "X" * 128, "y" + "x" * 127, "\u00e9" * 128, "\U0001f69a" * 128),
-)
-"""Ids of as many orders. Some system takes two of them for one: it ignores case, width, accents or blanks at the end,
-reads a wildcard, or has fields that are shorter."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.events.debezium import ChangeIn
+from app.events.rows import ChangeIn
 from app.providers.fno.simulator.life import STAGES
 from app.providers.simulation import FaultRequest
 from tests.providers.erp import BORN_THERE, HEADER, KEY, LINE, Erp, signed_in
@@ -72,7 +72,7 @@ async def test_rows_are_debezium_changes_that_the_intake_reads(erp: Erp) -> None
     assert [row["source"]["sequence"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["source"]["origin"] for row in rows] == ["iom", "iom", "fno", "fno", "fno", "fno"]
     assert [row["before"] for row in rows] == [None, *(row["after"] for row in rows[:-1])]
-    change = ChangeIn.model_validate(rows[-1]).body(0)
+    change = ChangeIn.model_validate(rows[-1]).change()
     assert change.row.OrderTotalAmount == 160_0000
     assert [line.InventoryLotId for line in change.row.Lines] == ["000001", "000002"]
     assert change.source.name == "fno"

@@ -16,11 +16,12 @@ from tests.schemas.instances import documents
 CODEC = codec.load()
 FILES = resources.json_schema_files()
 SCHEMAS: dict[str, Any] = {
-    topic: json.loads(FILES[json_schemas.schema_file(topic)]) for topic in (*intake.MODELS, json_schemas.HINTS)
+    topic: json.loads(FILES[json_schemas.schema_file(topic)])
+    for topic in (*intake.MODELS, json_schemas.ROWS, json_schemas.HINTS)
 }
 VALIDATORS = {topic: Draft202012Validator(schema) for topic, schema in SCHEMAS.items()}
-TOPICS = sorted(intake.MODELS)
-ROWS = "dualwrite.fno.salesorders"
+ROWS = json_schemas.ROWS
+TOPICS = sorted((*intake.MODELS, ROWS))
 
 
 def example(topic: str) -> Any:

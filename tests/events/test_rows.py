@@ -1,4 +1,4 @@
-"""Dual-write rows as Debezium's JSON converter writes them."""
+"""Dual-write rows as those write them who know Waybill: Debezium's envelope with fields of ours."""
 
 import json
 from typing import Any
@@ -87,7 +87,7 @@ def test_a_deleted_order_has_its_last_row_before() -> None:
             {**ENVELOPE, "after": {**ROW, "Lines": [{**LINE, "SalesPrice": "AQ=="}]}},
             "after.Lines[0].SalesPrice: 'AQ=='",
         ),
-        ({**ENVELOPE, "source": {"origin": "fno"}}, "source.sequence: required, and missing"),
+        ({**ENVELOPE, "source": {"origin": "fno"}}, "source.waybill_version: required, and missing"),
         ({**ENVELOPE, "after": None}, "neither `before` nor `after`"),
         (
             {**ENVELOPE, "after": {**ROW, "SalesOrderNumber": "7"}},
