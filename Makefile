@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types schemas storm soak bench clean
+.PHONY: help demo test check lint types schemas storm soak package bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,8 +24,8 @@ test: $(READY) ## all tests, the Kafka tier included
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY) ## ruff
-	$(BIN)/ruff check app tests
-	$(BIN)/ruff format --check app tests
+	$(BIN)/ruff check app tests packaging
+	$(BIN)/ruff format --check app tests packaging
 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy
@@ -40,6 +40,9 @@ storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at
 
 soak: $(READY) ## simulated worlds by the thousand: make soak ARGS="--seeds 5000:25000"
 	$(BIN)/python -m tests.simulation --keep-going $(ARGS)
+
+package: $(READY) ## the wheel in an empty environment: make package ARGS="python3.12 python3.13"
+	$(BIN)/python -m tests.test_package $(ARGS)
 
 bench: $(READY) ## events per second and CPU per event of the orchestrate role
 	$(BIN)/waybill bench $(ARGS)

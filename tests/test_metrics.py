@@ -4,8 +4,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from app.metrics import Collectors, Metrics
-from app.stock.kept import Warehouse
+from app.inventory.ledger_values import Warehouse
+from app.worker.metrics import Collectors, Metrics
 
 
 class Shown:
@@ -80,7 +80,7 @@ def test_the_age_of_a_commit_grows_while_records_wait_and_nothing_is_committed(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0
-    monkeypatch.setattr("app.metrics.time.monotonic", lambda: now)
+    monkeypatch.setattr("app.worker.metrics.time.monotonic", lambda: now)
     age = {"role": "orchestrate", "partition": "0"}
     shown.orchestrate.opened(0, 0, 0.1)
     now = 130.0

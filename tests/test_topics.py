@@ -2,9 +2,9 @@
 
 import pytest
 
-from app import topics
 from app.errors import TopicError
-from app.topics import Drift, TopicSpec, parse
+from app.kafka import topics
+from app.kafka.topics import Drift, TopicSpec, parse
 
 TOPICS = {topic.name: topic for topic in topics.load()}
 GOOD = """

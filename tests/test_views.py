@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.events.model import Event, LineStatus, OrderCommand, OrderStatus
-from app.views import amount, order_view, status_view, time
+from app.queries.views import amount, order_view, status_view, time
 from tests.flows.journey import Journey, an_order
 
 

@@ -11,11 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from app import web as views
 from app.errors import BrokerError
 from app.events.codec import load
-from app.metrics import Collectors, Metrics
-from app.views import order_view
+from app.queries.views import order_view
+from app.worker import http_views as views
+from app.worker.metrics import Collectors, Metrics
 from tests.flows.journey import Journey, an_order
 
 Client = TestClient[web.Request, web.Application]

@@ -1,54 +1,50 @@
-"""Applies our rows at F+O: plans what a row means there, writes it over OData, answers the effect that asked."""
+"""Applies our rows at the ERP: plans what a row means there, writes it, answers the effect that asked."""
 
 import asyncio
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from app.agents.calls import Answering, CallObserver
-from app.agents.letters import dead_letter
-from app.agents.records import decoded_change
-from app.agents.role import Folded, Job, Lease, Output, Record
-from app.dualwrite.apply import ApplyState, Kind, Plan, applied, echoed, plan
-from app.dualwrite.change import SalesOrderRow
+from app.dualwrite.write_plan import ApplyState, Kind, Plan, applied, echoed, plan
 from app.errors import RecordError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
-from app.providers.fno.actions import lots_of, refusal_of
+from app.events.dead_letters import dead_letter
+from app.events.order_records import decoded_change
+from app.events.record import Output, Record
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
+from app.lanes.lease import Lease
+from app.lanes.role import Folded, Job
 from app.providers.port import LeaseLostError, Outcome, Result
+from app.providers.sales_order_writer import SalesOrderWriter, lots_of, refusal_of
 
-PROVIDER: Final = "fno"
 PLAIN_ATTEMPTS_MAX: Final = 6
 PLAIN_RETRY_S: Final = 0.5
 """A change of fields that no effect asked for is repeated here, with doubling pauses: no order waits for its result."""
 PAUSE_S_MAX: Final = 10.0
-"""Seconds between two proofs of the lease while F+O wants to be left alone, which it may for an hour."""
+"""Seconds between two proofs of the lease while the ERP wants to be left alone, which it may for an hour."""
 DECLINED: Final = f"sync-{Outcome.DECLINED}"
 HANDOVER_S: Final = 2.0
-"""What the lane's previous owner sent may still be at work at F+O: looking for it at once could miss it."""
+"""What the lane's previous owner sent may still be at work there: looking for it at once could miss it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(ApplyState).decode
 
 
-class SalesOrderWriter(Protocol):
-    """F+O as this agent needs it."""
-
-    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result: ...
-
-
 class Apply:
-    """A lane of the role `apply`: what F+O was told of the orders of one partition."""
+    """A lane of the role `apply`: what the ERP was told of the orders of one partition."""
 
     name = "apply"
     inputs: tuple[str, ...] = ("dualwrite.iom.salesorders",)
     ledger = "apply-ledger"
 
-    def __init__(self, codec: Codec, writer: SalesOrderWriter, observer: CallObserver) -> None:
-        self._codec, self._writer, self._observer = codec, writer, observer
-        self._answering = Answering(codec, self.name)
+    def __init__(
+        self, codec: Codec, writer: SalesOrderWriter, observer: CallObserver, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._codec, self._writer, self._observer, self._clock = codec, writer, observer, clock
+        self._answering = Answering(codec, self.name, clock)
         self._handed_over_at = 0.0
 
     def owner_key(self, record: Record) -> bytes | None:
@@ -65,11 +61,11 @@ class Apply:
 
         async def run(lease: Lease) -> Folded:
             if repeated:
-                await asyncio.sleep(max(0.0, self._handed_over_at - time.monotonic()))
+                await asyncio.sleep(max(0.0, self._handed_over_at - self._clock.monotonic()))
             result = await self._write(event, asked, lease)
             return self._answered(record, event, asked, known, result)
 
-        return Job(key, PROVIDER, run)
+        return Job(key, self._writer.name, run)
 
     async def _write(self, event: ChangeEvent, asked: Plan, lease: Lease) -> Result:
         """One attempt where an effect waits for the answer; several where none does."""
@@ -82,7 +78,7 @@ class Apply:
         return result
 
     async def _attempt(self, event: ChangeEvent, asked: Plan, lease: Lease) -> Result:
-        began = time.monotonic()
+        began = self._clock.monotonic()
         row = event.body.row
         while True:
             await lease.confirm()
@@ -90,7 +86,8 @@ class Apply:
                 result = await self._writer.upsert(row, asked, lease)
             except LeaseLostError:
                 continue
-            self._observer.called(PROVIDER, asked.kind, result.outcome, result.code, time.monotonic() - began)
+            seconds = self._clock.monotonic() - began
+            self._observer.called(self._writer.name, asked.kind, result.outcome, result.code, seconds)
             return result
 
     def _answered(
@@ -107,18 +104,23 @@ class Apply:
         if refused:
             # What it refused is still due: the next row brings it again, and a new line opens the order for it.
             after = replace(after, digest=b"")
-            outputs = (*outputs, dead_letter(record, DECLINED, _refusal(refused), self.name, int(time.time() * 1000)))
+            now_ms = self._clock.now_ms()
+            outputs = (*outputs, dead_letter(record, DECLINED, self._refusal(refused), self.name, now_ms))
         return Folded(outputs, {key: _encode(after)}, outcome=str(asked.kind))
 
     def _answer(self, event: ChangeEvent, result: Result) -> Sequence[Output]:
         source = event.body.source
         if source.effect_id:
-            return (self._answering.output(event, Asked(source.effect_id, source.action, source.attempt), result),)
+            request = Asked(source.effect_id, source.action, source.attempt, self._writer.name)
+            return (self._answering.output(event, request, result),)
         if refused := refusal_of(result):
-            raise RecordError(DECLINED, _refusal(refused))
+            raise RecordError(DECLINED, self._refusal(refused))
         if result.outcome is Outcome.OK:
             return ()
-        raise RecordError(f"sync-{result.outcome}", _refusal(f"{result.code}: {result.detail}"))
+        raise RecordError(f"sync-{result.outcome}", self._refusal(f"{result.code}: {result.detail}"))
+
+    def _refusal(self, why: str) -> str:
+        return f"{self._writer.title} did not take the change: {why}"
 
     def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
         return None
@@ -127,7 +129,7 @@ class Apply:
         return ()
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        self._handed_over_at = time.monotonic() + HANDOVER_S
+        self._handed_over_at = self._clock.monotonic() + HANDOVER_S
 
     def changed(self, key: bytes, value: bytes | None) -> None:
         pass
@@ -147,14 +149,10 @@ async def _pause(seconds: float, lease: Lease) -> None:
         await lease.confirm()
 
 
-def _refusal(why: str) -> str:
-    return f"F+O did not take the change: {why}"
-
-
 class Asked(msgspec.Struct, frozen=True):
     """The effect that a row carries out, as its answer names it."""
 
     effect_id: str
     action: str
     attempt: int
-    provider: str = PROVIDER
+    provider: str

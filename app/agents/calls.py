@@ -1,17 +1,18 @@
 """How the agents that do HTTP carry out an effect: with the lane's lease, timed, and answered by a result record."""
 
-import time
 from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec.structs import replace
 
-from app.agents.records import encoded
-from app.agents.role import Lease, Output
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.model import Event, ProviderResult
+from app.events.order_records import encoded
+from app.events.record import Output
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
+from app.lanes.lease import Lease
 from app.providers.port import Action, Code, LeaseLostError, Outcome, Provider, Result
 
 
@@ -19,9 +20,12 @@ class CallObserver(Protocol):
     def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None: ...
 
 
-async def call(provider: Provider, action: Action, lease: Lease, observer: CallObserver) -> Result:
-    """The provider's answer. Nothing is sent while the lease is in doubt; what may have been sent is looked up."""
-    began = time.monotonic()
+async def call(
+    provider: Provider, action: Action, lease: Lease, observer: CallObserver, *, clock: Clock = SYSTEM_CLOCK
+) -> Result:
+    """Return the provider's answer. Nothing is sent while the lease is in doubt; what may have been sent is
+    looked up."""
+    began = clock.monotonic()
     while True:
         await lease.confirm()
         try:
@@ -29,7 +33,7 @@ async def call(provider: Provider, action: Action, lease: Lease, observer: CallO
         except LeaseLostError:
             action = replace(action, repeated=True)
             continue
-        observer.called(provider.name, action.name, result.outcome, result.code, time.monotonic() - began)
+        observer.called(provider.name, action.name, result.outcome, result.code, clock.monotonic() - began)
         return result
 
 
@@ -43,8 +47,8 @@ def not_set_up(provider: str) -> Result:
 class Answering:
     """Writes results as records that are caused by the request they answer."""
 
-    def __init__(self, codec: Codec, role: str) -> None:
-        self._codec, self._source = codec, f"waybill/{role}"
+    def __init__(self, codec: Codec, role: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._codec, self._source, self._clock = codec, f"waybill/{role}", clock
 
     def output(self, request: Event | ChangeEvent, effect: "Asked", result: Result) -> Output:
         body = ProviderResult(
@@ -64,7 +68,7 @@ class Answering:
             "provider result",
             derive(request.event_id, "result"),
             request.order_id,
-            int(time.time() * 1000),
+            self._clock.now_ms(),
             self._source,
             request.event_id,
             body,

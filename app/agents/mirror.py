@@ -5,22 +5,23 @@ from typing import Final
 
 import msgspec
 
-from app.agents.records import decoded_change, encoded, owner
-from app.agents.role import Folded, Output, Record
-from app.domain import keys
-from app.dualwrite import mirror
-from app.dualwrite.mapping import SalesOrders
-from app.dualwrite.mirror import Mirrored, MirrorState
+from app.domain import external_keys
+from app.dualwrite import status_handler
+from app.dualwrite.sales_order_mapping import SalesOrders
+from app.dualwrite.status_handler import Mirrored, MirrorState
 from app.errors import RecordError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.model import Event, OrderCreated, ProviderEvent
+from app.events.order_records import decoded_change, encoded, owner
+from app.events.record import Output, Record
+from app.lanes.role import Folded
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(MirrorState).decode
 SOURCE: Final = "waybill/mirror"
-MARK: Final = keys.MARK.encode()
+MARK: Final = external_keys.MARK.encode()
 
 
 class Mirror:
@@ -32,7 +33,7 @@ class Mirror:
 
     def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:
         """`enabled`: the map from F+O is switched on; while it is off every row is set aside, so that none is lost."""
-        self._codec, self._handler, self._enabled = codec, mirror.Mirror(orders), enabled
+        self._codec, self._handler, self._enabled = codec, status_handler.Mirror(orders), enabled
 
     def owner_key(self, record: Record) -> bytes | None:
         """A row may have what stands for our order id at F+O as its key: then the row itself says whose it is."""

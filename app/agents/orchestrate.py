@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from app.agents.letters import dead_letter
-from app.agents.records import decoded, encoded, owner
-from app.agents.role import Folded, Output, Record
+from app.agents import order_ledger
+from app.agents.order_ledger import Early
 from app.agents.timers import Timers
-from app.domain import ledger
-from app.domain.ledger import Early, EarlyRecord
 from app.domain.order import Effect, OrderState, Timer
-from app.dualwrite.mapping import SalesOrders
+from app.dualwrite.sales_order_mapping import SalesOrders
 from app.errors import RecordError
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.events.codec import Codec
+from app.events.dead_letters import dead_letter
 from app.events.ids import derive
 from app.events.model import (
     BillingRequested,
@@ -25,9 +23,12 @@ from app.events.model import (
     SourcingCommand,
     SourcingRequested,
 )
+from app.events.order_records import decoded, encoded, owner
+from app.events.record import Output, Record
 from app.flows.engine import Step, step
-from app.flows.published import Published
-from app.flows.setup import MAIN_POOL
+from app.flows.installed import MAIN_POOL
+from app.flows.loading.published import Published
+from app.lanes.role import Folded
 
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
@@ -67,7 +68,7 @@ class Orchestrate:
             return self._passed_on(event, event.body)
         key = event.order_id.encode()
         value = state.get(key)
-        known = ledger.decode(value) if value is not None else None
+        known = order_ledger.decode(value) if value is not None else None
         if isinstance(known, OrderState):
             return self._folded(key, known, [self._step(known, event)])
         if isinstance(event.body, OrderCreated):
@@ -116,7 +117,7 @@ class Orchestrate:
         if state is None or state is before:
             return Folded(outputs, outcome=outcome)
         settled = bool(state.settled_at)
-        return Folded(outputs, {key: ledger.encode(state)}, outcome=outcome, settled=settled)
+        return Folded(outputs, {key: order_ledger.encode(state)}, outcome=outcome, settled=settled)
 
     def _change(self, before: OrderState | None, after: OrderState, taken: Step) -> ChangeEvent:
         """The dual-write row of the order as it is after the step, for the effect that asked for it if one did."""
@@ -137,9 +138,9 @@ class Orchestrate:
             state = steps[-1].state
             assert state is not None, "a created order has a state"
             try:
-                steps.append(self._step(state, decoded(self._codec, _record(record))))
+                steps.append(self._step(state, decoded(self._codec, record)))
             except RecordError as refused:
-                late.append(dead_letter(_record(record), refused.code, refused.detail, self.name, event.at))
+                late.append(dead_letter(record, refused.code, refused.detail, self.name, event.at))
         return self._folded(key, None, steps, late)
 
     def _early(self, key: bytes, record: Record, event: Event, early: Early | None) -> Folded:
@@ -150,16 +151,14 @@ class Orchestrate:
             raise RecordError(
                 UNKNOWN, f"order {event.order_id} is not known, and {len(records)} events wait for it already"
             )
-        waiting = Early(
-            (*records, EarlyRecord(*record)), early.expires_at if early else record.timestamp + EARLY_WAIT_MS
-        )
-        return Folded((), {key: ledger.encode(waiting)}, outcome="early")
+        waiting = Early((*records, record), early.expires_at if early else record.timestamp + EARLY_WAIT_MS)
+        return Folded((), {key: order_ledger.encode(waiting)}, outcome="early")
 
     def _waited_in_vain(self, key: bytes, event: Event, early: Early | None) -> Folded:
         if early is None:
             return Folded(outcome="ignored")
         why = f"no order {event.order_id} was created in the hour after it"
-        letters = [dead_letter(_record(record), UNKNOWN, why, self.name, event.at) for record in early.records]
+        letters = [dead_letter(record, UNKNOWN, why, self.name, event.at) for record in early.records]
         return Folded(letters, {key: None}, outcome="expired")
 
     # ---- timers ----
@@ -185,7 +184,7 @@ class Orchestrate:
         self._timers.keep(key, _timers(value))
 
     def settled_at(self, value: bytes) -> int:
-        return ledger.settled_at(value)
+        return order_ledger.settled_at(value)
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         return None
@@ -206,13 +205,9 @@ def _asked(taken: Step) -> Effect | None:
 
 
 def _timers(value: bytes | None) -> Sequence[Timer]:
-    if value is None or ledger.settled_at(value):
+    if value is None or order_ledger.settled_at(value):
         return ()
-    kept = ledger.timers(value)
+    kept = order_ledger.timers(value)
     if isinstance(kept, Early):
         return (Timer(EARLY_TIMER, kept.expires_at, EARLY_TIMER, ""),)
     return kept
-
-
-def _record(early: EarlyRecord) -> Record:
-    return Record(early.topic, early.partition, early.offset, early.timestamp, early.key, early.value, early.headers)

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from app.agents.calls import Answering, CallObserver, Providers, call, not_set_up
-from app.agents.records import decoded
-from app.agents.role import Folded, Job, Lease, Output, Record
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested
+from app.events.order_records import decoded
+from app.events.record import Output, Record
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
+from app.lanes.lease import Lease
+from app.lanes.role import Folded, Job
 from app.providers.port import Action
 
 Request = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
@@ -22,9 +25,9 @@ class Perform:
     inputs: tuple[str, ...] = ("fulfillment-requested", "billing-requested", "channel-update-requested")
     ledger = "perform-ledger"
 
-    def __init__(self, codec: Codec, providers: Providers, observer: CallObserver) -> None:
-        self._codec, self._providers, self._observer = codec, providers, observer
-        self._answering = Answering(codec, self.name)
+    def __init__(self, codec: Codec, providers: Providers, observer: CallObserver, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._codec, self._providers, self._observer, self._clock = codec, providers, observer, clock
+        self._answering = Answering(codec, self.name, clock)
 
     def owner_key(self, record: Record) -> bytes | None:
         return record.key
@@ -42,7 +45,10 @@ class Perform:
             action = Action(
                 body.action, body.effect_id, event.order_id, body.attempt, repeated or body.attempt > 1, body
             )
-            result = await call(provider, action, lease, self._observer) if provider else not_set_up(body.provider)
+            if provider is None:
+                result = not_set_up(body.provider)
+            else:
+                result = await call(provider, action, lease, self._observer, clock=self._clock)
             return Folded((self._answering.output(event, body, result),), outcome=str(result.outcome))
 
         return Job(event.order_id.encode(), body.provider, run)

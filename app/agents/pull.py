@@ -7,13 +7,14 @@ same.
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from app.agents.pulled import Pulled
-from app.agents.role import Folded, Output, Record
 from app.errors import ProviderError
+from app.events.record import Output, Record
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
+from app.lanes.role import Folded
 from app.providers.port import Source
 
 _journal = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Found(NamedTuple):
 
 
 class Pull:
-    """The one lane of the role `pull`. `sources` are by name, e.g. `bigcommerce/<store>`: the key of the cursor."""
+    """The one lane of the role `pull`."""
 
     name = "pull"
     inputs: tuple[str, ...] = ("pull-requested",)
@@ -42,15 +43,16 @@ class Pull:
     def __init__(
         self,
         pulled: Pulled,
-        sources: Mapping[str, Source],
+        sources: Iterable[Source],
         every_s: float,
-        monotonic: Callable[[], float] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """`every_s`: seconds between two questions to a source that nothing hints at."""
-        self._pulled, self._sources, self._every_s = pulled, sources, every_s
-        self._monotonic = monotonic or time.monotonic
-        self._due_at = dict.fromkeys(sources, 0.0)
-        self._asked_at = dict.fromkeys(sources, 0.0)
+        self._pulled, self._every_s = pulled, every_s
+        self._sources = {source.cursor_key: source for source in sources}
+        self._clock = clock
+        self._due_at = dict.fromkeys(self._sources, 0.0)
+        self._asked_at = dict.fromkeys(self._sources, 0.0)
         self._asked: dict[str, asyncio.Task[Found]] = {}
         self._hinted = asyncio.Event()
         self.failures: dict[str, str] = {}
@@ -86,7 +88,7 @@ class Pull:
             raise
 
     def _ask(self, state: Mapping[bytes, bytes]) -> None:
-        now = self._monotonic()
+        now = self._clock.monotonic()
         for name, source in self._sources.items():
             if name not in self._asked and self._due_at[name] <= now:
                 self._asked_at[name], self._due_at[name] = now, now + self._every_s
@@ -97,7 +99,7 @@ class Pull:
     async def _wait(self) -> None:
         """Until a source has answered, another is due, or a hint came."""
         idle = [due for name, due in self._due_at.items() if name not in self._asked]
-        limit = max(0.0, min(idle) - self._monotonic()) if idle else None
+        limit = max(0.0, min(idle) - self._clock.monotonic()) if idle else None
         hinted = asyncio.create_task(self._hinted.wait())
         try:
             await asyncio.wait({hinted, *self._asked.values()}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)

@@ -1,20 +1,20 @@
 """What was pulled, as records: orders, reports of known orders, and letters about what cannot be expressed here."""
 
-import time
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from app.agents.letters import DETAIL_CHARACTERS_MAX, MARK, rfc3339
-from app.agents.records import encoded, reported
-from app.agents.role import DEAD_LETTER, Output
 from app.domain.order import Order
 from app.errors import RecordError
 from app.events.codec import Codec
+from app.events.dead_letters import DETAIL_CHARACTERS_MAX, MARK, rfc3339
 from app.events.ids import derive, partition_of
-from app.events.limits import RECORD_BYTES_MAX
+from app.events.intake_limits import RECORD_BYTES_MAX
 from app.events.model import Event, OrderCreated, ProviderEvent
+from app.events.order_records import encoded, reported
+from app.events.record import DEAD_LETTER, Output
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.providers.port import Page, RefusedOrder
 
 SOURCE: Final = "waybill/pull"
@@ -28,9 +28,9 @@ WIRE_BYTES_MAX: Final = 256 << 10
 class Pulled:
     """The records of pages. They go to the partitions of their orders, which are not the puller's own."""
 
-    def __init__(self, codec: Codec, partitions: int, dead_letters: int) -> None:
+    def __init__(self, codec: Codec, partitions: int, dead_letters: int, clock: Clock = SYSTEM_CLOCK) -> None:
         """`partitions`: how many each topic keyed by order id has, `dead_letters`: how many dead-letter has."""
-        self._codec, self._partitions, self._dead_letters = codec, partitions, dead_letters
+        self._codec, self._partitions, self._dead_letters, self._clock = codec, partitions, dead_letters, clock
 
     def written(self, source: str, page: Page) -> Iterator[Output]:
         """`source` by name, e.g. `bigcommerce/<store>`."""
@@ -44,7 +44,7 @@ class Pulled:
     def _created(self, source: str, order: Order) -> Output:
         """An order pulled twice has the same id: the lane of its order knows it already."""
         event_id, body = derive(order.order_id, "pulled"), OrderCreated(order)
-        event = Event("order created", event_id, order.order_id, _now_ms(), SOURCE, "", body)
+        event = Event("order created", event_id, order.order_id, self._clock.now_ms(), SOURCE, "", body)
         try:
             found = self._placed(encoded(self._codec, event))
         except RecordError as problem:
@@ -56,7 +56,7 @@ class Pulled:
 
     def _reported(self, source: str, body: ProviderEvent) -> Output:
         try:
-            return self._placed(reported(self._codec, body, _now_ms(), SOURCE))
+            return self._placed(reported(self._codec, body, self._clock.now_ms(), SOURCE))
         except RecordError as problem:
             return self._refused(source, RefusedOrder(body.order_id, problem.detail, msgspec.json.encode(body)))
 
@@ -72,14 +72,10 @@ class Pulled:
             "topic": "",
             "key": refused.source_ref,
             "role": ROLE,
-            "at": rfc3339(_now_ms()),
+            "at": rfc3339(self._clock.now_ms()),
         }
         if len(refused.wire) > WIRE_BYTES_MAX:
             marks["truncated"] = str(len(refused.wire))
         headers = [(MARK + mark, text.encode(errors="replace")) for mark, text in marks.items()]
         value = refused.wire[:WIRE_BYTES_MAX]
         return Output(DEAD_LETTER, key, value, headers, partition_of(key, self._dead_letters))
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -10,24 +10,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
-from app.agents.records import decoded, encoded
-from app.agents.role import Folded, Output, Record
 from app.domain.order import Address
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.ids import derive, partition_of
 from app.events.model import Event, OrderCommand, SourcingCommand, SourcingRequested, StockChange
-from app.sourcing.places import Place
-from app.sourcing.plan import Plan
-from app.stock import intake, ledger, preferences
-from app.stock.agenda import Agenda, Batching, Job
-from app.stock.answers import Answer
-from app.stock.book import Book
-from app.stock.commands import CONFIRM, RELEASE, RUN, SET
-from app.stock.desk import Cause, Desk
-from app.stock.intake import Taken
-from app.stock.kept import Chosen, Runs, Sourced, Warehouse, Why
-from app.stock.planning import EXCEPTION, Solve
+from app.events.order_records import decoded, encoded
+from app.events.record import Output, Record
+from app.inventory import preferences, record_effects, source_ledger
+from app.inventory.agenda import Agenda, Batching, Job
+from app.inventory.checked_plans import EXCEPTION, Solve
+from app.inventory.desk import Cause, Desk
+from app.inventory.ledger_values import Chosen, Runs, Sourced, Warehouse, Why
+from app.inventory.pool_commands import CONFIRM, RELEASE, RUN, SET
+from app.inventory.record_effects import Taken
+from app.inventory.result_bodies import Answer
+from app.inventory.stock_book import Book
+from app.lanes.role import Folded
+from app.optimizer.gazetteer import Place
+from app.optimizer.plan import Plan
 
 SOURCE: Final = "waybill/source"
 _journal = logging.getLogger(__name__)
@@ -95,10 +96,10 @@ class Source:
         match event.body:
             case StockChange() as body:
                 source = self._desk.planner.sources.get(body.warehouse)
-                return intake.stock_changed(book, body, event.event_id, source.pool if source else None)
+                return record_effects.stock_changed(book, body, event.event_id, source.pool if source else None)
             case SourcingRequested() as body:
                 priority = self._desk.priority(body.order.channel)
-                taken = intake.asked(book, event, body, self._find(body.order.ship_to), priority)
+                taken = record_effects.asked(book, event, body, self._find(body.order.ship_to), priority)
                 self._agenda.ask(body.order.order_id)
                 return taken
             case SourcingCommand() as body:
@@ -108,9 +109,9 @@ class Source:
     def _commanded(self, book: Book, event: Event, body: SourcingCommand) -> Taken:
         match body.command:
             case "confirm":
-                return intake.confirmed(book, body, event.at)
+                return record_effects.confirmed(book, body, event.at)
             case "release":
-                return intake.released(book, body, event.at)
+                return record_effects.released(book, body, event.at)
             case "run backorders":
                 why: Why = "schedule" if body.values.get("why") == "schedule" else "command"
                 self._agenda.run(Job(body.pool, Cause(event.event_id, event.at), why, body.actor))
@@ -174,15 +175,15 @@ class Source:
         self._agenda.wake(self._agenda.waiters.items(), None)
 
     def changed(self, key: bytes, value: bytes | None) -> None:
-        kind: type[Any] | None = ledger.kind_of(value) if value is not None else None
+        kind: type[Any] | None = source_ledger.kind_of(value) if value is not None else None
         if value is None:
             return
         if kind is Sourced:
-            self._order_changed(ledger.decode(Sourced, value))
+            self._order_changed(source_ledger.decode(Sourced, value))
         elif kind is Warehouse:
-            self._observer.stocked(self._partition, ledger.decode(Warehouse, value))
+            self._observer.stocked(self._partition, source_ledger.decode(Warehouse, value))
         elif kind is Runs:
-            self._runs_changed(ledger.decode(Runs, value))
+            self._runs_changed(source_ledger.decode(Runs, value))
 
     def _order_changed(self, order: Sourced) -> None:
         self._agenda.keep(order)
@@ -197,7 +198,7 @@ class Source:
             self._due_at.setdefault(runs.pool, scheduled[-1] + self._job_ms)
 
     def settled_at(self, value: bytes) -> int:
-        return ledger.settled_at(value)
+        return source_ledger.settled_at(value)
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
         return None

@@ -14,9 +14,9 @@ from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
 
 if TYPE_CHECKING:
+    from app.inventory.ledger_values import Chosen, Run, Runs, Sourced, Waiting
+    from app.inventory.preferences import Preferences
     from app.settings import Settings
-    from app.stock.kept import Chosen, Run, Runs, Sourced, Waiting
-    from app.stock.preferences import Preferences
 
 commands = typer.Typer()
 Pool = Annotated[str, typer.Option(help="Pool of warehouses.")]
@@ -31,7 +31,7 @@ RUNS_SHOWN: Final = 10
 @commands.command(name="run", epilog=examples("backorders run", "backorders run --actor ann --json"))
 def run_job(pool: Pool = MAIN, actor: Actor = SOMEBODY, json: Json = False) -> None:
     """Look at every line that waits, now. Says what came of it; exit code 1 when nobody did it within a minute."""
-    from app.views import run_view
+    from app.queries.views import run_view
 
     given = settings()
     run = asyncio.run(_run(given, _existing(given, pool), actor))
@@ -43,14 +43,14 @@ def run_job(pool: Pool = MAIN, actor: Actor = SOMEBODY, json: Json = False) -> N
 
 async def _run(settings: "Settings", pool: str, actor: str) -> "Run":
     from app.events.ids import derive
-    from app.runtime import source_reading
-    from app.stock.commands import RUN
-    from app.stock.kept import Runs
+    from app.inventory.ledger_values import Runs
+    from app.inventory.pool_commands import RUN
+    from app.queries import sourcing_queries
 
     wanted = derive(await _command(settings, pool, RUN, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
-        for runs in await source_reading.values(settings.bootstrap_servers, Runs):
+        for runs in await sourcing_queries.values(settings.bootstrap_servers, Runs):
             for run in runs.jobs:
                 if run.event_id == wanted and run.ended:
                     return run
@@ -79,14 +79,14 @@ def list_waiting(
 
 
 async def _waiting(settings: "Settings", sku: str | None) -> tuple[list[dict[str, Any]], list["Runs"]]:
-    from app.runtime import source_reading
-    from app.stock.kept import Runs, Sourced
-    from app.views import waiting_view
+    from app.inventory.ledger_values import Runs, Sourced
+    from app.queries import sourcing_queries
+    from app.queries.views import waiting_view
 
-    orders = await source_reading.values(settings.bootstrap_servers, Sourced)
+    orders = await sourcing_queries.values(settings.bootstrap_servers, Sourced)
     lines = [(order, line) for order in orders for line in order.waiting if sku in (None, line.sku)]
     lines.sort(key=_in_turn)
-    runs = await source_reading.values(settings.bootstrap_servers, Runs)
+    runs = await sourcing_queries.values(settings.bootstrap_servers, Runs)
     return [waiting_view(order, line) for order, line in lines], runs
 
 
@@ -96,7 +96,7 @@ def _in_turn(waiting: "tuple[Sourced, Waiting]") -> tuple[str, int, int, str, st
 
 
 def _runs(runs: "tuple[Run, ...]") -> list[dict[str, Any]]:
-    from app.views import run_view
+    from app.queries.views import run_view
 
     return [run_view(run) for run in runs]
 
@@ -114,9 +114,9 @@ def show_preferences(
     json: Json = False,
 ) -> None:
     """Order handling preferences and who changed them; --set changes them while everything runs."""
-    from app.runtime.sourcing_files import load_preferences
-    from app.stock.commands import SET
-    from app.views import change_view
+    from app.inventory.pool_commands import SET
+    from app.queries.views import change_view
+    from app.worker.configured_files import load_preferences
 
     given = settings()
     file, pool = load_preferences(given), _existing(given, pool)
@@ -140,8 +140,8 @@ def show_preferences(
 
 def _values(given: list[str], file: "Preferences") -> dict[str, str]:
     """What --set says. Raises SettingError for what the role would refuse."""
-    from app.stock import preferences
-    from app.stock.kept import Chosen
+    from app.inventory import preferences
+    from app.inventory.ledger_values import Chosen
 
     values = dict(text.partition("=")[::2] for text in given)
     try:
@@ -152,28 +152,28 @@ def _values(given: list[str], file: "Preferences") -> dict[str, str]:
 
 
 async def _chosen(settings: "Settings", pool: str) -> "Chosen":
-    from app.runtime import source_reading
-    from app.stock.kept import Chosen
+    from app.inventory.ledger_values import Chosen
+    from app.queries import sourcing_queries
 
-    found = await source_reading.values(settings.bootstrap_servers, Chosen)
+    found = await sourcing_queries.values(settings.bootstrap_servers, Chosen)
     return next((chosen for chosen in found if chosen.pool == pool), Chosen(pool))
 
 
 async def _command(settings: "Settings", pool: str, command: str, actor: str, values: dict[str, str]) -> str:
     """Write a command to the pool; the id of its event."""
-    from app.agents.role import Output
-    from app.runtime import writing
+    from app.events.record import Output
+    from app.kafka import transactions
 
     event_id = uuid.uuid4().hex
     body = {"order_id": pool, "command": command, "actor": actor, "values": values}
-    headers = [*writing.JSON, ("ce_id", event_id.encode())]
+    headers = [*transactions.JSON, ("ce_id", event_id.encode())]
     record = Output("order-command", pool.encode(), json_module.dumps(body).encode(), headers)
-    await writing.transact(settings.bootstrap_servers, [record])
+    await transactions.transact(settings.bootstrap_servers, [record])
     return event_id
 
 
 def _existing(settings: "Settings", pool: str) -> str:
-    from app.runtime.sourcing_files import load_network
+    from app.worker.configured_files import load_network
 
     pools = sorted({source.pool for source in load_network(settings).sources})
     if pool not in pools:

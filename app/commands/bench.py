@@ -3,14 +3,12 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.bench import report as bench_report
-from app.bench import run as bench
-from app.bench import sourcing as sourcing_bench
-from app.bench import sourcing_report
 from app.commands import output
 from app.commands.environment import settings
 from app.commands.stopping import until_stopped
-from app.runtime.sourcing_files import load_strategies
+from app.sandbox.bench import bench_report, sourcing_bench, sourcing_report
+from app.sandbox.bench import run_bench as bench
+from app.worker.configured_files import load_strategies
 
 
 def run(orders: int, live: int, fold_only: bool, as_json: bool) -> None:

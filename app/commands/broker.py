@@ -20,7 +20,7 @@ def start(
 ) -> None:
     """Start it, or say where it already runs. It goes on after this command; the first start fetches 43 MB."""
     from app.commands import output
-    from app.local import broker
+    from app.sandbox.local import broker
 
     info = broker.start(data, port, notice=output.note)
     if json:
@@ -33,7 +33,7 @@ def start(
 def stop(data: Data = None, json: Json = False) -> None:
     """Stop it cleanly; its topics stay in its data folder."""
     from app.commands import output
-    from app.local import broker
+    from app.sandbox.local import broker
 
     stopped = broker.stop(data, notice=output.note)
     if json:
@@ -46,7 +46,7 @@ def stop(data: Data = None, json: Json = False) -> None:
 def status(data: Data = None, json: Json = False) -> None:
     """Say whether it runs, and where. Exit code 1 when it does not."""
     from app.commands import output
-    from app.local import broker
+    from app.sandbox.local import broker
 
     found = broker.status(data)
     if json:

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.agents.role import DEAD_LETTER, Output, Record
 from app.commands import output
 from app.commands.environment import settings
 from app.commands.words import Json, examples
 from app.errors import SettingError
+from app.events.record import DEAD_LETTER, Output, Record
 
 commands = typer.Typer()
 SHOWN: Final = "dead-letters show order-created/0/17"
@@ -71,9 +71,9 @@ def _tell(what: str, records: list[Record], as_json: bool) -> None:
 
 
 def _write(servers: str, outputs: list[Output]) -> None:
-    from app.runtime import writing
+    from app.kafka import transactions
 
-    asyncio.run(writing.transact(servers, outputs))
+    asyncio.run(transactions.transact(servers, outputs))
 
 
 def _chosen(servers: str, ids: list[str]) -> list[Record]:
@@ -89,11 +89,11 @@ def _letters(servers: str) -> dict[str, Record]:
 
 
 async def _read(servers: str) -> dict[str, Record]:
-    from app.runtime import reading
+    from app.kafka import topic_reader
 
     letters: dict[str, Record] = {}
-    async with reading.consumer(servers) as reader:
-        async for record in reading.read_to_end(reader, await reading.partitions(reader, DEAD_LETTER)):
+    async with topic_reader.consumer(servers) as reader:
+        async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, DEAD_LETTER)):
             name = (record.key or b"").decode()
             letters.pop(name, None)
             if record.value is not None or _header(record, "code"):

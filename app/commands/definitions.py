@@ -10,7 +10,7 @@ from app.commands.words import Json, examples
 from app.errors import DefinitionError, SettingError
 
 if TYPE_CHECKING:
-    from app.flows.setup import Setup
+    from app.flows.installed import Setup
 
 schemas = typer.Typer()
 flows = typer.Typer()
@@ -25,8 +25,8 @@ def check_schemas(json: Json = False) -> None:
     """
     from app import resources
     from app.commands import output
+    from app.events import avro_schemas as schema_files
     from app.events import json_schemas
-    from app.events import schemas as schema_files
     from app.events.codec import load as load_codec
 
     codec = load_codec()
@@ -56,7 +56,7 @@ def check_flows(
     from app import policies as policy_engine
     from app import resources
     from app.commands.environment import settings
-    from app.flows import published
+    from app.flows.loading import published
     from app.providers import registry
 
     setup = registry.setup(settings(), os.environ) if active else everything()
@@ -67,7 +67,7 @@ def check_flows(
 def everything() -> "Setup":
     """As if every provider were set up and every map enabled."""
     from app.dualwrite.map_names import MAPS
-    from app.flows.setup import INSIDE, Setup
+    from app.flows.installed import INSIDE, Setup
     from app.providers import registry
 
     manifests = registry.load_manifests().values()
@@ -85,9 +85,9 @@ def graph_flow(
     """Draw flows as mermaid."""
     from app import resources
     from app.commands import output
-    from app.flows import published
-    from app.flows.graph import graph
-    from app.flows.spec import load
+    from app.flows.loading import published
+    from app.flows.loading.flow_graph import graph
+    from app.flows.loading.flow_spec import load
 
     texts = {file: text for file, text in resources.flow_files().items() if not file.endswith(published.ROUTING_FILE)}
     specs = {spec.flow: spec for spec in (load(text, file) for file, text in texts.items())}

@@ -11,12 +11,12 @@ import typer
 from app.commands import output
 from app.commands.environment import warn
 from app.commands.stopping import until_stopped
-from app.demo import outage, session
-from app.demo.evidence import DEAD_LETTER, Case
-from app.demo.report import Report, as_json, as_table, outage_tables
-from app.demo.scenarios import SCENARIOS
-from app.demo.supply import StockFiles
 from app.errors import SettingError
+from app.sandbox.demo import demo_session, outage
+from app.sandbox.demo.evidence import DEAD_LETTER, Case
+from app.sandbox.demo.scenarios import SCENARIOS
+from app.sandbox.demo.supply import StockFiles
+from app.sandbox.demo.verdict import Report, as_json, as_table, outage_tables
 
 
 def wanted(
@@ -27,7 +27,7 @@ def wanted(
     faults: Sequence[str],
     files: tuple[Path | None, Path | None, Path | None],
     report: Path | None,
-) -> session.Wanted:
+) -> demo_session.Wanted:
     """What a demo is to run. `files`: sources, stock, receipts. Raises SettingError."""
     parsed = [outage.parse(text) for text in faults]
     numbers = tuple(sorted(set(scenarios or SCENARIOS)))
@@ -40,10 +40,10 @@ def wanted(
     if stock is None and (sources or receipts):
         raise SettingError("--sources and --receipts go with --stock: say what the warehouses have")
     supply = StockFiles(sources, stock, receipts) if stock else None
-    return session.Wanted(numbers, count, orders, supply, parsed)
+    return demo_session.Wanted(numbers, count, orders, supply, parsed)
 
 
-def run(asked: session.Wanted, file: Path | None) -> bool:
+def run(asked: demo_session.Wanted, file: Path | None) -> bool:
     """Run it; whether all held. `file` takes the report. Raises what the demo raises."""
     warn()
     report = _demonstrated(asked)
@@ -51,11 +51,11 @@ def run(asked: session.Wanted, file: Path | None) -> bool:
     return report.truth
 
 
-def _demonstrated(asked: session.Wanted) -> Report:
+def _demonstrated(asked: demo_session.Wanted) -> Report:
     """What each process said is kept, unless all held or somebody ended the demo. Raises what the demo raises."""
     folder, keep = Path(mkdtemp(prefix="waybill-demo-")), True
     try:
-        report = until_stopped(session.run(asked, folder, output.people))
+        report = until_stopped(demo_session.run(asked, folder, output.people))
         keep = not report.truth
     except typer.Exit:
         keep = False

@@ -18,8 +18,8 @@ def environment() -> Mapping[str, str]:
     That is the broker of `waybill up`, or else the one of `waybill broker`. Says on standard error which variables
     nothing reads. Raises BrokerError when the broker's folder cannot be read.
     """
-    from app.local import broker
-    from app.local.running import running
+    from app.sandbox.local import broker
+    from app.sandbox.local.running import running
 
     warn()
     if os.environ.get(SERVERS, "").strip():

@@ -7,19 +7,19 @@ import typer
 from typer.core import TyperGroup
 
 GROUPS: Final = {
-    "broker": ("app.commands.broker:commands", "A local Apache Kafka, without Docker and without Java on the machine."),
-    "topics": ("app.commands.topics:commands", "The topics of topics.yaml on the broker."),
-    "schemas": ("app.commands.definitions:schemas", "Avro schemas and their lock."),
-    "flows": ("app.commands.definitions:flows", "Flows: which step follows which event."),
-    "policies": ("app.commands.definitions:policies", "Policies: rules that check and set fields."),
-    "provider": ("app.commands.provider:commands", "Providers: what is installed, what is set up, and new ones."),
-    "orders": ("app.commands.orders:commands", "Orders: submit, list, show, watch."),
-    "stock": ("app.commands.stock:commands", "Stock: set, load from CSV, list."),
-    "sourcing": ("app.commands.sourcing:commands", "Sourcing: explain a plan, check and simulate strategies."),
-    "backorders": ("app.commands.backorders:commands", "Backorders: run the job, list what waits, set preferences."),
-    "dead-letters": ("app.commands.dead_letters:commands", "Records that were set aside: list, show, replay, discard."),
+    "broker": (".broker:commands", "A local Apache Kafka, without Docker and without Java on the machine."),
+    "topics": (".topics:commands", "The topics of topics.yaml on the broker."),
+    "schemas": (".definitions:schemas", "Avro schemas and their lock."),
+    "flows": (".definitions:flows", "Flows: which step follows which event."),
+    "policies": (".definitions:policies", "Policies: rules that check and set fields."),
+    "provider": (".provider:commands", "Providers: what is installed, what is set up, and new ones."),
+    "orders": (".orders:commands", "Orders: submit, list, show, watch."),
+    "stock": (".stock:commands", "Stock: set, load from CSV, list."),
+    "sourcing": (".sourcing:commands", "Sourcing: explain a plan, check and simulate strategies."),
+    "backorders": (".backorders:commands", "Backorders: run the job, list what waits, set preferences."),
+    "dead-letters": (".dead_letters:commands", "Records that were set aside: list, show, replay, discard."),
 }
-"""Name -> the variable that has the commands, and what stands in the help."""
+"""Name -> the variable that has the commands, relative to this package, and what stands in the help."""
 
 
 def add_groups(cli: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def _group(place: str) -> type[TyperGroup]:
         def __getattr__(self, name: str) -> Any:
             if name != "commands":
                 raise AttributeError(name)
-            self.commands = typer.main.get_group(getattr(import_module(module), variable)).commands
+            self.commands = typer.main.get_group(getattr(import_module(module, __package__), variable)).commands
             return self.commands
 
     return LazyGroup

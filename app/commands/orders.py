@@ -44,10 +44,10 @@ def list_orders(
     """Every order that the ledger holds, with its state and reason."""
     from app.commands import output
     from app.commands.environment import settings
-    from app.runtime import reading
+    from app.queries import order_queries
 
     wanted = None if state is None else _state(state)
-    orders = asyncio.run(reading.all_orders(settings().bootstrap_servers))
+    orders = asyncio.run(order_queries.all_orders(settings().bootstrap_servers))
     chosen = [_brief(each) for each in orders if wanted in (None, each.order.state)]
     if json:
         output.data(chosen)
@@ -87,9 +87,9 @@ def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
     from app.commands import output
     from app.commands.environment import settings
-    from app.runtime import source_reading
+    from app.queries import sourcing_queries
 
-    view = asyncio.run(source_reading.find_view(settings().bootstrap_servers, order))
+    view = asyncio.run(sourcing_queries.find_view(settings().bootstrap_servers, order))
     if view is None:
         output.refusal(f"no order {order} in the ledger")
         raise typer.Exit(1)
@@ -135,16 +135,16 @@ def watch(
 
 
 async def _watch(servers: str, order: str | None, as_json: bool) -> None:
-    from app.agents.records import decoded
     from app.commands import output
     from app.events import codec
-    from app.runtime import reading
-    from app.views import status_view
+    from app.events.order_records import decoded
+    from app.kafka import topic_reader
+    from app.queries.views import status_view
 
     records = codec.load()
-    async with reading.consumer(servers) as reader:
-        wanted = await reading.partitions(reader, "order-status")
-        following = await reading.follow(reader, wanted)
+    async with topic_reader.consumer(servers) as reader:
+        wanted = await topic_reader.partitions(reader, "order-status")
+        following = await topic_reader.follow(reader, wanted)
         output.note("Status changes appear here as they come. Ctrl-C ends this.")
         async for record in following:
             view = status_view(decoded(records, record))

@@ -12,7 +12,7 @@ from app.agents.roles import ROLES
 from app.commands.words import examples
 
 if TYPE_CHECKING:
-    from app.local.running import Running
+    from app.sandbox.local.running import Running
 
 DEFAULT_COUNT = 200
 KINDS = ("down", "slow", "429", "500", "drop-response")
@@ -35,9 +35,9 @@ def run_worker(
 ) -> None:
     """Run roles until stopped. Exit code 70: a lane was fenced or lost its broker; start it again."""
     from app.commands.environment import environment
-    from app.runtime import worker
+    from app.worker import main
 
-    raise typer.Exit(worker.run(roles, environment()))
+    raise typer.Exit(main.run(roles, environment()))
 
 
 def run_simulators(
@@ -53,13 +53,13 @@ def run_simulators(
     """Run the simulators of BigCommerce, Finance + Operations, Flexe and SAP, with their wire, until stopped."""
     from app.commands import output
     from app.commands.environment import environment
-    from app.local import simulators
+    from app.sandbox.vendors import host
 
     def as_json(base_url: str) -> None:
         output.data_line({"base_url": base_url})
 
-    tell = as_json if json else simulators.print_line
-    simulators.run(port, environment(), generous, webhooks, tell)
+    tell = as_json if json else host.print_line
+    host.run(port, environment(), generous, webhooks, tell)
 
 
 def run_up(
@@ -75,7 +75,7 @@ def run_up(
     from app.commands import output
     from app.commands.environment import warn
     from app.commands.stopping import until_stopped
-    from app.local import up
+    from app.sandbox.local import up
 
     def tell(found: "Running") -> None:
         if json:

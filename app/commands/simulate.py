@@ -8,20 +8,19 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import to_builtins
 
-from app import places
 from app.commands import output
 from app.commands.stock import rows
-from app.demo import source as order_file
 from app.domain.order import AMOUNT_SCALE, Order
 from app.errors import SettingError
-from app.providers.bigcommerce.orders import to_order
+from app.optimizer import network, strategy
+from app.optimizer.gazetteer import Place
+from app.optimizer.network import Network
+from app.optimizer.problem import Demand, DemandLine
+from app.optimizer.simulation import Arrival, Difference, Outcome, Result, differences, simulate
 from app.resources import read_text
-from app.runtime.sourcing_files import SHIPPED
-from app.sourcing import network, strategy
-from app.sourcing.network import Network
-from app.sourcing.places import Place
-from app.sourcing.problem import Demand, DemandLine
-from app.sourcing.simulate import Arrival, Difference, Outcome, Result, differences, simulate
+from app.sandbox.demo import order_source as order_file
+from app.worker import cities
+from app.worker.configured_files import SHIPPED
 
 SHOWN_MAX: Final = 20
 
@@ -65,9 +64,9 @@ def _shipped(name: str) -> tuple[str, str]:
 
 def _arrivals(file: Path) -> tuple[list[Arrival], list[str]]:
     """The orders, and a sentence for each one that could not be taken."""
-    find, arrivals, refused = places.load().find, list[Arrival](), list[str]()
+    find, arrivals, refused = cities.load().find, list[Arrival](), list[str]()
     for read in order_file.from_file(file, ""):
-        order = to_order("", read.wire)
+        order = order_file.as_order(read)
         if not isinstance(order, Order):
             refused.append(order.reason if order else f"order {read.source_ref}: the shopper has not finished it")
         elif bad := next((line for line in order.lines if line.quantity <= 0), None):

@@ -24,7 +24,7 @@ def simulate(
     orders: Annotated[Path, typer.Option(help="Expanded BigCommerce V2 orders, one JSON a line.")],
     stock: Annotated[Path, typer.Option(help="CSV: sku, site, warehouse, on_hand.")],
     strategies: Annotated[
-        list[Path] | None, typer.Option("--strategy", help="YAML like app/sourcing/strategies.yaml; up to two.")
+        list[Path] | None, typer.Option("--strategy", help="YAML like app/optimizer/strategies.yaml; up to two.")
     ] = None,
     sources: Annotated[
         Path | None, typer.Option(help="CSV or YAML of the warehouses; without it those that ship with Waybill.")
@@ -47,7 +47,7 @@ def simulate(
 @commands.command(epilog=examples("sourcing check"))
 def check(json: Json = False) -> None:
     """Check the network and the strategies: those that the environment names, or those that ship with Waybill."""
-    from app.runtime.sourcing_files import load_network, load_strategies
+    from app.worker.configured_files import load_network, load_strategies
 
     given = settings()
     problems = [found for load in (load_network, load_strategies) if (found := _problem(load, given))]
@@ -71,11 +71,11 @@ def _problem(load: "Callable[[Settings], object]", given: "Settings") -> Definit
 @commands.command(epilog=examples("sourcing explain bc-demo-1001", "sourcing explain bc-demo-1001 --json"))
 def explain(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """For each line: which source ships it at which cost, and why each other one does not. Exit code 1: no plan yet."""
-    from app.runtime import source_reading
-    from app.views import sourcing_view
+    from app.queries import sourcing_queries
+    from app.queries.views import sourcing_view
 
     servers = settings().bootstrap_servers
-    lines = sourcing_view(asyncio.run(source_reading.find_explained(servers, order)))
+    lines = sourcing_view(asyncio.run(sourcing_queries.find_explained(servers, order)))
     if not lines:
         output.refusal(f"no plan was made for order {order}")
         raise typer.Exit(1)

@@ -63,11 +63,11 @@ def list_stock(
     json: Json = False,
 ) -> None:
     """What warehouses have of each item, what of it is reserved, and what is available."""
-    from app.runtime import source_reading
-    from app.stock.stock import Stock
-    from app.views import stock_view
+    from app.inventory.item_stock import Stock
+    from app.queries import sourcing_queries
+    from app.queries.views import stock_view
 
-    found = asyncio.run(source_reading.values(settings().bootstrap_servers, Stock))
+    found = asyncio.run(sourcing_queries.values(settings().bootstrap_servers, Stock))
     rows = [row for stock in found if sku in (None, stock.sku) for row in stock_view(stock)]
     chosen = [row for row in rows if warehouse in (None, row["warehouse"])]
     if json:
@@ -99,8 +99,8 @@ def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
 def _publish(bodies: list[tuple[str, Body]]) -> None:
     """Checks all as the role would, then writes them to the pools of their warehouses."""
     from app.events import codec
-    from app.runtime import writing
-    from app.runtime.sourcing_files import load_network
+    from app.kafka import transactions
+    from app.worker.configured_files import load_network
 
     given = settings()
     homes = {source.warehouse: source.pool for source in load_network(given).sources}
@@ -113,4 +113,4 @@ def _publish(bodies: list[tuple[str, Body]]) -> None:
         except RecordError as problem:
             raise SettingError(f"{where}: {problem.detail}") from problem
         written.append((pool, value))
-    asyncio.run(writing.publish(given.bootstrap_servers, TOPIC, written))
+    asyncio.run(transactions.publish(given.bootstrap_servers, TOPIC, written))

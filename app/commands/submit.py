@@ -17,8 +17,9 @@ from app.events import codec
 from app.events.codec import Codec
 from app.events.model import Event, OrderCreated
 from app.flows.engine import digest, step
-from app.flows.published import Published, publish
-from app.runtime import reading, writing
+from app.flows.loading.published import Published, publish
+from app.kafka import transactions
+from app.queries import order_queries
 
 TOPIC: Final = "order-created"
 SHOWN_MAX: Final = 10
@@ -49,12 +50,12 @@ def run(file: str, *, as_json: bool) -> None:
 
 async def _send(servers: str, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
     """The orders that were sent: those that the ledger does not hold."""
-    present = await reading.find_orders(servers, {order.order_id for order in orders})
+    present = await order_queries.find_orders(servers, {order.order_id for order in orders})
     checks.require_same(orders, present)
     fresh = [order for order in orders if order.order_id not in present]
     _tell([state.order for state in present.values()])
     if fresh:
-        await writing.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in fresh])
+        await transactions.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in fresh])
     return fresh
 
 
@@ -118,7 +119,7 @@ class Checks:
 
     def _decoded(self, document: Document, at: int) -> tuple[Event, OrderCreated]:
         place = {"partition": 0, "offset": 0, "timestamp": at}
-        event = self._records.decode(TOPIC, None, document.value, writing.JSON, **place)
+        event = self._records.decode(TOPIC, None, document.value, transactions.JSON, **place)
         body = event.body
         assert isinstance(body, OrderCreated), f"{TOPIC} holds nothing else"
         return event, body

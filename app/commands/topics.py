@@ -9,7 +9,7 @@ import typer
 from app.commands.words import Json, examples
 
 if TYPE_CHECKING:
-    from app.topics import Drift, TopicSpec
+    from app.kafka.topics import Drift, TopicSpec
 
 commands = typer.Typer()
 
@@ -17,10 +17,10 @@ commands = typer.Typer()
 @commands.command(epilog=examples("topics apply"))
 def apply(json: Json = False) -> None:
     """Create the topics that are missing. Nothing that exists is changed; exit code 1 when some of it differs."""
-    from app import topics
     from app.commands import output
     from app.commands.environment import settings
     from app.errors import TopicError
+    from app.kafka import topics
 
     given = settings()
     created, drifts = asyncio.run(_apply(given.bootstrap_servers, topics.load(given.partitions)))
@@ -36,7 +36,7 @@ def apply(json: Json = False) -> None:
 
 async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[list[str], list["Drift"]]:
     """The topics that were created, and how those differ that were there."""
-    from app import topics
+    from app.kafka import topics
 
     created = [change.topic for change in await topics.apply(bootstrap_servers, specs)]
     return created, await topics.check(bootstrap_servers, [spec for spec in specs if spec.name not in created])
@@ -45,9 +45,9 @@ async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[
 @commands.command(epilog=examples("topics check", "topics check --json"))
 def check(json: Json = False) -> None:
     """Report each difference between the broker and topics.yaml. Exit code 1 when there is one."""
-    from app import topics
     from app.commands import output
     from app.commands.environment import settings
+    from app.kafka import topics
 
     given = settings()
     drifts = asyncio.run(topics.check(given.bootstrap_servers, topics.load(given.partitions)))

@@ -10,9 +10,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.lifecycle import MILESTONES, RANKS, TERMINAL, TRANSITIONS, Status
-from app.domain.order import TIMELINE_MAX, Entry, Line, Lineage, Order, OrderState, Partial
+from app.domain.order import TIMELINE_MAX, Entry, Line, Lineage, LineQuantity, Order, OrderState, Partial
 from app.errors import RecordError
-from app.events.model import LineQuantity
 
 _ROWS: Final = {
     (before.state, before.reason, event): after if after is None else after.value

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 from msgspec import Struct
 
 from app.errors import SchemaError
-from app.events.shapes import AMOUNT_PRECISION, Record
+from app.events.avro_shapes import AMOUNT_PRECISION, Record
 
 AMOUNT_LIMIT: Final = 10**AMOUNT_PRECISION
 

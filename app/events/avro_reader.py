@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, cast
 
 from app.events.avro import AMOUNT_LIMIT, Attributes, Source, compiled, refuse_amount
-from app.events.shapes import Array, Map, Nullable, Record, Scalar, Shape
+from app.events.avro_shapes import Array, Map, Nullable, Record, Scalar, Shape
 
 Read = Callable[[bytes, int], tuple[Any, int]]
 """The struct at a position of some bytes, and where it ended. Raises ValueError or IndexError for other bytes."""

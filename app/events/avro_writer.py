@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast
 
 from app.errors import SchemaError
 from app.events.avro import AMOUNT_LIMIT, Attributes, Source, compiled, refuse_amount
-from app.events.shapes import Array, Field, Map, Nullable, Record, Scalar, Shape
+from app.events.avro_shapes import Array, Field, Map, Nullable, Record, Scalar, Shape
 
 Write = Callable[[Any], bytes]
 """A struct's binary form. Raises ValueError when a value has none."""

@@ -11,10 +11,9 @@ from typing import Final
 from msgspec import Struct
 
 from app.domain import order
-from app.dualwrite import change
-from app.dualwrite.change import SalesOrderChange
-from app.events import model
+from app.events import model, sales_order_change
 from app.events.avro import Attributes
+from app.events.sales_order_change import SalesOrderChange
 
 CHANGED_AT_FNO: Final = "sales order changed at fno"
 CHANGED_AT_IOM: Final = "sales order changed at iom"
@@ -105,7 +104,7 @@ _SAME_NAME: Final = (
     model.OrderValidated, model.OrderAssigned, model.FulfillmentRequested, model.BillingRequested,
     model.ChannelUpdateRequested, model.SourcingRequested, model.SourcingResult, model.SourceExplanation,
     model.SourcingCommand, model.ReservedLine, model.StockChange, order.FulfillmentOrder,
-    change.SalesOrderRow, change.SalesOrderRowLine,
+    sales_order_change.SalesOrderRow, sales_order_change.SalesOrderRowLine,
 )  # fmt: skip
 
 TYPES: Final[Mapping[str, Attributes]] = MappingProxyType(
@@ -115,6 +114,10 @@ TYPES: Final[Mapping[str, Attributes]] = MappingProxyType(
     | {"OrderStatusChanged": Attributes(model.OrderStatus)}
     | {name: Attributes(SalesOrderChange) for name in ("FnoSalesOrderChange", "IomSalesOrderChange")}
     # Debezium's source block calls our version `sequence`; its own `version` and `db` say nothing that we keep.
-    | {"ChangeSource": Attributes(change.ChangeSource, {"sequence": "version"}, frozenset({"version", "db"}))}
+    | {
+        "ChangeSource": Attributes(
+            sales_order_change.ChangeSource, {"sequence": "version"}, frozenset({"version", "db"})
+        )
+    }
 )
 """Avro record name -> the struct it stands for."""

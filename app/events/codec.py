@@ -12,19 +12,19 @@ from fastavro.read import SchemaResolutionError
 from msgspec import Struct
 
 from app import resources
-from app.dualwrite.change import SalesOrderChange, made_by_us
 from app.errors import RecordError, SchemaError
-from app.events import headers, intake, keys, schemas
+from app.events import avro_schemas, headers, json_intake, record_keys
 from app.events.avro_reader import Read, compile_reader
+from app.events.avro_schemas import Schema, Schemas
 from app.events.avro_writer import Write, compile_writer
 from app.events.catalog import BY_TOPIC, RECORDS, TYPES, ChangeEvent, RecordSpec
 from app.events.debezium import Message
 from app.events.headers import Headers
-from app.events.limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
+from app.events.intake_limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
 from app.events.model import Event, ProviderEvent
-from app.events.reports import report_id
-from app.events.schemas import Schema, Schemas
-from app.events.writers import FRAME, WriterSchemas, id_in
+from app.events.report_ids import report_id
+from app.events.sales_order_change import SalesOrderChange, made_by_us
+from app.events.writer_schemas import FRAME, WriterSchemas, id_in
 
 MAGIC: Final = 0
 GivenHeaders = Iterable[tuple[str, bytes | None]]
@@ -123,19 +123,19 @@ class Codec:
         Empty for a record about no order, and for a tombstone whose key names none.
         """
         plan = self._plan(topic)
-        wrapped = plan.spec.by_connectors and keys.is_wrapped(key or b"")
+        wrapped = plan.spec.by_connectors and record_keys.is_wrapped(key or b"")
         if key and not wrapped:
             return _key_text(key)
         if value is not None:
             body = self._body(plan, value, headers.read(given), timestamp)
             return "" if body is None else identity(body)
         if key:
-            return keys.order_id_of(key, self.writers)
+            return record_keys.order_id_of(key, self.writers)
         raise RecordError("empty", f"a record of {topic} has neither key nor value; send the order id as its key")
 
     def is_wrapped(self, topic: str, key: bytes) -> bool:
         """Whether a connector wrote the key in a form of its own: it is no order id then."""
-        return keys.is_wrapped(key) and self._plan(topic).spec.by_connectors
+        return record_keys.is_wrapped(key) and self._plan(topic).spec.by_connectors
 
     def foreign_ids(self, topic: str, key: bytes | None, value: bytes | None) -> list[int]:
         """Ids of schemas that a record was written with and that are not ours: the value's, or a tombstone's key's."""
@@ -161,11 +161,11 @@ class Codec:
         if value[:1] == b"\0":
             body = self._avro(plan, value, named, timestamp)
         elif plan.spec.by_connectors and value.lstrip()[:1] in (b"{", b'"'):
-            body = intake.read_change(plan.spec.topic, value, named, timestamp)
+            body = json_intake.read_change(plan.spec.topic, value, named, timestamp)
         elif not plan.spec.intake:
             raise RecordError("malformed", f"{plan.spec.topic} takes Avro in Confluent framing only; {_starts(value)}")
         elif value.lstrip()[:1] == b"{":
-            body = intake.read(plan.spec.topic, value, named, timestamp)
+            body = json_intake.read(plan.spec.topic, value, named, timestamp)
         else:
             raise RecordError("malformed", f"neither Avro in Confluent framing nor a JSON object: {_starts(value)}")
         if plan.spec.intake and body is not None:
@@ -180,7 +180,7 @@ class Codec:
             known = sorted([*plan.older, plan.schema.id])
             raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {known}")
         document, types = self.writers.read(value)
-        return intake.change(plan.spec.topic, Message(document, types, named, max(timestamp, 0)))
+        return json_intake.change(plan.spec.topic, Message(document, types, named, max(timestamp, 0)))
 
 
 def load(
@@ -193,13 +193,13 @@ def load(
 
     `writers` are the schemas of connectors. Raises SchemaError when schemas, lock, catalog and structs do not agree.
     """
-    published = schemas.load(resources.schema_files(), resources.schema_lock())
+    published = avro_schemas.load(resources.schema_files(), resources.schema_lock())
     published = published.with_ids(ids) if ids else published
     return Codec(published, record_bytes_max=record_bytes_max, writers=writers)
 
 
 def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
-    subject = schemas.subject_of(spec.topic)
+    subject = avro_schemas.subject_of(spec.topic)
     schema = published.latest(subject)
     return _Plan(
         spec,
@@ -214,7 +214,7 @@ def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
 
 def _parsed(schema: Schema) -> Any:
     """The schema for fastavro without logical types: amounts stay bytes from an older version to the newest."""
-    return fastavro.parse_schema(schemas.untyped(schemas.parsed(schema)))
+    return fastavro.parse_schema(avro_schemas.untyped(avro_schemas.parsed(schema)))
 
 
 def _read(plan: _Plan, value: bytes, number: int) -> Struct:
@@ -261,7 +261,7 @@ def _event_fields(
     timestamp: int,
 ) -> dict[str, Any]:
     order_id = identity(body)
-    foreign = spec.by_connectors and key is not None and keys.is_wrapped(key)
+    foreign = spec.by_connectors and key is not None and record_keys.is_wrapped(key)
     if spec.by_order and key and key not in (order_id.encode(), _reference(body)) and not foreign:
         # A compacted topic takes no record without a key.
         fix = "or the row's key columns as JSON" if spec.by_connectors else "or none"

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.errors import RecordError
-from app.events import columns
-from app.events.columns import PLAIN, Column, Columns
-from app.events.jsontext import parse
-from app.events.keys import fold_name
-from app.events.rows import RowIn, RowLineIn
+from app.events import connector_columns
+from app.events.connector_columns import PLAIN, Column, Columns
+from app.events.dualwrite_rows import RowIn, RowLineIn
+from app.events.json_text import parse
+from app.events.record_keys import fold_name
 
 MANUAL: Final = "docs/debezium.md"
 _UNAVAILABLE: Final = "__debezium_unavailable_value"
@@ -64,7 +64,7 @@ def _available(value: Any) -> Any:
 
 def _text(value: Any, column: Column) -> Any:
     """A text without the blanks that fill up a char(n), or a whole number that the order has as text."""
-    value = columns.plain(value, column)
+    value = connector_columns.plain(value, column)
     if isinstance(value, str):
         return value.rstrip(" ")
     if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
@@ -101,13 +101,14 @@ def _without_lines(given: Mapping[str, Any], table: str) -> str:
 
 
 _READ: Final[Mapping[str, Read]] = {
-    "RequestedShippingDate": columns.moment,
-    "OrderCreationDateTime": columns.moment,
+    "RequestedShippingDate": connector_columns.moment,
+    "OrderCreationDateTime": connector_columns.moment,
     **dict.fromkeys(
-        ("OrderTotalAmount", "OrderTotalTaxAmount", "OrderTotalChargesAmount", "TotalDiscountAmount"), columns.amount
+        ("OrderTotalAmount", "OrderTotalTaxAmount", "OrderTotalChargesAmount", "TotalDiscountAmount"),
+        connector_columns.amount,
     ),
-    **dict.fromkeys(("OrderedSalesQuantity", "SalesPrice", "LineAmount"), columns.amount),
+    **dict.fromkeys(("OrderedSalesQuantity", "SalesPrice", "LineAmount"), connector_columns.amount),
     **dict.fromkeys(
-        ("Lines", "LineNumber", "isReadyToSync", "waybill_version", "waybill_origin_version"), columns.plain
+        ("Lines", "LineNumber", "isReadyToSync", "waybill_version", "waybill_origin_version"), connector_columns.plain
     ),
 }

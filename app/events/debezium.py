@@ -11,15 +11,15 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from app.dualwrite.change import SalesOrderChange, made_by_us, order_id
 from app.errors import RecordError
-from app.events import columns
-from app.events.columns import Columns
+from app.events import connector_columns
+from app.events.connector_columns import Columns
 from app.events.connector_row import MANUAL, is_row, row_of
-from app.events.jsontext import parse, shown
-from app.events.keys import order_id_in_text
-from app.events.limits import NAME_CHARS_MAX
-from app.events.rows import ChangeIn, RowIn, is_ours
+from app.events.dualwrite_rows import ChangeIn, RowIn, is_ours
+from app.events.intake_limits import NAME_CHARS_MAX
+from app.events.json_text import parse, shown
+from app.events.record_keys import order_id_in_text
+from app.events.sales_order_change import SalesOrderChange, made_by_us, order_id
 
 NEW_KEY: Final = "__debezium.newkey"
 """Header of the deletion that a changed key begins with."""
@@ -52,9 +52,9 @@ def payload(document: Any) -> tuple[Any, Columns]:
         schema, document = document["schema"], document["payload"]
     if isinstance(document, str):  # an outbox whose payload is not expanded
         document = parse(document)
-    types = columns.of_connect(schema)
+    types = connector_columns.of_connect(schema)
     if isinstance(document, dict) and _ENVELOPE & document.keys():
-        types = columns.of_connect(columns.part(schema, "after"))
+        types = connector_columns.of_connect(connector_columns.part(schema, "after"))
     return document, types
 
 

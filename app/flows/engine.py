@@ -17,12 +17,12 @@ from app.domain.lifecycle import Status
 from app.domain.order import Order, OrderState
 from app.errors import RecordError
 from app.events.model import Event, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, SourcingResult
-from app.flows.answers import provider_result
-from app.flows.commands import order_command
-from app.flows.compile import Flow
-from app.flows.reports import provider_event
-from app.flows.run import Run
-from app.flows.sourced import sourcing_result, tell_source
+from app.flows.flow_run import Run
+from app.flows.loading.flow_compiler import Flow
+from app.flows.reactions.order_commands import order_command
+from app.flows.reactions.provider_answers import provider_result
+from app.flows.reactions.provider_reports import provider_event
+from app.flows.reactions.sourcing_results import sourcing_result, tell_source
 
 CREATED: Final = "order created"
 

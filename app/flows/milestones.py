@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from app.domain.evolve import moved, overtaken, row
 from app.domain.lifecycle import MILESTONES
 from app.domain.order import Order
-from app.flows import bodies
-from app.flows.run import Run
+from app.flows import event_bodies
+from app.flows.flow_run import Run
 
 AT: Final = {rank: event for event, rank in MILESTONES.items()}
 
@@ -21,7 +21,7 @@ def raise_whole(run: Run, event: str, after: Order, provider: str, note: str, re
     event_id = ""
     if event in MILESTONES and event not in run.state.raised:
         run.state = replace(run.state, raised=(*run.state.raised, event))
-        event_id = run.emit(event, bodies.progressed(after, provider, reference))
+        event_id = run.emit(event, event_bodies.progressed(after, provider, reference))
     waits = run.flow.awaited.get(event, ())
     step = waits[0].name if waits else ""
     run.applied(event, after, step=step, event_id=event_id, note=note)

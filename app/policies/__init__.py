@@ -1,9 +1,9 @@
 """Policies: rules as data that accept or refuse an order and assign company, site, warehouse. Pure."""
 
-from app.policies.compiler import Compiled, all_rules
-from app.policies.compiler import compile_policy as compile
-from app.policies.loader import check, load
-from app.policies.spec import Criticality, Policy, PolicyType, Rule
+from app.policies.policy_compiler import Compiled, all_rules
+from app.policies.policy_compiler import compile_policy as compile
+from app.policies.policy_loader import check, load
+from app.policies.policy_spec import Criticality, Policy, PolicyType, Rule
 from app.policies.verdict import Change, Verdict
 
 __all__ = [

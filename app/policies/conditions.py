@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from app.definitions.problems import Problems
+from app.definitions.yaml_document import Node
 from app.errors import suggest
-from app.policies.checks import CHECKS
-from app.policies.document import Node
-from app.policies.fields import READABLE, Field, Kind, Scope
 from app.policies.literals import LiteralError, amount, shown, text
-from app.policies.problems import Problems
+from app.policies.named_checks import CHECKS
+from app.policies.policy_fields import READABLE, Field, Kind, Scope
 
 DEPTH_MAX: Final = 8
 MEMBERS_MAX: Final = 500

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.policies.conditions import HAS_DATA, NO_DATA, Check, Comparison, Condition, Group
-from app.policies.fields import Field, Kind
+from app.policies.policy_fields import Field, Kind
 
 _SYMBOLS: Final = {"equals": "==", "not equals": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<=", "in": "in"}
 

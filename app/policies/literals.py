@@ -4,8 +4,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from app.definitions.yaml_document import Node
 from app.domain.order import AMOUNT_SCALE
-from app.policies.document import Node
 
 TEXT_MAX: Final = 200
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,4})?")

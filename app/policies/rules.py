@@ -1,14 +1,14 @@
 """Reads one rule: its condition, what it sets and what it says when it fails; and what can be wrong between rules."""
 
+from app.definitions.problems import Problems
+from app.definitions.yaml_document import Node
 from app.errors import suggest
 from app.policies.conditions import Condition, ConditionReader, checks_of
-from app.policies.document import Node
-from app.policies.fields import READABLE, SETTABLE, Kind, Scope
 from app.policies.literals import LiteralError, shown, text
-from app.policies.problems import Problems
+from app.policies.policy_fields import READABLE, SETTABLE, Kind, Scope
+from app.policies.policy_shape import RuleShape
+from app.policies.policy_spec import PolicyType, Rule, Setting
 from app.policies.sentences import PROBLEM, Sentence, places, sentence
-from app.policies.shape import RuleShape
-from app.policies.spec import PolicyType, Rule, Setting
 
 
 def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str, problems: Problems) -> Rule | None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final
 
 from app.domain.order import AMOUNT_SCALE, Line, Order
-from app.policies.fields import READABLE, Field, Kind, Scope
+from app.policies.policy_fields import READABLE, Field, Kind, Scope
 
 SHOWN_MAX: Final = 60
 """Characters shown of one value from outside."""

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from app.domain.order import Line, Order
 from app.events.model import PolicyResult
-from app.policies.checks import joined
 from app.policies.conditions import checks_of
-from app.policies.spec import Criticality, Policy, Rule
+from app.policies.named_checks import joined
+from app.policies.policy_spec import Criticality, Policy, Rule
 
 FAILURES_SHOWN_MAX = 5
 

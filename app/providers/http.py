@@ -16,9 +16,10 @@ from httpx_aiohttp import AiohttpTransport
 from msgspec.structs import replace
 
 from app.errors import SettingError
+from app.lanes.lease import Lease
 from app.providers import failures
 from app.providers.breaker import Admission, Breaker
-from app.providers.port import CallFailedError, Code, Lease, LeaseLostError, Outcome, Result
+from app.providers.port import CallFailedError, Code, LeaseLostError, Outcome, Result
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, MalformedReplyError, Reply
 
@@ -52,6 +53,10 @@ def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=False,
     )
+
+
+OpenHttp = Callable[[Timeouts], httpx.AsyncClient]
+"""What opens a provider's HTTP client."""
 
 
 def _open_session() -> aiohttp.ClientSession:

@@ -11,7 +11,6 @@ from typing import Protocol
 from msgspec import Struct
 
 from app.domain.order import Order
-from app.dualwrite.change import SalesOrderRow
 from app.errors import ProviderError, WaybillError
 from app.events.model import (
     BillingRequested,
@@ -20,6 +19,8 @@ from app.events.model import (
     ProviderEvent,
     SourcingRequested,
 )
+from app.events.sales_order_change import SalesOrderRow
+from app.lanes.lease import Lease
 
 
 class Outcome(StrEnum):
@@ -91,16 +92,6 @@ class Action(Struct, frozen=True):
     body: ActionBody
 
 
-class Lease(Protocol):
-    """The right of this process to act for an order. It ends when another process takes the order's lane over."""
-
-    def valid(self) -> bool:
-        """Whether the last proof of it is young enough: true right before a request leaves."""
-
-    async def confirm(self) -> None:
-        """Returns once it is valid again, with a new proof. Raises when another process acts now."""
-
-
 class Always:
     """The lease of who shares with nobody: reads, tools, tests."""
 
@@ -158,6 +149,10 @@ class Page(Struct, frozen=True):
 
 class Source(Protocol):
     """A provider that orders, or what happened to them, are pulled from."""
+
+    @property
+    def cursor_key(self) -> str:
+        """Return the key that its cursor is kept under: its name, or `name/account` where it has accounts."""
 
     async def pull(self, cursor: str | None) -> Page:
         """What is after `cursor` (None: all), oldest change first. A repeated pull brings the same.

@@ -8,9 +8,9 @@ from typing import Final, cast
 
 from app import resources
 from app.errors import DefinitionError, SettingError
-from app.flows.setup import INSIDE, ActionSpec, Setup
+from app.flows.installed import INSIDE, ActionSpec, Setup
 from app.providers.manifest import Manifest, parse_manifest
-from app.providers.port import Provider, Source
+from app.providers.port import Provider
 from app.providers.webhooks import Received
 from app.settings import Settings
 
@@ -64,15 +64,22 @@ def build(name: str, environ: Mapping[str, str]) -> Provider:
     if not is_active(manifest, environ):
         variables = ", ".join(map(manifest.variable, manifest.required))
         raise SettingError(f"{name} is not set up: set {variables}")
-    client = importlib.import_module(f"app.providers.{name}.client")
+    client = importlib.import_module(f"{resources.PACKAGE}.providers.{name}.client")
     return cast(Provider, client.open_provider(values(manifest, environ)))
 
 
-def build_source(name: str, environ: Mapping[str, str]) -> Source:
-    """The client of an active provider that orders are pulled from. Raises SettingError."""
-    if PULL not in _manifest(name).capabilities:
-        raise SettingError(f"no orders are pulled from {name}; its manifest has no capability {PULL!r}")
-    return cast(Source, build(name, environ))
+def with_capability(capability: str) -> list[str]:
+    """Return the names of the providers whose manifest has the capability."""
+    return [name for name, manifest in load_manifests().items() if capability in manifest.capabilities]
+
+
+def with_actions_through(through: str) -> list[str]:
+    """Return the names of the providers with actions that go `through` (http, dual-write, kafka)."""
+    return [
+        name
+        for name, manifest in load_manifests().items()
+        if any(action.through == through for action in manifest.actions)
+    ]
 
 
 def receivers(environ: Mapping[str, str]) -> dict[str, Receive]:
@@ -84,7 +91,7 @@ def receivers(environ: Mapping[str, str]) -> dict[str, Receive]:
 
 def _receiver(manifest: Manifest, environ: Mapping[str, str]) -> Receive:
     known = values(manifest, environ)
-    receive = importlib.import_module(f"app.providers.{manifest.name}.webhook").receive
+    receive = importlib.import_module(f"{resources.PACKAGE}.providers.{manifest.name}.webhook").receive
     return lambda headers, body, now_s: cast(Received, receive(headers, body, known, now_s))
 
 

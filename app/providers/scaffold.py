@@ -1,4 +1,4 @@
-"""`waybill provider new`: a provider folder and its bench, made from app/providers/templates.
+"""`waybill provider new`: a provider folder, its simulator and its bench, made from app/providers/templates.
 
 A template is a file of a provider called acme; only that name is replaced. `http` is the usual provider, `webhooks` is
 laid over it, `kafka` is a manifest alone.
@@ -12,7 +12,7 @@ from typing import Final
 
 from app import resources
 from app.errors import SettingError
-from app.flows.setup import OPTIMIZATION
+from app.flows.installed import OPTIMIZATION
 
 NAME_CHARS_MAX: Final = 24
 """So that every line of a template fits its width under any name."""
@@ -29,7 +29,7 @@ def scaffold(name: str, layers: tuple[str, ...], root: Path) -> list[Path]:
     places = folders(name, root)
     files = {places[part] / rest: text for (part, rest), text in _rendered(name, layers).items()}
     if "kafka" in layers:
-        del places["tests"]
+        places = {"app": places["app"]}
     _check_free(root, places)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def scaffold(name: str, layers: tuple[str, ...], root: Path) -> list[Path]:
 
 
 def folders(name: str, root: Path) -> dict[str, Path]:
-    """Where its code and its tests go. Raises SettingError for a name that cannot be one."""
+    """Return where its code, its simulator and its tests go. Raises SettingError for a name that cannot be one."""
     if not _NAME.fullmatch(name) or len(name) > NAME_CHARS_MAX:
         rule = f"2 to {NAME_CHARS_MAX} of a-z, 0-9 and single _ between them, first a letter, such as acme_3pl"
         raise SettingError(f"{name[:80]!r} cannot be a provider's name: use {rule}")
@@ -46,7 +46,11 @@ def folders(name: str, root: Path) -> dict[str, Path]:
         raise SettingError(f"{name!r} cannot be a provider's name: it is the one inside, which sources orders")
     if keyword.iskeyword(name):
         raise SettingError(f"{name!r} cannot be a provider's name: Python keeps the word; {name}_co would do")
-    return {"app": root / "app/providers" / name, "tests": root / "tests/providers" / name}
+    return {
+        "app": root / "app/providers" / name,
+        "simulator": root / "app/sandbox/vendors" / name,
+        "tests": root / "tests/providers" / name,
+    }
 
 
 def _check_free(root: Path, places: Mapping[str, Path]) -> None:
@@ -60,7 +64,7 @@ def _check_free(root: Path, places: Mapping[str, Path]) -> None:
 
 
 def _rendered(name: str, layers: tuple[str, ...]) -> Mapping[tuple[str, str], str]:
-    """(app or tests, path in that folder) -> text; a later layer replaces files of an earlier one."""
+    """Return (key of `folders`, path in that folder) -> text; a later layer replaces files of an earlier one."""
     return {place: _text(name, template) for layer in layers for place, template in _templates(layer)}
 
 

@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.agents.role import Folded, Output, Record
-from app.dualwrite.apply import Plan
-from app.dualwrite.change import SalesOrderRow
+from app.dualwrite.write_plan import Plan
 from app.events.catalog import RECORDS, ChangeEvent
 from app.events.codec import load
 from app.events.model import Event
-from app.providers.port import Action, Lease, LeaseLostError, Result
+from app.events.record import Output, Record
+from app.events.sales_order_change import SalesOrderRow
+from app.lanes.lease import Lease
+from app.lanes.role import Folded
+from app.providers.port import Action, LeaseLostError, Result
 
 CODEC = load()
 AT = 1_760_000_000_000
@@ -116,6 +118,8 @@ class Provider:
 
 class Erp(Provider):
     """F+O as the agent `apply` writes to it."""
+
+    title = "F+O"
 
     def __init__(self, *answers: Result | LeaseLostError) -> None:
         super().__init__(*answers, name="fno")

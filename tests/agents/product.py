@@ -6,17 +6,19 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from app.agents import order_ledger
 from app.agents.apply import Apply
 from app.agents.mirror import Mirror
 from app.agents.orchestrate import Orchestrate
-from app.agents.role import Folded, Job, Output, Record, Role
-from app.domain import ledger
 from app.domain.order import Order, OrderState
 from app.errors import RecordError
 from app.events.model import Event, OrderCreated
-from app.local.simulators import Simulators
+from app.events.record import Output, Record
+from app.lanes.role import Folded, Job, Role
 from app.providers.fno.client import Fno
-from app.providers.fno.simulator.book import SalesOrder
+from app.sandbox.vendors.fno import FnoSimulator
+from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.host import Simulators
 from tests.agents.outside import AT, CODEC, Calls, Held, as_record
 from tests.dualwrite.rows import ORDERS
 from tests.flows.journey import published
@@ -64,7 +66,7 @@ class Product:
                 await asyncio.sleep(0.01)
 
     def state(self, order_id: str) -> OrderState:
-        known = ledger.decode(self.ledgers["orchestrate"][order_id.encode()])
+        known = order_ledger.decode(self.ledgers["orchestrate"][order_id.encode()])
         assert isinstance(known, OrderState)
         return known
 
@@ -73,7 +75,7 @@ class Product:
         return order.state, order.reason
 
     def at_fno(self) -> list[SalesOrder]:
-        return list(self.simulators.fno.book.all())
+        return list(self.simulators.of(FnoSimulator).book.all())
 
     async def _fold(self, role: Role, record: Record) -> None:
         state = self.ledgers[role.name]
@@ -103,7 +105,7 @@ class Product:
         self.records.append(record._replace(offset=self._offset))
 
     def _take_rows(self) -> None:
-        rows: Iterable[Any] = self.simulators.rows.rows  # type: ignore[union-attr]
+        rows: Iterable[Any] = self.simulators.of(FnoSimulator).rows.rows  # type: ignore[attr-defined]
         fresh = list(rows)[self._rows :]
         self._rows += len(fresh)
         for key, value in fresh:

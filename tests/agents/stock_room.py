@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from app.agents.role import DEAD_LETTER
 from app.agents.source import Source, measured
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.events.ids import derive, partition_of
@@ -18,21 +17,22 @@ from app.events.model import (
     SourcingResult,
     StockChange,
 )
-from app.runtime.fold import FoldLimits
-from app.runtime.lane import Lane
-from app.sourcing import solver
-from app.sourcing.network import Network
-from app.sourcing.network import Source as Place_of
-from app.sourcing.places import Place
-from app.sourcing.strategy import Rule, Strategies, Strategy, Weights
-from app.stock import ledger
-from app.stock.agenda import Batching
-from app.stock.desk import Desk
-from app.stock.kept import Explained, Runs, Sourced, Warehouse
-from app.stock.ledger import Kept
-from app.stock.planning import Planner, Solve
-from app.stock.preferences import Preferences
-from app.stock.stock import Stock
+from app.events.record import DEAD_LETTER
+from app.inventory import source_ledger
+from app.inventory.agenda import Batching
+from app.inventory.checked_plans import Planner, Solve
+from app.inventory.desk import Desk
+from app.inventory.item_stock import Stock
+from app.inventory.ledger_values import Explained, Runs, Sourced, Warehouse
+from app.inventory.preferences import Preferences
+from app.inventory.source_ledger import Kept
+from app.lanes.checkpoint import FoldLimits
+from app.lanes.lane import Lane
+from app.optimizer import solver
+from app.optimizer.gazetteer import Place
+from app.optimizer.network import Network
+from app.optimizer.network import Source as Place_of
+from app.optimizer.strategy import Rule, Strategies, Strategy, Weights
 from tests.agents.outside import CODEC, TRACE
 from tests.flows.journey import a_line, an_order
 from tests.runtime.lane_driver import Driven, World
@@ -165,7 +165,7 @@ class Room(World):
     def kept(self, kind: type[Kept]) -> list[Kept]:
         """All values of a kind that the ledger holds."""
         values = (value for key, value in self.cluster.ledger(Source.ledger).items() if not key.startswith(b"\0"))
-        return [ledger.decode(kind, value) for value in values if ledger.kind_of(value) is kind]
+        return [source_ledger.decode(kind, value) for value in values if source_ledger.kind_of(value) is kind]
 
     def order(self, order_id: str) -> Sourced:
         return next(order for order in self.kept(Sourced) if order.order_id == order_id)

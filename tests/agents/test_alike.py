@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from app.domain.order import Order
-from app.local.simulators import SimulatorOptions, serve
 from app.providers.fno.client import Fno
+from app.sandbox.vendors.fno import FnoSimulator
+from app.sandbox.vendors.host import SimulatorOptions, serve
 from tests.agents.product import Product
 from tests.flows.journey import an_order
 
@@ -20,7 +21,7 @@ LONG = "warehouse-7/shelf-12/position-0000000000000042/"
 @pytest.fixture
 async def product() -> AsyncIterator[Product]:
     async with serve(SimulatorOptions()) as simulators:
-        simulators.fno.set_delays(dict.fromkeys(STAGES))
+        simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         url = f"{simulators.base_url}/fno"
         writer = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret")
         yield Product(simulators, writer)
@@ -39,12 +40,12 @@ async def test_orders_that_f_o_takes_for_one_another_are_each_completed_as_their
     people = {"Case-A": "Alice", "Wild-1": "Ann", "Pure-1": "Ada", "case-a": "Bob", "Wild-*": "Ben"}
     await product.create(*(order_of(order_id, name) for order_id, name in people.items()))
     assert sorted(order.header.values["DeliveryAddressName"] for order in product.at_fno()) == sorted(people.values())
-    product.simulators.fno.set_delays(dict.fromkeys(STAGES, 1))
+    product.simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES, 1))
     await product.until(lambda: all(product.status(order_id) == DONE for order_id in people))
     for order_id, name in people.items():
         number = product.state(order_id).reference("fno")
         assert number is not None
-        order = product.simulators.fno.book.find("USMF", number)
+        order = product.simulators.of(FnoSimulator).book.find("USMF", number)
         assert order is not None
         assert (order.header.values["DeliveryAddressName"], order.status) == (name, "Invoiced")
     assert product.dead == []
@@ -56,7 +57,7 @@ async def test_orders_that_f_o_takes_for_one_another_are_each_completed_as_their
 )
 async def test_whatever_an_id_is_made_of_the_order_comes_back_as_itself(product: Product, order_id: str) -> None:
     await product.create(order_of(order_id, "Alice"))
-    product.simulators.fno.set_delays(dict.fromkeys(STAGES, 1))
+    product.simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES, 1))
     await product.until(lambda: product.status(order_id) == DONE)
     assert (len(product.at_fno()), product.dead) == (1, [])
 
@@ -68,7 +69,7 @@ async def test_what_f_o_says_of_a_line_is_said_of_ours(product: Product, line_id
     await product.create(order_of("Case-A", "Alice", *line_ids))
     [order] = product.at_fno()
     first, second = order.lines.values()
-    fno = product.simulators.fno
+    fno = product.simulators.of(FnoSimulator)
     fno.life.advance(order, "Picked", (), "fno")
     fno.book.patch_line(order, second, {"ShippingWarehouseId": "US-NYC", "OrderedSalesQuantity": 7}, "fno")
     fno.life.advance(order, "PartiallyDelivered", (str(first.values["InventoryLotId"]),), "fno")

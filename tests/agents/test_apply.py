@@ -8,12 +8,13 @@ from msgspec import msgpack
 
 from app.agents import apply
 from app.agents.apply import PLAIN_ATTEMPTS_MAX, Apply
-from app.agents.role import Folded, Job, Record
-from app.dualwrite.apply import ApplyState, Kind
-from app.dualwrite.change import ChangeSource, SalesOrderChange
+from app.dualwrite.write_plan import ApplyState, Kind
 from app.errors import RecordError
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.events.model import ProviderResult
+from app.events.record import Record
+from app.events.sales_order_change import ChangeSource, SalesOrderChange
+from app.lanes.role import Folded, Job
 from app.providers.port import Code, LeaseLostError, Outcome, Result
 from tests.agents.outside import AT, CODEC, TRACE, Calls, Erp, Held, as_record, event_of, marks_of, topics
 from tests.dualwrite.rows import our_row

@@ -1,8 +1,8 @@
 """A dead letter holds all that is needed to look at the record and to send it again."""
 
-from app.agents.letters import DETAIL_CHARACTERS_MAX, dead_letter
-from app.agents.role import Record
 from app.commands.dead_letters import irreplaceable, original
+from app.events.dead_letters import DETAIL_CHARACTERS_MAX, dead_letter
+from app.events.record import Record
 from tests.agents.outside import AT, as_json, marks_of
 
 RECORD = as_json("provider-event", "bc-shop-1", {"order_id": "bc-shop-1"}, offset=7, ce_id="e1")

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from app.agents.mirror import Mirror
-from app.agents.role import Folded, Record
-from app.dualwrite.reference import reference_of, url_of
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import OrderCreated, ProviderEvent
+from app.events.record import Record
+from app.events.sales_order_reference import reference_of, url_of
+from app.lanes.role import Folded
 from tests.agents.outside import AT, CODEC, as_json, event_of, topics
 from tests.dualwrite.rows import ORDERS
 

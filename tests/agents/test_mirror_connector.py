@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 from app.agents.mirror import Mirror
-from app.agents.role import DEAD_LETTER, Folded, Record
 from app.events.ids import partition_of
 from app.events.model import OrderCreated, ProviderEvent
+from app.events.record import DEAD_LETTER, Record
+from app.lanes.role import Folded
 from tests.agents.outside import CODEC, event_of
 from tests.agents.test_mirror import Driven, raised
 from tests.dualwrite.rows import ORDERS

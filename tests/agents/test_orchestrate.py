@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from app.agents import order_ledger
 from app.agents.orchestrate import EARLY_RECORDS_MAX, EARLY_WAIT_MS, Orchestrate
-from app.agents.role import Folded, Output, Record
-from app.domain import ledger
 from app.domain.order import FulfillmentOrder, LineQuantity, Order, OrderState
 from app.errors import RecordError
 from app.events.ids import derive
@@ -23,8 +22,10 @@ from app.events.model import (
     SourcingRequested,
     SourcingResult,
 )
-from app.flows.published import publish
-from app.flows.setup import Setup
+from app.events.record import Output, Record
+from app.flows.installed import Setup
+from app.flows.loading.published import publish
+from app.lanes.role import Folded
 from app.policies import all_rules
 from app.resources import flow_files, policy_files
 from tests.agents.outside import (
@@ -85,13 +86,13 @@ class Driven:
         return self.take("provider result", body)
 
     def order(self, key: bytes = KEY) -> OrderState:
-        entry = ledger.decode(self.state[key])
+        entry = order_ledger.decode(self.state[key])
         assert isinstance(entry, OrderState)
         return entry
 
-    def early(self) -> ledger.Early:
-        entry = ledger.decode(self.state[KEY])
-        assert isinstance(entry, ledger.Early)
+    def early(self) -> order_ledger.Early:
+        entry = order_ledger.decode(self.state[KEY])
+        assert isinstance(entry, order_ledger.Early)
         return entry
 
 

@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from app.agents.perform import Perform
-from app.agents.role import Folded, Job, Record
 from app.errors import RecordError
 from app.events.model import ChannelUpdateRequested, Event, LineQuantity, ProviderResult
+from app.events.record import Record
+from app.lanes.role import Folded, Job
 from app.providers.port import Code, Outcome, Result
 from tests.agents.outside import AT, CODEC, TRACE, Calls, Held, Provider, as_record, event_of, topics
 

@@ -8,9 +8,10 @@ import pytest
 
 from app.agents.pull import HURRY_S, PAGES_MAX, Pull
 from app.agents.pulled import Pulled
-from app.agents.role import Folded, Record
 from app.errors import ProviderError
 from app.events.model import LineQuantity, ProviderEvent
+from app.events.record import Record
+from app.lanes.role import Folded
 from app.providers.port import CallFailedError, Code, Outcome, Page, RefusedOrder, Result
 from tests.agents.outside import CODEC, topics
 from tests.flows.journey import an_order
@@ -24,6 +25,8 @@ AWAY = CallFailedError(Result(Outcome.RETRY, Code.UNAVAILABLE, "nobody there"))
 
 class Told:
     """A source that answers with what it was given, in turn, each when the gate is open."""
+
+    cursor_key = ""
 
     def __init__(self, *answers: Page | Exception) -> None:
         self.answers = list(answers)
@@ -53,8 +56,15 @@ class Stage:
     def __init__(self, every_s: float = NEVER_S, **sources: Told) -> None:
         self.now = 1000.0
         self.state: dict[bytes, bytes] = {}
-        named = {{"shop": SHOP, "erp": ERP}[name]: source for name, source in sources.items()}
-        self.role = Pull(Pulled(CODEC, 4, 2), named, every_s, lambda: self.now)
+        for name, source in sources.items():
+            source.cursor_key = {"shop": SHOP, "erp": ERP}[name]
+        self.role = Pull(Pulled(CODEC, 4, 2), sources.values(), every_s, self)
+
+    def now_ms(self) -> int:
+        return int(self.now * 1000)
+
+    def monotonic(self) -> float:
+        return self.now
 
     async def poll(self) -> Folded:
         """The next answer, committed as the lane does it."""

@@ -5,11 +5,11 @@ from msgspec.structs import replace
 
 from app.agents import pulled as module
 from app.agents.pulled import WIRE_BYTES_MAX, Pulled
-from app.agents.role import Output
 from app.domain.order import Order
 from app.events.ids import derive, partition_of
 from app.events.model import LineQuantity, OrderCreated, ProviderEvent
-from app.events.reports import report_id
+from app.events.record import Output
+from app.events.report_ids import report_id
 from app.providers.port import Page, RefusedOrder
 from tests.agents.outside import CODEC, event_of, marks_of
 from tests.flows.journey import an_order

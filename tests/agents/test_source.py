@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from app.domain.order import LineQuantity
 from app.events.ids import derive, partition_of
 from app.events.model import OrderCommand, ReservedLine
-from app.sourcing import solver
-from app.sourcing.network import Network, Source
-from app.sourcing.plan import Plan
-from app.sourcing.problem import Demand
-from app.sourcing.strategy import Rule, Strategies
-from app.stock.kept import Chosen, Sourced
-from app.stock.preferences import DAY_MS, Preferences
-from app.stock.stock import Stock
+from app.inventory.item_stock import Stock
+from app.inventory.ledger_values import Chosen, Sourced
+from app.inventory.preferences import DAY_MS, Preferences
+from app.optimizer import solver
+from app.optimizer.network import Network, Source
+from app.optimizer.plan import Plan
+from app.optimizer.problem import Demand
+from app.optimizer.strategy import Rule, Strategies
 from tests.agents.outside import CODEC, TRACE
 from tests.agents.stock_room import FAR, NEAR, NETWORK, ONE, START, STRATEGY, Room, given, line_of, order_of
 from tests.runtime.lane_driver import CrashError

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from app.bench import fold, report
-from app.bench.broker import Outputs, Restore, Wave
-from app.bench.fold import FoldCost
-from app.bench.journey import KINDS, LINES, an_order, journeys
-from app.bench.machine import usage
-from app.bench.run import Measured, OnBroker, role_maker, run
-from app.domain import ledger
+from app.agents import order_ledger
 from app.domain.order import OrderState
 from app.errors import WaybillError
 from app.events import codec
-from app.local.up import simulated
+from app.sandbox.bench import bench_report, fold_bench
+from app.sandbox.bench.broker_bench import Outputs, Restore, Wave
+from app.sandbox.bench.fold_bench import FoldCost
+from app.sandbox.bench.journey import KINDS, LINES, an_order, journeys
+from app.sandbox.bench.machine import usage
+from app.sandbox.bench.run_bench import Measured, OnBroker, role_maker, run
+from app.sandbox.local.up import simulated
 
 CODEC = codec.load()
-MAKE_ROLE = role_maker(simulated({}, 1, "bench"))
+MAKE_ROLE = role_maker(simulated({}, 1))
 PLACED_AT = 1_760_000_000_000
 
 
@@ -35,7 +35,7 @@ def test_every_order_goes_all_the_way() -> None:
             assert folded.outcome == "applied"
             state |= {key: value for key, value in folded.changes.items() if value is not None}
         (kept,) = state.values()
-        end = ledger.decode(kept)
+        end = order_ledger.decode(kept)
         assert isinstance(end, OrderState)
         assert (end.order.state, end.order.reason, len(end.order.lines)) == ("Completed", "Fulfilled", LINES)
         assert (end.effects, end.timers) == ((), ())
@@ -49,7 +49,7 @@ def test_the_same_orders_come_in_every_run() -> None:
 
 def test_the_fold_is_measured_for_each_kind() -> None:
     orders = list(journeys(MAKE_ROLE(CODEC), CODEC, 3, PLACED_AT))
-    costs = fold.measure(lambda: MAKE_ROLE(CODEC), orders)
+    costs = fold_bench.measure(lambda: MAKE_ROLE(CODEC), orders)
     assert [cost.label for cost in costs] == [kind.label for kind in KINDS]
     assert [cost.written for cost in costs] == list(orders[0].written) == [7, 1, 2, 3, 0, 3, 0]
     assert all(cost.us > 0 for cost in costs)
@@ -58,7 +58,7 @@ def test_the_fold_is_measured_for_each_kind() -> None:
 def test_rates_count_what_was_read_and_what_was_written() -> None:
     waves = [Wave("a", 100, 2.0, 1.0, 0.5), Wave("b", 100, 2.0, 1.0, 0.5)]
     role = OnBroker(Restore(10, 0.5, 4096.0), waves, Outputs(300, 900, 900, 0))
-    rates = report.rates(role)
+    rates = bench_report.rates(role)
     assert (rates["read"], rates["written"]) == (200, 600)
     assert (rates["read_per_s"], rates["written_per_s"], rates["events_per_s"]) == (50, 150, 200)
     assert (rates["read_per_cpu_s"], rates["cpu_us_per_read"], rates["cpu_us_per_event"]) == (100, 10_000, 2_500)
@@ -70,9 +70,9 @@ def test_people_are_told_of_doubled_outputs(doubled: int) -> None:
     role = OnBroker(Restore(10, 0.5, 4096.0), [Wave("a", 100, 2.0, 1.0, 0.5)], Outputs(100, 203, 200, doubled))
     found = Measured({"cpu": "x"}, [FoldCost("a", 10.0, 2.0)], role)
     shown = io.StringIO()
-    report.show(found, Console(file=shown, width=200))
+    bench_report.show(found, Console(file=shown, width=200))
     assert f"203 outputs of 200 expected ones, {doubled} of them twice" in shown.getvalue()
-    assert report.as_json(found)["outputs"]["doubled"] == doubled
+    assert bench_report.as_json(found)["outputs"]["doubled"] == doubled
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc on this system")

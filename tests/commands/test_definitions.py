@@ -3,7 +3,7 @@
 import pytest
 
 from app import resources
-from app.local.up import simulated
+from app.sandbox.local.up import simulated
 from tests.commands.console import Console
 
 
@@ -36,7 +36,7 @@ def test_flows_are_checked_as_this_environment_is_set_up(waybill: Console, monke
     assert said.code == 1
     assert {"file", "path", "problem", "fix"} == set(said.json[0])
     assert any("'fno' is not installed" in problem["problem"] for problem in said.json)
-    for name, value in simulated({}, 8480, "demo").items():
+    for name, value in simulated({}, 8480).items():
         monkeypatch.setenv(name, value)
     assert waybill("flows", "check", "--active").code == 0
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.local.broker_folder import BrokerFolder, BrokerRecord
-from app.local.ports import free_port
-from app.local.running import Running, only_one
+from app.sandbox.local.broker_folder import BrokerFolder, BrokerRecord
+from app.sandbox.local.ports import free_port
+from app.sandbox.local.running import Running, only_one
 from tests.commands.console import Console
 
 

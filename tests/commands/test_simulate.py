@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from app.demo.orders import bigcommerce_order
+from app.sandbox.demo.made_orders import bigcommerce_order
 from tests.commands.console import Console
 
 STOCK = "sku,site,warehouse,on_hand\n"

@@ -12,7 +12,7 @@ import typer
 
 from app.__main__ import cli
 from app.commands import run as run_commands
-from app.demo import outage
+from app.sandbox.demo import outage
 from tests.commands.console import Console
 
 EXPECTED = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.local.ports import free_port
+from app.kafka import arrival
 from app.resources import ROOT
-from app.runtime import arrival
+from app.sandbox.local.ports import free_port
 from tests.commands.console import Console
 from tests.kafka.processes import wait_for
 

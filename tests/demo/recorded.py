@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from app.demo.evidence import Case, Deed, Seen
-from app.demo.orders import DemoOrder
-from app.demo.report import judge
+from app.sandbox.demo.evidence import Case, Deed, Seen
+from app.sandbox.demo.made_orders import DemoOrder
+from app.sandbox.demo.verdict import judge
 
 FILES = Path(__file__).parent / "evidence"
 DEFINITIONS = {"S1": True, "S2": True}

@@ -6,9 +6,9 @@ left_out/, one module a scenario.
 
 import pytest
 
-from app.demo.report import judge
-from app.demo.scenarios import SCENARIOS
-from app.demo.solution import SOLUTION
+from app.sandbox.demo.scenarios import SCENARIOS
+from app.sandbox.demo.solution import SOLUTION
+from app.sandbox.demo.verdict import judge
 from tests.demo import recorded as run
 from tests.demo.left_out import (
     bigcommerce_dom_fno_fno,

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from app.demo.evidence import Case
-from app.demo.observe import Observer, Reader, schemas_by_id
-from app.demo.orders import COMPLETED, DemoOrder
 from app.events.codec import load
 from app.events.model import Event, OrderCreated
+from app.sandbox.demo.evidence import Case
+from app.sandbox.demo.made_orders import COMPLETED, DemoOrder
+from app.sandbox.demo.observe import Observer, Reader, schemas_by_id
 from tests.flows.journey import an_order
 
 ORDER = an_order(3)

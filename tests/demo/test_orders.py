@@ -7,7 +7,12 @@ from random import Random
 
 import pytest
 
-from app.demo.orders import (
+from app.domain.order import Order
+from app.events.codec import load
+from app.policies import all_rules
+from app.providers.bigcommerce.order_mapping import to_order
+from app.resources import policy_files
+from app.sandbox.demo.made_orders import (
     BIGCOMMERCE_FAULTS,
     COMPLETED,
     FNO_FAULTS,
@@ -19,12 +24,7 @@ from app.demo.orders import (
     bigcommerce_orders,
     fno_orders,
 )
-from app.domain.order import Order
-from app.events.codec import load
-from app.policies import all_rules
-from app.providers.bigcommerce.orders import to_order
-from app.resources import policy_files
-from app.runtime.compose import sales_orders
+from app.worker.composition import sales_orders
 
 MANY = 400
 RULES, CODEC, SALES_ORDERS = all_rules(policy_files()), load(), sales_orders()

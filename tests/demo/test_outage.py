@@ -5,14 +5,14 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.demo.evidence import Case
-from app.demo.orders import DemoOrder
-from app.demo.outage import KINDS, PROVIDERS, Fault, Outage, outages, parse
-from app.demo.report import as_json, judge
-from app.demo.session import Wanted, planned
 from app.errors import SettingError
-from app.local.simulators import SimulatorOptions, serve
-from app.providers.simulation import CALL_FAULTS
+from app.sandbox.demo.demo_session import Wanted, planned
+from app.sandbox.demo.evidence import Case
+from app.sandbox.demo.made_orders import DemoOrder
+from app.sandbox.demo.outage import KINDS, PROVIDERS, Fault, Outage, outages, parse
+from app.sandbox.demo.verdict import as_json, judge
+from app.sandbox.vendors.host import SimulatorOptions, serve
+from app.sandbox.vendors.simulation import CALL_FAULTS
 from tests.demo.recorded import DEFINITIONS, complete, drop
 
 FAULT = Fault("flexe", "down", 60)

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from app.demo.evidence import Case, Seen
-from app.demo.outage import parse
-from app.demo.report import Report, as_json, as_table, judge, outage_tables
-from app.demo.scenarios import SCENARIOS
+from app.sandbox.demo.evidence import Case, Seen
+from app.sandbox.demo.outage import parse
+from app.sandbox.demo.scenarios import SCENARIOS
+from app.sandbox.demo.verdict import Report, as_json, as_table, judge, outage_tables
 from tests.demo.recorded import DEFINITIONS, complete, drop, missing, recorded
 
 

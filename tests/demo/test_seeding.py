@@ -1,7 +1,7 @@
 """When which orders appear: all of them once, all scenarios side by side, evenly over the time."""
 
-from app.demo.orders import DemoOrder
-from app.demo.seeding import PORTION_MAX, STEP_S, portions
+from app.sandbox.demo.made_orders import DemoOrder
+from app.sandbox.demo.seeding import PORTION_MAX, STEP_S, portions
 
 
 def orders(scenario: int, count: int) -> list[DemoOrder]:

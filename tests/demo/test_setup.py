@@ -5,15 +5,15 @@ import os
 
 import pytest
 
-from app.demo.setup import Answer, answered, refused, show_definitions
-from app.local.up import MAPS, simulated
+from app.sandbox.demo.definitions_shown import Answer, answered, refused, show_definitions
+from app.sandbox.local.up import MAPS, simulated
 
 FNO_MISSING = {"file": "app/flows/x.yaml", "path": "steps.send", "problem": "the provider 'fno' is not active"}
 
 
 def environment(**changes: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WAYBILL_", "KAFKA_"))}
-    return simulated(inherited, 8480, "demo") | changes
+    return simulated(inherited, 8480) | changes
 
 
 async def test_both_hold_with_everything_set_up() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.demo.evidence import Case, Seen
-from app.demo.orders import COMPLETED, REFUSED, DemoOrder
-from app.demo.supply import Row, Supply, holds, made_for, read
 from app.errors import SettingError
+from app.sandbox.demo.evidence import Case, Seen
+from app.sandbox.demo.made_orders import COMPLETED, REFUSED, DemoOrder
+from app.sandbox.demo.supply import Row, Supply, holds, made_for, read
 
 
 def an_order(number: int, wanted: dict[str, int], expected: tuple[str, str] = COMPLETED) -> DemoOrder:

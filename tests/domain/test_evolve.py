@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.evolve import (
-    changed_lines,
-    lines_moved,
-    moved,
-    recorded,
-    referenced,
-    shared_milestone,
-    traced,
-)
+from app.domain.evolve import changed_lines, lines_moved, moved, recorded, referenced, shared_milestone, traced
 from app.domain.lifecycle import Status
 from app.domain.order import TIMELINE_MAX, Address, Entry, Line, Lineage, Order, OrderState, Partial
 from app.errors import RecordError

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from app.domain.fields import changed, check_bounds, mapped_fields_differ
 from app.domain.order import Address, Line, Order
+from app.domain.order_fields import changed, check_bounds, mapped_fields_differ
 from app.errors import RecordError
 
 ORDER = Order(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.domain.keys import is_key, key_of, line_ids, line_key, units
+from app.domain.external_keys import is_key, key_of, line_ids, line_key, units
 from tests.providers.orders import a_line
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=130)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from app.domain import ledger
-from app.domain.ledger import Early, EarlyRecord
+from app.agents import order_ledger
+from app.agents.order_ledger import Early
 from app.domain.order import Address, Entry, Line, Lineage, Order, OrderState, Timer
 from app.errors import LedgerError
+from app.events.record import Record
 
 LINE = Line("1", "SKU-1", "Thé vert", 20_000, 125_000, 250_000)
 ORDER = Order(
@@ -32,27 +33,33 @@ STATE = OrderState(
     lineage=(Lineage("company", "e1", "everywhere-else"),),
     timeline=(Entry("order created", "e1", "", 1, "test", "", "New", "New"),),
 )  # fmt: skip
-EARLY = Early((EarlyRecord("provider-event", 0, 4, 9, b"bc-shop-1", b"{}", (("ce_id", b"e3"),)),), 3_600_009)
+EARLY = Early((Record("provider-event", 0, 4, 9, b"bc-shop-1", b"{}", (("ce_id", b"e3"),)),), 3_600_009)
 
 
 @pytest.mark.parametrize("entry", [STATE, EARLY], ids=["order", "early"])
 def test_comes_back_as_it_was(entry: OrderState | Early) -> None:
-    assert ledger.decode(ledger.encode(entry)) == entry
+    assert order_ledger.decode(order_ledger.encode(entry)) == entry
 
 
 def test_timers_are_those_of_the_whole_state() -> None:
-    assert ledger.timers(ledger.encode(STATE)) == TIMERS
-    assert ledger.timers(ledger.encode(OrderState(ORDER, "bigcommerce-fno-fno", 1))) == ()
-    assert ledger.timers(ledger.encode(EARLY)) == EARLY
+    assert order_ledger.timers(order_ledger.encode(STATE)) == TIMERS
+    assert order_ledger.timers(order_ledger.encode(OrderState(ORDER, "bigcommerce-fno-fno", 1))) == ()
+    assert order_ledger.timers(order_ledger.encode(EARLY)) == EARLY
 
 
 def test_tells_when_an_order_settled_without_decoding_it() -> None:
     settled = OrderState(ORDER, "bigcommerce-fno-fno", 1, settled_at=1_760_000_000_000)
-    assert [ledger.settled_at(ledger.encode(entry)) for entry in (settled, STATE, EARLY)] == [1_760_000_000_000, 0, 0]
+    assert [order_ledger.settled_at(order_ledger.encode(entry)) for entry in (settled, STATE, EARLY)] == [
+        1_760_000_000_000,
+        0,
+        0,
+    ]
 
 
-@pytest.mark.parametrize("read", [ledger.decode, ledger.timers], ids=["all", "timers"])
-@pytest.mark.parametrize("value", [b"", b"\x07" + bytes(8), ledger.encode(STATE)[:40], b"\x01" + bytes(8) + b"\xc0"])
+@pytest.mark.parametrize("read", [order_ledger.decode, order_ledger.timers], ids=["all", "timers"])
+@pytest.mark.parametrize(
+    "value", [b"", b"\x07" + bytes(8), order_ledger.encode(STATE)[:40], b"\x01" + bytes(8) + b"\xc0"]
+)
 def test_refuses_what_was_not_written_by_it(read: Callable[[bytes], object], value: bytes) -> None:
     with pytest.raises(LedgerError):
         read(value)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from app.domain.fulfillment_orders import placed, selected, taken
 from app.domain.order import FulfillmentOrder, LineQuantity, OrderState
-from app.domain.sources import placed, selected, taken
 from app.errors import RecordError
 from tests.flows.journey import a_line, an_order
 

@@ -5,9 +5,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.domain.order import Address, Line, Order
-from app.dualwrite.change import ChangeSource, Op, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
-from app.dualwrite.mapping import FILES, SalesOrders, load
-from app.dualwrite.mirror import Mirror
+from app.dualwrite.sales_order_mapping import FILES, SalesOrders, load
+from app.dualwrite.status_handler import Mirror
+from app.events.sales_order_change import ChangeSource, Op, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from app.resources import read_text
 
 TEXTS = {file: read_text(file) for file in FILES}

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.apply import (
+from app.dualwrite.write_plan import (
     LINE_READ_ONLY,
     READ_ONLY,
     ApplyState,

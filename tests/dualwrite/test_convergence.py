@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain.order import Order, OrderState
-from app.dualwrite.apply import ApplyState, Kind, LineWrite, Plan, applied, plan
-from app.dualwrite.change import SalesOrderChange, SalesOrderRow, line_id
-from app.dualwrite.fields import assign
-from app.dualwrite.mirror import MirrorState
+from app.dualwrite.changed_fields import assign
+from app.dualwrite.status_handler import MirrorState
+from app.dualwrite.write_plan import ApplyState, Kind, LineWrite, Plan, applied, plan
+from app.events.sales_order_change import SalesOrderChange, SalesOrderRow, line_id
 from tests.dualwrite.rows import AT, MIRROR, ORDERS, a_change, a_line, a_row, an_order, our_row
 
 WORDS = st.sampled_from(["a", "b", "c"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain.order import Line, Order
-from app.dualwrite.fields import amount, amount_text, assign
+from app.dualwrite.changed_fields import amount, amount_text, assign
 from app.errors import RecordError
 from tests.dualwrite.rows import AT, ORDERS, a_line, a_row
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.gate import missing, missing_in, passes
+from app.dualwrite.sync_gate import missing, missing_in, passes
 from tests.dualwrite.rows import a_row, an_order, our_row
 
 

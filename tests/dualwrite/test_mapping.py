@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from app.domain.order import Effect, FulfillmentOrder, LineQuantity, OrderState
-from app.dualwrite.apply import applied, plan
-from app.dualwrite.change import SalesOrderRow, line_id, order_id
-from app.dualwrite.mapping import load
+from app.dualwrite.sales_order_mapping import load
+from app.dualwrite.write_plan import applied, plan
 from app.errors import DefinitionError, RecordError
+from app.events.sales_order_change import SalesOrderRow, line_id, order_id
 from tests.dualwrite.rows import AT, ORDERS, TEXTS, a_line, a_row, an_order, our_row
 
 FNO_TO_IOM = "app/dualwrite/maps/salesorders.fno-to-iom.yaml"

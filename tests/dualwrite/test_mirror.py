@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.change import SalesOrderChange, SalesOrderRow
-from app.dualwrite.mirror import Mirrored, MirrorState
+from app.dualwrite.status_handler import Mirrored, MirrorState
 from app.errors import RecordError
 from app.events.model import LineQuantity, ProviderEvent
+from app.events.sales_order_change import SalesOrderChange, SalesOrderRow
 from tests.dualwrite.rows import AT, MIRROR, a_change, a_row, our_row, with_lines
 
 

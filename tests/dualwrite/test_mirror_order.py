@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.domain.order import Order
-from app.dualwrite.change import SalesOrderChange, SalesOrderRow
-from app.dualwrite.fields import assign
-from app.dualwrite.mirror import Mirrored, MirrorState
-from app.dualwrite.status import LINE, PROCESSING, Milestone, shown
+from app.dualwrite.changed_fields import assign
+from app.dualwrite.processing_status import LINE, PROCESSING, Milestone, shown
+from app.dualwrite.status_handler import Mirrored, MirrorState
 from app.events.model import ProviderEvent
+from app.events.sales_order_change import SalesOrderChange, SalesOrderRow
 from tests.dualwrite.rows import MIRROR, ORDERS, a_change, a_line, a_row, our_row
 
 MILESTONES = [step.event for step in Milestone if step]

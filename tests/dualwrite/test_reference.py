@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.domain.keys import key_of, units
-from app.dualwrite.change import line_id, order_id
-from app.dualwrite.reference import REFERENCE_MAX, URL_MAX, item_number_of, order_of, reference_of, url_of
+from app.domain.external_keys import key_of, units
 from app.errors import RecordError
-from app.events.limits import ORDER_ID
-from app.providers.fno.simulator.collation import collated
+from app.events.intake_limits import ORDER_ID
+from app.events.sales_order_change import line_id, order_id
+from app.events.sales_order_reference import REFERENCE_MAX, URL_MAX, item_number_of, order_of, reference_of, url_of
+from app.sandbox.vendors.fno.collation import collated
 from tests.dualwrite.rows import ORDERS, an_order, our_row
 from tests.providers.alike import LOOK_ALIKES
 

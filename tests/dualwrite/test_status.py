@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.dualwrite.status import PROCESSING, Milestone, line_status, processing_status, shown
+from app.dualwrite.processing_status import PROCESSING, Milestone, line_status, processing_status, shown
 from app.errors import RecordError
 from tests.dualwrite.rows import a_row, with_lines
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from app import resources
-from app.events import schemas
+from app.events import avro_schemas
 from app.events.avro import Attributes
+from app.events.avro_shapes import AMOUNT_PRECISION, Array, Field, Map, Nullable, Record, Scalar, Shape
 from app.events.catalog import RECORDS, TYPES, RecordSpec
-from app.events.shapes import AMOUNT_PRECISION, Array, Field, Map, Nullable, Record, Scalar, Shape
 
-PUBLISHED = schemas.load(resources.schema_files(), resources.schema_lock())
+PUBLISHED = avro_schemas.load(resources.schema_files(), resources.schema_lock())
 SPECS = list(RECORDS.values())
 AMOUNT_MAX = 10**AMOUNT_PRECISION - 1
 TIME_MAX = 253_402_300_799_999
@@ -30,7 +30,7 @@ _SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def shape_of(spec: RecordSpec) -> Record:
-    return PUBLISHED.latest(schemas.subject_of(spec.topic)).shape
+    return PUBLISHED.latest(avro_schemas.subject_of(spec.topic)).shape
 
 
 def bodies(spec: RecordSpec) -> st.SearchStrategy[Struct]:

@@ -11,19 +11,20 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from app.errors import SchemaError
-from app.events import schemas
+from app.events import avro_schemas
 from app.events.avro import Attributes
 from app.events.avro_reader import compile_reader, read_long
+from app.events.avro_shapes import AMOUNT_PRECISION, Array, Field, Map, Record, Scalar, shape_of
 from app.events.avro_writer import compile_writer, long_bytes
 from app.events.catalog import TYPES, RecordSpec
-from app.events.shapes import AMOUNT_PRECISION, Array, Field, Map, Record, Scalar, shape_of
 from tests.events.bodies import AMOUNT_MAX, PUBLISHED, SPECS, as_datum, bodies
 from tests.events.bodies import shape_of as shape_of_spec
 
 WRITERS = {spec.name: compile_writer(shape_of_spec(spec), TYPES) for spec in SPECS}
 READERS = {spec.name: compile_reader(shape_of_spec(spec), TYPES) for spec in SPECS}
 PARSED = {
-    spec.name: fastavro.parse_schema(schemas.parsed(PUBLISHED.latest(schemas.subject_of(spec.topic)))) for spec in SPECS
+    spec.name: fastavro.parse_schema(avro_schemas.parsed(PUBLISHED.latest(avro_schemas.subject_of(spec.topic))))
+    for spec in SPECS
 }
 
 

@@ -1,10 +1,10 @@
 """The catalog, topics.yaml and the schemas name the same things."""
 
-from app import topics
-from app.dualwrite.change import SalesOrderChange
+from app.events.avro_schemas import subject_of
 from app.events.catalog import BY_TOPIC, CARRIED, EVENT_NAMES, RECORDS, ChangeEvent
 from app.events.model import Body, Event
-from app.events.schemas import subject_of
+from app.events.sales_order_change import SalesOrderChange
+from app.kafka import topics
 from tests.events.bodies import PUBLISHED
 
 

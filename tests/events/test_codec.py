@@ -11,14 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain.order import Address, Line, Order
-from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from app.errors import RecordError, SchemaError
+from app.events import avro_schemas
 from app.events import codec as codec_module
-from app.events import schemas
+from app.events.avro_shapes import shape_of
 from app.events.catalog import CHANGED_AT_FNO, CHANGED_AT_IOM, RECORDS, ChangeEvent, RecordSpec
 from app.events.codec import Codec
 from app.events.ids import derive
-from app.events.limits import ORDER_ID, identity
+from app.events.intake_limits import ORDER_ID, identity
 from app.events.model import (
     Event,
     LineQuantity,
@@ -29,7 +29,7 @@ from app.events.model import (
     ProviderEvent,
     StockChange,
 )
-from app.events.shapes import shape_of
+from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from tests.events.bodies import PUBLISHED, SPECS, bodies
 
 CODEC = codec_module.load()
@@ -261,8 +261,8 @@ def test_records_of_an_older_version_are_read_as_the_newest() -> None:
     shorter = json.loads(newest.text)
     shorter["fields"] = shorter["fields"][:2]
     text = json.dumps(shorter)
-    older = schemas.Schema(newest.subject, 1, 900, text, "old", shape_of(shorter, "old"))
-    both = schemas.Schemas(
+    older = avro_schemas.Schema(newest.subject, 1, 900, text, "old", shape_of(shorter, "old"))
+    both = avro_schemas.Schemas(
         {**PUBLISHED.by_subject, newest.subject: (older, newest)}, {**PUBLISHED.by_id, older.id: older}
     )
     codec = Codec(both)
@@ -281,8 +281,8 @@ def test_any_bytes_of_an_older_version_are_an_event_or_a_record_error(rest: byte
 
 def _with_older() -> Codec:
     newest = PUBLISHED.latest("order-created-value")
-    older = schemas.Schema(newest.subject, 1, 900, newest.text, "old", newest.shape)
-    return Codec(schemas.Schemas({**PUBLISHED.by_subject, newest.subject: (older, newest)}, PUBLISHED.by_id))
+    older = avro_schemas.Schema(newest.subject, 1, 900, newest.text, "old", newest.shape)
+    return Codec(avro_schemas.Schemas({**PUBLISHED.by_subject, newest.subject: (older, newest)}, PUBLISHED.by_id))
 
 
 OLDER = _with_older()

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from app.errors import RecordError
 from app.events import codec
 from app.events.catalog import ChangeEvent
+from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from tests.events.connector import (
     DECIMAL,
     DEFAULT_ROW,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from app.errors import RecordError
 from app.events import codec
-from app.events.fields import amount
 from app.events.ids import derive
+from app.events.json_fields import amount
 from app.events.model import (
     Event,
     LineQuantity,

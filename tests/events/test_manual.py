@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from app import topics
-from app.dualwrite.change import SalesOrderChange
 from app.errors import RecordError
 from app.events import codec
 from app.events.connector_row import MANUAL
-from app.events.rows import RowIn, RowLineIn
+from app.events.dualwrite_rows import RowIn, RowLineIn
+from app.events.sales_order_change import SalesOrderChange
+from app.kafka import topics
 from app.resources import read_text
 from tests.events.connector import LINES, envelope, text
 

@@ -10,9 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.errors import SchemaError
-from app.events import registry
-from app.events.registry import answer, publish
-from app.web import registry_routes
+from app.events import schema_registry
+from app.events.schema_registry import answer, publish
+from app.worker.http_views import registry_routes
 from tests.events.bodies import PUBLISHED
 
 SUBJECT = "order-created-value"
@@ -71,7 +71,7 @@ async def test_the_routes_answer_over_http() -> None:
     app.add_routes(registry_routes(PUBLISHED))
     async with TestServer(app) as server, httpx.AsyncClient(base_url=str(server.make_url("/"))) as client:
         response = await client.get(f"/subjects/{SUBJECT}/versions/latest")
-        assert response.headers["content-type"].startswith(registry.MEDIA_TYPE)
+        assert response.headers["content-type"].startswith(schema_registry.MEDIA_TYPE)
         assert response.json()["id"] == SCHEMA.id
         assert (await client.get("/schemas/ids/9999")).status_code == 404
         assert (await client.get("/subjects")).json() == sorted(PUBLISHED.by_subject)
@@ -87,7 +87,7 @@ class Registry:
 
     async def configure(self, request: web.Request) -> web.Response:
         self.compatibility[request.match_info["subject"]] = (await request.json())["compatibility"]
-        return web.json_response({"compatibility": registry.COMPATIBILITY})
+        return web.json_response({"compatibility": schema_registry.COMPATIBILITY})
 
     async def register(self, request: web.Request) -> web.Response:
         if request.match_info["subject"] == self.refuse:

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import resources
-from app import web as views
 from app.events.codec import load
 from app.events.model import OrderCommand
-from app.events.registry_lookup import Lookup
-from app.web import registry_routes
+from app.events.schema_lookup import Lookup
+from app.worker import http_views as views
+from app.worker.http_views import registry_routes
 from tests.events.bodies import PUBLISHED
 
 T = TypeVar("T")

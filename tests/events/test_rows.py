@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.dualwrite.change import ChangeSource, SalesOrderRowLine
 from app.errors import RecordError
 from app.events import codec
 from app.events.catalog import CHANGED_AT_FNO, ChangeEvent
+from app.events.sales_order_change import ChangeSource, SalesOrderRowLine
 
 CODEC = codec.load()
 TOPIC = "dualwrite.fno.salesorders"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.errors import SchemaError
-from app.events.shapes import Record, problems, shape_of
+from app.events.avro_shapes import Record, problems, shape_of
 
 
 def record(*fields: dict[str, Any], name: str = "R") -> Record:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.errors import RecordError
 from app.events import codec
 from app.events.codec import Codec
-from app.events.writers import SCHEMAS_MAX, WriterSchemas
+from app.events.writer_schemas import SCHEMAS_MAX, WriterSchemas
 from tests.events.connector import KEY, LINES, LSN, ORDER_ID, ROW, SHIPS_AT, SOURCE, decimal_bytes, envelope
 from tests.events.test_connector import EXPECTED
 

@@ -19,11 +19,11 @@ from app.events.model import (
     ProviderResult,
     SourcingResult,
 )
-from app.flows.compile import Flow
 from app.flows.engine import Step, step
-from app.flows.published import Published, publish
-from app.flows.setup import INSIDE, ActionSpec, EngineLimits, Setup
-from app.policies.compiler import Compiled, all_rules
+from app.flows.installed import INSIDE, ActionSpec, EngineLimits, Setup
+from app.flows.loading.flow_compiler import Flow
+from app.flows.loading.published import Published, publish
+from app.policies.policy_compiler import Compiled, all_rules
 from app.resources import flow_files, policy_files
 
 START_MS = 1_760_000_000_000

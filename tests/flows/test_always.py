@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain import ledger
+from app.agents import order_ledger
 from app.domain.lifecycle import STATUS_OF, TERMINAL, TRANSITIONS
 from app.domain.order import RECENT_EVENTS_MAX, FulfillmentOrder, Order, OrderState
 from app.events.ids import derive
@@ -150,7 +150,7 @@ def check_status(status: object) -> None:
 
 
 def check_state(state: OrderState) -> None:
-    assert ledger.decode(ledger.encode(state)) == state
+    assert order_ledger.decode(order_ledger.encode(state)) == state
     assert (state.order.state, state.order.reason) in STATUS_OF
     assert all((line.state, line.reason) in STATUS_OF for line in state.order.lines)
     assert len(state.done) == len(set(state.done))

@@ -5,12 +5,12 @@ from msgspec.structs import replace
 
 from app.errors import DefinitionError, RecordError
 from app.events.model import OrderCreated
-from app.flows.check import check
-from app.flows.compile import compile_flow
-from app.flows.published import ROUTING_FILE, check_all, publish
-from app.flows.routing import Routing
-from app.flows.setup import Setup
-from app.flows.spec import load, load_routing
+from app.flows.installed import Setup
+from app.flows.loading.flow_check import check
+from app.flows.loading.flow_compiler import compile_flow
+from app.flows.loading.flow_spec import load, load_routing
+from app.flows.loading.published import ROUTING_FILE, check_all, publish
+from app.flows.loading.routing import Routing
 from app.resources import flow_files
 from tests.flows.journey import MAPS, SEND, SETUP, Journey, an_order, policies, published
 

@@ -1,6 +1,6 @@
 """A fulfiller that tells of trouble: the order stays where it is, and its timeline says what happened."""
 
-from app.flows.reports import NOTE_CHARS_MAX
+from app.flows.reactions.provider_reports import NOTE_CHARS_MAX
 from tests.flows.journey import Journey, an_order
 
 WHY = {"reason": "out_of_stock", "detail": "no S-BLUE"}

@@ -17,23 +17,13 @@ from app.events.model import (
     ProviderEvent,
     ProviderResult,
 )
-from app.flows.answers import delay_ms
-from app.flows.compile import Flow, compile_flow
 from app.flows.engine import step
-from app.flows.setup import EngineLimits
-from app.flows.spec import load
+from app.flows.installed import EngineLimits
+from app.flows.loading.flow_compiler import Flow, compile_flow
+from app.flows.loading.flow_spec import load
+from app.flows.reactions.provider_answers import delay_ms
 from app.resources import flow_files
-from tests.flows.journey import (
-    LIMITS,
-    SETUP,
-    START_MS,
-    Journey,
-    an_erp_order,
-    an_order,
-    effects,
-    names,
-    policies,
-)
+from tests.flows.journey import LIMITS, SETUP, START_MS, Journey, an_erp_order, an_order, effects, names, policies
 
 
 def sent() -> Journey:

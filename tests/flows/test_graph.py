@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.flows.graph import graph
-from app.flows.spec import load
+from app.flows.loading.flow_graph import graph
+from app.flows.loading.flow_spec import load
 from app.resources import flow_files
 
 FLOWS = [file for file in flow_files() if not file.endswith("routing.yaml")]

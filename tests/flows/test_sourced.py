@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.fulfillment_orders import has_shipped, is_canceled
 from app.domain.order import FulfillmentOrder, LineQuantity, OrderState
-from app.domain.sources import has_shipped, is_canceled
 from app.events.model import SourcingCommand, SourcingRequested, SourcingResult
 from app.flows.engine import Step
 from tests.flows.journey import START_MS, Journey, an_order

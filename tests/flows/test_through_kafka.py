@@ -5,10 +5,10 @@ from msgspec.structs import replace
 
 from app.domain.order import Order
 from app.errors import DefinitionError
-from app.flows.check import check
-from app.flows.compile import compile_flow
-from app.flows.setup import ActionSpec, Setup
-from app.flows.spec import load
+from app.flows.installed import ActionSpec, Setup
+from app.flows.loading.flow_check import check
+from app.flows.loading.flow_compiler import compile_flow
+from app.flows.loading.flow_spec import load
 from tests.flows.journey import LIMITS, START_MS, Journey, an_order, policies
 
 SEND = "Send order to fulfillment"

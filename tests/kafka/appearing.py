@@ -5,8 +5,8 @@ import urllib.request
 from collections.abc import Set
 from typing import Any
 
-from app.demo.scenario import Run
-from app.demo.scenarios import SCENARIOS as ALL
+from app.sandbox.demo.scenario import Run
+from app.sandbox.demo.scenarios import SCENARIOS as ALL
 
 ANSWER_LIMIT_S = 30
 SCENARIOS = {number: scenario for number, scenario in ALL.items() if not scenario.by_line}

@@ -19,8 +19,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from app.local import broker
-from app.local.broker import BrokerInfo
+from app.sandbox.local import broker
+from app.sandbox.local.broker import BrokerInfo
 from tests.kafka import courses, outside
 from tests.kafka.appearing import CHOSEN, SCENARIOS
 from tests.kafka.following import Follower

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.local import broker as local_broker
+from app.sandbox.local import broker as local_broker
 from tests.kafka.lane_world import LaneWorld
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from faust.types import TP
 
-from app.agents.role import Output
-from app.runtime.app_factory import build_app, run
-from app.runtime.hosting import LaneHost
-from app.runtime.intake import Batch
-from app.runtime.kafka_log import KafkaLog
-from app.runtime.log import Change
-from app.runtime.transport import BatchConsumer, BatchTransport
+from app.events.record import Output
+from app.kafka.kafka_log import KafkaLog
+from app.lanes.hosting import LaneHost
+from app.lanes.inbox import Batch
+from app.lanes.lane_log import Change
 from app.settings import Settings
+from app.worker.app_factory import build_app, run
+from app.worker.transport import BatchConsumer, BatchTransport
 from tests.runtime import roles
 
 ENVIRON = os.environ

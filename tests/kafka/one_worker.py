@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from app.local.ports import free_port
+from app.sandbox.local.ports import free_port
 from tests.kafka.processes import wait_for
 
 START_LIMIT_S: Final = 60.0

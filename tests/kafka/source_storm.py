@@ -30,8 +30,8 @@ from typing import Any, Final
 import fastavro
 from confluent_kafka import Producer
 
-from app.local import broker
-from app.local.ports import free_port
+from app.sandbox.local import broker
+from app.sandbox.local.ports import free_port
 from tests.kafka import stocktaking
 from tests.kafka.outside import SCHEMAS, Found, Reader
 from tests.kafka.processes import kill, wait_for

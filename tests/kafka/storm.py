@@ -23,8 +23,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from app.local import broker
-from app.local.ports import free_port
+from app.sandbox.local import broker
+from app.sandbox.local.ports import free_port
 from tests.kafka import courses, outside
 from tests.kafka.appearing import CHOSEN, SCENARIOS
 from tests.kafka.following import Follower

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from app import topics
-from app.agents.role import Output
 from app.errors import BrokerError
-from app.local import broker as local_broker
-from app.local import broker_folder
+from app.events.record import Output
+from app.kafka import topics
+from app.kafka.publisher import KafkaPublisher
 from app.resources import ROOT
-from app.runtime.app_factory import EXIT_LANE_LOST
-from app.runtime.publisher import KafkaPublisher
+from app.sandbox.local import broker as local_broker
+from app.sandbox.local import broker_folder
+from app.worker.app_factory import EXIT_LANE_LOST
 from tests.commands.console import Console
 from tests.kafka.one_worker import OneWorker
 

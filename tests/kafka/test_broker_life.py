@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from app.local import broker
-from app.local.broker_fence import FENCED
-from app.local.jvm import command_line, wait_until
-from app.local.ports import free_port, is_taken
+from app.sandbox.local import broker
+from app.sandbox.local.broker_fence import FENCED
+from app.sandbox.local.jvm import command_line, wait_until
+from app.sandbox.local.ports import free_port, is_taken
 
 pytestmark = pytest.mark.kafka
 TOPIC = "kept"

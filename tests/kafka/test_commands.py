@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.agents.role import Output
 from app.events.ids import partition_of
-from app.local import broker
-from app.local.ports import free_port
-from app.local.up import simulated
+from app.events.record import Output
+from app.kafka import topic_reader, transactions
 from app.resources import ROOT
-from app.runtime import reading, writing
+from app.sandbox.local import broker
+from app.sandbox.local.ports import free_port
+from app.sandbox.local.up import simulated
 from tests.commands.console import Console, Said
 
 pytestmark = pytest.mark.kafka
@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, bootstrap_servers: str, folder: Path) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYBILL_", "KAFKA_"))}
         self.bootstrap_servers, self._log = bootstrap_servers, folder / "worker.log"
-        self.set_up = simulated({**clean, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, free_port(), "shop")
+        self.set_up = simulated({**clean, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, free_port())
         self.bare = {**clean, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}
         self.process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -127,7 +127,7 @@ def an_order(order_id: str, **changes: Any) -> bytes:
 
 
 def send(worker: Worker, *outputs: Output) -> None:
-    asyncio.run(writing.transact(worker.bootstrap_servers, outputs))
+    asyncio.run(transactions.transact(worker.bootstrap_servers, outputs))
 
 
 def to(topic: str, order_id: str | None, value: bytes, **headers: str) -> Output:
@@ -188,9 +188,9 @@ def test_a_file_with_one_wrong_line_sends_none(waybill: Console, worker: Worker,
 
 
 async def count(worker: Worker, topic: str) -> int:
-    async with reading.consumer(worker.bootstrap_servers) as reader:
-        wanted = await reading.partitions(reader, topic)
-        return len([record async for record in reading.read_to_end(reader, wanted)])
+    async with topic_reader.consumer(worker.bootstrap_servers) as reader:
+        wanted = await topic_reader.partitions(reader, topic)
+        return len([record async for record in topic_reader.read_to_end(reader, wanted)])
 
 
 def test_what_could_not_be_taken_is_replayed_once_it_can(waybill: Console, worker: Worker) -> None:

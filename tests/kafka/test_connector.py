@@ -12,11 +12,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from confluent_kafka import Producer
 
-from app import topics
-from app.agents.role import DEAD_LETTER, Record
-from app.local import broker
+from app.events.record import DEAD_LETTER, Record
+from app.kafka import topic_reader, topics
 from app.resources import ROOT
-from app.runtime import reading
+from app.sandbox.local import broker
 from tests.events.connector import KEY, ROW, envelope, text
 from tests.events.test_writers import AVRO_ROW, ENVELOPE, ENVELOPE_ID, KEY_ID, KEY_SCHEMA, framed
 from tests.kafka.one_worker import OneWorker
@@ -103,9 +102,10 @@ async def records(servers: str, topic: str, count: int) -> list[Record]:
     """The first so many."""
     async with asyncio.timeout(LIMIT_S):
         while True:
-            async with reading.consumer(servers) as reader:
+            async with topic_reader.consumer(servers) as reader:
                 there = [
-                    record async for record in reading.read_to_end(reader, await reading.partitions(reader, topic))
+                    record
+                    async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, topic))
                 ]
             if len(there) >= count:
                 return there

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from app.local import broker
+from app.sandbox.local import broker
 from tests.kafka import outside
 from tests.kafka.one_worker import OneWorker
 from tests.kafka.pigeons import NAME, Pigeons, Registry

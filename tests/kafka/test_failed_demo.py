@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.local import broker
+from app.sandbox.local import broker
 
 LIMIT_S = 60.0
 

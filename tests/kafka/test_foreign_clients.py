@@ -19,14 +19,15 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from app import resources, topics
+from app import resources
 from app.domain.order import Address, Line, Order
 from app.events import codec
 from app.events.model import Event, LineStatus, OrderCommand, OrderCreated, OrderProgressed
-from app.local import broker as local_broker
-from app.local.jars import find_kafka
-from app.local.jvm import find_java
-from app.web import registry_routes
+from app.kafka import topics
+from app.sandbox.local import broker as local_broker
+from app.sandbox.local.jars import find_kafka
+from app.sandbox.local.jvm import find_java
+from app.worker.http_views import registry_routes
 
 pytestmark = pytest.mark.kafka
 CODEC = codec.load()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.agents.role import Output
-from app.runtime.kafka_log import KafkaLimits, KafkaLog
-from app.runtime.log import Bounds
+from app.events.record import Output
+from app.kafka.kafka_log import KafkaLimits, KafkaLog
+from app.lanes.lane_log import Bounds
 from tests.kafka.lane_world import LaneWorld
 
 pytestmark = pytest.mark.kafka

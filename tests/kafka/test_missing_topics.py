@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from app.local import broker
-from app.local.ports import free_port
-from app.runtime.app_factory import EXIT_LANE_LOST
+from app.sandbox.local import broker
+from app.sandbox.local.ports import free_port
+from app.worker.app_factory import EXIT_LANE_LOST
 
 LIMIT_S = 60.0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.local import broker
+from app.sandbox.local import broker
 from tests.kafka import courses, outside
 from tests.kafka.appearing import SCENARIOS, appear, tell
 from tests.kafka.processes import wait_for, waybill

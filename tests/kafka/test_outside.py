@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from app.local import broker
-from app.local.jars import find_kafka
-from app.local.jvm import find_java
+from app.sandbox.local import broker
+from app.sandbox.local.jars import find_kafka
+from app.sandbox.local.jvm import find_java
 from tests.kafka import courses, outside
 from tests.kafka.appearing import SCENARIOS, appear
 from tests.kafka.processes import Waybill, wait_for, waybill

@@ -21,7 +21,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.web.drivers.aiohttp import Web
 
-from app.runtime.transport import BatchConsumer, assignor_of
+from app.worker.transport import BatchConsumer, assignor_of
 
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
@@ -99,7 +99,7 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (BatchBuilder.append, "cd9d0dec", "None means full: the record goes to the next batch"),
     (EndTxnHandler.handle_response, "87274789", "InvalidProducerEpoch is ProducerFenced: the lane's process ends"),
-    (AIOKafkaClient._metadata_update, "5c8be017", "app/clients.py replaces the request that it makes by name"),
+    (AIOKafkaClient._metadata_update, "5c8be017", "app/kafka/clients.py replaces the request that it makes by name"),
     (MetadataRequest.build, "601b8b2e", "False reaches the broker, which makes no topic then"),
     (Sender._fail_all, "ccc2c161", "a sender that fails fails the transaction: nothing is lost in silence"),
 ]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.local.ports import is_taken
 from app.resources import ROOT
+from app.sandbox.local.ports import is_taken
 from tests.kafka.processes import wait_for
 from tests.readme import Line, blocks
 

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.events.ids import partition_of
-from app.local import broker
-from app.local.ports import free_port
-from app.local.row_outbox import TOPIC, RowOutbox
+from app.sandbox.local import broker
+from app.sandbox.local.ports import free_port
+from app.sandbox.vendors.fno.row_outbox import TOPIC, RowOutbox
 
 pytestmark = pytest.mark.kafka
 PARTITIONS = 4

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import topics
+from app.kafka import topics
 from tests.commands.console import Console
 from tests.kafka import stocktaking
 from tests.kafka.outside import Found

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from app import topics
-from app.local import broker
+from app.kafka import topics
+from app.sandbox.local import broker
 from tests.kafka.processes import wait_for
 
 LIMIT_S = 60.0

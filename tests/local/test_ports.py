@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BrokerError
-from app.local.ports import HOST, cluster_at, cluster_named, free_port, is_taken, require_free
+from app.sandbox.local.ports import HOST, cluster_at, cluster_named, free_port, is_taken, require_free
 
 
 def text(value: str) -> bytes:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.errors import WaybillError
-from app.local.running import FILE, Running, only_one, running
+from app.sandbox.local.running import FILE, Running, only_one, running
 
 HERE = Running(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"})
 HOLDER = """
 import sys, time
-from app.local.running import Running, only_one
+from app.sandbox.local.running import Running, only_one
 with only_one({"WAYBILL_HOME": sys.argv[1]}) as notice:
     notice.tell(Running(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"}))
     print("told", flush=True)

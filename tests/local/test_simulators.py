@@ -6,17 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from app.errors import SettingError
-from app.local.simulators import SimulatorOptions, Simulators, serve
-from app.providers.fno.simulator import FnoOptions
-from app.providers.simulation import AGENDA_BURST_MAX, Agenda, FaultRequest, Faults, Journal
-from app.providers.simulation_http import CONTROL_BODY_BYTES_MAX
+from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
+from app.sandbox.vendors.fno.row_outbox import RowOutbox
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, openers, pointed_at, serve
+from app.sandbox.vendors.simulation import AGENDA_BURST_MAX, Agenda, FaultRequest, Faults, Journal, World
+from app.sandbox.vendors.simulation_http import CONTROL_BODY_BYTES_MAX
 
 ORDER = {"id": 1, "products": [], "shipping_addresses": []}
 
@@ -35,7 +35,7 @@ async def client(host: Simulators) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def orders_path(host: Simulators, rest: str = "") -> str:
-    return f"/bigcommerce/stores/{host.options.bigcommerce.store_hash}/v2/orders{rest}"
+    return f"/bigcommerce/stores/{host.environ()['WAYBILL_BIGCOMMERCE_STORE_HASH']}/v2/orders{rest}"
 
 
 async def fault(client: httpx.AsyncClient, **request: Any) -> httpx.Response:
@@ -57,21 +57,27 @@ async def test_both_vendors_answer_where_the_environment_points(host: Simulators
 def test_the_environment_of_the_providers_configures_the_simulators() -> None:
     names = ("WAYBILL_BIGCOMMERCE_STORE_HASH", "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN")
     names += ("WAYBILL_FNO_CLIENT_ID", "WAYBILL_FNO_CLIENT_SECRET")  # type: ignore[assignment]
-    options = SimulatorOptions.from_env(0, {name: f"my {name}" for name in names} | {"KAFKA_BOOTSTRAP_SERVERS": "b:9"})
-    told = (options.bigcommerce.store_hash, options.bigcommerce.access_token)
-    assert (*told, options.fno.client_id, options.fno.client_secret) == tuple(f"my {name}" for name in names)
-    assert options.bootstrap_servers == "b:9"
+    environ = {name: f"my {name}" for name in names}
+    world = World()
+    vendors = {name: opener(world) for name, opener in openers(environ, bootstrap_servers="b:9").items()}
+    settings = pointed_at("http://127.0.0.1:1", vendors)
+    assert {name: settings[name] for name in names} == environ
+    assert isinstance(vendors["fno"], FnoSimulator)
+    assert isinstance(vendors["fno"].rows, RowOutbox)
 
 
 async def test_webhooks_go_where_a_worker_takes_them_in() -> None:
-    options = SimulatorOptions.from_env(0, {}, webhooks="http://127.0.0.1:6066/webhooks/")
-    options = replace(options, bootstrap_servers=None)
+    options = SimulatorOptions(vendors=openers({}, "http://127.0.0.1:6066/webhooks/"))
     async with serve(options) as host, httpx.AsyncClient(base_url=host.base_url) as client:
         state = (await client.get("/_sim/state")).json()["providers"]
-    urls = {state["flexe"]["webhooks"]["url"], state["sap"]["webhooks"]["url"], options.bigcommerce.webhook_url}
-    assert urls == {f"http://127.0.0.1:6066/webhooks/{provider}" for provider in ("flexe", "sap", "bigcommerce")}
+    urls = {state["flexe"]["webhooks"]["url"], state["sap"]["webhooks"]["url"]}
+    assert urls == {f"http://127.0.0.1:6066/webhooks/{provider}" for provider in ("flexe", "sap")}
     assert state["bigcommerce"]["webhooks"]["hooks"] == 3
-    assert SimulatorOptions.from_env(0, {}).flexe.webhook_url == ""
+
+
+async def test_nobody_hears_webhooks_unless_a_worker_takes_them_in(client: httpx.AsyncClient) -> None:
+    state = (await client.get("/_sim/state")).json()["providers"]
+    assert (state["flexe"]["webhooks"]["url"], state["bigcommerce"]["webhooks"]["hooks"]) == (None, 0)
 
 
 async def test_a_port_that_is_taken_is_refused(host: Simulators) -> None:
@@ -212,14 +218,18 @@ async def test_a_thousand_orders_live_their_lives_at_once(host: Simulators, clie
     assert (await client.post("/_sim/fno/orders", json=[order] * 1000)).json()["seeded"] == 1000
     await until_all_are(client, {"Invoiced": 1000})
     assert time.monotonic() - started < 15
-    assert host.fno.state()["rows"]["published"] == 4000
+    assert host.of(FnoSimulator).state()["rows"]["published"] == 4000
 
 
 async def test_more_concurrent_calls_than_f_and_o_takes() -> None:
-    options = SimulatorOptions(fno=FnoOptions(concurrent=2))
-    async with serve(options) as host, httpx.AsyncClient(base_url=host.base_url, timeout=10) as client:
-        form = {"grant_type": "client_credentials", "scope": "x/.default", "client_id": options.fno.client_id}
-        form["client_secret"] = options.fno.client_secret
+    options = FnoOptions(concurrent=2)
+    vendors = {"fno": lambda world: FnoSimulator(world, options, MemoryRows())}
+    async with (
+        serve(SimulatorOptions(vendors=vendors)) as host,
+        httpx.AsyncClient(base_url=host.base_url, timeout=10) as client,
+    ):
+        form = {"grant_type": "client_credentials", "scope": "x/.default", "client_id": options.client_id}
+        form["client_secret"] = options.client_secret
         token = (await client.post("/fno/token", data=form)).json()["access_token"]
         await fault(client, provider="fno", kind="slow", delay_ms=500)
         headers = {"Authorization": f"Bearer {token}"}
@@ -233,7 +243,7 @@ async def test_more_concurrent_calls_than_f_and_o_takes() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_prints_its_address_and_ends_when_told(number: signal.Signals) -> None:
-    program = "import sys; from app.local.simulators import run; run(0, {'KAFKA_BOOTSTRAP_SERVERS': '127.0.0.1:1'})"
+    program = "import sys; from app.sandbox.vendors.host import run; run(0, {'KAFKA_BOOTSTRAP_SERVERS': '127.0.0.1:1'})"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()

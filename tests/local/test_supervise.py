@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import WaybillError
-from app.local import supervise
-from app.local.supervise import LOG_TAIL_BYTES, STUMBLES_MAX, Process, Supervisor
+from app.sandbox.local import supervise
+from app.sandbox.local.supervise import LOG_TAIL_BYTES, STUMBLES_MAX, Process, Supervisor
 
 LIMIT_S = 20.0
 
@@ -21,7 +21,7 @@ def any_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "run"
     script.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
     script.chmod(0o755)
-    monkeypatch.setattr("app.local.supervise.sys.executable", str(script))
+    monkeypatch.setattr("app.sandbox.local.supervise.sys.executable", str(script))
     monkeypatch.setattr(supervise, "RESTART_DELAY_S", 0.01)
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from app import policies
+from app.definitions.yaml_document import CHARACTERS_MAX, DEPTH_MAX
 from app.errors import DefinitionError
-from app.policies.document import CHARACTERS_MAX, DEPTH_MAX
-from app.policies.shape import RULES_MAX
+from app.policies.policy_shape import RULES_MAX
 from tests.policies.orders import rule_text
 
 GOOD = "{rule: r, when: {currency: {equals: EUR}}, set: {site: EU}}"

@@ -7,9 +7,9 @@ from typing import Any, Protocol, cast
 
 from msgspec.structs import replace
 
-from app.local.simulators import Simulators
 from app.providers.http import Timeouts
 from app.providers.port import Action, Page, Provider
+from app.sandbox.vendors.host import Simulators
 from tests.providers.tap import Seen
 
 PATIENT = Timeouts()

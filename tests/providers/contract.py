@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from app.local.simulators import Simulators
 from app.providers.breaker import CALLS_MIN, OPEN_S
 from app.providers.http import BODY_BYTES_MAX, Timeouts
 from app.providers.manifest import Manifest
 from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
+from app.sandbox.vendors.host import Simulators
 from tests.providers.alike import LOOK_ALIKES
 from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
 from tests.providers.tap import Tap

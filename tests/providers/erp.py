@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient, TestServer
 
-from app.providers.fno.simulator import FnoOptions, FnoSimulator, MemoryRows
-from app.providers.simulation import World
-from app.providers.simulation_http import application
+from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
+from app.sandbox.vendors.simulation import World
+from app.sandbox.vendors.simulation_http import application
 
 START_MS = 1_551_822_011_000
 HEADER = {

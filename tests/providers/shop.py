@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
-from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
-from app.providers.simulation import World
-from app.providers.simulation_http import application
+from app.sandbox.vendors.bigcommerce import BigCommerceOptions, BigCommerceSimulator
+from app.sandbox.vendors.simulation import World
+from app.sandbox.vendors.simulation_http import application
 
 TOKEN = {"X-Auth-Token": "secret"}
 API = "/bigcommerce/stores/hash/v2"

@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import CookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
-from app.providers.sap.simulator import SapOptions, SapSimulator
-from app.providers.simulation import World
-from app.providers.simulation_http import application
+from app.sandbox.vendors.sap import SapOptions, SapSimulator
+from app.sandbox.vendors.simulation import World
+from app.sandbox.vendors.simulation_http import application
 
 START_MS = 1_551_822_011_000
 SALES = "/sap/sap/opu/odata/sap/API_SALES_ORDER_SRV"

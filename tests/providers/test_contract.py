@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.local.simulators import SimulatorOptions, serve
 from app.providers.registry import load_manifests
+from app.sandbox.vendors.host import SimulatorOptions, serve
 from tests.providers.bench import PATIENT, Clock, bench_of
 from tests.providers.contract import ProviderContract, Stage
 from tests.providers.contract_manifest import ManifestContract

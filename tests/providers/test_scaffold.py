@@ -12,7 +12,7 @@ from app.providers.scaffold import NAME_CHARS_MAX, scaffold
 from tests.repository import COMMAND_LIMIT_S, copy_to, run_in
 
 PLAIN, LONGEST, QUIET = "qx", "z9_" + "of_the_far_north_" + "9999", "pigeon_post"
-HTTP = {"__init__.py", "actions.py", "client.py", "manifest.yaml", "simulator"}
+HTTP = {"__init__.py", "actions.py", "client.py", "manifest.yaml"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def folders(root: Path, name: str) -> list[str]:
-    return [f"{part}/providers/{name}" for part in ("app", "tests") if (root / part / "providers" / name).exists()]
+    parts = ("app/providers", "app/sandbox/vendors", "tests/providers")
+    return [f"{part}/{name}" for part in parts if (root / part / name).exists()]
 
 
 def names(folder: Path) -> set[str]:
@@ -36,7 +37,8 @@ def test_the_files_have_the_roles_of_every_provider(copy: Path) -> None:
     assert names(copy / "app/providers" / PLAIN) == HTTP
     assert names(copy / "app/providers" / LONGEST) == HTTP | {"webhook.py"}
     assert names(copy / "app/providers" / QUIET) == {"manifest.yaml"}
-    assert not (copy / "tests/providers" / QUIET).exists()
+    assert names(copy / "app/sandbox/vendors" / PLAIN) == {"__init__.py", "server.py"}
+    assert folders(copy, QUIET) == [f"app/providers/{QUIET}"]
 
 
 def test_it_is_listed_and_the_one_without_settings_is_active(copy: Path) -> None:
@@ -88,7 +90,7 @@ def test_tests_that_exist_are_never_overwritten(copy: Path) -> None:
     (copy / "tests/providers/zinc").mkdir()
     with pytest.raises(SettingError, match=r"^tests/providers/zinc exists already"):
         scaffold("zinc", ("http",), copy)
-    assert not (copy / "app/providers/zinc").exists()
+    assert folders(copy, "zinc") == ["tests/providers/zinc"]
 
 
 def test_without_the_contract_suite_there_is_nothing_to_add_to(tmp_path: Path) -> None:

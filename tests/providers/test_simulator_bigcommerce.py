@@ -8,9 +8,9 @@ from aiohttp import ServerDisconnectedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.bigcommerce.simulator.orders import Orders
-from app.providers.bigcommerce.simulator.query import parse
-from app.providers.simulation import FaultRequest, World
+from app.sandbox.vendors.bigcommerce.orders import Orders
+from app.sandbox.vendors.bigcommerce.query import parse
+from app.sandbox.vendors.simulation import FaultRequest, World
 from tests.providers.shop import API, MONEY, NOW, TOKEN, Shop, opened, seed
 
 

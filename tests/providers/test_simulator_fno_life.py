@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.events.rows import ChangeIn
-from app.providers.fno.simulator.life import STAGES
-from app.providers.simulation import FaultRequest
+from app.events.dualwrite_rows import ChangeIn
+from app.sandbox.vendors.fno.life import STAGES
+from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.erp import BORN_THERE, HEADER, KEY, LINE, Erp, signed_in
 
 

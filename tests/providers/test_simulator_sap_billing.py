@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from app.providers.simulation import FaultRequest
+from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.tenant import BILLING, ITEM, PRICE, SALES, Tenant, signed_in
 
 DOCUMENTS = f"{BILLING}/A_BillingDocument"

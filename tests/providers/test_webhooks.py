@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from app.errors import SettingError
-from app.providers.webhooks import (
-    SIGNATURES_MAX,
-    TOLERANCE_S,
-    RefusalCode,
-    WebhookRefusedError,
-    signer,
-    verified,
-)
+from app.providers.webhooks import SIGNATURES_MAX, TOLERANCE_S, RefusalCode, WebhookRefusedError, signer, verified
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(b"another secret").decode()

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from app.agents.role import DEAD_LETTER, Output, Unobserved
 from app.errors import LaneError
 from app.events.ids import partition_of
-from app.runtime.fold import FoldLimits
-from app.runtime.intake import Batch
-from app.runtime.jobs import JobLimits
-from app.runtime.lane import Lane
-from app.runtime.limits import LaneLimits
+from app.events.record import DEAD_LETTER, Output
+from app.lanes.checkpoint import FoldLimits
+from app.lanes.inbox import Batch
+from app.lanes.jobs import JobLimits
+from app.lanes.lane import Lane
+from app.lanes.lane_limits import LaneLimits
+from app.lanes.role import Unobserved
 from tests.runtime.memory_log import MemoryCluster, MemoryLog
 from tests.runtime.roles import LEDGER, OUT, Counting
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from app.agents.role import Output, Record
 from app.errors import LaneError
-from app.runtime.log import Bounds, Change, Entry
+from app.events.record import Output, Record
+from app.lanes.lane_log import Bounds, Change, Entry
 
 STEPS = (
     "fence before", "fence after", "restore before", "restore after", "bounds before", "fetch before",

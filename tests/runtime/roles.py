@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from app.agents.role import Folded, Job, Lease, Output, Record
 from app.errors import RecordError
+from app.events.record import Output, Record
+from app.lanes.lease import Lease
+from app.lanes.role import Folded, Job
 
 OUT = "out"
 LEDGER = "ledger"

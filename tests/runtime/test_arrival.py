@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from app.local.ports import HOST, free_port
-from app.runtime import arrival
-from app.runtime.arrival import broker_there
+from app.kafka import arrival
+from app.kafka.arrival import broker_there
+from app.sandbox.local.ports import HOST, free_port
 
 
 async def serve(port: int) -> asyncio.Server:

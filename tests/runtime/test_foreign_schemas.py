@@ -8,13 +8,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from app.agents.role import Record
 from app.errors import RecordError
 from app.events import codec
 from app.events.codec import Codec
-from app.events.registry import address
-from app.events.writers import WriterSchemas
-from app.runtime.foreign_schemas import AGAIN_S, ForeignSchemas
+from app.events.record import Record
+from app.events.schema_registry import address
+from app.events.writer_schemas import WriterSchemas
+from app.worker.foreign_schemas import AGAIN_S, ForeignSchemas
 from tests.events.test_writers import AVRO_KEY, ENVELOPE, ENVELOPE_ID, KEY_ID, KEY_SCHEMA, RECORD
 from tests.runtime.lane_driver import StillClock
 

@@ -8,11 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from app.errors import LaneError, TopicError
-from app.runtime.hosting import LOST_MAX, LaneHost
-from app.runtime.intake import Batch
-from app.runtime.lane import Lane
-from app.runtime.watchdog import Watchdog
-from app.web import health_routes
+from app.lanes.hosting import LOST_MAX, LaneHost
+from app.lanes.inbox import Batch
+from app.lanes.lane import Lane
+from app.lanes.watchdog import Watchdog
+from app.worker.http_views import health_routes
 from tests.runtime.lane_driver import Seen, World
 from tests.runtime.memory_log import MemoryLog
 from tests.runtime.roles import LEDGER, Counting

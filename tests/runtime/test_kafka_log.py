@@ -3,8 +3,8 @@
 import pytest
 
 from app.errors import LaneError
-from app.local.ports import free_port
-from app.runtime.kafka_log import KafkaLimits, KafkaLog
+from app.kafka.kafka_log import KafkaLimits, KafkaLog
+from app.sandbox.local.ports import free_port
 
 
 async def test_a_broker_that_never_comes_ends_the_lane_with_a_clear_line() -> None:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.agents.role import DEAD_LETTER, FORWARDED, Folded, Output, Record
 from app.errors import LaneError, LedgerError
+from app.events.headers import FORWARDED
 from app.events.ids import partition_of
+from app.events.record import DEAD_LETTER, Output, Record
+from app.lanes.role import Folded
 from tests.runtime.lane_driver import CrashError, Driven, World
 from tests.runtime.memory_log import STEPS
 from tests.runtime.roles import LEDGER, Counting

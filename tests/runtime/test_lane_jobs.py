@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.agents.role import DEAD_LETTER, Folded, Job, Record
 from app.errors import LaneError
-from app.runtime.jobs import JobLimits
+from app.events.record import DEAD_LETTER, Record
+from app.lanes.jobs import JobLimits
+from app.lanes.role import Folded, Job
 from tests.runtime.lane_driver import Driven, World
 from tests.runtime.roles import Calling
 

@@ -1,7 +1,7 @@
 """Limits that only make sense together: what a lane writes must be taken, or the lane ends again and again."""
 
-from app.runtime.fold import FoldLimits
-from app.topics import load
+from app.kafka.topics import load
+from app.lanes.checkpoint import FoldLimits
 
 
 def test_a_dead_letter_fits_the_topic_that_it_goes_to() -> None:

@@ -5,9 +5,9 @@ import socket
 import pytest
 
 from app.errors import SettingError
-from app.local.ports import free_port, is_taken
-from app.runtime.listening import listen, url_of
+from app.sandbox.local.ports import free_port, is_taken
 from app.settings import Settings
+from app.worker.listening import listen, url_of
 
 
 def port_of(listening: socket.socket) -> int:

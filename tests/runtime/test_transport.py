@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from faust.types import TP
 
-from app.runtime.app_factory import build_app
-from app.runtime.transport import BatchConsumer
 from app.settings import Settings
+from app.worker.app_factory import build_app
+from app.worker.transport import BatchConsumer
 from tests.runtime.roles import Counting
 
 PLACE = TP("in-a", 0)

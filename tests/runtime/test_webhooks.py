@@ -16,14 +16,14 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.web import Application, AppRunner, TCPSite
 
-from app.agents.role import Output
 from app.errors import BrokerError, SettingError
 from app.events.codec import load
 from app.events.model import LineQuantity, ProviderEvent
-from app.events.reports import report_id
+from app.events.record import Output
+from app.events.report_ids import report_id
 from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
-from app.runtime.webhooks import AT_ONCE_MAX, IDS_S, WebhookIntake, Window
-from app.web import WEBHOOK_BYTES_MAX, webhook_route
+from app.worker.http_views import WEBHOOK_BYTES_MAX, webhook_route
+from app.worker.webhook_intake import AT_ONCE_MAX, IDS_S, WebhookIntake, Window
 
 CODEC = load()
 NOW_S = 1_769_860_800.0
@@ -170,7 +170,7 @@ async def test_while_the_broker_is_away_the_sender_is_asked_to_come_again_and_no
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage.kafka.there = False
-    with caplog.at_level(logging.WARNING, "app.runtime.webhooks"):
+    with caplog.at_level(logging.WARNING, "app.worker.webhook_intake"):
         assert [await stage.post(events=1) for _ in range(2)] == [(503, "unavailable")] * 2
         stage.kafka.there = True
         assert await stage.post(events=1) == (202, "taken")
@@ -190,7 +190,7 @@ async def test_copies_that_wait_while_the_broker_goes_away_are_not_taken_for_wri
 
 async def test_so_many_wait_and_no_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     assert AT_ONCE_MAX > 2
-    monkeypatch.setattr("app.runtime.webhooks.AT_ONCE_MAX", 2)
+    monkeypatch.setattr("app.worker.webhook_intake.AT_ONCE_MAX", 2)
     stage.kafka.gate.clear()
     posts = [asyncio.create_task(stage.post(webhook_id=f"msg_{number}", events=1)) for number in range(2)]
     await until(stage.kafka, 2)
@@ -217,7 +217,7 @@ async def test_a_body_has_a_limit(stage: Stage) -> None:
 
 
 async def test_a_body_that_takes_too_long_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.BODY_S_MAX", 0.05)
+    monkeypatch.setattr("app.worker.http_views.BODY_S_MAX", 0.05)
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"{"

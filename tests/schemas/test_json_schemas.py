@@ -8,20 +8,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from app import resources, topics
+from app import resources
 from app.errors import RecordError
-from app.events import codec, intake, json_schemas
+from app.events import codec, json_intake, json_schemas
+from app.kafka import topics
 from tests.schemas.instances import documents
 
 CODEC = codec.load()
 FILES = resources.json_schema_files()
 SCHEMAS: dict[str, Any] = {
     topic: json.loads(FILES[json_schemas.schema_file(topic)])
-    for topic in (*intake.MODELS, json_schemas.ROWS, json_schemas.HINTS)
+    for topic in (*json_intake.MODELS, json_schemas.ROWS, json_schemas.HINTS)
 }
 VALIDATORS = {topic: Draft202012Validator(schema) for topic, schema in SCHEMAS.items()}
 ROWS = json_schemas.ROWS
-TOPICS = sorted((*intake.MODELS, ROWS))
+TOPICS = sorted((*json_intake.MODELS, ROWS))
 
 
 def example(topic: str) -> Any:

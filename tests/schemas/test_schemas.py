@@ -11,10 +11,10 @@ import pytest
 
 from app import resources
 from app.errors import SchemaError
-from app.events import codec, schemas
+from app.events import avro_schemas, codec
+from app.events.avro_schemas import load
+from app.events.avro_shapes import problems, records_in
 from app.events.model import OrderCreated
-from app.events.schemas import load
-from app.events.shapes import problems, records_in
 from tests.events.bodies import PUBLISHED
 
 FILES = resources.schema_files()
@@ -164,7 +164,7 @@ def test_other_files_are_refused(name: str, text: str) -> None:
 
 def test_a_subject_without_schema_says_what_to_add() -> None:
     with pytest.raises(SchemaError, match=r"add schemas/elsewhere\.v1\.avsc"):
-        PUBLISHED.latest(schemas.subject_of("elsewhere"))
+        PUBLISHED.latest(avro_schemas.subject_of("elsewhere"))
 
 
 def test_every_topics_schema_is_self_contained() -> None:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from app.agents.role import Output, Record
-from app.runtime.log import Bounds, Change, Entry
+from app.events.record import Output, Record
+from app.lanes.lane_log import Bounds, Change, Entry
 from tests.runtime.memory_log import MemoryCluster, MemoryLog
 
 Committed = Callable[[str, Sequence[Record]], None]

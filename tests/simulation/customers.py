@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from app.demo.orders import bigcommerce_order, fno_order
 from app.events.ids import derive
+from app.sandbox.demo.made_orders import bigcommerce_order, fno_order
 from tests.simulation.expected import CANCELED, COMPLETED, EXPIRED, KINDS, REFUSED, SOURCED, Expectation, Expected
 from tests.simulation.people import People
 from tests.simulation.producing import Producer

@@ -7,17 +7,18 @@ from typing import Any, Final
 
 import msgspec
 
-from app.agents.role import DEAD_LETTER, FORWARDED, Record
+from app.agents import order_ledger
 from app.commands.dead_letters import original, tombstone
-from app.domain import ledger
+from app.domain.fulfillment_orders import selected, stands_apart, waits
 from app.domain.lifecycle import Status
 from app.domain.order import OrderState
-from app.domain.sources import selected, stands_apart, waits
-from app.dualwrite.apply import writable
-from app.dualwrite.change import SalesOrderChange
+from app.dualwrite.write_plan import writable
 from app.errors import RecordError
+from app.events.headers import FORWARDED
 from app.events.ids import derive
-from app.providers.fno.simulator.book import SalesOrder
+from app.events.record import DEAD_LETTER, Record
+from app.events.sales_order_change import SalesOrderChange
+from app.sandbox.vendors.fno.book import SalesOrder
 from tests.simulation.expected import SOURCED
 from tests.simulation.people import CHANGED
 from tests.simulation.providers import ROWS
@@ -120,7 +121,7 @@ class Finale:
 
     def _orders(self) -> dict[str, OrderState]:
         states = self._world.cluster.ledger("order-ledger").items()
-        found = {key.decode(): ledger.decode(value) for key, value in states if not key.startswith(b"\0")}
+        found = {key.decode(): order_ledger.decode(value) for key, value in states if not key.startswith(b"\0")}
         return {key: state for key, state in found.items() if isinstance(state, OrderState)}
 
     # ---- the operator ----

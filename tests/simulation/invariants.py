@@ -9,12 +9,13 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from app.agents.role import DEAD_LETTER, FORWARDED, Record
-from app.domain import ledger
+from app.agents import order_ledger
 from app.domain.lifecycle import STATUS_OF, TRANSITIONS
 from app.domain.order import OrderState
+from app.events.headers import FORWARDED
 from app.events.model import OrderStatus
-from app.runtime.position import POSITION_KEY, Mark
+from app.events.record import DEAD_LETTER, Record
+from app.lanes.position import POSITION_KEY, Mark
 from tests.simulation.replay import Replay
 from tests.simulation.transaction import INPUTS, LEDGERS, Transaction, decoded, header, origin
 from tests.simulation.truth import Truth
@@ -72,7 +73,7 @@ class Checker:
             self._check_output(role, record)
         self.replay.check(transaction, rest)
         for value in transaction.changes.values() if role == "orchestrate" else ():
-            state = None if value is None else ledger.decode(value)
+            state = None if value is None else order_ledger.decode(value)
             if isinstance(state, OrderState) and state.order.state == "Completed":
                 self.truth.check_complete(state.order)
 

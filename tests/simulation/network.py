@@ -5,11 +5,9 @@ A request travels on its own: the process that sent it may die meanwhile, and it
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from email.utils import formatdate
 from typing import Any, Final
-from unittest.mock import patch
 
 import httpx
 from aiohttp import web
@@ -23,7 +21,6 @@ ERP: Final = "http://erp.example/fno"
 SHOP: Final = "http://shop.example/bigcommerce"
 HOUSE: Final = "http://house.example/flexe"
 ACCOUNTS: Final = "http://accounts.example/sap"
-_CLIENTS: Final = tuple(f"app.providers.{name}.client.open_client" for name in ("bigcommerce", "fno", "flexe", "sap"))
 READ_TIMEOUT_S: Final = 10.0
 SLOW_S: Final = 25.0
 """Longer than a whole call may take."""
@@ -55,15 +52,8 @@ class Network:
         self._travelling: set[asyncio.Task[None]] = set()
         app.freeze()
 
-    @contextmanager
-    def clients(self) -> Any:
-        """Within it, clients that are opened get this network instead of sockets."""
-        with ExitStack() as patches:
-            for name in _CLIENTS:
-                patches.enter_context(patch(name, self._open))
-            yield
-
-    def _open(self, _timeouts: object) -> httpx.AsyncClient:
+    def open_http(self, _timeouts: object) -> httpx.AsyncClient:
+        """Return a client that has this network instead of sockets."""
         return httpx.AsyncClient(transport=_Transport(self), timeout=None, trust_env=False)
 
     async def carry(self, request: httpx.Request) -> httpx.Response:

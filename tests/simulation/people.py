@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from app.events.ids import derive
-from app.providers.sap.simulator.entities import Entity
+from app.sandbox.vendors.sap.entities import Entity
 from tests.simulation.expected import BORN_AT_FNO, SHIPPED_BY_FLEXE, Expectation
 from tests.simulation.producing import Producer
 from tests.simulation.providers import Providers

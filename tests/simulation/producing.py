@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from app.agents.role import Output, Record
 from app.errors import BrokerError
-from app.runtime.webhooks import HINTS
+from app.events.record import Output, Record
+from app.worker.webhook_intake import HINTS
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 

@@ -7,22 +7,22 @@ import httpx
 import msgspec
 
 from app.providers.bigcommerce.client import BigCommerce
-from app.providers.bigcommerce.simulator import BigCommerceOptions, BigCommerceSimulator
 from app.providers.flexe.client import Flexe
-from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
-from app.providers.flexe.simulator import life as flexe_life
 from app.providers.fno.actions import status_field
 from app.providers.fno.client import Fno
-from app.providers.fno.simulator import STATUS_FIELD, FnoOptions, FnoSimulator
-from app.providers.fno.simulator import life as fno_life
 from app.providers.port import Provider
 from app.providers.sap.actions import SalesArea
 from app.providers.sap.client import Sap
-from app.providers.sap.simulator import SapOptions, SapSimulator
-from app.providers.sap.simulator import life as sap_life
-from app.providers.simulation import World as Simulated
-from app.providers.simulation_http import Simulator, application
-from app.providers.simulation_webhooks import WebhookSender
+from app.sandbox.vendors.bigcommerce import BigCommerceOptions, BigCommerceSimulator
+from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
+from app.sandbox.vendors.flexe import life as flexe_life
+from app.sandbox.vendors.fno import STATUS_FIELD, FnoOptions, FnoSimulator, Rows
+from app.sandbox.vendors.fno import life as fno_life
+from app.sandbox.vendors.sap import SapOptions, SapSimulator
+from app.sandbox.vendors.sap import life as sap_life
+from app.sandbox.vendors.simulation import World as Simulated
+from app.sandbox.vendors.simulation_http import Simulator, application
+from app.sandbox.vendors.simulation_webhooks import WebhookSender
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.network import ACCOUNTS, ERP, HOUSE, SHOP, Network
@@ -30,6 +30,7 @@ from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.webhooks import WEBHOOKS
 
 STORE: Final = "shop"
+FOREVER_MS: Final = 1 << 60
 STATUS_AT: Final = status_field(STATUS_FIELD)
 ROWS: Final = "dualwrite.fno.salesorders"
 QUOTA: Final = 100_000
@@ -52,7 +53,7 @@ ENVIRON: Final = {
 """What a process is told of the providers."""
 
 
-class DisorderlyRows:
+class DisorderlyRows(Rows):
     """Dual-write's rows on their way: twice, late, overtaking one another. None gets lost."""
 
     full = False
@@ -94,6 +95,8 @@ class Providers:
         self.erp = FnoSimulator(self.world, FnoOptions(), self.rows)
         self.shop = BigCommerceSimulator(self.world, BigCommerceOptions(STORE, quota=QUOTA))
         self.house, self.accounts = _house(self.world, dice), _accounts(self.world, dice)
+        for sender in self.senders().values():
+            sender.give_up_ms = FOREVER_MS  # their patience must not end because somebody sets the clock
         simulators: list[Simulator] = [self.erp, self.shop, self.house, self.accounts]
         self.network = Network(application(self.world, simulators), dice, now_ms)
         self.erp.life.delays = _delays(fno_life.STAGES, dice)
@@ -102,16 +105,16 @@ class Providers:
 
     def clients(self) -> Mapping[str, Provider]:
         """New clients, as a process opens them."""
-        with self.network.clients():
-            now = self._loop.time
-            return {
-                "fno": Fno(
-                    ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret", clock=now, status_field=STATUS_AT
-                ),
-                "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now),
-                "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now),
-                "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now),
-            }
+        now, http = self._loop.time, self.network.open_http
+        return {
+            "fno": Fno(
+                ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret",
+                clock=now, status_field=STATUS_AT, open_http=http,
+            ),
+            "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now, open_http=http),
+            "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now, open_http=http),
+            "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now, open_http=http),
+        }  # fmt: skip
 
     def senders(self) -> Mapping[str, WebhookSender]:
         return {"flexe": self.house.sender, "sap": self.accounts.sender}

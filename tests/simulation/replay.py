@@ -11,19 +11,19 @@ from typing import Any, Final
 from msgspec import msgpack
 from msgspec.structs import replace
 
+from app.agents import order_ledger
 from app.agents.orchestrate import FIRE, OF_POOLS, UNKNOWN
-from app.agents.records import encoded
-from app.agents.role import Record
-from app.domain import ledger
-from app.domain.ledger import Early, EarlyRecord
+from app.agents.order_ledger import Early
 from app.domain.order import OrderState
-from app.dualwrite.change import SalesOrderRow
-from app.dualwrite.mirror import Mirror, MirrorState
+from app.dualwrite.status_handler import Mirror, MirrorState
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import Event, OrderCommand, OrderCreated
+from app.events.order_records import encoded
+from app.events.record import Record
+from app.events.sales_order_change import SalesOrderRow
 from app.flows.engine import Step, step
-from app.flows.published import Published
+from app.flows.loading.published import Published
 from tests.simulation.reserving import Reserving
 from tests.simulation.stockroom import POOL
 from tests.simulation.transaction import Transaction, decoded, header, keyed, origin, shared_codec
@@ -169,13 +169,13 @@ class Replay:
 
     def _known(self, key: bytes) -> OrderState | Early | None:
         value = self.states.get(key)
-        return None if value is None else ledger.decode(value)
+        return None if value is None else order_ledger.decode(value)
 
     def _order(self, transaction: Transaction, key: bytes, met: list[Record], outputs: list[Record]) -> None:
         before = self._known(key)
         changed = key in transaction.changes
         value = transaction.changes.get(key) if changed else self.states.get(key)
-        after = None if value is None else ledger.decode(value)
+        after = None if value is None else order_ledger.decode(value)
         if changed and value is not None:
             self.states[key] = value
         elif changed:
@@ -196,7 +196,7 @@ class Replay:
         met: list[Record],
         outputs: list[Record],
     ) -> None:
-        pool = _Pool(transaction, [*(map(_as_record, before.records) if isinstance(before, Early) else ()), *met])
+        pool = _Pool(transaction, [*(before.records if isinstance(before, Early) else ()), *met])
         state = before if isinstance(before, OrderState) else None
         count = after.version - (state.version if state else 0)
         states: list[OrderState | None] = [state]
@@ -211,7 +211,9 @@ class Replay:
             state = taken.state
             states.append(state)
         assert state is not None
-        assert ledger.encode(state) == ledger.encode(after), f"the state of {key!r} is not the fold of its events"
+        assert order_ledger.encode(state) == order_ledger.encode(after), (
+            f"the state of {key!r} is not the fold of its events"
+        )
         assert not written, f"{key!r}: outputs of nothing: {[record.topic for record in written]}"
         for record, event in pool.left():
             self._explain(transaction, record, event, states)
@@ -295,8 +297,8 @@ class _Pool:
 
 def _waited(transaction: Transaction, before: Early | None, after: Early | None, met: list[Record]) -> None:
     """Records of an order that does not exist (yet): kept for it, or set aside in the end."""
-    pool = [*map(_as_record, before.records if isinstance(before, Early) else ()), *met]
-    kept = Counter(map(_as_record, after.records)) if after is not None else Counter()
+    pool = [*(before.records if isinstance(before, Early) else ()), *met]
+    kept = Counter(after.records) if after is not None else Counter()
     for record in pool:
         if kept[record] > 0:
             kept[record] -= 1
@@ -315,7 +317,3 @@ def _expect_letter(transaction: Transaction, record: Record, codes: set[str]) ->
     letter = transaction.letters.pop(origin(record), None)
     assert letter is not None, f"{origin(record)} is {codes} and was lost"
     assert header(letter, "waybill-dead-code") in codes, f"{origin(record)} is {codes}, set aside as another"
-
-
-def _as_record(early: EarlyRecord) -> Record:
-    return Record(early.topic, early.partition, early.offset, early.timestamp, early.key, early.value, early.headers)

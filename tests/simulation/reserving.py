@@ -6,13 +6,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.agents.role import Record
+from app.domain.fulfillment_orders import has_shipped, is_canceled, waits
 from app.domain.order import OrderState
-from app.domain.sources import has_shipped, is_canceled, waits
 from app.events.model import SourcingResult, StockChange
-from app.stock import ledger
-from app.stock.kept import CONFIRMED, OPEN, RELEASED, Reservation, Sourced
-from app.stock.stock import Shelf, Stock
+from app.events.record import Record
+from app.inventory import source_ledger
+from app.inventory.item_stock import Shelf, Stock
+from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, Sourced
 from tests.simulation.stockroom import POOL
 from tests.simulation.transaction import Transaction, decoded, header, origin
 
@@ -41,7 +41,7 @@ class Reserving:
         for key, value in transaction.changes.items():
             if key.startswith(b"stock/"):
                 assert value is not None, f"{key!r} was thrown away"
-                found = ledger.decode(Stock, value)
+                found = source_ledger.decode(Stock, value)
                 self.stocks[found.sku] = found
                 for warehouse, shelf in found.shelves.items():
                     self._check_shelf((found.sku, warehouse), shelf, counted, fresh, left)
@@ -100,7 +100,7 @@ class Reserving:
             if not key.startswith(b"order/"):
                 continue
             assert value is not None, f"{key!r} was thrown away"
-            after = ledger.decode(Sourced, value)
+            after = source_ledger.decode(Sourced, value)
             before = self.orders.get(after.order_id) or Sourced(after.order_id, after.pool)
             self.orders[after.order_id] = after
             known = len(before.reservations)

@@ -2,22 +2,26 @@
 
 import asyncio
 from typing import Any
-from unittest.mock import patch
 
 from app.agents.apply import HANDOVER_S, Apply
-from app.agents.records import encoded
-from app.agents.role import Job, Record
-from app.dualwrite.apply import Plan
-from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.dualwrite.write_plan import Plan
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
-from app.providers.port import Always, Code, Lease, Outcome, Result
+from app.events.order_records import encoded
+from app.events.record import Record
+from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.lanes.lease import Lease
+from app.lanes.role import Job
+from app.providers.port import Always, Code, Outcome, Result
 from tests.dualwrite.rows import our_row
 from tests.simulation.transaction import shared_codec
 from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.world import VirtualClock
 
 
 class Writer:
     """F+O: notes when it was written to."""
+
+    name, title = "fno", "F+O"
 
     def __init__(self) -> None:
         self.at: list[float] = []
@@ -34,7 +38,7 @@ class Unwatched:
 async def written_at(loop: VirtualLoop, *, repeated: bool) -> float:
     """When a creation reaches F+O that is folded right after the lane was opened."""
     writer = Writer()
-    role = Apply(shared_codec(), writer, Unwatched())
+    role = Apply(shared_codec(), writer, Unwatched(), VirtualClock(loop))
     role.restored(())
     row = our_row()
     change = SalesOrderChange("c", 1, None, row, ChangeSource("iom", 1, effect_id="e", action="a", attempt=1))
@@ -50,7 +54,6 @@ async def written_at(loop: VirtualLoop, *, repeated: bool) -> float:
 
 def test_what_a_previous_owner_may_have_sent_gets_time_to_arrive_before_it_is_looked_for() -> None:
     loop = VirtualLoop()
-    with patch("app.agents.apply.time.monotonic", loop.time):
-        assert loop.run_until_complete(written_at(loop, repeated=True)) == HANDOVER_S
-        assert loop.run_until_complete(written_at(loop, repeated=False)) == 0
+    assert loop.run_until_complete(written_at(loop, repeated=True)) == HANDOVER_S
+    assert loop.run_until_complete(written_at(loop, repeated=False)) == 0
     loop.close()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.agents.role import Record
+from app.events.record import Record
 
 
 @dataclass

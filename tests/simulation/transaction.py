@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from app.agents.role import DEAD_LETTER, FORWARDED, Record
 from app.events import codec as codecs
 from app.events.codec import Codec
-from app.runtime.position import POSITION_KEY
+from app.events.headers import FORWARDED
+from app.events.record import DEAD_LETTER, Record
+from app.lanes.position import POSITION_KEY
 
 LEDGERS: Final = {
     "orchestrate": "order-ledger", "mirror": "mirror-ledger", "perform": "perform-ledger",

@@ -10,11 +10,11 @@ import httpx
 
 from app.domain.lifecycle import RANKS
 from app.domain.order import AMOUNT_SCALE, Order
-from app.dualwrite.change import SalesOrderChange
 from app.events.model import OrderStatus
-from app.providers.fno.simulator.book import SalesOrder
-from app.providers.sap.simulator.invoicing import is_standing
-from app.providers.simulation import Effect
+from app.events.sales_order_change import SalesOrderChange
+from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.sap.invoicing import is_standing
+from app.sandbox.vendors.simulation import Effect
 from tests.simulation.expected import (
     MADE_AT_FNO,
     NEVER_WRITTEN_TO_FNO,

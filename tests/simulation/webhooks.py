@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from app.providers.simulation import FaultRequest, WebhookFault, World
-from app.providers.simulation_webhooks import ANSWER_S, WebhookSender
+from app.sandbox.vendors.simulation import FaultRequest, WebhookFault, World
+from app.sandbox.vendors.simulation_webhooks import ANSWER_S, WebhookSender
 from tests.simulation.dice import Dice
 from tests.simulation.workers import Worker
 

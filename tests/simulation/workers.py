@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any, Final, Protocol
 
-from app.agents.role import RoleKind
-from app.runtime.hosting import LaneHost
-from app.runtime.intake import Batch
-from app.runtime.lane import Lane
-from app.runtime.limits import Clock, LaneLimits
-from app.runtime.webhooks import WebhookIntake
+from app.lanes.hosting import LaneHost
+from app.lanes.inbox import Batch
+from app.lanes.lane import Lane
+from app.lanes.lane_limits import Clock, LaneLimits
+from app.lanes.role import RoleKind
+from app.worker.webhook_intake import WebhookIntake
 from tests.simulation.cluster import VirtualCluster, VirtualLog
 from tests.simulation.dice import Dice
 from tests.simulation.virtual_loop import PROCESS, Process, VirtualLoop

@@ -5,34 +5,32 @@ mend, and everything must come to its end within a bound.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import Context
 from functools import cache
 from typing import Final, cast
-from unittest.mock import patch
 
 from msgspec.structs import replace
 
 from app.agents.roles import ROLES
-from app.dualwrite.mapping import SalesOrders
+from app.dualwrite.sales_order_mapping import SalesOrders
 from app.errors import LaneError
 from app.events.ids import partition_of
-from app.flows.published import Published
-from app.metrics import Metrics
+from app.flows.loading.published import Published
+from app.kafka.topics import TopicSpec
+from app.kafka.topics import load as load_topics
+from app.lanes.jobs import JobLimits
+from app.lanes.lane_limits import LaneLimits
+from app.optimizer.gazetteer import City, Places
+from app.optimizer.network import Network
+from app.optimizer.strategy import Strategies
 from app.providers import registry
-from app.runtime import compose, sourcing
-from app.runtime.compose import Kind, Parts
-from app.runtime.jobs import JobLimits
-from app.runtime.limits import LaneLimits
-from app.runtime.webhooks import WebhookIntake
 from app.settings import Settings
-from app.sourcing.network import Network
-from app.sourcing.places import City, Places
-from app.sourcing.strategy import Strategies
-from app.topics import TopicSpec
-from app.topics import load as load_topics
+from app.worker import composition
+from app.worker.composition import Kind, Parts
+from app.worker.configured_files import load_network, load_strategies
+from app.worker.metrics import Metrics
+from app.worker.webhook_intake import WebhookIntake
 from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.finale import Finale
@@ -60,7 +58,7 @@ class InvariantError(AssertionError):
 
 
 class VirtualClock:
-    """Of lanes and, in the agents that ask the module `time`, of everything. `skew_ms`: the time of day was set."""
+    """The clock of every process. `skew_ms`: the time of day was set."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -100,12 +98,12 @@ def topics_of(partitions: int) -> dict[str, TopicSpec]:
 
 @cache
 def sales_orders() -> SalesOrders:
-    return compose.sales_orders()
+    return composition.sales_orders()
 
 
 @cache
 def network() -> Network:
-    return sourcing.load_network(settings_of(1))
+    return load_network(settings_of(1))
 
 
 @cache
@@ -119,7 +117,7 @@ def gazetteer() -> Places:
 @cache
 def patient() -> Strategies:
     """The shipped strategies, without a time at which a plan would depend on how fast the machine is."""
-    found = sourcing.load_strategies(settings_of(1))
+    found = load_strategies(settings_of(1))
     alternate = found.alternate and replace(found.alternate, time_limit_s=PATIENCE_S, gap=0.0)
     return replace(found, default=replace(found.default, time_limit_s=PATIENCE_S, gap=0.0), alternate=alternate)
 
@@ -127,7 +125,7 @@ def patient() -> Strategies:
 @cache
 def flows() -> Published:
     settings = settings_of(1)
-    return compose.published_flows(registry.setup(settings, ENVIRON), settings)
+    return composition.published_flows(registry.setup(settings, ENVIRON), settings)
 
 
 class World:
@@ -156,11 +154,10 @@ class World:
 
     def run(self) -> Outcome:
         """Raises InvariantError, or StandstillError when nothing moves any more."""
-        with _virtual_time(self.clock):
-            try:
-                self.loop.run_until_complete(self._course())
-            finally:
-                self._end()
+        try:
+            self.loop.run_until_complete(self._course())
+        finally:
+            self._end()
         return self.trace.outcome()
 
     async def _course(self) -> None:
@@ -204,9 +201,13 @@ class World:
         setup = registry.setup(settings, ENVIRON)
         clients = self.providers.clients()
         topics = topics_of(self.partitions)
-        parts = Parts(settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, network())
+        parts = Parts(
+            settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, network(),
+            clock=self.clock, flows=lambda _setup, _settings: flows(),
+            strategies=lambda _settings: patient(), places=gazetteer,
+        )  # fmt: skip
         names = [name for name in ROLES if name != "source" or self.workload.sourced]
-        return [compose.role_kind(name, parts, cast(Metrics, Unwatched())) for name in names]
+        return [composition.role_kind(name, parts, cast(Metrics, Unwatched())) for name in names]
 
     def intake(self) -> WebhookIntake:
         """Where one process takes webhooks in."""
@@ -261,19 +262,3 @@ def _limits(dice: Dice) -> LaneLimits:
         settled_after_s=random.choice((0.0, 2.0, 30.0)),
         jobs=jobs,
     )
-
-
-@contextmanager
-def _virtual_time(clock: VirtualClock) -> Iterator[None]:
-    """The agents that look at the wall clock see the world's."""
-    modules = ("app.agents.calls", "app.agents.apply", "app.agents.pull", "app.agents.pulled")
-    with contextlib.ExitStack() as patches:
-        for module in modules:
-            patches.enter_context(patch(f"{module}.time", clock))
-        # Senders have patience: it must not end because somebody sets the clock.
-        patches.enter_context(patch("app.providers.simulation_webhooks.GIVE_UP_MS", 1 << 60))
-        strategies = patient()
-        patches.enter_context(patch("app.places.load", gazetteer))
-        patches.enter_context(patch("app.runtime.sourcing.load_strategies", lambda _settings: strategies))
-        patches.enter_context(patch("app.runtime.compose.published_flows", lambda _setup, _settings: flows()))
-        yield

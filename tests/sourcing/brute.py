@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import inf
 
-from app.sourcing.network import Source
-from app.sourcing.places import FARTHEST_KM, distance_km
-from app.sourcing.problem import Demand, DemandLine
-from app.sourcing.strategy import Rule, Strategy
-from app.sourcing.timing import LATE_DAYS_MAX, days_late, is_closed
+from app.optimizer.gazetteer import FARTHEST_KM, distance_km
+from app.optimizer.network import Source
+from app.optimizer.problem import Demand, DemandLine
+from app.optimizer.strategy import Rule, Strategy
+from app.optimizer.timing import LATE_DAYS_MAX, days_late, is_closed
 from tests.sourcing.worlds import NOON, PIECE, World
 
 Given = Mapping[str, int]

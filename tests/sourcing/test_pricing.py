@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sourcing.draft import Draft
-from app.sourcing.exact import solve_exactly
-from app.sourcing.network import Network
-from app.sourcing.pricing import Priced, price
-from app.sourcing.reduce import possible
-from app.sourcing.search import search
-from app.sourcing.strategy import Rule, Strategy
-from app.sourcing.task import Task, build
-from app.sourcing.ways import FORBIDDEN, Matrix, ways
+from app.optimizer.draft import Draft
+from app.optimizer.exact import solve_exactly
+from app.optimizer.network import Network
+from app.optimizer.pricing import Priced, price
+from app.optimizer.reduce import possible
+from app.optimizer.search import search
+from app.optimizer.strategy import Rule, Strategy
+from app.optimizer.task import Task, build
+from app.optimizer.ways import FORBIDDEN, Matrix, ways
 from tests.sourcing.worlds import EXACT, NOON, PIECE, demand, source
 
 STRATEGY = Strategy("near", EXACT, gap=0.0, time_limit_s=30.0, lines_per_day=Rule(), safety_stock=Rule())

@@ -1,8 +1,8 @@
 """Strategies tried on orders before they are used: stock goes down batch by batch, and differences are named."""
 
-from app.sourcing.network import Network
-from app.sourcing.simulate import Arrival, differences, simulate
-from app.sourcing.strategy import Rule, Strategies, Strategy, Weights
+from app.optimizer.network import Network
+from app.optimizer.simulation import Arrival, differences, simulate
+from app.optimizer.strategy import Rule, Strategies, Strategy, Weights
 from tests.sourcing.worlds import DAY, NOON, PIECE, demand, pieces, source
 
 NEAR = Strategies(Strategy("near", Weights(distance=1)))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.sourcing.strategy import Strategy
+from app.optimizer.strategy import Strategy
 from tests.sourcing.brute import cheapest
 from tests.sourcing.worlds import STRATEGIES, World, worlds
 

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from app.domain.order import AMOUNT_SCALE
-from app.sourcing.network import Network, Source
-from app.sourcing.places import Place
-from app.sourcing.plan import Plan
-from app.sourcing.problem import Demand, DemandLine
-from app.sourcing.solver import solve
-from app.sourcing.strategy import Rule, Strategies, Strategy, Weights
+from app.optimizer.gazetteer import Place
+from app.optimizer.network import Network, Source
+from app.optimizer.plan import Plan
+from app.optimizer.problem import Demand, DemandLine
+from app.optimizer.solver import solve
+from app.optimizer.strategy import Rule, Strategies, Strategy, Weights
 
 NOON = 1_767_009_600_000 + 12 * 3_600_000
 """Monday, 29 December 2025, 12:00 UTC."""

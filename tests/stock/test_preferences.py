@@ -3,17 +3,17 @@
 import pytest
 
 from app.errors import DefinitionError, RecordError
+from app.inventory import preferences
+from app.inventory.ledger_values import Chosen
+from app.inventory.preferences import CHANGES_MAX, DAY_MS, TIME_MS_MAX, Preferences
 from app.resources import read_text
-from app.stock import preferences
-from app.stock.kept import Chosen
-from app.stock.preferences import CHANGES_MAX, DAY_MS, TIME_MS_MAX, Preferences
 
 GOOD = "backorders: false\ncancellation_sla_days: 7\npriorities: {shop-2: 10}\n"
 
 
 def test_a_file_is_read() -> None:
     assert preferences.load(GOOD, "p.yaml") == Preferences(False, 7, {"shop-2": 10})
-    assert preferences.load(read_text("app/stock/preferences.yaml"), "p.yaml") == Preferences(True, 30, {})
+    assert preferences.load(read_text("app/inventory/preferences.yaml"), "p.yaml") == Preferences(True, 30, {})
 
 
 @pytest.mark.parametrize(

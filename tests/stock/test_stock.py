@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.errors import RecordError
 from app.events.model import StockChange
-from app.stock import ledger, stock
-from app.stock.book import Book
-from app.stock.kept import CONFIRMED, OPEN, RELEASED, Reservation, Sourced, Warehouse
-from app.stock.stock import OversoldError, Stock
+from app.inventory import item_stock, source_ledger
+from app.inventory.item_stock import OversoldError, Stock
+from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, Sourced, Warehouse
+from app.inventory.stock_book import Book
 
 SKUS, WAREHOUSES = ("A", "B"), ("EU-HAM", "US-SEA")
 skus, warehouses = st.sampled_from(SKUS), st.sampled_from(WAREHOUSES)
@@ -26,7 +26,7 @@ def a_change(kind: str = "add", quantity: int = 50_000, sku: str = "A", version:
 def changed(*changes: StockChange) -> Stock:
     found = Stock("A")
     for number, each in enumerate(changes):
-        found, _ = stock.change(found, each, f"e{number}")
+        found, _ = item_stock.change(found, each, f"e{number}")
     return found
 
 
@@ -35,36 +35,36 @@ def test_receipts_and_adjustments_add_up_and_a_count_replaces_them() -> None:
         a_change(quantity=50_000), a_change(quantity=-20_000), a_change("set", 70_000), a_change(quantity=1)
     )
     assert (found.shelf("EU-HAM").on_hand, found.shelf("EU-HAM").site) == (70_001, "EU")
-    assert found.shelf("US-SEA") == stock.EMPTY
+    assert found.shelf("US-SEA") == item_stock.EMPTY
 
 
 def test_a_change_that_is_told_again_changes_nothing() -> None:
-    once, outcome = stock.change(Stock("A"), a_change(), "e1")
+    once, outcome = item_stock.change(Stock("A"), a_change(), "e1")
     assert outcome == "added"
-    assert stock.change(once, a_change(), "e1") == (once, "repeated")
+    assert item_stock.change(once, a_change(), "e1") == (once, "repeated")
 
 
 def test_a_snapshot_that_is_not_newer_is_left_out() -> None:
     found = changed(a_change("set", 50_000, version=7))
-    older, outcome = stock.change(found, a_change("set", 90_000, version=7), "other")
+    older, outcome = item_stock.change(found, a_change("set", 90_000, version=7), "other")
     assert (older.shelves, outcome) == (found.shelves, "older")
-    newer, outcome = stock.change(found, a_change("set", 90_000, version=8), "newer")
+    newer, outcome = item_stock.change(found, a_change("set", 90_000, version=8), "newer")
     assert (newer.shelf("EU-HAM").on_hand, newer.shelf("EU-HAM").version, outcome) == (90_000, 8, "set")
-    unversioned, _ = stock.change(newer, a_change("set", 10_000), "by hand")
+    unversioned, _ = item_stock.change(newer, a_change("set", 10_000), "by hand")
     assert (unversioned.shelf("EU-HAM").on_hand, unversioned.shelf("EU-HAM").version) == (10_000, 8)
 
 
 def test_a_count_below_what_is_reserved_keeps_the_reservations_and_shows_the_shortage() -> None:
     book = a_book(on_hand=50_000)
     order = book.reserve(Sourced("o1", "main"), [Reservation("1", "A", "EU-HAM", 50_000)])
-    book.keep_stock(stock.change(book.stock("A"), a_change("set", 20_000), "count")[0])
+    book.keep_stock(item_stock.change(book.stock("A"), a_change("set", 20_000), "count")[0])
     shelf = book.stock("A").shelf("EU-HAM")
     assert (shelf.available, shelf.short, shelf.reserved) == (0, 30_000, 50_000)
     with pytest.raises(OversoldError):
         book.reserve(Sourced("o2", "main"), [Reservation("1", "A", "EU-HAM", 1)])
     book.confirm(order, lambda _: True)
     assert book.stock("A").shelf("EU-HAM").on_hand == -30_000
-    late = stock.change(book.stock("A"), a_change(quantity=40_000), "late receipt")[0]
+    late = item_stock.change(book.stock("A"), a_change(quantity=40_000), "late receipt")[0]
     assert late.shelf("EU-HAM").available == 10_000
 
 
@@ -78,12 +78,12 @@ def test_reservations_are_made_all_or_none() -> None:
 
 def test_a_count_beyond_all_bounds_is_refused() -> None:
     with pytest.raises(RecordError, match="beyond"):
-        stock.change(Stock("A"), a_change(quantity=stock.ON_HAND_MAX + 1), "e1")
+        item_stock.change(Stock("A"), a_change(quantity=item_stock.ON_HAND_MAX + 1), "e1")
 
 
 def a_book(on_hand: int) -> Book:
     book = Book({})
-    book.keep_stock(stock.change(book.stock("A"), a_change("set", on_hand), "start")[0])
+    book.keep_stock(item_stock.change(book.stock("A"), a_change("set", on_hand), "start")[0])
     return book
 
 
@@ -129,7 +129,7 @@ class Warehousing(RuleBasedStateMachine):
     def _tell(self, event: tuple[StockChange, str]) -> None:
         book = Book(self.state)
         change, event_id = event
-        book.keep_stock(stock.change(book.stock(change.sku), change, event_id)[0])
+        book.keep_stock(item_stock.change(book.stock(change.sku), change, event_id)[0])
         self.commit(book)
 
     @rule(order_id=orders, line=lines, sku=skus, warehouse=warehouses, quantity=st.integers(1, 9))
@@ -184,9 +184,9 @@ class Warehousing(RuleBasedStateMachine):
     @invariant()
     def the_ledger_reads_back(self) -> None:
         for key, value in self.state.items():
-            kind = ledger.kind_of(value)
+            kind = source_ledger.kind_of(value)
             assert kind is not None
-            assert ledger.key(ledger.decode(kind, value)) == key
+            assert source_ledger.key(source_ledger.decode(kind, value)) == key
 
 
 TestWarehousing = Warehousing.TestCase

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from app.domain.order import Order
 from app.errors import SettingError
+from app.lanes.lease import Lease
 from app.providers.bigcommerce import actions
 from app.providers.bigcommerce.cursor import Cursor, Listed, parse, write
-from app.providers.bigcommerce.orders import refuse, to_order
-from app.providers.http import Link, Timeouts, checked_base, open_client
-from app.providers.port import Action, Always, CallFailedError, Code, Lease, Outcome, Page, RefusedOrder, Result
+from app.providers.bigcommerce.order_mapping import refuse, to_order
+from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
+from app.providers.port import Action, Always, CallFailedError, Code, Outcome, Page, RefusedOrder, Result
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, Reply
 
@@ -44,10 +45,13 @@ class BigCommerce:
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
         self._store, self._sleep = store_hash, sleep
-        self._http = open_client(limits)
+        self.cursor_key: Final = f"{self.name}/{store_hash}"
+        self._http = open_http(limits)
         self._http.headers["x-auth-token"] = access_token
         redaction = Redaction(access_token=access_token)
         self.link = Link(

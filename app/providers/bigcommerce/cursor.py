@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from app.errors import ProviderError
-from app.providers.bigcommerce.orders import modified_at
+from app.providers.bigcommerce.order_mapping import modified_at
 
 QUIET_S: Final = 60
 """After that long by the shop's own clock no order can still be stamped with a second that has passed."""

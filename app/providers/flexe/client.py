@@ -6,9 +6,10 @@ from functools import partial
 from typing import Final
 
 from app.errors import SettingError
+from app.lanes.lease import Lease
 from app.providers.flexe import actions
-from app.providers.http import Link, Timeouts, checked_base, open_client
-from app.providers.port import Action, CallFailedError, Lease, Result
+from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
+from app.providers.port import Action, CallFailedError, Result
 from app.providers.redaction import Redaction
 from app.providers.webhooks import signer
 
@@ -28,10 +29,12 @@ class Flexe:
         owner_id: str,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
         self._owner_id = owner_id
-        self._http = open_client(limits)
+        self._http = open_http(limits)
         self._http.headers["authorization"] = f"Bearer {api_key}"
         redaction = Redaction(api_key=api_key)
         self.link = Link(self.name, base_url, self._http, redaction, limits, actions.message_of, THROTTLE_MS, clock)

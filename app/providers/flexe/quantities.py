@@ -1,7 +1,7 @@
 """Quantities as Flexe writes them: exact decimals as text, without trailing zeros. Pure."""
 
 from app.domain.order import AMOUNT_SCALE
-from app.events.fields import amount
+from app.events.json_fields import amount
 
 
 def to_text(quantity: int) -> str:

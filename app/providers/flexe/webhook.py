@@ -12,7 +12,7 @@ from msgspec import Meta, Raw, Struct
 
 from app.errors import RecordError
 from app.events import headers as times
-from app.events.limits import LINES_MAX, NAME_CHARS_MAX, ORDER_ID, TEXT_CHARS_MAX
+from app.events.intake_limits import LINES_MAX, NAME_CHARS_MAX, ORDER_ID, TEXT_CHARS_MAX
 from app.events.model import LineQuantity, ProviderEvent
 from app.providers.flexe import quantities
 from app.providers.redaction import Redaction

@@ -1,6 +1,6 @@
 """Which OData calls write a sales order, and what F+O's entities mean. Pure.
 
-What to write is decided by dual-write (`app.dualwrite.apply`); here it meets what F+O already has, so nothing is
+What to write is decided by dual-write (`app.dualwrite.write_plan`); here it meets what F+O already has, so nothing is
 written twice. The idempotency keys are F+O's own fields: CustomersOrderReference of the header, ExternalItemNumber of
 the line. F+O compares them loosely, so that what it finds is compared here once more, byte for byte.
 """
@@ -12,8 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from app.dualwrite.apply import Kind, LineWrite, Plan, line_writable, plan, writable
-from app.dualwrite.change import (
+from app.dualwrite.processing_status import INVOICED
+from app.dualwrite.write_plan import Kind, LineWrite, Plan, line_writable, plan, writable
+from app.errors import SettingError
+from app.events.sales_order_change import (
     IOM,
     ChangeSource,
     SalesOrderChange,
@@ -23,10 +25,9 @@ from app.dualwrite.change import (
     made_by_us,
     order_id,
 )
-from app.dualwrite.status import INVOICED
-from app.errors import SettingError
 from app.providers.fno import fit, odata
 from app.providers.port import Action, Code, Outcome, Result
+from app.providers.sales_order_writer import result_values
 from app.providers.wire import Call, MalformedReplyError, Reply
 
 SEND_ORDER_TO_FULFILLMENT: Final = "Send order to fulfillment"
@@ -48,8 +49,6 @@ _NOT_FIRST: Final = frozenset({STOPPED, STATUS, REFERENCE, "dataAreaId"})
 """Fields of a header that are not changed before its lines: two are written when the lines are complete, because they
 set the warehouse going or close the order; two are what the order is known by, and stay as they were created."""
 _AMOUNTS: Final = frozenset({"OrderedSalesQuantity", "SalesPrice", "LineAmount"})
-_LOT: Final = "lot."
-_REFUSED: Final = "refused"
 
 
 class StatusField(NamedTuple):
@@ -260,22 +259,12 @@ def line_gone(write: LineWrite) -> Result:
 
 
 def written(number: str, lots: Mapping[str, str], others: Sequence[str], refused: str) -> Result:
-    """Return the result of an upsert. `values` keep F+O's key of each line, for `lots_of`.
+    """Return the result of an upsert. `lots` are F+O's key of each line by line id.
 
     `others` are headers with the same reference, `refused` are F+O's words where it kept the header of an order that
-    is invoiced (`refusal_of`).
+    is invoiced.
     """
     also = f"also at F+O with this reference, and stopped: {', '.join(others)}" if others else ""
     kept = f"F+O keeps the header as it was: {refused}" if refused else ""
-    values = {_LOT + name: lot for name, lot in lots.items()} | ({_REFUSED: refused} if refused else {})
+    values = result_values(lots, refused)
     return Result(Outcome.OK, Code.OK, "; ".join(filter(None, (also, kept))), number, values=values)
-
-
-def refusal_of(result: Result) -> str:
-    """Return F+O's words about a change of the header that came too late, empty where it took everything."""
-    return result.values.get(_REFUSED, "")
-
-
-def lots_of(result: Result) -> dict[str, str]:
-    """Line id -> InventoryLotId, of the lines that an upsert touched."""
-    return {name.removeprefix(_LOT): lot for name, lot in result.values.items() if name.startswith(_LOT)}

@@ -4,15 +4,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from app.dualwrite.apply import Plan
-from app.dualwrite.change import SalesOrderRow
+from app.dualwrite.write_plan import Plan
+from app.events.sales_order_change import SalesOrderRow
+from app.lanes.lease import Lease
 from app.providers.fno import actions, fit, odata
 from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
 from app.providers.fno.tokens import Tokens
 from app.providers.fno.upsert import Upsert
-from app.providers.http import Link, Timeouts, checked_base, open_client
-from app.providers.port import Action, CallFailedError, Lease, Result
+from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
+from app.providers.port import Action, CallFailedError, Result
 from app.providers.redaction import Redaction
 
 THROTTLE_MS: Final = 30_000
@@ -23,6 +24,7 @@ class Fno:
     """One environment. `clock` gives monotonic seconds."""
 
     name: Final = "fno"
+    title: Final = "F+O"
 
     def __init__(
         self,
@@ -33,10 +35,12 @@ class Fno:
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
         status_field: StatusField = actions.SHOWN_STATUS,
+        *,
+        open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
         self._status_field = status_field
-        self._http = open_client(limits)
+        self._http = open_http(limits)
         redaction = Redaction(client_secret=client_secret)
         shared = (self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
         form = {"client_id": client_id, "client_secret": client_secret, "scope": f"{base_url}/.default"}
@@ -55,10 +59,8 @@ class Fno:
         return await self.upsert(row, actions.first_plan(row, action.effect_id), lease)
 
     async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
-        """Makes F+O's order as the plan says; `reference` is its number, `lots_of` gives the keys of its lines.
-
-        Safe to repeat at any point: what F+O has is looked up first, and the order stays stopped until it is complete.
-        """
+        """See SalesOrderWriter.upsert: what F+O has is looked up first, and the order stays stopped until it is
+        complete."""
         done = actions.without_writing(plan) or fit.refusal(row, plan)
         if done is not None:
             return done

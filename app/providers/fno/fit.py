@@ -9,10 +9,10 @@ units (docs/providers/fno.md).
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from app.domain.keys import units
-from app.dualwrite.apply import Plan
-from app.dualwrite.change import SalesOrderRow, SalesOrderRowLine, line_id
-from app.dualwrite.reference import ITEM_NUMBER_MAX, REFERENCE_MAX, URL_MAX
+from app.domain.external_keys import units
+from app.dualwrite.write_plan import Plan
+from app.events.sales_order_change import SalesOrderRow, SalesOrderRowLine, line_id
+from app.events.sales_order_reference import ITEM_NUMBER_MAX, REFERENCE_MAX, URL_MAX
 from app.providers.port import Code, Outcome, Result
 
 HEADER: Final[Mapping[str, int]] = {

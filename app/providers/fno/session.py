@@ -5,11 +5,12 @@ from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
+from app.lanes.lease import Lease
 from app.providers import failures
 from app.providers.fno import odata
 from app.providers.fno.tokens import Tokens
 from app.providers.http import Link
-from app.providers.port import CallFailedError, Code, Lease, Outcome, Result
+from app.providers.port import CallFailedError, Code, Outcome, Result
 from app.providers.wire import Call, Reply
 
 RECONCILE_AFTER_MS: Final = 2000

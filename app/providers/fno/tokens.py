@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
+from app.lanes.lease import Lease
 from app.providers.http import Link
-from app.providers.port import CallFailedError, Code, Lease
+from app.providers.port import CallFailedError, Code
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode_object
 

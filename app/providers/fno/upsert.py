@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from app.dualwrite.apply import LineWrite, Plan
-from app.dualwrite.change import SalesOrderRow, made_by_us
+from app.dualwrite.write_plan import LineWrite, Plan
+from app.events.sales_order_change import SalesOrderRow, made_by_us
+from app.lanes.lease import Lease
 from app.providers.fno import actions, odata
 from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
-from app.providers.port import CallFailedError, Lease, Outcome, Result
+from app.providers.port import CallFailedError, Outcome, Result
 
 
 class Upsert:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any, Final, NamedTuple
 
-from app.domain.keys import line_key, units
+from app.domain.external_keys import line_key, units
 from app.domain.lifecycle import Status
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.events.ids import derive

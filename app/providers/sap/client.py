@@ -7,8 +7,9 @@ from functools import partial
 from typing import Final
 
 from app.errors import SettingError
-from app.providers.http import Link, Timeouts, checked_base, open_client
-from app.providers.port import Action, CallFailedError, Lease, Page, Result
+from app.lanes.lease import Lease
+from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
+from app.providers.port import Action, CallFailedError, Page, Result
 from app.providers.redaction import Redaction
 from app.providers.sap import actions
 from app.providers.sap.actions import SalesArea
@@ -25,6 +26,7 @@ class Sap:
     """One tenant. `clock` gives monotonic seconds."""
 
     name: Final = "sap"
+    cursor_key: Final = name
 
     def __init__(
         self,
@@ -34,10 +36,12 @@ class Sap:
         area: SalesArea,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
         self._area = area
-        self._http = open_client(limits)
+        self._http = open_http(limits)
         credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._http.headers["authorization"] = f"Basic {credentials}"
         redaction = Redaction(password=password, credentials=credentials)

@@ -9,8 +9,8 @@ from typing import Final
 
 import httpx
 
+from app.lanes.lease import Lease
 from app.providers.http import Link
-from app.providers.port import Lease
 from app.providers.redaction import Redaction
 from app.providers.sap import odata
 from app.providers.wire import Call, Intent, MalformedReplyError, Reply

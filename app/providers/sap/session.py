@@ -5,9 +5,10 @@ from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
+from app.lanes.lease import Lease
 from app.providers import failures
 from app.providers.http import Link
-from app.providers.port import CallFailedError, Lease, Outcome
+from app.providers.port import CallFailedError, Outcome
 from app.providers.sap import odata
 from app.providers.sap.csrf import CsrfToken
 from app.providers.wire import Call, Intent, MalformedReplyError, Reply

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from app.demo.evidence import Case, Seen
+from app.sandbox.demo.evidence import Case, Seen
 from tests.demo.recorded import Edit, Row, drop, marked, put, redone, twice, undone
 
 SHOP, ERP = "bigcommerce", "fno"

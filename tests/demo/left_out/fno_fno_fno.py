@@ -1,18 +1,6 @@
 """Scenario 4 with something left out, done twice or done wrongly, and the numbers that then fall."""
 
-from tests.demo.recorded import (
-    Row,
-    added,
-    changed_later,
-    done,
-    drop,
-    marked,
-    put,
-    redone,
-    swapped,
-    twice,
-    undone,
-)
+from tests.demo.recorded import Row, added, changed_later, done, drop, marked, put, redone, swapped, twice, undone
 
 SHOP, ERP = "bigcommerce", "fno"
 REQUESTED, UPDATE, STATUS = "fulfillment-requested", "channel-update-requested", "order-status"

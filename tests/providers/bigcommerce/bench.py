@@ -5,10 +5,11 @@ from typing import Any
 
 from app.domain.order import Order
 from app.events.model import ChannelUpdateRequested
-from app.local.simulators import Simulators
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.http import Timeouts
 from app.providers.port import Action, Provider
+from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
+from app.sandbox.vendors.host import Simulators
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.orders import a_product, a_wire_order
 from tests.providers.tap import Seen
@@ -22,9 +23,9 @@ class BigCommerceBench:
     orders = 40
 
     async def seed(self, simulators: Simulators) -> None:
-        simulators.bigcommerce.set_limits(100_000, 30_000)
+        simulators.of(BigCommerceSimulator).set_limits(100_000, 30_000)
         wires = [a_wire_order(FIRST_ID + number) for number in range(self.orders)]
-        simulators.bigcommerce.orders.seed(wires, touch=False)
+        simulators.of(BigCommerceSimulator).orders.seed(wires, touch=False)
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> BigCommerce:
         return BigCommerce(f"{base_url}/bigcommerce", "demo", self.secret, timeouts, clock, _no_sleep)
@@ -55,7 +56,7 @@ class BigCommerceBench:
         """The order's status, once for each change of it."""
         journal = simulators.world.journal.effects("bigcommerce")
         _seeded, *changes = [effect for effect in journal if effect.order == f"bc-demo-{FIRST_ID + order}"]
-        status_id = simulators.bigcommerce.orders.get(FIRST_ID + order).fields["status_id"]
+        status_id = simulators.of(BigCommerceSimulator).orders.get(FIRST_ID + order).fields["status_id"]
         return [f"status {status_id}" for _ in changes]
 
     def one_effect(self) -> Sequence[str]:
@@ -70,7 +71,7 @@ class BigCommerceBench:
     async def amounts(self, provider: Provider, simulators: Simulators) -> Sequence[tuple[int, int]]:
         """Amounts as they are in the order that was pulled, beside those of the wire."""
         odd = [a_product(1, price_inc_tax="0.0001"), a_product(2, total_inc_tax="999999999999.9999")]
-        simulators.bigcommerce.orders.seed([a_wire_order(9000, products=odd)], touch=True)
+        simulators.of(BigCommerceSimulator).orders.seed([a_wire_order(9000, products=odd)], touch=True)
         assert isinstance(provider, BigCommerce)
         orders = [order for order in await everything(provider) if order.source_ref == "9000"]
         lines = orders[0].lines

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from app.providers.bigcommerce.simulator.hooks import HOOKS_OF_SCOPE_MAX
 from app.providers.bigcommerce.webhook import receive
-from app.providers.simulation import FaultRequest
-from app.providers.simulation_webhooks import BACK_OFF_MS
 from app.providers.webhooks import Received
+from app.sandbox.vendors.bigcommerce.hooks import HOOKS_OF_SCOPE_MAX
+from app.sandbox.vendors.simulation import FaultRequest
+from app.sandbox.vendors.simulation_webhooks import BACK_OFF_MS
 from tests.providers.shop import NOW_MS, TOKEN, Shop, opened, seed
 
 HOOKS = "/bigcommerce/stores/hash/v3/hooks"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.order import Address, Line, Order
-from app.providers.bigcommerce.orders import UnmappableError, amount, modified_at, to_order
+from app.providers.bigcommerce.order_mapping import UnmappableError, amount, modified_at, to_order
 from app.providers.port import RefusedOrder
 from tests.providers.bigcommerce.orders import Wire, a_product, a_wire_order, an_address
 

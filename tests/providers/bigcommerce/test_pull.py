@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from app.errors import ProviderError
-from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.bigcommerce import actions
 from app.providers.bigcommerce import client as client_module
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.port import CallFailedError, Code, Outcome
+from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import everything
 from tests.providers.bigcommerce.orders import a_product, a_wire_order
@@ -32,7 +33,7 @@ class Shop:
     slept: list[float] = field(default_factory=list)
 
     def seed(self, *wires: dict[str, Any]) -> None:
-        self.simulators.bigcommerce.orders.seed(list(wires), touch=False)
+        self.simulators.of(BigCommerceSimulator).orders.seed(list(wires), touch=False)
 
     async def ids(self) -> list[int]:
         return [int(order.source_ref) for order in await everything(self.provider)]
@@ -48,7 +49,7 @@ async def shop() -> AsyncIterator[Shop]:
         await asyncio.sleep(0)
 
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
-        simulators.bigcommerce.set_limits(100_000, 30_000)
+        simulators.of(BigCommerceSimulator).set_limits(100_000, 30_000)
         provider = BigCommerce(f"{tap.url}/bigcommerce", "demo", "simulated-bigcommerce-token", PATIENT, clock, sleep)
         yield Shop(simulators, tap, provider, clock, slept)
         await provider.close()
@@ -110,7 +111,7 @@ async def test_an_order_that_leaves_between_two_pages_moves_none_out_of_sight(sh
     while page.more:
         page = await shop.provider.pull(page.cursor)
     shop.seed(an_order(12), an_order(13, 5))
-    orders = shop.simulators.bigcommerce.orders
+    orders = shop.simulators.of(BigCommerceSimulator).orders
 
     def ship(body: Any) -> Any:
         for order_id in (1, 2):
@@ -188,7 +189,7 @@ async def test_an_order_that_vanishes_while_it_is_read_is_refused(shop: Shop) ->
 
 async def test_a_used_up_quota_is_waited_for(shop: Shop) -> None:
     shop.seed(*(an_order(order_id) for order_id in range(1, 31)))
-    shop.simulators.bigcommerce.set_limits(20, 200)
+    shop.simulators.of(BigCommerceSimulator).set_limits(20, 200)
     cursor, found = None, list[str]()
     for _ in range(40):
         page = await shop.provider.pull(cursor)

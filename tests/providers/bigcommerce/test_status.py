@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.bigcommerce.actions import message_of, status_id_of
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.port import Always, Code, Outcome
 from app.providers.wire import MalformedReplyError, Reply
+from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.bigcommerce.orders import a_wire_order
@@ -20,7 +21,7 @@ ALWAYS = Always()
 @pytest.fixture
 async def simulators() -> AsyncIterator[Simulators]:
     async with serve(SimulatorOptions()) as simulators:
-        simulators.bigcommerce.orders.seed([a_wire_order(218)], touch=False)
+        simulators.of(BigCommerceSimulator).orders.seed([a_wire_order(218)], touch=False)
         yield simulators
 
 
@@ -34,7 +35,7 @@ async def shop(simulators: Simulators) -> AsyncIterator[BigCommerce]:
 
 
 def status_of(simulators: Simulators) -> int:
-    return int(simulators.bigcommerce.orders.get(218).fields["status_id"])
+    return int(simulators.of(BigCommerceSimulator).orders.get(218).fields["status_id"])
 
 
 async def test_s18_s21_shipped_then_completed(shop: BigCommerce, simulators: Simulators) -> None:

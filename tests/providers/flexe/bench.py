@@ -7,12 +7,13 @@ from msgspec.structs import replace
 
 from app.domain.order import Order
 from app.events.model import FulfillmentRequested
-from app.local.simulators import Simulators
 from app.providers.flexe.client import Flexe
 from app.providers.flexe.quantities import from_text
-from app.providers.flexe.simulator.life import STAGES
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
+from app.sandbox.vendors.flexe import FlexeSimulator
+from app.sandbox.vendors.flexe.life import STAGES
+from app.sandbox.vendors.host import Simulators
 from tests.providers.bench import Clock
 from tests.providers.orders import a_line, an_order
 from tests.providers.tap import Seen
@@ -27,8 +28,8 @@ class FlexeBench:
 
     async def seed(self, simulators: Simulators) -> None:
         """Nothing moves by itself: the contract looks at what the client does."""
-        simulators.flexe.set_limits(100_000, 60_000)
-        simulators.flexe.set_delays(dict.fromkeys(STAGES))
+        simulators.of(FlexeSimulator).set_limits(100_000, 60_000)
+        simulators.of(FlexeSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Flexe:
         return Flexe(f"{base_url}/flexe", self.secret, "simulated-owner", timeouts, clock)
@@ -62,7 +63,7 @@ class FlexeBench:
         return ["order created"]
 
     def reference(self, simulators: Simulators, order: int) -> str:
-        held = simulators.flexe.book.with_external_id(f"bc-demo-{order}")
+        held = simulators.of(FlexeSimulator).book.with_external_id(f"bc-demo-{order}")
         assert held is not None
         return held.order_id
 
@@ -75,7 +76,7 @@ class FlexeBench:
         wanted = (1, 5_000, 20_000, 12_345_678, 999_999_999_999_999_999)
         order = an_order("bc-demo-amounts", tuple(a_line(str(at), quantity) for at, quantity in enumerate(wanted)))
         await provider.perform(a_request(order), Always())
-        held = simulators.flexe.book.with_external_id("bc-demo-amounts")
+        held = simulators.of(FlexeSimulator).book.with_external_id("bc-demo-amounts")
         assert held is not None
         return [(from_text(item.quantity), quantity) for item, quantity in zip(held.asked.items, wanted, strict=True)]
 

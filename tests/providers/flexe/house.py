@@ -10,11 +10,11 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
 from app.providers.flexe.webhook import receive
-from app.providers.simulation import World
-from app.providers.simulation_http import application
 from app.providers.webhooks import Received
+from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
+from app.sandbox.vendors.simulation import World
+from app.sandbox.vendors.simulation_http import application
 
 KEY = {"Authorization": "Bearer secret"}
 API = "/flexe/v1"

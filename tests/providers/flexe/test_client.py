@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import SettingError
-from app.local.simulators import GENEROUS_QUOTA, SimulatorOptions, Simulators, serve
 from app.providers import registry
 from app.providers.flexe.client import Flexe
 from app.providers.port import Always, Code, Outcome
+from app.sandbox.vendors.flexe import FlexeSimulator, options_of
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
+from app.sandbox.vendors.simulation_http import GENEROUS_QUOTA, VendorSetup
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.flexe.bench import BENCH, a_request
 from tests.providers.orders import a_line, an_order
@@ -49,7 +51,7 @@ async def test_an_order_that_flexe_canceled_is_not_called_sent(
     flexe: Flexe, simulators: Simulators, repeated: bool
 ) -> None:
     first = await flexe.perform(a_request(an_order()), ALWAYS)
-    simulators.flexe.book.cancel(simulators.flexe.book.get(first.reference), "damaged")
+    simulators.of(FlexeSimulator).book.cancel(simulators.of(FlexeSimulator).book.get(first.reference), "damaged")
     result = await flexe.perform(a_request(an_order(), repeated=repeated), ALWAYS)
     assert (result.outcome, result.code, result.reference) == (Outcome.DECLINED, Code.CONFLICT, first.reference)
 
@@ -76,7 +78,7 @@ async def test_another_owner_is_refused(simulators: Simulators) -> None:
 
 
 async def test_the_limit_of_calls_is_honoured(flexe: Flexe, simulators: Simulators) -> None:
-    simulators.flexe.set_limits(1, 60_000)
+    simulators.of(FlexeSimulator).set_limits(1, 60_000)
     assert (await flexe.perform(a_request(an_order("a")), ALWAYS)).outcome is Outcome.OK
     for _ in range(2):
         result = await flexe.perform(a_request(an_order("b")), ALWAYS)
@@ -86,8 +88,8 @@ async def test_the_limit_of_calls_is_honoured(flexe: Flexe, simulators: Simulato
 
 
 def test_generous_hosts_hardly_limit() -> None:
-    assert SimulatorOptions.from_env(0, {}).flexe.quota == 100
-    assert SimulatorOptions.from_env(0, {}, generous=True).flexe.quota == GENEROUS_QUOTA
+    assert options_of(VendorSetup()).quota == 100
+    assert options_of(VendorSetup(generous=True)).quota == GENEROUS_QUOTA
 
 
 async def test_the_host_tells_the_settings_that_lead_to_it(simulators: Simulators) -> None:

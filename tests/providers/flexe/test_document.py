@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from app import resources
 from app.providers.flexe import actions
-from app.providers.flexe.simulator.server import _CODES, API_PATH
 from app.providers.flexe.webhook import _KINDS
 from app.providers.registry import load_manifests
-from app.providers.simulation import FaultRequest
+from app.sandbox.vendors.flexe.server import _CODES, API_PATH
+from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.flexe.bench import a_request
 from tests.providers.flexe.house import KEY, House, a_creation, listening, opened
 from tests.providers.orders import a_line, an_order

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import ServerDisconnectedError
 
-from app.providers.simulation import FaultRequest
+from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.flexe.house import API, DELAYS, KEY, House, a_creation, opened
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers.flexe.quantities import from_text
-from app.providers.flexe.simulator import FlexeOptions, FlexeSimulator
-from app.providers.flexe.simulator.wire import Creation, Item, ShipTo
-from app.providers.simulation import World
+from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
+from app.sandbox.vendors.flexe.wire import Creation, Item, ShipTo
+from app.sandbox.vendors.simulation import World
 from tests.providers.flexe.house import DELAYS, House, a_creation, opened
 
 WHOLE = sum(DELAYS.values())

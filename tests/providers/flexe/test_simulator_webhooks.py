@@ -9,14 +9,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from app.local.simulators import SimulatorOptions, serve
-from app.providers.flexe.simulator import FlexeOptions
 from app.providers.flexe.webhook import receive
 from app.providers.port import Always
 from app.providers.registry import build
-from app.providers.simulation import FaultRequest
-from app.providers.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
 from app.providers.webhooks import Received, WebhookRefusedError
+from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
+from app.sandbox.vendors.host import SimulatorOptions, serve
+from app.sandbox.vendors.simulation import FaultRequest
+from app.sandbox.vendors.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
 from tests.providers.flexe.bench import a_request
 from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
 from tests.providers.orders import an_order
@@ -155,7 +155,9 @@ async def test_the_host_sends_what_the_settings_it_tells_can_read() -> None:
     app.router.add_post("/", take)
     async with TestServer(app) as server:
         options = FlexeOptions(webhook_url=str(server.make_url("/")), split_share=0.0)
-        async with serve(SimulatorOptions(flexe=options)) as simulators:
+        async with serve(
+            SimulatorOptions(vendors={"flexe": lambda world: FlexeSimulator(world, options)})
+        ) as simulators:
             environ = simulators.environ()
             settings = {name.removeprefix("WAYBILL_FLEXE_"): value for name, value in environ.items()}
             provider = build("flexe", environ)

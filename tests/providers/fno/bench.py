@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from app.dualwrite.reference import reference_of as fno_reference
-from app.local.simulators import Simulators
+from app.events.sales_order_reference import reference_of as fno_reference
 from app.providers.fno.actions import status_field
 from app.providers.fno.client import Fno
-from app.providers.fno.simulator import STATUS_FIELD
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
+from app.sandbox.vendors.fno import STATUS_FIELD, FnoSimulator
+from app.sandbox.vendors.host import Simulators
 from tests.dualwrite.rows import ORDERS, an_order
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
@@ -30,7 +30,7 @@ class FnoBench:
 
     async def seed(self, simulators: Simulators) -> None:
         """Nothing moves by itself: the contract looks at what the client does."""
-        simulators.fno.set_delays(dict.fromkeys(STAGES))
+        simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Fno:
         url = f"{base_url}/fno"
@@ -55,7 +55,7 @@ class FnoBench:
         """Headers with their lines by our line id, and whether F+O may work on them."""
         return [
             f"{[line.values['ExternalItemNumber'] for line in order.lines.values()]} stopped: {order.stopped}"
-            for order in simulators.fno.book.all()
+            for order in simulators.of(FnoSimulator).book.all()
             if order.header.values["CustomersOrderReference"] == fno_reference(order_id)
         ]
 
@@ -72,7 +72,7 @@ class FnoBench:
         return ["['1', '2'] stopped: False"]
 
     def reference(self, simulators: Simulators, order: int) -> str:
-        return simulators.fno.book.with_reference(reference_of(order))[0].number
+        return simulators.of(FnoSimulator).book.with_reference(reference_of(order))[0].number
 
     def strange(self, body: Any) -> Any:
         odd = {"SalesOrderStatus": "Frozen", "SalesOrderProcessingStatus": "Thawed", "NewField": {"deep": [1]}}
@@ -84,7 +84,7 @@ class FnoBench:
         lines = tuple(a_line(at, SalesPrice=amount, LineAmount=amount) for at, amount in enumerate(wanted, 1))
         row = a_row("bc-demo-amounts", Lines=lines)
         await provider.perform(Action("Send order to fulfillment", "e2", "bc-demo-amounts", 1, False, row), Always())
-        held = simulators.fno.book.with_reference("bc-demo-amounts")[0].lines.values()
+        held = simulators.of(FnoSimulator).book.with_reference("bc-demo-amounts")[0].lines.values()
         return [(int(line.values["SalesPrice"] * 10_000), amount) for line, amount in zip(held, wanted, strict=True)]
 
 

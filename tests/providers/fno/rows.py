@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.dualwrite.change import SalesOrderRow, SalesOrderRowLine
+from app.events.sales_order_change import SalesOrderRow, SalesOrderRowLine
 
 
 def a_line(number: int = 1, **fields: Any) -> SalesOrderRowLine:

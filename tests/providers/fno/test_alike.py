@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.apply import ApplyState, plan
-from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
-from app.dualwrite.reference import reference_of, url_of
+from app.dualwrite.write_plan import ApplyState, plan
 from app.errors import SettingError
+from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.events.sales_order_reference import reference_of, url_of
 from app.providers.fno import fit
 from app.providers.fno.actions import HEADERS, SHOWN_STATUS, first_plan, status_field
-from app.providers.fno.simulator.book import SalesOrder
-from app.providers.fno.simulator.entities import HEADER, LINE
 from app.providers.port import Always, Code, Outcome, Result
+from app.sandbox.vendors.fno import FnoSimulator
+from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.fno.entities import HEADER, LINE
 from tests.dualwrite.rows import ORDERS, an_order
 from tests.providers.fno.rows import a_line, a_row
 from tests.providers.fno.test_upsert import Erp
@@ -33,12 +34,12 @@ async def send(erp: Erp, row: SalesOrderRow) -> Result:
 
 def stored(erp: Erp) -> dict[str, tuple[str, str]]:
     """Reference -> URL and recipient of every order there is."""
-    headers = [order.header.values for order in erp.simulators.fno.book.all()]
+    headers = [order.header.values for order in erp.simulators.of(FnoSimulator).book.all()]
     return {values["CustomersOrderReference"]: (values["URL"], values["DeliveryAddressName"]) for values in headers}
 
 
 def order_at(erp: Erp, number: str) -> SalesOrder:
-    order = erp.simulators.fno.book.find("usmf", number)
+    order = erp.simulators.of(FnoSimulator).book.find("usmf", number)
     assert order is not None
     return order
 
@@ -79,7 +80,7 @@ async def test_an_order_that_took_another_one_s_place_before_is_held_and_changes
 
 async def test_an_order_of_f_o_s_own_with_the_same_reference_is_left_alone(erp: Erp) -> None:
     own = {"OrderingCustomerAccountNumber": "US-001", "CustomersOrderReference": "po-77"}
-    theirs = erp.simulators.fno.book.create(own, "usmf")
+    theirs = erp.simulators.of(FnoSimulator).book.create(own, "usmf")
     result = await send(erp, row_of("po-77"))
     assert (result.outcome, result.reference != theirs.number) == (Outcome.OK, True)
     assert theirs.lines == {}
@@ -88,7 +89,7 @@ async def test_an_order_of_f_o_s_own_with_the_same_reference_is_left_alone(erp: 
 async def test_a_reference_that_somebody_changed_is_not_written_over(erp: Erp) -> None:
     made = await send(erp, row_of("bc-demo-1"))
     order = order_at(erp, made.reference)
-    erp.simulators.fno.book.patch(order, {"CustomersOrderReference": "PO 9"}, "fno")
+    erp.simulators.of(FnoSimulator).book.patch(order, {"CustomersOrderReference": "PO 9"}, "fno")
     change = SalesOrderChange("u", 0, None, row_of("bc-demo-1", Email="b@example.com"), ChangeSource("iom", 2))
     result = await erp.provider.upsert(change.row, plan(change, ApplyState(made.reference, 1)), ALWAYS)
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.CONFLICT)

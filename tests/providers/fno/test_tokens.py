@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.fno.client import Fno
 from app.providers.fno.tokens import RENEW_BEFORE_S
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Code, Outcome, Result
+from app.sandbox.vendors.fno import FnoSimulator
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.fno.bench import STAGES
 from tests.providers.fno.rows import a_row
@@ -46,7 +47,7 @@ def token(seen: Seen) -> bool:
 @pytest.fixture
 async def erp() -> AsyncIterator[Erp]:
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
-        simulators.fno.set_delays(dict.fromkeys(STAGES))
+        simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         erp = Erp(simulators, tap)
         yield erp
         await erp.provider.close()
@@ -81,7 +82,7 @@ async def test_a_short_life_is_halved(erp: Erp) -> None:
 
 async def test_a_refused_token_is_fetched_anew_once_for_all(erp: Erp) -> None:
     await erp.send(1)
-    erp.simulators.fno.tokens.expire_all()
+    erp.simulators.of(FnoSimulator).tokens.expire_all()
     results = await asyncio.gather(*(erp.send(order) for order in range(2, 8)))
     assert {result.outcome for result in results} == {Outcome.OK}
     assert erp.fetched() == 2

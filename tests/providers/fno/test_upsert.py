@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.apply import ApplyState, Kind, Plan, applied, plan
-from app.dualwrite.change import ChangeSource, SalesOrderChange, SalesOrderRow
-from app.local.simulators import SimulatorOptions, Simulators, serve
-from app.providers.fno.actions import first_plan, lots_of, refusal_of
+from app.dualwrite.write_plan import ApplyState, Kind, Plan, applied, plan
+from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow
+from app.providers.fno.actions import first_plan
 from app.providers.fno.client import Fno
 from app.providers.fno.session import RECONCILE_AFTER_MS
-from app.providers.fno.simulator import FnoOptions
-from app.providers.fno.simulator.book import SalesOrder
 from app.providers.port import Always, Code, Outcome, Result
+from app.providers.sales_order_writer import lots_of, refusal_of
+from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
+from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
+from app.sandbox.vendors.simulation import World
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.fno.bench import STAGES, STATUS_AT
 from tests.providers.fno.rows import a_line, a_row
@@ -37,7 +39,7 @@ class Erp:
         return await self.provider.upsert(row, asked or first_plan(row, "e-1"), ALWAYS)
 
     def orders(self, reference: str = REFERENCE) -> Sequence[Any]:
-        return self.simulators.fno.book.with_reference(reference)
+        return self.simulators.of(FnoSimulator).book.with_reference(reference)
 
     def header(self) -> dict[str, Any]:
         [order] = self.orders()
@@ -56,7 +58,7 @@ class Erp:
 @pytest.fixture
 async def erp() -> AsyncIterator[Erp]:
     async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
-        simulators.fno.set_delays(dict.fromkeys(STAGES))
+        simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         url = f"{tap.url}/fno"
         provider = Fno(
             url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
@@ -109,7 +111,7 @@ async def test_s13_an_order_is_created_with_everything_f_o_is_to_know(erp: Erp) 
 async def test_a_line_that_follows_opens_an_invoiced_order_for_the_header_too(erp: Erp) -> None:
     await erp.upsert(a_row())
     [order] = erp.orders()
-    erp.simulators.fno.life.advance(order, "Invoiced", (), "fno")
+    erp.simulators.of(FnoSimulator).life.advance(order, "Invoiced", (), "fno")
     moved = a_row(DeliveryAddressStreet="9 Moved Rd")
     later = replace(moved, Lines=(*moved.Lines, a_line(3)))
     result = await erp.upsert(later)
@@ -121,7 +123,7 @@ async def test_a_header_that_is_changed_too_late_does_not_hold_up_the_lines(erp:
     """F+O has all lines and has invoiced them: what was asked for is done, and the change is reported beside it."""
     await erp.upsert(a_row())
     [order] = erp.orders()
-    erp.simulators.fno.life.advance(order, "Invoiced", (), "fno")
+    erp.simulators.of(FnoSimulator).life.advance(order, "Invoiced", (), "fno")
     result = await erp.upsert(a_row(DeliveryAddressStreet="9 Moved Rd"))
     assert (result.outcome, sorted(lots_of(result))) == (Outcome.OK, ["1", "2"])
     assert "is invoiced" in refusal_of(result)
@@ -180,7 +182,9 @@ async def test_a_second_header_stays_stopped_and_is_reported(erp: Erp) -> None:
     """A creation that took effect after it was looked for in vain."""
     first = await erp.upsert(a_row())
     twin = {"CustomersOrderReference": REFERENCE, "SalesOrderOriginCode": "IOM", "OrderingCustomerAccountNumber": "W"}
-    erp.simulators.fno.book.create({**twin, "dataAreaId": "usmf", "IsSalesProcessingStopped": "Yes"}, "usmf")
+    erp.simulators.of(FnoSimulator).book.create(
+        {**twin, "dataAreaId": "usmf", "IsSalesProcessingStopped": "Yes"}, "usmf"
+    )
     again = await erp.upsert(a_row())
     assert again.reference == first.reference
     assert again.detail == "also at F+O with this reference, and stopped: 000002"
@@ -224,7 +228,7 @@ async def test_a_line_that_somebody_removed_at_f_o_is_a_conflict(erp: Erp) -> No
     created = await erp.upsert(before)
     known = applied(change(before, None, 1), None, created.reference, lots_of(created))
     [order] = erp.orders()
-    erp.simulators.fno.book.delete_line(order, lots_of(created)["2"])
+    erp.simulators.of(FnoSimulator).book.delete_line(order, lots_of(created)["2"])
     after = replace(before, Lines=(a_line(1), a_line(2, ShippingWarehouseId="24")))
     result = await erp.upsert(after, plan(change(after, before), known))
     assert (result.outcome, result.code, result.reference) == (Outcome.DECLINED, Code.CONFLICT, created.reference)
@@ -284,9 +288,9 @@ async def test_an_order_that_could_not_be_found_again_is_not_created(erp: Erp) -
 def born_there(erp: Erp) -> tuple[SalesOrder, SalesOrderRow]:
     """An order of F+O's own with one line, and our row that says it was delivered."""
     wire = {"dataAreaId": "usmf", "OrderingCustomerAccountNumber": "US-001", "CustomersOrderReference": "PO 77"}
-    order = erp.simulators.fno.book.create({**wire, "DefaultShippingSiteId": "1"}, "usmf")
+    order = erp.simulators.of(FnoSimulator).book.create({**wire, "DefaultShippingSiteId": "1"}, "usmf")
     key = {"dataAreaId": "usmf", "SalesOrderNumber": order.number, "ItemNumber": "A", "ExternalItemNumber": "theirs"}
-    _, line = erp.simulators.fno.book.add_line(key, "usmf")
+    _, line = erp.simulators.of(FnoSimulator).book.add_line(key, "usmf")
     lot = str(line.values["InventoryLotId"])
     row = a_row(
         "",
@@ -314,7 +318,7 @@ async def test_a_status_that_f_o_has_passed_since_an_attempt_whose_reply_was_los
     order, row = born_there(erp)
     erp.tap.cut(patch_of("WaybillSalesOrderStatuses"))
     assert (await erp.upsert(row)).outcome is Outcome.UNKNOWN
-    erp.simulators.fno.life.advance(order, later, (), "fno")
+    erp.simulators.of(FnoSimulator).life.advance(order, later, (), "fno")
     assert (await erp.upsert(row)).outcome is Outcome.OK
     assert order.status == later
 
@@ -346,8 +350,11 @@ async def test_names_with_quotes_and_slashes_are_found_again(erp: Erp) -> None:
 
 
 async def test_many_lines_come_in_pages() -> None:
-    async with serve(SimulatorOptions(fno=FnoOptions(page_size=3))) as simulators:
-        simulators.fno.set_delays(dict.fromkeys(STAGES))
+    def short_pages(world: World) -> FnoSimulator:
+        return FnoSimulator(world, FnoOptions(page_size=3), MemoryRows())
+
+    async with serve(SimulatorOptions(vendors={"fno": short_pages})) as simulators:
+        simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         url = f"{simulators.base_url}/fno"
         provider = Fno(
             url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT

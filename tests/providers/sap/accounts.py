@@ -7,12 +7,12 @@ from typing import Any
 
 from app.domain.order import Order
 from app.events.model import ProviderEvent
-from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.port import Always, Outcome, Page
 from app.providers.sap.actions import SalesArea
 from app.providers.sap.client import Sap
-from app.providers.sap.simulator import SapOptions
-from app.providers.sap.simulator.entities import Entity
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
+from app.sandbox.vendors.sap import SapOptions, SapSimulator
+from app.sandbox.vendors.sap.entities import Entity
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
 from tests.providers.tap import Seen, Tap, open_tap
@@ -22,7 +22,7 @@ class Accounts:
     """Orders are billed when told to, and the cursor goes on from pull to pull."""
 
     def __init__(self, simulators: Simulators, tap: Tap, area: SalesArea) -> None:
-        self.tap, self.book, self.life = tap, simulators.sap.book, simulators.sap.life
+        self.tap, self.book, self.life = tap, simulators.of(SapSimulator).book, simulators.of(SapSimulator).life
         self.simulators = simulators
         self.provider = Sap(f"{tap.url}/sap", USER, PASSWORD, area, PATIENT, Clock())
         self.cursor: str | None = None
@@ -78,8 +78,11 @@ def listed(seen: Seen) -> bool:
 async def open_accounts(area: SalesArea = AREA, *, older: bool = False) -> AsyncIterator[Accounts]:
     """Pages of three, and nothing is billed by itself. `older`: a release without UnderlyingPurchaseOrderItem."""
     options = SapOptions(page_size=3, item_reference=not older)
-    async with serve(SimulatorOptions(sap=options)) as simulators, open_tap(simulators.base_url) as tap:
-        simulators.sap.set_delays({"Billed": None, "Posted": None})
+    async with (
+        serve(SimulatorOptions(vendors={"sap": lambda world: SapSimulator(world, options)})) as simulators,
+        open_tap(simulators.base_url) as tap,
+    ):
+        simulators.of(SapSimulator).set_delays({"Billed": None, "Posted": None})
         accounts = Accounts(simulators, tap, area)
         yield accounts
         await accounts.provider.close()

@@ -6,12 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from app.local.simulators import Simulators
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
 from app.providers.sap.actions import mark_of
 from app.providers.sap.client import Sap
-from app.providers.sap.simulator.life import STAGES
+from app.sandbox.vendors.host import Simulators
+from app.sandbox.vendors.sap import SapSimulator
+from app.sandbox.vendors.sap.life import STAGES
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.sap.orders import AREA, PASSWORD, USER, a_line, an_order, billing
@@ -27,7 +28,7 @@ class SapBench:
 
     async def seed(self, simulators: Simulators) -> None:
         """Nothing is billed by itself: the contract looks at what the client does."""
-        simulators.sap.set_delays(dict.fromkeys(STAGES))
+        simulators.of(SapSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Sap:
         return Sap(f"{base_url}/sap", USER, self.secret, AREA, timeouts, clock)
@@ -48,7 +49,7 @@ class SapBench:
         """Sales orders with this order's mark, each with its items by our line id."""
         ours = [
             one
-            for one in simulators.sap.book.orders.values()
+            for one in simulators.of(SapSimulator).book.orders.values()
             if one.values["PurchaseOrderByShipToParty"] == mark_of(order_id)
         ]
         return [str([item.values["UnderlyingPurchaseOrderItem"] for item in one.lists["to_Item"]]) for one in ours]
@@ -66,7 +67,7 @@ class SapBench:
         return ["['1', '2']"]
 
     def reference(self, simulators: Simulators, order: int) -> str:
-        return str(simulators.sap.book.with_reference(order_id_of(order))[0].values["SalesOrder"])
+        return str(simulators.of(SapSimulator).book.with_reference(order_id_of(order))[0].values["SalesOrder"])
 
     def strange(self, body: Any) -> Any:
         odd = {"OverallSDProcessStatus": "Z", "OverallSDDocumentRejectionSts": "?", "NewField": {"deep": [1]}}
@@ -79,7 +80,7 @@ class SapBench:
         pairs = enumerate(zip(totals, quantities, strict=True), 1)
         lines = tuple(a_line(at, total=total, quantity=quantity) for at, (total, quantity) in pairs)
         await provider.perform(billing(an_order(AMOUNTS_ID, lines=lines)), Always())
-        items = simulators.sap.book.with_reference(AMOUNTS_ID)[0].lists["to_Item"]
+        items = simulators.of(SapSimulator).book.with_reference(AMOUNTS_ID)[0].lists["to_Item"]
         held = [_cost(item.lists["to_PricingElement"][0].values, item.values["RequestedQuantity"]) for item in items]
         counted = [int(item.values["RequestedQuantity"] * 10_000) for item in items]
         return [*zip(held, totals, strict=True), *zip(counted, quantities, strict=True)]

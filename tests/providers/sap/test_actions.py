@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.keys import line_ids, units
+from app.domain.external_keys import line_ids, units
 from app.domain.order import Order
 from app.providers.port import Code, Outcome, Result
 from app.providers.sap import actions

@@ -8,17 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ProviderError
-from app.providers.sap.cursor import (
-    LATE_MS,
-    ORDERS_MAX,
-    SEEN_MAX,
-    Cursor,
-    Stamp,
-    fresh_of,
-    parse,
-    settled_at,
-    write,
-)
+from app.providers.sap.cursor import LATE_MS, ORDERS_MAX, SEEN_MAX, Cursor, Stamp, fresh_of, parse, settled_at, write
 
 CHANGES = st.lists(
     st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 3000), st.integers(0, LATE_MS - 1)), min_size=1, max_size=40

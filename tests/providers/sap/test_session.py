@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.local.simulators import SimulatorOptions, Simulators, serve
 from app.providers.http import Link, Timeouts, open_client
 from app.providers.port import Always, Code, Outcome, Result
 from app.providers.redaction import Redaction
@@ -14,7 +13,8 @@ from app.providers.registry import build
 from app.providers.sap import odata
 from app.providers.sap.client import Sap
 from app.providers.sap.csrf import CsrfToken
-from app.providers.sap.simulator import SapOptions
+from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
+from app.sandbox.vendors.sap import SapOptions, SapSimulator
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
 from tests.providers.tap import Seen, Tap, open_tap
@@ -38,7 +38,7 @@ class Tenant:
         return [seen for seen in self.tap.calls if written(seen)]
 
     def orders(self) -> int:
-        return len(self.simulators.sap.book.orders)
+        return len(self.simulators.of(SapSimulator).book.orders)
 
 
 def fetched(seen: Seen) -> bool:
@@ -55,8 +55,9 @@ def looked(seen: Seen) -> bool:
 
 @pytest.fixture
 async def tenant() -> AsyncIterator[Tenant]:
-    async with serve(SimulatorOptions(sap=SapOptions(page_size=2))) as simulators, open_tap(simulators.base_url) as tap:
-        simulators.sap.set_delays({"Billed": None, "Posted": None})
+    options = SimulatorOptions(vendors={"sap": lambda world: SapSimulator(world, SapOptions(page_size=2))})
+    async with serve(options) as simulators, open_tap(simulators.base_url) as tap:
+        simulators.of(SapSimulator).set_delays({"Billed": None, "Posted": None})
         tenant = Tenant(simulators, tap)
         yield tenant
         await tenant.provider.close()
@@ -79,7 +80,7 @@ async def test_every_cookie_comes_back_whatever_its_name(tenant: Tenant) -> None
 
 async def test_a_refused_token_is_fetched_anew_once_for_all(tenant: Tenant) -> None:
     await tenant.send(1)
-    tenant.simulators.sap.access.expire_all()
+    tenant.simulators.of(SapSimulator).access.expire_all()
     results = await asyncio.gather(*(tenant.send(order) for order in range(2, 8)))
     assert {result.outcome for result in results} == {Outcome.OK}
     assert tenant.orders() == 7
@@ -94,7 +95,7 @@ async def test_a_token_that_was_fetched_meanwhile_stays(tenant: Tenant) -> None:
     link = Link("sap", f"{tenant.tap.url}/sap", http, redaction, PATIENT, odata.message_of, 0, tenant.clock)
     token = CsrfToken(link, http.cookies, redaction)
     old = await token.get(ALWAYS)
-    tenant.simulators.sap.access.expire_all()
+    tenant.simulators.of(SapSimulator).access.expire_all()
     token.forget(old)
     new = await token.get(ALWAYS)
     token.forget(old)

@@ -1,0 +1,117 @@
+"""What F+O's status fields say about an order: milestones, by lifecycle. Numbers of the statuses are never compared.
+
+PartiallyInvoiced has a higher number than Invoiced, and F+O's document status is that of the latest document and never
+goes back; so a table gives each status what it implies, and nothing is derived from its place in an enumeration.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+from app.errors import RecordError
+from app.events.sales_order_change import SalesOrderRow, line_id, made_by_us
+
+
+class Milestone(IntEnum):
+    """A milestone implies all lower ones."""
+
+    NONE = 0
+    CONFIRMED = 1
+    PICKED = 2
+    SHIPPED = 3
+    INVOICED = 4
+
+    @property
+    def event(self) -> str:
+        return f"order {self.name.lower()}"
+
+
+CANCELED: Final = "Canceled"
+INVOICED: Final = "Invoiced"
+PROCESSING: Final[Mapping[str, Milestone]] = {
+    "Active": Milestone.NONE,
+    "Confirmed": Milestone.CONFIRMED,
+    "Picked": Milestone.PICKED,
+    # Something has left, so something was picked; which lines have left is told line by line.
+    "PartiallyDelivered": Milestone.PICKED,
+    "Delivered": Milestone.SHIPPED,
+    # The document status hides how far delivery is: only the lines show it.
+    "PartiallyInvoiced": Milestone.CONFIRMED,
+    # Dataverse's 192350008.
+    "DeliveredAndPartiallyInvoiced": Milestone.SHIPPED,
+    "Invoiced": Milestone.INVOICED,
+    "Canceled": Milestone.NONE,
+}
+"""SalesOrderProcessingStatus, in the order of an order's life, to the milestone of the whole order that it implies."""
+LINE: Final[Mapping[str, Milestone]] = {
+    "None": Milestone.NONE,
+    "Backorder": Milestone.NONE,
+    "Delivered": Milestone.SHIPPED,
+    "Invoiced": Milestone.INVOICED,
+    "Canceled": Milestone.NONE,
+}
+"""SalesOrderLineStatus to the highest milestone of the line. F+O calls an open line Backorder."""
+_SPELLINGS: Final = {"cancelled": "canceled", "openorder": "backorder", "": "none"}
+
+
+class Shown(Struct, frozen=True):
+    """What one row says: the milestone of the whole order, those of lines that are further, whether it is canceled."""
+
+    whole: Milestone
+    lines: Mapping[str, Milestone]
+    canceled: bool
+
+
+def processing_status(text: str) -> str:
+    """F+O's spelling of a processing status given in any case. Raises RecordError("unknown-status")."""
+    return _canonical("SalesOrderProcessingStatus", text, PROCESSING)
+
+
+def line_status(text: str) -> str:
+    """F+O's spelling of a line status; empty is None. Raises RecordError("unknown-status")."""
+    return _canonical("SalesOrderLineStatus", text, LINE)
+
+
+def shown(row: SalesOrderRow) -> Shown:
+    """Read a row's status fields, on their own: no other row is needed. Raises RecordError("unknown-status")."""
+    status = processing_status(row.SalesOrderProcessingStatus)
+    statuses = {line_id(row, line): line_status(line.SalesOrderLineStatus) for line in row.Lines}
+    lines = {name: LINE[reached] for name, reached in statuses.items() if reached != CANCELED}
+    whole = PROCESSING[status]
+    if status == "PartiallyInvoiced":
+        whole = max(whole, _whole_by_lines(lines))
+    further = {name: reached for name, reached in lines.items() if reached > whole}
+    if sourced_by_line(row):
+        every = {
+            name: max(whole, reached) for name, reached in lines.items() if max(whole, reached) > Milestone.CONFIRMED
+        }
+        return Shown(min(whole, Milestone.CONFIRMED), every, status == CANCELED)
+    return Shown(whole, further, status == CANCELED)
+
+
+def sourced_by_line(row: SalesOrderRow) -> bool:
+    """Whether the order is ours and came without a warehouse for all: other lines of it may follow when they have a
+    source (S63c), so that the header's status speaks of the lines in the row alone."""
+    return made_by_us(row) and not row.DefaultShippingWarehouseId
+
+
+def _whole_by_lines(lines: Mapping[str, Milestone]) -> Milestone:
+    """Shipped when every line is; picked when any is. Invoiced only F+O itself may say of the whole order."""
+    if not any(lines.values()):
+        return Milestone.NONE
+    return Milestone.SHIPPED if all(lines.values()) else Milestone.PICKED
+
+
+def _canonical(field: str, text: str, known: Mapping[str, Milestone]) -> str:
+    if text in known:
+        return text
+    key = text.replace(" ", "").casefold()
+    key = _SPELLINGS.get(key, key)
+    for name in known:
+        if name.casefold() == key:
+            return name
+    raise RecordError(
+        "unknown-status", f"{field} {text!r} is not one of {', '.join(known)}; correct the row and replay it"
+    )

@@ -1,0 +1,55 @@
+"""From a lane's record to an event and back: the one place where the codec's arguments are spelled out."""
+
+from app.events.catalog import RECORDS, ChangeEvent
+from app.events.codec import Codec
+from app.events.model import Event, ProviderEvent
+from app.events.record import Output, Record
+from app.events.report_ids import report_id
+
+
+def decoded(codec: Codec, record: Record) -> Event:
+    """Raises RecordError."""
+    return codec.decode(
+        record.topic,
+        record.key,
+        record.value,
+        record.headers,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+    )
+
+
+def decoded_change(codec: Codec, record: Record) -> ChangeEvent | None:
+    """None for a tombstone, and for a record about no order. Raises RecordError."""
+    return codec.decode_change(
+        record.topic,
+        record.key,
+        record.value,
+        record.headers,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+    )
+
+
+def owner(codec: Codec, record: Record) -> bytes | None:
+    """The order id of a record, from its key or else from its value. Raises RecordError.
+
+    A record about no order has the key that it came with, be it none: whichever lane that leads to passes over it.
+    """
+    if record.key and not codec.is_wrapped(record.topic, record.key):
+        return record.key
+    order_id = codec.order_id(record.topic, record.key, record.value, record.headers, record.timestamp)
+    return order_id.encode() or record.key or b""
+
+
+def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
+    """The record of an event, for the topic of its kind."""
+    value, headers = codec.encode(event)
+    return Output(RECORDS[event.name].topic, event.order_id.encode(), value, headers)
+
+
+def reported(codec: Codec, body: ProviderEvent, at: int, source: str) -> Output:
+    """The record of what a provider reports, pulled or called in, at `at` (ms). Raises RecordError."""
+    return encoded(codec, Event("provider event", report_id(body), body.order_id, at, source, "", body))

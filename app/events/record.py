@@ -1,0 +1,35 @@
+"""A record of a topic, as it was read and as it is to be written. No client and no broker is known here."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+Headers = Sequence[tuple[str, bytes]]
+
+DEAD_LETTER = "dead-letter"
+"""The topic that takes what no retry can make usable."""
+
+
+class Record(NamedTuple):
+    """One record of an input, as read. `timestamp` is in milliseconds since the epoch, UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Output(NamedTuple):
+    """One record to be written. Without a `partition` it goes to the lane's own: an order's, in every topic.
+
+    `timestamp` is in milliseconds since the epoch; without one it is the time of writing.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+    timestamp: int | None = None

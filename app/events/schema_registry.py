@@ -1,0 +1,193 @@
+"""The read side of a schema registry, answered from the published schemas, and the client of a real one.
+
+Answers follow the REST API that Confluent's and compatible registries share: ordinary Avro clients work against them.
+What a registry is asked with a schema is in registry_lookup.py.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import httpx
+
+from app.errors import SchemaError, WaybillError
+from app.events.avro_schemas import Schema, Schemas
+
+MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+AVRO: Final = "AVRO"
+COMPATIBILITY: Final = "FULL_TRANSITIVE"
+TIMEOUT_S: Final = 10.0
+Answer = tuple[int, Any]
+
+
+class UnknownSchemaError(SchemaError):
+    """The registry answered, and has no such schema that could be used."""
+
+
+_NO_SUBJECT: Final = 40401
+_NO_VERSION: Final = 40402
+NO_SCHEMA: Final = 40403
+_BAD_VERSION: Final = 42202
+_VERSION_MAX: Final = 2**31 - 1
+
+
+class RegistryRefusalError(WaybillError):
+    """A call that is answered with an error, in the words of a registry."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        self.answer: Answer = (status, {"error_code": code, "message": message})
+        super().__init__(message)
+
+
+def answer(published: Schemas, path: str) -> Answer:
+    """HTTP status and JSON body of a GET on `path` (without a query)."""
+    try:
+        return 200, _read(published, [unquote(part) for part in path.strip("/").split("/")])
+    except RegistryRefusalError as refusal:
+        return refusal.answer
+
+
+def _read(published: Schemas, parts: list[str]) -> Any:
+    """Raises RegistryRefusalError."""
+    match parts:
+        case ["subjects"]:
+            return sorted(published.by_subject)
+        case ["subjects", subject, "versions"]:
+            return [schema.version for schema in versions_of(published, subject)]
+        case ["subjects", subject, "versions", version]:
+            return description(version_of(versions_of(published, subject), version))
+        case ["subjects", subject, "versions", version, "schema"]:
+            return json.loads(version_of(versions_of(published, subject), version).text)
+        case ["schemas", "ids", number, *rest]:
+            return _of_id(_with_id(published, number), rest)
+        case ["schemas", "types"]:
+            return [AVRO]
+        case ["config"] | ["config", _]:
+            return {"compatibilityLevel": COMPATIBILITY}
+        case ["mode"] | ["mode", _]:
+            return {"mode": "READONLY"}
+    raise RegistryRefusalError(404, 404, f"HTTP 404 Not Found: /{'/'.join(parts)}")
+
+
+def versions_of(published: Schemas, subject: str) -> tuple[Schema, ...]:
+    """All versions of a subject, the first one first. Raises RegistryRefusalError."""
+    if subject not in published.by_subject:
+        raise RegistryRefusalError(404, _NO_SUBJECT, f"Subject '{subject}' not found.")
+    return published.by_subject[subject]
+
+
+def version_of(versions: tuple[Schema, ...], name: str) -> Schema:
+    """The version of that number, or the `latest`. Raises RegistryRefusalError."""
+    if name in ("latest", "-1"):
+        return versions[-1]
+    if not _is_number(name):
+        text = f"The specified version '{name}' is not a valid version id. Allowed are 1 to 2^31-1 and \"latest\""
+        raise RegistryRefusalError(422, _BAD_VERSION, text)
+    schema = next((schema for schema in versions if schema.version == int(name)), None)
+    if schema is None:
+        raise RegistryRefusalError(404, _NO_VERSION, f"Version {name} not found.")
+    return schema
+
+
+def description(schema: Schema) -> dict[str, Any]:
+    """A schema with its place."""
+    return {"subject": schema.subject, "version": schema.version, "id": schema.id, "schema": schema.text}
+
+
+def _with_id(published: Schemas, number: str) -> Schema:
+    schema = published.by_id.get(int(number)) if _is_number(number) else None
+    if schema is None:
+        raise RegistryRefusalError(404, NO_SCHEMA, f"Schema {number} not found")
+    return schema
+
+
+def _of_id(schema: Schema, rest: list[str]) -> Any:
+    match rest:
+        case []:
+            return {"schema": schema.text}
+        case ["schema"]:
+            return json.loads(schema.text)
+        case ["versions"]:
+            return [{"subject": schema.subject, "version": schema.version}]
+        case ["subjects"]:
+            return [schema.subject]
+    raise RegistryRefusalError(404, 404, "HTTP 404 Not Found")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(_VERSION_MAX)) and 0 < int(text) <= _VERSION_MAX
+
+
+def address(url: str) -> str:
+    """A registry's address as it may stand in messages: without user and password."""
+    return str(httpx.URL(url).copy_with(userinfo=b"")).rstrip("/")
+
+
+def client_of(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S)
+
+
+async def fetch(client: httpx.AsyncClient, number: int) -> str:
+    """The text of the Avro schema with this id. Raises UnknownSchemaError when the registry has none, and SchemaError
+    when it does not answer as a registry does."""
+    where = address(str(client.base_url))
+    try:
+        response = await client.get(f"/schemas/ids/{number}")
+        body = response.json()
+    except httpx.HTTPError as exc:
+        raise SchemaError(f"no answer from {where} ({exc!r})") from exc
+    except (ValueError, RecursionError) as exc:
+        raise SchemaError(f"the answer of {where} is not JSON; is it a schema registry?") from exc
+    match body:
+        case {"error_code": int(code)} if code == NO_SCHEMA:
+            raise UnknownSchemaError(f"{where} has no such schema; does the connector use another registry?")
+        case {"schema": str(text), **others} if response.is_success:
+            if (kind := others.get("schemaType", AVRO)) != AVRO:
+                raise UnknownSchemaError(
+                    f"it is of type {str(kind)[:40]!r}; let the connector write Avro, or JSON alone"
+                )
+            return text
+    raise SchemaError(f"{where} answers with status {response.status_code} and no schema; is it a schema registry?")
+
+
+async def publish(url: str, published: Schemas) -> dict[int, int]:
+    """Register every schema, oldest versions first, and return id of the lock -> id there, for `codec.load(ids=...)`.
+
+    Registering what is there already changes nothing. Raises SchemaError when the registry is away or refuses a schema.
+    """
+    async with client_of(url) as client:
+        for subject in published.by_subject:
+            await _send(client, "PUT", f"/config/{quote(subject, safe='')}", {"compatibility": COMPATIBILITY})
+        return {schema.id: await _register(client, schema) for schema in _oldest_first(published)}
+
+
+def _oldest_first(published: Schemas) -> Iterable[Schema]:
+    return (schema for versions in published.by_subject.values() for schema in versions)
+
+
+async def _register(client: httpx.AsyncClient, schema: Schema) -> int:
+    path = f"/subjects/{quote(schema.subject, safe='')}/versions"
+    given = await _send(client, "POST", path, {"schema": schema.text, "schemaType": AVRO})
+    number = given.get("id") if isinstance(given, dict) else None
+    if not isinstance(number, int):
+        raise SchemaError(f"{address(str(client.base_url))}{path}: no id in the answer; is it a schema registry?")
+    return number
+
+
+async def _send(client: httpx.AsyncClient, method: str, path: str, body: dict[str, str]) -> Any:
+    try:
+        response = await client.request(method, path, content=json.dumps(body), headers={"content-type": MEDIA_TYPE})
+        response.raise_for_status()
+        return response.json()
+    except httpx.HTTPStatusError as exc:
+        text = exc.response.text[:300]
+        raise SchemaError(
+            f"{address(str(exc.request.url))}: the registry refused it ({exc.response.status_code}): {text}"
+        ) from exc
+    except httpx.HTTPError as exc:
+        raise SchemaError(f"{address(str(client.base_url))}: no answer ({exc!r}); check SCHEMA_REGISTRY_URL") from exc
+    except ValueError as exc:
+        raise SchemaError(
+            f"{address(str(client.base_url))}{path}: the answer is not JSON; is it a schema registry?"
+        ) from exc

@@ -1,0 +1,300 @@
+"""The fold of one input event: what has become of the order so far, the events to write, and the steps that follow from
+them.
+
+A Run lives for one call of `step` and is never shared; what goes in and what comes out is frozen.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from app.domain.evolve import (
+    changed_lines,
+    expects,
+    is_final,
+    moved,
+    reached,
+    recorded,
+    some_lines_moved,
+    traced,
+    would_go_back,
+)
+from app.domain.fulfillment_orders import placed, selected
+from app.domain.lifecycle import MILESTONES
+from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
+from app.domain.order_fields import mapped_fields_differ
+from app.dualwrite.sync_gate import missing
+from app.events.ids import derive
+from app.events.model import Body, Event, OrderStatus, PolicyResult
+from app.flows import event_bodies
+from app.flows.event_bodies import Results
+from app.flows.installed import KAFKA, ActionSpec
+from app.flows.loading.flow_compiler import Flow, Node
+
+SOURCE: Final = "waybill/orchestrate"
+STATUS_CHANGED: Final = "order status changed"
+ACTION_FAILED: Final = "provider action failed"
+NOTE_MAX: Final = 500
+"""Characters of a note in the timeline."""
+CANCELED: Final = "Canceled"
+DUAL_WRITE: Final = "dual-write"
+BILLING: Final = "billing requested"
+ANSWER: Final = "answer"
+"""Purpose of the timer by which an effect that goes through kafka must be answered; it covers all attempts."""
+_STOPS: Final = {"hold": ("order held",), "reject": ("order rejected", "order held")}
+"""Failure edge -> the events to try: an order that is too far to be rejected is held."""
+_ENDS: Final = frozenset({"order canceled", "order rejected"})
+
+
+class Run:
+    __slots__ = ("_position", "_queue", "before", "cause", "events", "flow", "known_there", "requested_sync", "state")
+
+    def __init__(self, flow: Flow, state: OrderState, cause: Event) -> None:
+        self.flow, self.cause = flow, cause
+        self.before = self.known_there = state.order
+        self.state = replace(
+            state,
+            version=state.version + 1,
+            recent=(*state.recent[-RECENT_EVENTS_MAX + 1 :], cause.event_id),
+        )
+        self.events: list[Event] = []
+        self.requested_sync = False
+        self._position = 0
+        self._queue: deque[str] = deque()
+
+    # ---- what is written ------------------------------------------------------------------------------------------
+
+    def emit(self, name: str, body: Body) -> str:
+        """Add an output event; its id follows from the input event and its place among the outputs."""
+        cause = self.cause
+        event_id = derive(cause.event_id, self._position)
+        self._position += 1
+        self.events.append(Event(name, event_id, cause.order_id, cause.at, SOURCE, cause.event_id, body, cause.trace))
+        return event_id
+
+    def applied(self, name: str, after: Order, *, step: str = "", event_id: str = "", note: str = "") -> None:
+        """Take the order to `after` because of `name`: a status record and a line in the timeline."""
+        state, before = self.state, self.state.order
+        moved_lines = () if after is before else event_bodies.line_statuses(changed_lines(before, after))
+        status = OrderStatus(
+            after.order_id,
+            after.source_ref,
+            name,
+            step,
+            after.state,
+            after.reason,
+            before.state,
+            before.reason,
+            state.version,
+            state.flow,
+            state.flow_version,
+            moved_lines,
+        )
+        status_id = self.emit(STATUS_CHANGED, status)
+        self.state = replace(state, order=after)
+        self.noted(name, step=step, event_id=event_id or status_id, note=note)
+        if after.state == CANCELED:
+            self.state = replace(self.state, effects=(), timers=(), partials=())
+
+    def noted(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
+        """A line in the timeline without a change of status."""
+        order, cause = self.state.order, self.cause
+        own_id = event_id or cause.event_id
+        entry = Entry(
+            name,
+            own_id,
+            cause.cause_id if own_id == cause.event_id else cause.event_id,
+            cause.at,
+            cause.source,
+            step,
+            order.state,
+            order.reason,
+            note[:NOTE_MAX],
+        )
+        self.state = replace(self.state, timeline=recorded(self.state.timeline, entry))
+
+    def trace(self, event_id: str, changes: Sequence[tuple[str, str]]) -> None:
+        """Keep which event, and which rule, set these fields: (field, rule)."""
+        if changes:
+            set_by = event_id or self.cause.event_id
+            latest = [Lineage(field, set_by, rule) for field, rule in changes]
+            self.state = replace(self.state, lineage=traced(self.state.lineage, latest))
+
+    # ---- what follows ---------------------------------------------------------------------------------------------
+
+    def offer(self, name: str) -> None:
+        """Let the flow react to an applied event, and to what that leads to, until nothing more follows.
+
+        It ends because a step runs at most once in a call, and flows without loops alone are compiled.
+        """
+        self._queue.append(name)
+        if len(self._queue) > 1:
+            return
+        while self._queue:
+            self._react(self._queue[0])
+            self._queue.popleft()
+
+    def _react(self, name: str) -> None:
+        self._settle(name)
+        order = self.state.order
+        if order.state == CANCELED and name not in _ENDS:
+            return
+        if MILESTONES.get(name, 3) < reached(order, self.state.raised):
+            return
+        if not is_final(order):
+            for node in self.flow.starting.get(name, ()):
+                self.start_wait(node)
+        for node in self.flow.listening.get(name, ()):
+            if not self.seen(node):
+                self.work(node)
+
+    def seen(self, node: Node) -> bool:
+        state, name = self.state, node.name
+        return name in state.done or name in state.failed or any(effect.step == name for effect in state.effects)
+
+    def _settle(self, name: str) -> None:
+        for node in self.flow.awaited.get(name, ()):
+            self.finish(*node.settles)
+
+    def finish(self, *names: str) -> None:
+        """These steps are done: they run no more, nothing is waited for any longer, and what failed before is
+        mended."""
+        state = self.state
+        done = (*state.done, *[name for name in names if name not in state.done])
+        failed = state.failed and tuple([name for name in state.failed if name not in names])
+        timers = state.timers and tuple(
+            [timer for timer in state.timers if not (timer.purpose == "wait" and timer.subject in names)]
+        )
+        self.state = replace(state, done=done, failed=failed, timers=timers)
+
+    def start_wait(self, node: Node) -> None:
+        state = self.state
+        if self.seen(node) or any(timer.purpose == "wait" and timer.subject == node.name for timer in state.timers):
+            return
+        timer_id = derive(self.cause.event_id, f"wait/{node.name}")
+        timer = Timer(timer_id, self.cause.at + node.within_ms, "wait", node.name)
+        self.state = replace(state, timers=(*state.timers, timer))
+
+    def renew(self, node: Node) -> None:
+        """The step may run again, deliberately: a new round, so that its effect gets a new id."""
+        state, name = self.state, node.name
+        rounds = dict(state.rounds)
+        rounds[name] = rounds.get(name, 0) + 1
+        self.state = replace(
+            state,
+            done=tuple([other for other in state.done if other != name]),
+            failed=tuple([other for other in state.failed if other != name and other not in node.downstream]),
+            rounds=tuple(rounds.items()),
+        )
+
+    # ---- working steps --------------------------------------------------------------------------------------------
+
+    def work(self, node: Node) -> None:
+        """Filter, policies, then the provider action or the event that the step emits."""
+        order = self.state.order
+        if node.filter is not None and not node.filter.evaluate(order).passed:
+            return
+        results: list[PolicyResult] = []
+        failures: list[str] = []
+        changes: list[tuple[str, str]] = []
+        for policy in node.policies:
+            verdict = policy.evaluate(order)
+            order = verdict.order
+            results.append(verdict.result)
+            changes.extend([(change.field, change.rule) for change in verdict.changes])
+            if not verdict.passed:
+                failures.append(verdict.detail)
+        if failures:
+            self.fail(node, "policy", "; ".join(failures), tuple(results))
+        elif node.action is not None:
+            self.request(node, order, changes)
+        else:
+            self.succeed(node, order, tuple(results), changes)
+
+    def succeed(
+        self, node: Node, order: Order, results: Results = (), changes: Sequence[tuple[str, str]] = (), note: str = ""
+    ) -> None:
+        """The step is done; its event, if it emits one, is applied and offered.
+
+        A provider's answer that comes when its event is no longer expected, or when the goods are further than it says,
+        is noted. Raises RecordError("no-transition") for policies that are run again too late.
+        """
+        name = node.emits
+        self.finish(node.name)
+        late = node.action is not None and (not expects(order, name) or would_go_back(self.state, name))
+        if not name or late:
+            self.noted("provider result", step=node.name, note=note)
+            return
+        after = moved(order, name)
+        if self.state.fulfillment_orders:
+            after = some_lines_moved(after, name, {line.line_id for line in order.lines if line.warehouse})
+        build = event_bodies.EMITTED.get(name)
+        event_id = self.emit(name, build(after, results)) if build else ""
+        self.trace(event_id, changes)
+        self.applied(name, after, step=node.name, event_id=event_id, note=note)
+        self.offer(name)
+
+    def fail(self, node: Node, code: str, detail: str, results: Results = ()) -> None:
+        """Take the failure edge. Where the order can be neither held nor rejected any more, the failure is noted."""
+        state = self.state
+        self.state = replace(state, failed=(*[name for name in state.failed if name != node.name], node.name))
+        name = next((event for event in _STOPS.get(node.otherwise, ()) if expects(state.order, event)), "")
+        note = f"{code}: {detail}"
+        if not name:
+            self.applied(ACTION_FAILED, state.order, step=node.name, note=note)
+            return
+        after = moved(state.order, name)
+        event_id = self.emit(name, event_bodies.stopped(after, node.name, code, detail, results))
+        self.applied(name, after, step=node.name, event_id=event_id, note=note)
+        self.offer(name)
+
+    def request(self, node: Node, order: Order, changes: Sequence[tuple[str, str]] = ()) -> None:
+        """Ask the provider. What goes through dual-write must pass the sync gate, and is then ready to sync."""
+        spec = node.action
+        assert spec is not None, "only steps with an action ask"
+        if spec.event == BILLING:
+            order, set_now = placed(order, self.state.fulfillment_orders)
+            changes = (*changes, *((path, spec.action) for path in set_now))
+        if spec.through == DUAL_WRITE:
+            lacking = missing(selected(replace(self.state, order=order)))
+            if lacking:
+                self.fail(node, "gate", f"the order cannot be sent: {', '.join(lacking)} missing")
+                return
+            if not order.ready_to_sync:
+                order, changes = replace(order, ready_to_sync=True), (*changes, ("ready_to_sync", ""))
+        turn = dict(self.state.rounds).get(node.name, 0)
+        effect_id = derive(f"{order.order_id}/{node.name}", turn)
+        effect = Effect(effect_id, node.name, spec.provider, spec.action, 1, self.cause.at)
+        self.state = replace(self.state, order=order, effects=(*self.state.effects, effect))
+        if spec.through == KAFKA:
+            due = Timer(derive(effect_id, ANSWER), self.cause.at + node.within_ms, ANSWER, effect_id)
+            self.state = replace(self.state, timers=(*self.state.timers, due))
+        self.trace(self.ask(effect, spec), changes)
+
+    def ask(self, effect: Effect, spec: ActionSpec) -> str:
+        """Write the request for `effect`, whose attempt is the one in its body."""
+        self.requested_sync = self.requested_sync or spec.through == DUAL_WRITE
+        pool = self.flow.pool_of(self.state.order)
+        return self.emit(spec.event, event_bodies.requested(spec.event, self.state, effect, spec.through, pool))
+
+    # ---- the end ----------------------------------------------------------------------------------------------------
+
+    def closed(self) -> OrderState:
+        """The state to keep: nothing is waited for once an order is final, and it is settled when no answer is open.
+
+        An answer that did not come in time is not open any more.
+        """
+        state = self.state
+        if not is_final(state.order):
+            return state
+        timers = tuple([timer for timer in state.timers if timer.purpose != "wait"])
+        effects = tuple([effect for effect in state.effects if effect.step not in state.failed])
+        settled = 0 if timers or effects else state.settled_at or self.cause.at
+        return replace(state, timers=timers, effects=effects, settled_at=settled)
+
+    def synced(self) -> bool:
+        """Whether F+O must hear of it: an action asked, or a mapped field of a ready order changed on our side."""
+        after = self.state.order
+        return self.requested_sync or (after.ready_to_sync and mapped_fields_differ(self.known_there, after))

@@ -1,0 +1,132 @@
+"""Turns the YAML of a flow into what the engine runs on: nodes with their policies and actions, looked up by event.
+Done once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from app.domain.order import Order
+from app.events.model import PolicyResult
+from app.flows.installed import MAIN_POOL, ActionSpec, EngineLimits, Setup
+from app.flows.loading.flow_check import check
+from app.flows.loading.flow_spec import FlowSpec, StepSpec
+from app.flows.loading.step_paths import downstream, overtaken
+
+SOURCING: Final = "sourcing requested"
+
+
+class Change(Protocol):
+    """A field that a rule set."""
+
+    @property
+    def field(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+
+
+class Verdict(Protocol):
+    """What a policy says of an order; `order` has the fields that it set."""
+
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def order(self) -> Order: ...
+    @property
+    def result(self) -> PolicyResult: ...
+    @property
+    def changes(self) -> Iterable[Change]: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Policy(Protocol):
+    @property
+    def evaluate(self) -> Callable[[Order], Verdict]: ...
+
+
+class Node(Struct, frozen=True):
+    """One step, ready to run. A waiting node has `wait`; `settles` are the waits that its event ends: its own and
+    overtaken ones."""
+
+    name: str
+    filter: Policy | None = None
+    policies: tuple[Policy, ...] = ()
+    action: ActionSpec | None = None
+    emits: str = ""
+    otherwise: str = "hold"
+    wait: str = ""
+    source: str = ""
+    within_ms: int = 0
+    settles: tuple[str, ...] = ()
+    downstream: frozenset[str] = frozenset()
+
+
+class Flow(Struct, frozen=True):
+    """`listening`, `starting` and `awaited` are by event: nodes to run, waits that begin, waits that end."""
+
+    name: str
+    version: int
+    title: str
+    nodes: Mapping[str, Node]
+    listening: Mapping[str, tuple[Node, ...]]
+    starting: Mapping[str, tuple[Node, ...]]
+    awaited: Mapping[str, tuple[Node, ...]]
+    limits: EngineLimits
+    pools: Mapping[str, str] = {}
+    sourcing: Node | None = None
+    """The step that asks for sources, in flows whose orders are sourced line by line."""
+
+    def pool_of(self, order: Order) -> str:
+        """The pool of warehouses that may ship the order."""
+        return self.pools.get(order.company or "", MAIN_POOL)
+
+
+def compile_flow(
+    spec: FlowSpec, policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
+) -> Flow:
+    """The flow, ready for `step`.
+
+    Raises DefinitionError for the first problem: an action, policy or event that is not there, a provider that is not
+    set up (S1), a dual-write map that is not enabled (S2), an unreachable step, a missing failure edge or time limit, a
+    loop.
+    """
+    for problem in check(spec, policies, setup):
+        raise problem
+    nodes = {step.step: _node(spec, step, policies, setup) for step in spec.steps}
+    return Flow(
+        name=spec.flow,
+        version=spec.version,
+        title=spec.title,
+        nodes=nodes,
+        listening=_by_event(nodes, ((step.step, step.on) for step in spec.steps)),
+        starting=_by_event(nodes, ((step.step, step.after) for step in spec.steps)),
+        awaited=_by_event(nodes, ((step.step, (step.wait,) if step.wait else ()) for step in spec.steps)),
+        limits=limits or EngineLimits(),
+        pools=setup.pools,
+        sourcing=next((node for node in nodes.values() if node.action and node.action.event == SOURCING), None),
+    )
+
+
+def _node(spec: FlowSpec, step: StepSpec, policies: Mapping[str, Policy], setup: Setup) -> Node:
+    return Node(
+        name=step.step,
+        filter=policies[step.filter] if step.filter else None,
+        policies=tuple(policies[name] for name in step.policies),
+        action=setup.actions[step.provider][step.action] if step.provider and step.action else None,
+        emits=step.emits or "",
+        otherwise=step.otherwise or "hold",
+        wait=step.wait or "",
+        source=step.source or "",
+        within_ms=step.within or 0,
+        settles=overtaken(spec, step) if step.wait else (),
+        downstream=downstream(spec, step),
+    )
+
+
+def _by_event(nodes: Mapping[str, Node], steps: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[Node, ...]]:
+    found: dict[str, tuple[Node, ...]] = {}
+    for name, events in steps:
+        for event in events:
+            found[event] = (*found.get(event, ()), nodes[name])
+    return found

@@ -1,0 +1,76 @@
+"""Which step leads to which, along the events of a flow: reachability, loops, what comes after and what was overtaken.
+Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from app.flows.loading.flow_spec import FlowSpec, StepSpec
+
+Neighbours = Callable[[StepSpec], Iterable[StepSpec]]
+
+STOPS = {"hold": "order held", "reject": "order rejected"}
+"""Failure edge -> the event that it raises; a noted failure raises none."""
+FROM_OUTSIDE = frozenset({"order created", "order changed", "order canceled"})
+"""Events that reach every order, waited for or not."""
+
+
+def inputs(step: StepSpec) -> tuple[str, ...]:
+    """The events that get a step going."""
+    return step.after if step.wait else step.on
+
+
+def outcomes(step: StepSpec) -> tuple[str, ...]:
+    """The events that a step leads to when it succeeds."""
+    return tuple(event for event in (step.wait, step.emits) if event)
+
+
+def raised(step: StepSpec) -> tuple[str, ...]:
+    """All events that a step leads to, failures included."""
+    return (*outcomes(step), *(STOPS[edge] for edge in (step.otherwise,) if edge in STOPS))
+
+
+def reachable(spec: FlowSpec) -> frozenset[str]:
+    """Names of the steps that some order can reach."""
+    events, found = set(FROM_OUTSIDE), set[str]()
+    while True:
+        new = [step for step in spec.steps if step.step not in found and events.intersection(inputs(step))]
+        if not new:
+            return frozenset(found)
+        found.update(step.step for step in new)
+        events.update(event for step in new for event in raised(step))
+
+
+def downstream(spec: FlowSpec, step: StepSpec) -> frozenset[str]:
+    """Names of the steps that come after `step`."""
+    return frozenset(later.step for later in _walk(step, lambda at: _after(spec, at)))
+
+
+def overtaken(spec: FlowSpec, step: StepSpec) -> tuple[str, ...]:
+    """The waits that are over when the event of `step` came: its own, and those before it on the way."""
+    earlier = {before.step for before in _walk(step, lambda at: _before(spec, at)) if before.wait}
+    return tuple(other.step for other in spec.steps if other.step in earlier or other is step)
+
+
+def loops(spec: FlowSpec) -> Iterator[StepSpec]:
+    """Steps that come after themselves."""
+    return (step for step in spec.steps if step.step in downstream(spec, step))
+
+
+def _after(spec: FlowSpec, step: StepSpec) -> Iterable[StepSpec]:
+    events = set(outcomes(step))
+    return (other for other in spec.steps if events.intersection(inputs(other)))
+
+
+def _before(spec: FlowSpec, step: StepSpec) -> Iterable[StepSpec]:
+    events = set(inputs(step))
+    return (other for other in spec.steps if events.intersection(outcomes(other)))
+
+
+def _walk(start: StepSpec, neighbours: Neighbours) -> Iterator[StepSpec]:
+    seen: set[str] = set()
+    waiting = list(neighbours(start))
+    while waiting:
+        step = waiting.pop()
+        if step.step not in seen:
+            seen.add(step.step)
+            yield step
+            waiting.extend(neighbours(step))

@@ -1,0 +1,121 @@
+"""What providers report of an order's progress: which lines move, and when that is an event of the whole order. Pure.
+
+The order's own event is raised when every line has reached the milestone, never before: a partial shipment or invoice
+moves lines alone (requirements a.7, 6 and 11). Each milestone is raised once, and one that was overtaken takes nothing
+back.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from app.domain.evolve import lines_moved, reached, row, shared_milestone
+from app.domain.external_keys import line_ids
+from app.domain.fulfillment_orders import stands_apart
+from app.domain.lifecycle import MILESTONES
+from app.domain.order import Line, Order
+from app.domain.order_fields import changed, check_bounds
+from app.dualwrite.changed_fields import REMOVED, assign
+from app.dualwrite.sales_order_mapping import FNO
+from app.errors import RecordError
+from app.events.model import ProviderEvent
+from app.flows.flow_run import Run
+from app.flows.milestones import AT, raise_whole
+
+REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed", "order delayed"})
+NOTE_CHARS_MAX: Final = 200
+"""Of what a provider says about an event, in the order's timeline."""
+_HEADER_ONLY: Final = frozenset({"order confirmed", "order changed", "order delayed"})
+_FIXED: Final = frozenset({"source_ref", "placed_at", "channel"})
+_LINES: Final = "lines."
+"""How the path of a line's field begins."""
+_HANDLED_HERE: Final = frozenset({"company"})
+
+
+def provider_event(run: Run, body: ProviderEvent) -> str:
+    """Apply a report. Returns why it was ignored, or "". Raises RecordError when it cannot be applied."""
+    if body.event not in REPORTED:
+        raise RecordError("invalid", f"no provider reports {body.event!r}; use one of {', '.join(sorted(REPORTED))}")
+    body = _by_line_id(run.state.order, body)
+    if body.event == "order changed":
+        return _fields_changed(run, body)
+    quantities = () if body.event in _HEADER_ONLY else body.lines
+    order = run.state.order
+    if not quantities:
+        row(order.state, order.reason, body.event)
+    after, partials = lines_moved(run.state, body.event, quantities)
+    by_line = quantities or (body.event in MILESTONES and any(map(stands_apart, order.lines)))
+    whole = _shared(run, after, body.event) if by_line else body.event
+    if partials is not run.state.partials:
+        run.state = replace(run.state, partials=partials)
+    if whole is None:
+        some = ", ".join(reported.line_id or reported.reference for reported in quantities)
+        run.applied(body.event, after, note=f"partial: lines {some}" if some else "lines without a source stay")
+    else:
+        raise_whole(run, whole, after, body.provider, _note(body), body.reference)
+    return ""
+
+
+def _by_line_id(order: Order, body: ProviderEvent) -> ProviderEvent:
+    """The report with our own line ids, where a provider whose fields are short knows lines by keys."""
+    names = {path: path.removeprefix(_LINES).rpartition(".")[0] for path in body.values if path.startswith(_LINES)}
+    ids = line_ids(order.lines, (*names.values(), *(line.line_id for line in body.lines)))
+    if not ids:
+        return body
+    lines = tuple(replace(line, line_id=ids.get(line.line_id, line.line_id)) for line in body.lines)
+    paths = {path: f"{_LINES}{ids[key]}.{path.rpartition('.')[2]}" for path, key in names.items() if key in ids}
+    return replace(body, lines=lines, values={paths.get(path, path): text for path, text in body.values.items()})
+
+
+def _shared(run: Run, after: Order, event: str) -> str | None:
+    """The event of the whole order that the lines now amount to, None while they differ."""
+    shared = shared_milestone(after)
+    if shared is None:
+        return "order canceled"
+    if shared > reached(run.state.order, run.state.raised):
+        return AT[shared]
+    return event if shared >= MILESTONES.get(event, 99) else None
+
+
+def _note(body: ProviderEvent) -> str:
+    """Who says so, in which document, and why, where it tells ("reason" and "detail" of its values)."""
+    told = f"{body.provider} {body.reference}".strip()
+    why = ", ".join(filter(None, (body.values.get("reason"), body.values.get("detail"))))
+    return (f"{told}: {why}" if why else told)[:NOTE_CHARS_MAX]
+
+
+def _fields_changed(run: Run, body: ProviderEvent) -> str:
+    """Take over fields that changed at the ERP. The company is read-only once set, there as well as here."""
+    before = run.state.order
+    row(before.state, before.reason, body.event)
+    after = assign(before, {path: text for path, text in body.values.items() if path not in _HANDLED_HERE})
+    if "company" in body.values:
+        after, _ = changed(after, {"company": body.values["company"]})
+    if fixed := _FIXED.intersection(body.values):
+        raise RecordError("unknown-field", f"values: {', '.join(sorted(fixed))} is not a provider's to change")
+    check_bounds(after)
+    after = _placed(before, after)
+    if after == before:
+        return "no field differs from what is known"
+    run.applied(body.event, after, note=f"{body.provider}: {', '.join(sorted(body.values))}")
+    run.trace("", [(path, body.provider) for path in body.values if not path.endswith(f".{REMOVED}")])
+    if body.provider == FNO:
+        # F+O has these values already: only what follows from them is worth a row.
+        run.known_there = run.state.order
+    run.offer(body.event)
+    return ""
+
+
+def _placed(before: Order, after: Order) -> Order:
+    """A line that was added starts where the order stands, but goods that left without it do not count for it."""
+    known = {line.line_id for line in before.lines}
+    if all(line.line_id in known for line in after.lines):
+        return after
+    shipped = reached(before, ()) > 0
+    state, reason = ("Validated", "Sent to fulfillment") if shipped else (before.state, before.reason)
+    lines = tuple(_started(line, state, reason) if line.line_id not in known else line for line in after.lines)
+    return replace(after, lines=lines)
+
+
+def _started(line: Line, state: str, reason: str) -> Line:
+    return replace(line, state=state, reason=reason)

@@ -1,0 +1,178 @@
+"""What the sourcing engine answers: which lines have a source, which wait for stock, which nobody has (S62-S65). Pure.
+
+Lines of one order may stand at different places: the order's own status moves as docs/adr/0020 says. What is reserved
+for lines that nobody wants any more is given back, whenever that turns out.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from app.domain import fulfillment_orders
+from app.domain.evolve import header_moved, reached, shared_milestone, some_lines_moved
+from app.domain.order import FulfillmentOrder, Line, Order, Timer
+from app.errors import RecordError
+from app.events.ids import derive
+from app.events.model import ReservedLine, SourcingCommand, SourcingResult
+from app.flows.flow_run import CANCELED, SOURCE, Run
+from app.flows.loading.flow_compiler import Node
+from app.flows.milestones import AT, raise_whole
+from app.flows.reactions.provider_answers import close
+
+SOURCED: Final = "order sourced"
+EXPIRED: Final = "backorder expired"
+BACKORDER: Final = "backorder"
+RELEASED: Final = "released"
+_OUTCOMES: Final = frozenset({"sourced", "partial", "none", RELEASED})
+_UNSOURCED: Final = {True: "order backordered", False: "order not sourced"}
+
+
+def sourcing_result(run: Run, body: SourcingResult) -> str:
+    """Apply a result. Returns why it was ignored, or "". Raises RecordError for one that says nothing known."""
+    if body.outcome not in _OUTCOMES:
+        raise RecordError("invalid", f"outcome {body.outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
+    node = run.flow.sourcing
+    if node is None:
+        raise RecordError("invalid", f"flow {run.flow.name!r} has no step that sources an order")
+    effect = run.state.effect(body.effect_id)
+    fresh, unwanted = _sorted_out(run, body)
+    if effect is not None:
+        close(run, effect)
+        run.finish(node.name)
+    elif body.outcome != RELEASED and run.state.order.state != CANCELED:
+        return f"effect {body.effect_id!r} is not pending"
+    if unwanted:
+        _command(run, "release", unwanted)
+    if fresh or (body.unsourced and run.state.order.state != CANCELED):
+        _taken(run, node, body, fresh)
+    elif not unwanted:
+        return "no line wants a source any more"
+    else:
+        run.noted("sourcing result", step=node.name, note="no line wants a source any more: it is released")
+    return ""
+
+
+def _sorted_out(run: Run, body: SourcingResult) -> tuple[list[FulfillmentOrder], list[ReservedLine]]:
+    """Fulfillment orders of lines that still want one, and what else was reserved or waits."""
+    known = {found.fulfillment_order_id for found in run.state.fulfillment_orders}
+    lines = {line.line_id: line for line in run.state.order.lines}
+    fresh, unwanted = [], []
+    for found in body.fulfillment_orders:
+        if found.fulfillment_order_id in known:
+            continue
+        wanted = tuple(part for part in found.lines if _wants(run, lines.get(part.line_id)))
+        unwanted += [ReservedLine(part.line_id, found.warehouse) for part in found.lines if part not in wanted]
+        if wanted:
+            fresh.append(replace(found, lines=wanted))
+    if body.waits:
+        unwanted += [ReservedLine(part.line_id) for part in body.unsourced if not _wants(run, lines.get(part.line_id))]
+    return fresh, unwanted
+
+
+def _wants(run: Run, line: Line | None) -> bool:
+    """Not what is canceled, has a source, or left from wherever it was."""
+    if (
+        line is None
+        or fulfillment_orders.is_canceled(line)
+        or fulfillment_orders.has_shipped(line)
+        or run.state.order.state == CANCELED
+    ):
+        return False
+    return all(part.line_id != line.line_id for found in run.state.fulfillment_orders for part in found.lines)
+
+
+def _taken(run: Run, node: Node, body: SourcingResult, fresh: list[FulfillmentOrder]) -> None:
+    order, orders = fulfillment_orders.taken(run.state.order, fresh)
+    sourced = {part.line_id for found in orders for part in found.lines}
+    order = some_lines_moved(order, SOURCED, sourced)
+    unsourced = _UNSOURCED[body.waits]
+    order = some_lines_moved(order, unsourced, _lacking(run, order, body, sourced))
+    event = SOURCED if sourced else unsourced
+    run.state = replace(run.state, fulfillment_orders=(*run.state.fulfillment_orders, *orders))
+    _set_deadline(run, order, body)
+    run.applied(event, header_moved(order, event), step=node.name, note=_note(body, orders))
+    if sourced:
+        _go_on(run)
+
+
+def _lacking(run: Run, order: Order, body: SourcingResult, sourced: Collection[str]) -> set[str]:
+    """The lines without a source: an answer speaks of the whole order, so what it does not name has none either."""
+    if body.outcome == RELEASED:
+        return {part.line_id for part in body.unsourced}
+    return {line.line_id for line in order.lines if line.line_id not in sourced and _wants(run, line)}
+
+
+def _note(body: SourcingResult, orders: Iterable[FulfillmentOrder]) -> str:
+    found = "; ".join(f"{found.warehouse} ships {', '.join(part.line_id for part in found.lines)}" for found in orders)
+    lacking = ", ".join(part.line_id for part in body.unsourced)
+    return "; ".join(filter(None, (body.outcome, found, f"no source for {lacking}" if lacking else "", body.detail)))
+
+
+def _go_on(run: Run) -> None:
+    """What follows a source runs once for each lot of lines that got one, also while an earlier lot is under way."""
+    for node in run.flow.listening.get(SOURCED, ()):
+        if run.seen(node):
+            run.renew(node)
+            run.work(node)
+    run.offer(SOURCED)
+
+
+def _set_deadline(run: Run, order: Order, body: SourcingResult) -> None:
+    """Lines that wait are canceled at a time that the sourcing engine names; one deadline for all of an order."""
+    timers = tuple(timer for timer in run.state.timers if timer.purpose != BACKORDER)
+    waiting = any(map(fulfillment_orders.waits, order.lines))
+    if waiting and body.waits and body.cancel_at is not None and timers == run.state.timers:
+        timers = (*timers, Timer(derive(body.effect_id, BACKORDER), body.cancel_at, BACKORDER, BACKORDER))
+    elif waiting:
+        return
+    run.state = replace(run.state, timers=timers)
+
+
+def expire(run: Run) -> str:
+    """The lines that wait have waited long enough: they are canceled, and the rest of the order is all of it."""
+    before = run.state.order
+    waiting = {line.line_id for line in before.lines if fulfillment_orders.waits(line)}
+    if not waiting:
+        return "no line waits for stock any more"
+    after = some_lines_moved(before, EXPIRED, waiting)
+    shared = shared_milestone(after)
+    if shared is None:
+        after = header_moved(after, EXPIRED)
+    run.applied(EXPIRED, after, note=f"lines {', '.join(sorted(waiting))} found no stock in time")
+    if shared is not None and shared > reached(after, run.state.raised):
+        raise_whole(run, AT[shared], after, "waybill", "backorder expired")
+    return ""
+
+
+def tell_source(run: Run, before: Order) -> None:
+    """Say what became of reservations: goods that left are no stock any more, those of canceled lines are free."""
+    after = run.state.order
+    if run.flow.sourcing is None or after is before:
+        return
+    old, new = ({line.line_id: line for line in order.lines} for order in (before, after))
+    left, unwanted = [], []
+    for found in run.state.fulfillment_orders:
+        for part in found.lines:
+            line, was = new.get(part.line_id), old.get(part.line_id)
+            reserved = ReservedLine(part.reference or part.line_id, found.warehouse)
+            if was is None or fulfillment_orders.has_shipped(was) or fulfillment_orders.is_canceled(was):
+                continue
+            if line is None or fulfillment_orders.is_canceled(line):
+                unwanted.append(reserved)
+            elif fulfillment_orders.has_shipped(line):
+                left.append(reserved)
+    waited = [line for line in before.lines if fulfillment_orders.waits(line)]
+    unwanted += [
+        ReservedLine(line.line_id) for line in waited if fulfillment_orders.is_canceled(new.get(line.line_id, line))
+    ]
+    for command, lines in (("confirm", left), ("release", unwanted)):
+        if lines:
+            _command(run, command, lines)
+
+
+def _command(run: Run, command: str, lines: list[ReservedLine]) -> None:
+    order = run.state.order
+    run.emit(
+        "sourcing command", SourcingCommand(run.flow.pool_of(order), command, order.order_id, tuple(lines), {}, SOURCE)
+    )

@@ -1,0 +1,239 @@
+"""The log of a lane on Kafka: one transactional producer, readers that see whole transactions only.
+
+It tries nothing twice: aiokafka repeats what may be repeated, and whatever is left ends the process, which starts again
+from its last transaction.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerFenced
+
+from app.errors import LaneError
+from app.events.record import Output, Record
+from app.kafka.clients import AIOKafkaConsumer, AIOKafkaProducer
+from app.lanes.lane_log import Bounds, Change, Entry
+
+_RESTORE_PARTITION_BYTES = 8 << 20
+_RESTORE_FETCH_BYTES = 64 << 20
+_LOOK_BYTES = 64 << 10
+"""A single record is looked up with small fetches; a larger record still comes whole."""
+_CONNECT_PAUSE_S = 0.5
+_new_record = tuple.__new__
+"""Half the time of calling the class, and this runs for every record."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaLimits:
+    """`broker_gone_s`: seconds without an answer after which the broker counts as gone for good.
+
+    No compression: lz4 was measured to cost a tenth of a lane's CPU and to gain nothing beside the broker.
+    """
+
+    bootstrap_servers: str
+    transaction_timeout_ms: int = 10_000
+    request_timeout_ms: int = 30_000
+    broker_gone_s: float = 45.0
+    batch_bytes_max: int = 512 << 10
+    request_bytes_max: int = 8 << 20
+
+
+def record_of(raw: Any) -> Record:
+    """aiokafka's record as ours."""
+    fields = (raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
+    return _new_record(Record, fields)
+
+
+class KafkaLog:
+    """The log of one lane: `transactional_id` is the lane's name, for all processes that ever own it."""
+
+    def __init__(self, transactional_id: str, ledger: str, partition: int, limits: KafkaLimits) -> None:
+        self._name, self._ledger, self._partition, self._limits = transactional_id, ledger, partition, limits
+        self._producer: Any = None
+        self._reader: Any = None
+        self._looking = asyncio.Lock()
+
+    async def fence(self) -> None:
+        limits = self._limits
+        with self._failures("could not be fenced"):
+            async with asyncio.timeout(limits.broker_gone_s):
+                self._producer = await self._connect(self._new_producer)
+                self._reader = await self._connect(lambda: self._new_reader(_LOOK_BYTES, _LOOK_BYTES))
+
+    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
+        ledger = TopicPartition(self._ledger, self._partition)
+        with self._failures(f"could not read {self._ledger}"):
+            reader = await self._connect(lambda: self._new_reader(_RESTORE_PARTITION_BYTES, _RESTORE_FETCH_BYTES))
+            try:
+                reader.assign([ledger])
+                await reader.seek_to_beginning(ledger)
+                end = (await reader.end_offsets([ledger]))[ledger]
+                while await reader.position(ledger) < end:
+                    for records in (await reader.getmany(timeout_ms=500)).values():
+                        take([Entry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end])
+            finally:
+                await reader.stop()
+
+    async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
+        places = {topic: TopicPartition(topic, self._partition) for topic in topics}
+        with self._failures("could not look up the ends of its inputs"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                begins = await self._reader.beginning_offsets(list(places.values()))
+                ends = await self._reader.end_offsets(list(places.values()))
+        return {topic: Bounds(begins[place], ends[place]) for topic, place in places.items()}
+
+    async def fetch(self, topic: str, offset: int) -> Record | None:
+        found = await self._first(topic, Bounds(offset, offset + 1))
+        return found if found is not None and found.offset == offset else None
+
+    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
+        record = await self._first(topic, bounds)
+        return None if record is None else record.offset
+
+    async def _first(self, topic: str, bounds: Bounds) -> Record | None:
+        """The first committed record from the beginning on; None when the end is passed without one."""
+        place = TopicPartition(topic, self._partition)
+        with self._failures(f"could not read {topic}"):
+            async with self._looking, asyncio.timeout(self._limits.broker_gone_s):
+                self._reader.assign([place])
+                self._reader.seek(place, bounds.begin)
+                try:
+                    return await self._next(place, bounds.end)
+                finally:
+                    self._reader.unsubscribe()
+
+    async def _next(self, place: TopicPartition, end: int) -> Record | None:
+        while await self._reader.position(place) < end:
+            for records in (await self._reader.getmany(timeout_ms=100, max_records=1)).values():
+                return record_of(records[0])
+        return None
+
+    async def partitions(self, topic: str) -> int:
+        with self._failures(f"found no topic {topic}: create it with `waybill topics apply`"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                return len(await self._producer.partitions_for(topic))
+
+    async def begin(self) -> None:
+        with self._failures("could not begin a transaction"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                await self._producer.begin_transaction()
+
+    async def send(self, outputs: Sequence[Output], changes: Sequence[Change]) -> Sequence[int]:
+        writer = _Writer(self._producer, self._partition)
+        for output in outputs:
+            writer.add(output)
+        for key, value in changes:
+            writer.add(Output(self._ledger, key, value))
+        with self._failures("could not write"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                stored = await writer.send()
+        written = stored.get((self._ledger, self._partition), ())
+        return [base + index for base, count in written for index in range(count)]
+
+    async def commit(self) -> None:
+        with self._failures("could not commit"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                await self._producer.commit_transaction()
+
+    async def close(self) -> None:
+        for client in (self._producer, self._reader):
+            if client is not None:
+                await client.stop()
+
+    async def _connect(self, make: Any) -> Any:
+        """A started client; a broker that is just starting is waited for, within the caller's time limit."""
+        while True:
+            client = make()
+            try:
+                await client.start()
+                return client
+            except KafkaConnectionError:
+                await client.stop()
+                await asyncio.sleep(_CONNECT_PAUSE_S)
+            except BaseException:
+                await client.stop()
+                raise
+
+    def _new_producer(self) -> Any:
+        limits = self._limits
+        return AIOKafkaProducer(
+            bootstrap_servers=limits.bootstrap_servers,
+            client_id=self._name,
+            transactional_id=self._name,
+            transaction_timeout_ms=limits.transaction_timeout_ms,
+            request_timeout_ms=limits.request_timeout_ms,
+            max_batch_size=limits.batch_bytes_max,
+            max_request_size=limits.request_bytes_max,
+        )
+
+    def _new_reader(self, partition_bytes: int, fetch_bytes: int) -> Any:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._limits.bootstrap_servers,
+            client_id=f"{self._name}-reader",
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=partition_bytes,
+            fetch_max_bytes=fetch_bytes,
+            request_timeout_ms=self._limits.request_timeout_ms,
+        )
+
+    @contextlib.contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except ProducerFenced as exc:
+            raise LaneError(f"{self._name} was fenced: another process owns this lane now") from exc
+        except MessageSizeTooLargeError as exc:
+            raise LaneError(
+                f"{self._name} {what}: the broker refused a batch as too large; its message.max.bytes (or the topic's"
+                f" max.message.bytes) must be at least {self._limits.request_bytes_max}"
+            ) from exc
+        except TimeoutError as exc:
+            limit = self._limits.broker_gone_s
+            raise LaneError(f"{self._name} {what}: no answer from the broker for {limit:g} s") from exc
+        except (KafkaError, IllegalOperation, AssertionError) as exc:
+            raise LaneError(f"{self._name} {what}: {type(exc).__name__} {exc}") from exc
+        except asyncio.CancelledError as exc:
+            # A client whose connection breaks cancels what waits for it. Nobody asked this task to end, so it must not
+            # end in silence: the lane would stand still for ever.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise LaneError(f"{self._name} {what}: the connection to the broker was lost") from exc
+
+
+class _Writer:
+    """Gathers the records of one transaction into batches, one open batch for each partition."""
+
+    def __init__(self, producer: Any, partition: int) -> None:
+        self._producer, self._partition = producer, partition
+        self._batches: dict[tuple[str, int], list[Any]] = {}
+
+    def add(self, output: Output) -> None:
+        topic, key, value, given, partition, timestamp = output
+        headers = given if type(given) is list else list(given)
+        place = (topic, self._partition if partition is None else partition)
+        batches = self._batches.get(place)
+        if batches is None:
+            batches = self._batches[place] = [self._producer.create_batch()]
+        if batches[-1].append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
+            batches.append(self._producer.create_batch())
+            batches[-1].append(timestamp=timestamp, key=key, value=value, headers=headers)
+
+    async def send(self) -> dict[tuple[str, int], list[tuple[int, int]]]:
+        """Send all and wait until they are stored: for each partition the first offset and the count of its batches."""
+        return dict(zip(self._batches, await asyncio.gather(*map(self._send, self._batches)), strict=True))
+
+    async def _send(self, place: tuple[str, int]) -> list[tuple[int, int]]:
+        topic, partition = place
+        batches = self._batches[place]
+        deliveries = []
+        for batch in batches:
+            batch.close()
+            deliveries.append(await self._producer.send_batch(batch, topic, partition=partition))
+        stored = await asyncio.gather(*deliveries)
+        return [(found.offset, batch.record_count()) for found, batch in zip(stored, batches, strict=True)]

@@ -1,0 +1,87 @@
+"""Writes records for whoever waits for them: one producer that is kept, and replaced once it has failed.
+
+Deliberately absent: transactions, and trying again. Whoever asked learns of a failure within a limit, and a record that
+was written all the same comes twice when he asks again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+
+from app.errors import BrokerError
+from app.events.record import Output
+from app.kafka.clients import AIOKafkaProducer
+
+PUBLISH_LIMIT_S: Final = 5.0
+"""Seconds until whoever waits is told that it failed."""
+_REQUEST_TIMEOUT_MS: Final = 4_000
+"""How long a record waits in the producer for a broker that does not answer."""
+
+
+class KafkaPublisher:
+    """Connects when it is first asked. `close` it."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._producer: Any = None
+        self._connecting = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def publish(self, outputs: Sequence[Output]) -> None:
+        """Returns when all replicas that are in sync have all records. Raises BrokerError: some may be written then."""
+        producer = None
+        try:
+            async with asyncio.timeout(PUBLISH_LIMIT_S):
+                producer = await self._connected()
+                await asyncio.gather(*(_send(producer, output) for output in outputs))
+        except (KafkaError, OSError, TimeoutError) as exc:
+            self._discard(producer)
+            raise BrokerError(f"Kafka at {self._bootstrap_servers} did not take a record: {exc!r}") from exc
+
+    async def close(self) -> None:
+        if self._producer is not None:
+            self._discard(self._producer)
+        await asyncio.gather(*self._leaving)
+
+    async def _connected(self) -> Any:
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap_servers,
+                    acks="all",
+                    enable_idempotence=True,
+                    request_timeout_ms=_REQUEST_TIMEOUT_MS,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    self._leave(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    def _discard(self, producer: Any) -> None:
+        """A producer that has failed is not asked again: others that wait for it fail by themselves."""
+        if producer is not None and producer is self._producer:
+            self._producer = None
+            self._leave(producer)
+
+    def _leave(self, producer: Any) -> None:
+        task = asyncio.create_task(_stop(producer))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+
+async def _send(producer: Any, output: Output) -> None:
+    """Without a partition it goes to that of its key, by murmur2 as in Java."""
+    headers = list(output.headers)
+    await producer.send_and_wait(output.topic, output.value, output.key, partition=output.partition, headers=headers)
+
+
+async def _stop(producer: Any) -> None:
+    """It waits for what it still holds, as long as its request time-out lets it."""
+    with contextlib.suppress(KafkaError, OSError):
+        await producer.stop()

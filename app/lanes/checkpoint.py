@@ -1,0 +1,185 @@
+"""One checkpoint in the making: what its records write, kept apart from the state until it is committed.
+
+A record contributes all that it did or nothing: one that cannot be used becomes a dead letter beside the others.
+No log and no clock is here; the lane commits what was gathered.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import InitVar, dataclass, field
+
+from app.errors import RecordError
+from app.events.dead_letters import dead_letter, origin
+from app.events.headers import FORWARDED
+from app.events.ids import partition_of
+from app.events.record import Output, Record
+from app.lanes.lane_state import LaneState, View
+from app.lanes.role import Folded, Job, Role
+
+RECORD_OVERHEAD_BYTES = 128
+"""What Kafka's framing adds to a record at most, apart from its headers."""
+HEADER_OVERHEAD_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FoldLimits:
+    """`record_bytes_max`: an input record. `output_bytes_max`: one written record, below what the broker takes.
+
+    `letter_bytes_max`: a dead letter, below what its topic takes; of a larger record only the beginning is kept.
+    """
+
+    record_bytes_max: int = 1 << 20
+    output_bytes_max: int = 7 << 20
+    letter_bytes_max: int = 4_000_000
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """What the next transaction holds, over the state that its records see."""
+
+    state: InitVar[LaneState]
+    view: View = field(init=False)
+    outputs: list[Output] = field(default_factory=list)
+    changes: dict[bytes, bytes | None] = field(default_factory=dict)
+    final: set[bytes] = field(default_factory=set)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    dead: list[str] = field(default_factory=list)
+    records: int = 0
+    forwarded: int = 0
+    size: int = 0
+
+    def __post_init__(self, state: LaneState) -> None:
+        self.view = View(state, self.changes)
+
+    def add(self, folded: Folded, size: int) -> None:
+        """Take over what one record did."""
+        self.records += 1
+        self.size += size
+        outputs, changes, outcome, settled = folded
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.outputs += outputs
+        if changes:
+            self.changes.update(changes)
+            if settled:
+                self.final.update(changes)
+
+
+class Folder:
+    """Folds the records of one lane into a checkpoint."""
+
+    def __init__(
+        self, role: Role, lane: tuple[int, int], limits: FoldLimits, dead_letters: int, now_ms: Callable[[], int]
+    ) -> None:
+        """`lane` is the partition and how many there are, `dead_letters` how many partitions that topic has."""
+        self._role, self._limits, self._now_ms = role, limits, now_ms
+        self._partition, self._partitions = lane
+        self._dead_partition = self._partition % dead_letters
+
+    def owner(self, record: Record, checkpoint: Checkpoint) -> Record | None:
+        """The record with its owner's key, if this lane folds it; otherwise what becomes of it is in the checkpoint."""
+        try:
+            if (size := size_of(record.key, record.value, record.headers)) > (limit := self._limits.record_bytes_max):
+                sentence = f"the record has {size} bytes, more than {limit} (WAYBILL_RECORD_BYTES_MAX)"
+                raise RecordError("too-large", sentence)
+            key = self._role.owner_key(record)
+            if key is None:
+                raise RecordError("no-key", "neither key nor value names an order: set the order id as the key")
+        except Exception as exc:
+            self.bury(record, exc, checkpoint)
+            return None
+        owner = partition_of(key, self._partitions)
+        if owner != self._partition:
+            checkpoint.add(Folded((forward(record, key, owner),), outcome="forwarded"), len(record.value or b""))
+            checkpoint.forwarded += 1
+            return None
+        return record if record.key == key else record._replace(key=key)
+
+    def fold(self, record: Record, original: Record, checkpoint: Checkpoint, *, repeated: bool) -> Job | None:
+        """Fold a record of this lane; a job it asks for is returned. Raises Cold when a settled value is needed.
+
+        `original` is the record as it was read: a dead letter keeps it.
+        """
+        try:
+            folded = self._role.fold(record, checkpoint.view, repeated=repeated)
+            if isinstance(folded, Job):
+                return folded
+            checkpoint.add(folded, self.measure(folded))
+        except Exception as exc:
+            self.bury(original, exc, checkpoint)
+        return None
+
+    def settle(self, folded: Folded, original: Record, checkpoint: Checkpoint) -> None:
+        """Take over what a job found."""
+        try:
+            checkpoint.add(folded, self.measure(folded))
+        except RecordError as exc:
+            self.bury(original, exc, checkpoint)
+
+    def bury(self, record: Record, problem: Exception, checkpoint: Checkpoint) -> None:
+        """Make the record a dead letter."""
+        code, detail = _describe(problem)
+        letter = dead_letter(record, code, detail, self._role.name, self._now_ms())
+        limit = min(self._limits.letter_bytes_max, self._limits.output_bytes_max)
+        letter = _fit(letter, limit)._replace(partition=self._dead_partition)
+        checkpoint.add(Folded((letter,), outcome="dead-letter"), size_of(letter.key, letter.value, letter.headers))
+        checkpoint.dead.append(code)
+
+    def measure(self, folded: Folded) -> int:
+        """Bytes of all that the record writes. Raises RecordError for a record that the broker would refuse."""
+        total = 0
+        for _, key, value, headers, _, _ in folded.outputs:
+            total += RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+            if headers:
+                total += _size_of_headers(headers)
+        for key, value in folded.changes.items():
+            total += RECORD_OVERHEAD_BYTES + len(key) + len(value or b"")
+        if total > self._limits.output_bytes_max:
+            self._refuse_large(folded)
+        return total
+
+    def _refuse_large(self, folded: Folded) -> None:
+        sizes = [size_of(output.key, output.value, output.headers) for output in folded.outputs]
+        sizes += [size_of(key, value, ()) for key, value in folded.changes.items()]
+        if max(sizes) > (limit := self._limits.output_bytes_max):
+            problem = f"it would write a record of {max(sizes)} bytes, the limit is {limit}"
+            raise RecordError("output-too-large", problem)
+
+
+def size_of(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
+    """Bytes of a record on the wire, rounded up."""
+    size = RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+    return size + _size_of_headers(headers) if headers else size
+
+
+def _size_of_headers(headers: Sequence[tuple[str, bytes]]) -> int:
+    size = HEADER_OVERHEAD_BYTES * len(headers)
+    for name, content in headers:
+        size += len(name) + len(content or b"")
+    return size
+
+
+def forward(record: Record, key: bytes, owner: int) -> Output:
+    """The record for the lane of its order: unchanged, with the key, and marked with its first place, which is its id
+    where it has no other."""
+    headers = list(record.headers)
+    names = dict(headers)
+    if FORWARDED not in names:
+        headers.append((FORWARDED, origin(record).encode()))
+    return Output(record.topic, key, record.value, headers, owner, record.timestamp)
+
+
+def _fit(letter: Output, limit: int) -> Output:
+    """A dead letter that the broker takes: of a record near the broker's own limit, the beginning and the length."""
+    excess = size_of(letter.key, letter.value, letter.headers) - limit
+    if excess <= 0:
+        return letter
+    ours = [(name, mark) for name, mark in letter.headers if name.startswith("waybill-dead-") and len(mark) <= 4096]
+    value = letter.value or b""
+    headers = [*ours, ("waybill-dead-truncated", str(len(value)).encode())]
+    return letter._replace(value=value[: limit // 2], headers=headers)
+
+
+def _describe(problem: Exception) -> tuple[str, str]:
+    """The dead letter's code and sentence."""
+    if isinstance(problem, RecordError):
+        return problem.code, problem.detail
+    return "error", f"{type(problem).__name__}: {problem}"

@@ -1,0 +1,46 @@
+"""Every bound of a lane, named with its unit, and the clock that it looks at."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from app.lanes.checkpoint import FoldLimits
+from app.lanes.jobs import JobLimits
+
+
+class Clock(Protocol):
+    def now_ms(self) -> int:
+        """The time of day, in milliseconds since the epoch, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back and that pass while the process is paused."""
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+SYSTEM_CLOCK: Final = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """Bounds of one lane. Checkpoint: records, bytes and seconds of folding, whichever comes first."""
+
+    checkpoint_records_max: int = 8_000
+    checkpoint_bytes_max: int = 16 << 20
+    checkpoint_fold_s_max: float = 0.25
+    waiting_batches_max: int = 8
+    """Batches that wait until the lane's partitions are no longer fetched; a batch is one fetch of one partition."""
+    tick_s: float = 0.05
+    """Seconds between two looks at timers when no record comes."""
+    poll_interval_s: float = 1.0
+    lease_s: float = 4.0
+    """Seconds that a commit proves ownership: the session time-out less two heartbeats."""
+    settled_after_s: float = 60.0
+    fold: FoldLimits = field(default_factory=FoldLimits)
+    jobs: JobLimits = field(default_factory=JobLimits)

@@ -1,0 +1,132 @@
+"""What a role is to its lanes: records in, what becomes of them out. No Kafka, no Faust and no order is known here."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from app.events.record import Output, Record
+from app.lanes.lease import Lease
+
+
+class Folded(NamedTuple):
+    """What one record did: all of it is committed, or none.
+
+    `changes` are new values of the ledger, absolute; None removes the key. `outcome` is a closed label that is counted.
+    `settled` says that a changed key may have become final: the lane then asks the role's `settled_at`.
+    """
+
+    outputs: Sequence[Output] = ()
+    changes: Mapping[bytes, bytes | None] = {}
+    outcome: str = "applied"
+    settled: bool = False
+
+
+class Job(NamedTuple):
+    """Work that must wait for something outside. Jobs with the same `key` run in sequence, others side by side.
+
+    `provider` is the bulkhead: so many of one provider run at a time. `run` is awaited with the lane's lease, which
+    must be valid right before each request leaves; its result is folded when it comes. A job that is cancelled
+    (rebalance, stop) or dies with the process is run again by the next owner, from a fold with `repeated=True`.
+    """
+
+    key: bytes
+    provider: str
+    run: Callable[[Lease], Awaitable[Folded]]
+
+
+class Role(Protocol):
+    """The work of one lane: one instance for each partition, driven by its lane alone, so that no locking is needed.
+
+    An input that is the role's own ledger is not read: it only makes the process a member of the role's group.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+
+    def owner_key(self, record: Record) -> bytes | None:
+        """The key of the order that the record is about: `record.key`, or found in the value when it has none.
+
+        None and RecordError both mean that there is none: the record is a dead letter.
+        """
+
+    def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
+        """What the record does to the state. Must have no effect of its own: a record may be folded more than once.
+
+        `record.key` is the owner key, also where the record had none. `repeated`: a previous owner may have run it.
+        RecordError makes it a dead letter with its code, any other exception one with the code `error`.
+        """
+
+    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
+        """What the records of a turn lead to together, called at the end of each turn; most roles return None.
+
+        Must have no effect of its own, as a fold.
+        """
+
+    def due(self, now_ms: int) -> Sequence[Output]:
+        """Timers whose time has come, as records on the order's own input. Each is given once; called on a tick."""
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """The ledger as found on opening, without keys that settled long ago: build what is kept beside the state."""
+
+    def changed(self, key: bytes, value: bytes | None) -> None:
+        """A change was committed. Called for each one, in order, after its transaction."""
+
+    def settled_at(self, value: bytes) -> int:
+        """When the key of this ledger value became final, in milliseconds since the epoch; 0 while it is live."""
+
+    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
+        """What sources that have to be asked say; may take its time. Called on lane 0 alone; most roles return None.
+
+        It is called again once the answer is committed, or at an interval after None.
+        """
+
+
+class RoleKind(Protocol):
+    """A role as such: what its group is called and reads, and how to make the instance of a lane."""
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+
+    def for_lane(self, partition: int) -> Role:
+        """A new instance, for a lane that opens."""
+
+
+class LaneObserver(Protocol):
+    """Where lanes report what they do. Called on the event loop: must return at once and never raise."""
+
+    def opened(self, partition: int, keys: int, seconds: float) -> None:
+        """A lane is fenced and restored: `keys` in memory, after `seconds`."""
+
+    def closed(self, partition: int) -> None:
+        """A lane was given up."""
+
+    def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None:
+        """A transaction was committed `seconds` after its fold began; `outcomes` counts its records by label."""
+
+    def dead_letter(self, code: str) -> None:
+        """A record became a dead letter."""
+
+    def forwarded(self, records: int) -> None:
+        """Records of other lanes were passed on."""
+
+    def in_flight(self, partition: int, running: int, waiting: int) -> None:
+        """Jobs that run and records that wait for a job's turn, whenever it changes."""
+
+    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+        """The records that wait in each input of a lane, from time to time.
+
+        `since` is the time of the monotonic clock from which on some waited without a commit; None when none waits.
+        """
+
+
+class Unobserved:
+    """The observer that looks away."""
+
+    def opened(self, partition: int, keys: int, seconds: float) -> None: ...
+    def closed(self, partition: int) -> None: ...
+    def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None: ...
+    def dead_letter(self, code: str) -> None: ...
+    def forwarded(self, records: int) -> None: ...
+    def in_flight(self, partition: int, running: int, waiting: int) -> None: ...
+    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None: ...

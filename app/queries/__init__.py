@@ -1,0 +1,1 @@
+"""Queries: views of orders, stock and sourcing, made of what the ledgers say."""

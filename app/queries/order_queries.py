@@ -1,0 +1,48 @@
+"""Orders as the ledger has them: one, some or all. Each look reads partitions of the ledger from their beginning."""
+
+from collections.abc import Set
+from typing import Final
+
+from app.agents import order_ledger
+from app.domain.order import OrderState
+from app.events.ids import partition_of
+from app.kafka.topic_reader import consumer, partitions, read_to_end
+
+LEDGER: Final = "order-ledger"
+
+
+async def find_order(bootstrap_servers: str, order_id: str) -> OrderState | None:
+    """The order's last entry in the ledger; None for one that is not there. Raises BrokerError, LedgerError."""
+    return (await find_orders(bootstrap_servers, {order_id})).get(order_id)
+
+
+async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, OrderState]:
+    """The last entries of those of the orders that the ledger holds; only their partitions are read.
+
+    Raises BrokerError, LedgerError.
+    """
+    latest: dict[bytes, bytes | None] = dict.fromkeys(order_id.encode() for order_id in sorted(order_ids))
+    async with consumer(bootstrap_servers) as reader:
+        places = await partitions(reader, LEDGER)
+        own = sorted({partition_of(key, len(places)) for key in latest})
+        async for record in read_to_end(reader, [places[number] for number in own]):
+            if record.key in latest:
+                latest[record.key] = record.value
+    orders = ((key.decode(), _order(value)) for key, value in latest.items())
+    return {order_id: order for order_id, order in orders if order is not None}
+
+
+async def all_orders(bootstrap_servers: str) -> list[OrderState]:
+    """Every order that the ledger holds, by id. Raises BrokerError, LedgerError."""
+    latest: dict[bytes, bytes | None] = {}
+    async with consumer(bootstrap_servers) as reader:
+        async for record in read_to_end(reader, await partitions(reader, LEDGER)):
+            if record.key is not None and not record.key.startswith(b"\x00"):  # a lane keeps its position there
+                latest[record.key] = record.value
+    orders = (_order(value) for _, value in sorted(latest.items()))
+    return [order for order in orders if order is not None]
+
+
+def _order(value: bytes | None) -> OrderState | None:
+    entry = order_ledger.decode(value) if value else None
+    return entry if isinstance(entry, OrderState) else None

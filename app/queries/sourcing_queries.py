@@ -1,0 +1,53 @@
+"""What the ledger of sourcing says, for commands and views: stock, what waits, runs, and why a source was chosen."""
+
+from typing import Any, Final, TypeVar
+
+from app.domain.order import OrderState
+from app.inventory import source_ledger
+from app.inventory.ledger_values import Explained
+from app.inventory.source_ledger import Value
+from app.kafka import topic_reader
+from app.queries import order_queries
+from app.queries.views import order_view, sourcing_view
+
+LEDGER: Final = "source-ledger"
+_SOURCING: Final = frozenset({"order sourced", "order backordered", "order not sourced"})
+Kept = TypeVar("Kept", bound=Value)
+
+
+async def values(bootstrap_servers: str, kind: type[Kept]) -> list[Kept]:
+    """Everything of a kind that is kept, by key. Raises BrokerError, LedgerError."""
+    return [
+        source_ledger.decode(kind, value) for _, value in sorted((await _latest(bootstrap_servers, kind, "")).items())
+    ]
+
+
+async def find_explained(bootstrap_servers: str, order_id: str) -> list[Explained]:
+    """The explanations of an order's plans, oldest first; its pool's partition is not its own, so all are read."""
+    found = await _latest(bootstrap_servers, Explained, f"{order_id}/")
+    explained = [source_ledger.decode(Explained, value) for value in found.values()]
+    return sorted((each for each in explained if each.order_id == order_id), key=lambda each: (each.issued, each.at))
+
+
+async def find_view(bootstrap_servers: str, order_id: str) -> dict[str, Any] | None:
+    """An order as it is shown, with why its lines ship from where they do. Raises BrokerError, LedgerError."""
+    found = await order_queries.find_order(bootstrap_servers, order_id)
+    if found is None:
+        return None
+    explained = await find_explained(bootstrap_servers, order_id) if _was_sourced(found) else []
+    return order_view(found) | {"sourcing": sourcing_view(explained)}
+
+
+def _was_sourced(found: OrderState) -> bool:
+    return bool(found.fulfillment_orders) or any(entry.event in _SOURCING for entry in found.timeline)
+
+
+async def _latest(bootstrap_servers: str, kind: type[Any], name: str) -> dict[bytes, bytes]:
+    """The last value of each key of a kind whose name begins so."""
+    latest: dict[bytes, bytes] = {}
+    prefix = source_ledger.key_of(kind, name)
+    async with topic_reader.consumer(bootstrap_servers) as reader:
+        async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, LEDGER)):
+            if record.key is not None and record.key.startswith(prefix) and record.value is not None:
+                latest[record.key] = record.value
+    return latest

@@ -1,0 +1,134 @@
+"""An order as people and programs look at it: plain values, exact decimals as strings, times as RFC 3339."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import asdict
+
+from app.domain.order import AMOUNT_SCALE, Address, FulfillmentOrder, Line, OrderState
+from app.events.model import Event, OrderStatus, SourceExplanation
+from app.inventory.item_stock import Stock
+from app.inventory.ledger_values import Change, Explained, Run, Sourced, Waiting
+
+
+def amount(value: int) -> str:
+    """Ten-thousandths as an exact decimal with four places."""
+    return f"{Decimal(value) / AMOUNT_SCALE:.4f}"
+
+
+def time(at_ms: int | None) -> str | None:
+    """Milliseconds since the epoch as RFC 3339, UTC."""
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def order_view(found: OrderState) -> dict[str, Any]:
+    """State, lines, lineage and timeline of one order."""
+    order = found.order
+    head = {name: value for name, value in asdict(order).items() if isinstance(value, str | bool) or value is None}
+    return {
+        **head,
+        "placed_at": time(order.placed_at),
+        "requested_ship_date": time(order.requested_ship_date),
+        **{name: amount(getattr(order, name)) for name in ("subtotal", "shipping", "tax", "discount", "total")},
+        "flow": found.flow,
+        "flow_version": found.flow_version,
+        "version": found.version,
+        "ship_to": _address(order.ship_to),
+        "bill_to": _address(order.bill_to),
+        "lines": [_line(line) for line in order.lines],
+        "fulfillment_orders": [_fulfillment_order(each) for each in found.fulfillment_orders],
+        "references": dict(found.references),
+        "waiting_for": [{**asdict(effect), "requested_at": time(effect.requested_at)} for effect in found.effects],
+        "timers": [{**asdict(timer), "due_at": time(timer.due_at)} for timer in found.timers],
+        "lineage": [asdict(item) for item in found.lineage],
+        "timeline": [{**asdict(entry), "at": time(entry.at)} for entry in found.timeline],
+    }
+
+
+def _fulfillment_order(found: FulfillmentOrder) -> dict[str, Any]:
+    lines = [{"line_id": line.line_id, "quantity": amount(line.quantity)} for line in found.lines]
+    return {**asdict(found), "lines": lines}
+
+
+def _address(address: Address) -> dict[str, Any]:
+    return asdict(address)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    amounts = {name: amount(getattr(line, name)) for name in ("quantity", "unit_price", "total")}
+    return asdict(line) | amounts
+
+
+def status_view(event: Event) -> dict[str, Any]:
+    """One record of order-status."""
+    body = event.body
+    if not isinstance(body, OrderStatus):
+        raise TypeError(f"{event.name} is no order status")
+    return {
+        "at": time(event.at),
+        "event_id": event.event_id,
+        **asdict(body),
+        "lines": [asdict(line) for line in body.lines],
+    }
+
+
+def sourcing_view(plans: Sequence[Explained]) -> list[dict[str, Any]]:
+    """Why each line ships from where it does and from nowhere else, as the last plan had it that was about the line."""
+    lines: dict[str, dict[str, Any]] = {}
+    for plan in plans:
+        head = {"at": time(plan.at), "solver": plan.solver, "gap": plan.gap and amount(plan.gap)}
+        named: dict[str, list[dict[str, Any]]] = {}
+        for told in plan.explanations:
+            named.setdefault(told.line_id, []).append(_explanation(told))
+        lines |= {
+            name: {"line_id": name, **head, "strategy": plan.strategy, "sources": told} for name, told in named.items()
+        }
+    return list(lines.values())
+
+
+def _explanation(told: SourceExplanation) -> dict[str, Any]:
+    shown = asdict(told) | {"quantity": told.quantity and amount(told.quantity), "terms": dict(told.terms)}
+    del shown["line_id"]
+    return shown
+
+
+def waiting_view(order: Sourced, line: Waiting) -> dict[str, Any]:
+    """One line that waits for stock."""
+    return {
+        "order_id": order.order_id,
+        "line_id": line.line_id,
+        "sku": line.sku,
+        "quantity": amount(line.quantity),
+        "pool": order.pool,
+        "priority": order.priority,
+        "since": time(line.since),
+        "cancel_at": time(line.cancel_at),
+    }
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """One look at lines that wait."""
+    return asdict(run) | {"at": time(run.at)}
+
+
+def change_view(change: Change) -> dict[str, Any]:
+    """One change of preferences."""
+    return asdict(change) | {"at": time(change.at), "before": dict(change.before), "after": dict(change.after)}
+
+
+def stock_view(stock: Stock) -> list[dict[str, Any]]:
+    """What each warehouse has of an item. `short` is what is reserved and not there."""
+    return [
+        {
+            "sku": stock.sku,
+            "site": shelf.site,
+            "warehouse": warehouse,
+            **{name: amount(getattr(shelf, name)) for name in ("on_hand", "reserved", "available", "short")},
+            "version": shelf.version,
+        }
+        for warehouse, shelf in sorted(stock.shelves.items())
+    ]

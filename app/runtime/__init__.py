@@ -1,1 +1,0 @@
-"""What touches Kafka and Faust: transport, lanes, ledger, readers and writers. No rule about orders is here."""

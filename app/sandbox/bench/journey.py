@@ -1,0 +1,119 @@
+"""The records of scenario 1 as orchestrate reads them: an order with five lines, and what is reported of it.
+
+Ids are derived from causes, so that everything that providers will ever say can be written down beforehand.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from app.agents import order_ledger
+from app.agents.orchestrate import Orchestrate
+from app.domain.order import AMOUNT_SCALE, Address, Line, Order, OrderState
+from app.events.codec import Codec
+from app.events.ids import derive
+from app.events.model import Body, Event, OrderCreated, ProviderEvent, ProviderResult
+from app.events.order_records import encoded
+from app.events.record import Record
+from app.sandbox.demo.made_names import CUSTOMERS, PLACES, PRODUCTS
+
+LINES: Final = 5
+STORE: Final = "bench"
+
+
+class Kind(NamedTuple):
+    """One kind of input. `body` makes it from the order and what orchestrate keeps of it by then."""
+
+    label: str
+    event: str
+    body: Callable[[Order, OrderState | None], Body]
+
+
+def _created(order: Order, _: OrderState | None) -> Body:
+    return OrderCreated(order)
+
+
+def _reported(event: str) -> Callable[[Order, OrderState | None], Body]:
+    def body(order: Order, _: OrderState | None) -> Body:
+        return ProviderEvent(order.order_id, "fno", event, f"SO-{order.source_ref:0>6}", order.placed_at)
+
+    return body
+
+
+def _answered(order: Order, state: OrderState | None) -> Body:
+    """The provider did what it was asked for last."""
+    assert state is not None, "an answer comes after the order"
+    effect = state.effects[-1]
+    reference = f"SO-{order.source_ref:0>6}" if effect.provider == "fno" else order.source_ref
+    return ProviderResult(
+        order.order_id, effect.effect_id, effect.provider, effect.action, effect.attempt, "ok", "ok", "", reference
+    )
+
+
+KINDS: Final = (
+    Kind("order created", "order created", _created),
+    Kind("result: sent to F+O", "provider result", _answered),
+    Kind("order picked", "provider event", _reported("order picked")),
+    Kind("order shipped", "provider event", _reported("order shipped")),
+    Kind("result: shop told", "provider result", _answered),
+    Kind("order invoiced", "provider event", _reported("order invoiced")),
+    Kind("result: shop told again", "provider result", _answered),
+)
+"""What happens to each order, in this order."""
+
+
+class Told(NamedTuple):
+    """An order's records, one for each kind, and how many records orchestrate writes for each, its ledger aside."""
+
+    records: tuple[Record, ...]
+    written: tuple[int, ...]
+
+
+def an_order(number: int, placed_at: int) -> Order:
+    """One that every policy accepts, made of the places and products of the demo."""
+    place, (first, last) = PLACES[number % len(PLACES)], CUSTOMERS[number % len(CUSTOMERS)]
+    address = Address(
+        f"{first} {last}", "", f"{place.street} {number % 240 + 1}", place.city, place.region, place.postal_code,
+        place.iso2, f"customer{number % 9999}@example.com",
+    )  # fmt: skip
+    lines = tuple(_line(number, at) for at in range(1, LINES + 1))
+    total = sum(line.total for line in lines)
+    return Order(
+        f"bc-{STORE}-{number}", "bigcommerce", str(number), "bigcommerce-1", placed_at, "USD", total, 0, 0, 0, total,
+        address, address, lines, customer=str(number % 9999),
+    )  # fmt: skip
+
+
+def _line(number: int, at: int) -> Line:
+    sku, name, price = PRODUCTS[(number * LINES + at) % len(PRODUCTS)]
+    unit, pieces = int(price * AMOUNT_SCALE), at
+    return Line(str(at), sku, name, pieces * AMOUNT_SCALE, unit, pieces * unit, reference=str(number * 100 + at))
+
+
+def told(role: Orchestrate, codec: Codec, order: Order) -> Told:
+    """Takes one order through `role` to learn what is said of it on the way."""
+    key = order.order_id.encode()
+    state: dict[bytes, bytes] = {}
+    records, written = [], []
+    for position, kind in enumerate(KINDS):
+        kept = order_ledger.decode(state[key]) if key in state else None
+        assert not isinstance(kept, order_ledger.Early), "the order is created first"
+        record = _record(codec, order, position, kind.body(order, kept), kind.event)
+        folded = role.fold(record, state, repeated=False)
+        state |= {changed: value for changed, value in folded.changes.items() if value is not None}
+        records.append(record)
+        written.append(len(folded.outputs))
+    return Told(tuple(records), tuple(written))
+
+
+def _record(codec: Codec, order: Order, position: int, body: Body, name: str) -> Record:
+    order_id, at = order.order_id, order.placed_at + position
+    cause = "" if position == 0 else derive(order_id, f"cause {position}")
+    event = Event(name, derive(order_id, f"input {position}"), order_id, at, "bench", cause, body)
+    output = encoded(codec, event)
+    return Record(output.topic, 0, 0, at, output.key, output.value, tuple(output.headers))
+
+
+def journeys(role: Orchestrate, codec: Codec, count: int, first_at: int) -> Iterator[Told]:
+    """`count` orders, one every ten milliseconds from `first_at` (ms)."""
+    for number in range(1, count + 1):
+        yield told(role, codec, an_order(number, first_at + 10 * number))

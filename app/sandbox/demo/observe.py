@@ -1,0 +1,184 @@
+"""Reads what everyone can read: the topics, committed records only, and the simulators' journals.
+
+It shares no code with the agents: Avro is decoded with fastavro and the files in schemas/, JSON as JSON.
+"""
+
+import asyncio
+import io
+import json
+import struct
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+import fastavro
+import httpx
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from app.kafka.clients import AIOKafkaConsumer
+from app.resources import schema_files, schema_lock
+from app.sandbox.demo.evidence import DEAD_LETTER, Case, Deed, Seen
+from app.sandbox.demo.made_orders import DemoOrder
+
+Answer = TypeVar("Answer")
+AWAY_S: Final = 0.2
+"""Seconds until a broker that is away is asked again."""
+JOURNAL_PAGE: Final = 5_000
+FETCH_MAX_BYTES: Final = 8 << 20
+AVRO_MAGIC: Final = b"\x00"
+DEAD_MARK: Final = "waybill-dead-"
+UNREADABLE: Final = (ValueError, LookupError, TypeError, EOFError, OverflowError, struct.error)
+"""What reading a value of another writer may end in."""
+
+
+def schemas_by_id() -> dict[int, Any]:
+    """Every published schema, parsed, by the id that stands in front of each value."""
+    lock = json.loads(schema_lock())
+    files = schema_files()
+    found: dict[int, Any] = {}
+    for versions in lock.values():
+        for entry in versions.values():
+            found[entry["id"]] = fastavro.parse_schema(json.loads(files[entry["file"]]))
+    return found
+
+
+class Reader:
+    """Decodes records by schema id; `schemas` maps id to the parsed Avro schema."""
+
+    def __init__(self, schemas: Mapping[int, Any]) -> None:
+        self._schemas = schemas
+
+    def seen(self, record: ConsumerRecord, order_id: str) -> Seen:
+        headers = {name: value.decode(errors="replace") for name, value in record.headers}
+        return Seen(
+            record.topic,
+            record.partition,
+            record.offset,
+            order_id,
+            headers.get("ce_id", f"{record.topic}/{record.partition}/{record.offset}"),
+            headers.get("ce_type", ""),
+            headers.get("ce_source", ""),
+            headers.get("ce_causationid", ""),
+            record.timestamp,
+            _why(headers) if record.topic == DEAD_LETTER else self._body(record.value),
+        )
+
+    def _body(self, value: bytes) -> Mapping[str, Any]:
+        """Empty for a value that is neither Avro of a published schema nor a JSON object: somebody else's, not a
+        reason to stop."""
+        try:
+            body = json.loads(value) if value[:1] != AVRO_MAGIC else self._avro(value)
+        except UNREADABLE:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    def _avro(self, value: bytes) -> Any:
+        (schema_id,) = struct.unpack(">I", value[1:5])
+        return fastavro.schemaless_reader(io.BytesIO(value[5:]), self._schemas[schema_id], None)
+
+
+def order_of(record: ConsumerRecord) -> str:
+    """The order that a record is about: its key, or for a dead letter what the original's key was."""
+    key = (record.key or b"").decode(errors="replace")
+    if record.topic != DEAD_LETTER:
+        return key
+    match key.split("/", 3):
+        case ["pull", "bigcommerce", shop, source_ref]:
+            return f"bc-{shop}-{source_ref}"
+    marks: Mapping[str, bytes] = dict(record.headers)
+    return marks.get(f"{DEAD_MARK}key", b"").decode(errors="replace")
+
+
+def _why(headers: Mapping[str, str]) -> Mapping[str, Any]:
+    return {name: headers.get(f"{DEAD_MARK}{name}", "") for name in ("code", "detail", "topic", "role")}
+
+
+class Observer:
+    """Follows the topics from where they stood when it opened, and keeps what belongs to the demo's orders."""
+
+    def __init__(self, bootstrap_servers: str, topics: Iterable[str], reader: Reader) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_bytes=FETCH_MAX_BYTES,
+        )
+        self._topics, self._reader = sorted(topics), reader
+        self.cases: dict[str, Case] = {}
+        self._taken: dict[TopicPartition, int] = {}
+        """The offset that each partition was taken up to: a consumer may repeat itself when its broker was away."""
+        self._journal = 0
+
+    async def open(self) -> None:
+        await self._consumer.start()
+        # The consumer's own answer speaks only of topics that it follows already.
+        cluster = await self._consumer._client.fetch_all_metadata()
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            for number in sorted(cluster.partitions_for_topic(topic) or ())
+        ]
+        self._consumer.assign(partitions)
+        for partition, end in (await self._consumer.end_offsets(partitions)).items():
+            self._consumer.seek(partition, end)
+
+    async def close(self) -> None:
+        await self._consumer.stop()
+
+    def expect(self, orders: Iterable[DemoOrder]) -> None:
+        self.cases |= {order.order_id: Case(order) for order in orders}
+
+    async def look(self, wait_ms: int) -> None:
+        """Takes in what has come, waiting up to `wait_ms` when nothing has."""
+        found = await _patiently(lambda: self._consumer.getmany(timeout_ms=wait_ms))
+        for records in found.values():
+            for record in records:
+                self.take(record)
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Keeps a record of one of the expected orders; tombstones and what belongs to others are passed over."""
+        place = TopicPartition(record.topic, record.partition)
+        if record.offset < self._taken.get(place, 0):
+            return
+        self._taken[place] = record.offset + 1
+        case = self.cases.get(order_of(record))
+        if case is not None and record.value is not None:
+            case.records.append(self._reader.seen(record, case.order.order_id))
+
+    async def settle(self) -> None:
+        """Reads on until the ends of all partitions as they are now."""
+        ends = await _patiently(lambda: self._consumer.end_offsets(self._consumer.assignment()))
+        while await _patiently(lambda: self._behind(ends)):
+            await self.look(200)
+
+    async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
+        return any([await self._consumer.position(partition) < end for partition, end in ends.items()])
+
+    async def read_journal(self, client: httpx.AsyncClient) -> None:
+        """Takes in the journal of all simulators from where the last call stopped."""
+        while True:
+            answer = await client.get("/_sim/journal", params={"after": self._journal, "limit": JOURNAL_PAGE})
+            effects = answer.raise_for_status().json()["effects"]
+            for effect in effects:
+                self._journal = effect["seq"]
+                if case := self.cases.get(effect["order"]):
+                    case.deeds.append(Deed(effect["provider"], effect["kind"], effect["order"], effect["detail"]))
+            if len(effects) < JOURNAL_PAGE:
+                return
+
+
+async def _patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, however long the broker is away: the demo gives up when nothing moves, not when a connection breaks.
+
+    A consumer whose connection breaks cancels what waits for it; only a cancellation of this very task is one of ours.
+    """
+    while True:
+        try:
+            return await ask()
+        except KafkaError:
+            pass
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+        await asyncio.sleep(AWAY_S)

@@ -1,0 +1,62 @@
+"""Scenario 3: an order of Finance + Operations, fulfilled by Flexe, invoiced in Finance + Operations (S32-S40).
+
+F+O has the order already: it is told that it left, and nothing is created there.
+"""
+
+from typing import Final
+
+from app.sandbox.demo.evidence import Case
+from app.sandbox.demo.made_orders import fno_orders
+from app.sandbox.demo.parts import sent_to_flexe, shipped_by_flexe
+from app.sandbox.demo.scenario import Scenario
+from app.sandbox.demo.step_checks import (
+    OUR_ROWS,
+    carried_out,
+    causes,
+    invoiced_by,
+    mirrored_in,
+    once,
+    validated_after_confirmation,
+    written_by,
+)
+
+TELL: Final = "Send order status"
+
+
+def sent_with_company(case: Case) -> bool:
+    """S36: with the company that it came with."""
+    (created,) = case.on("order-created")
+    companies = {seen.body["order"]["company"] for seen in case.on("fulfillment-requested")}
+    return sent_to_flexe(case) and companies == {created.body["order"]["company"]}
+
+
+def status_sent(case: Case) -> bool:
+    """S38: a status, because of the shipment, and nothing but that: the order is there once, as F+O made it."""
+    asked = case.on("channel-update-requested")
+    because = causes(asked[:1]) == causes(case.on("order-shipped"))
+    written = written_by(case, {seen.body["effect_id"] for seen in asked})
+    said = {row.body["after"]["SalesOrderProcessingStatus"] for row in case.on(OUR_ROWS)} == {"Delivered"}
+    by_us = [deed.kind for deed in case.did("fno") if deed.detail.get("by") == "iom"]
+    only = by_us == ["order delivered"] and once(case, "fno", "order created") and not case.did("fno", "line created")
+    return carried_out(case, "channel-update-requested", "fno", TELL) and because and written and said and only
+
+
+SCENARIO: Final = Scenario(
+    number=3,
+    flow="fno-flexe-fno",
+    origin="fno",
+    seed="/_sim/fno/orders?automatic=Confirmed,Invoiced",
+    orders=lambda run: fno_orders(run.company, run.stamp, run.count, scenario=3, origin="FLEXE"),
+    calls=frozenset({"flexe", "fno"}),
+    checks={
+        "S32": lambda case: once(case, "fno", "order created"),
+        "S33": mirrored_in,
+        "S34": lambda case: once(case, "fno", "order confirmed"),
+        "S35": validated_after_confirmation,
+        "S36": sent_with_company,
+        "S37": shipped_by_flexe,
+        "S38": status_sent,
+        "S39": lambda case: once(case, "fno", "order invoiced"),
+        "S40": lambda case: invoiced_by(case, "fno"),
+    },
+)

@@ -1,0 +1,140 @@
+"""What happens in scenario 6 besides orders, as a retailer's people and warehouses would do it: stock is booked, later
+more of it comes in, and backorders are switched off for the orders that come last.
+
+Written with a plain client and JSON, as any producer would.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from app.errors import WaybillError
+from app.kafka.clients import AIOKafkaAdminClient, AIOKafkaConsumer, AIOKafkaProducer, partition_counts
+from app.sandbox.demo.evidence import Case
+from app.sandbox.demo.made_orders import DemoOrder
+from app.sandbox.demo.scenarios.bigcommerce_dom_fno_fno import results
+from app.sandbox.demo.supply import POOL, TOPIC, Supply, write
+
+GROUP: Final = "waybill-source"
+"""The consumer group of who keeps the stock: its committed offsets show what it has taken."""
+COMMANDS, PASSED_ON = "order-command", "sourcing-command"
+LOOK_S: Final = 0.2
+TAKEN_TIMEOUT_S: Final = 120.0
+Seed = Callable[[], Awaitable[None]]
+
+
+class Stages:
+    """The supply of one run, played in step with what is seen of its orders."""
+
+    def __init__(self, bootstrap_servers: str, producer: AIOKafkaProducer, supply: Supply, stamp: str) -> None:
+        self._servers, self._producer, self._supply, self._stamp = bootstrap_servers, producer, supply, stamp
+
+    async def open(self) -> None:
+        """What is in the warehouses is booked, and known to who sources, before the first order comes."""
+        await write(self._producer, self._supply.opening, self._supply.kind, f"{self._stamp}/opening")
+        await self._all_taken(TOPIC)
+
+    async def play(self, cases: Sequence[Case], late: Sequence[DemoOrder], seed: Seed) -> None:
+        """Receipts once every order was answered; `late` orders once the others have ended. Ends when cancelled."""
+        first = [case for case in cases if case.order not in late]
+        if self._supply.soon:
+            await _until(lambda: any(_waits(case) for case in first) or all(map(_answered, first)))
+        else:
+            await _until(lambda: all(map(_answered, first)))
+        await write(self._producer, self._supply.receipts, "add", f"{self._stamp}/receipts")
+        if not late:
+            return
+        await _until(lambda: all(case.ended() for case in first))
+        await self._prefer("off")
+        try:
+            await seed()
+            await _until(lambda: all(case.ended() for case in cases))
+        finally:
+            await self._prefer("on")
+
+    async def _prefer(self, backorders: str) -> None:
+        """An order-command to the pool: who asked stands in it, and the role that keeps the stock writes it down."""
+        command_id = f"{self._stamp}/backorders-{backorders}"
+        body = {"order_id": POOL, "command": "set preferences", "actor": "demo", "values": {"backorders": backorders}}
+        async with self._consumer() as consumer:
+            places = await _places(consumer, PASSED_ON)
+            consumer.assign(places)
+            await consumer.seek_to_end(*places)
+            header = ("ce_id", command_id.encode())
+            await self._producer.send_and_wait(COMMANDS, json.dumps(body).encode(), POOL.encode(), headers=[header])
+            await self._taken(await _passed_on(consumer, command_id.encode()))
+
+    async def _all_taken(self, topic: str) -> None:
+        async with self._consumer() as consumer:
+            ends = await consumer.end_offsets(await _places(consumer, topic))
+        await self._taken({place: end for place, end in ends.items() if end})
+
+    async def _taken(self, wanted: Mapping[TopicPartition, int]) -> None:
+        """Until who keeps the stock has committed that far."""
+        deadline = time.monotonic() + TAKEN_TIMEOUT_S
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        await admin.start()
+        try:
+            while time.monotonic() < deadline:
+                found = await admin.list_consumer_group_offsets(GROUP, partitions=list(wanted))
+                if all(found[place].offset >= offset for place, offset in wanted.items()):
+                    return
+                await asyncio.sleep(LOOK_S)
+        finally:
+            await admin.close()
+        raise WaybillError(f"{GROUP} has not taken {TOPIC} or {PASSED_ON} in {TAKEN_TIMEOUT_S:.0f} s")
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, isolation_level="read_committed")
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in range((await partition_counts(consumer)).get(topic, 0))]
+
+
+async def _passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict[TopicPartition, int]:
+    """How far who keeps the stock has to read to have met what a command to its pool became."""
+    deadline = time.monotonic() + TAKEN_TIMEOUT_S
+    while time.monotonic() < deadline:
+        for place, records in (await consumer.getmany(timeout_ms=200)).items():
+            for record in records:
+                if dict(record.headers).get("ce_causationid") == command_id:
+                    return {place: record.offset + 1}
+    raise WaybillError(f"the command {command_id.decode()} was not passed on in {TAKEN_TIMEOUT_S:.0f} s")
+
+
+@asynccontextmanager
+async def stages(bootstrap_servers: str, supply: Supply, stamp: str) -> AsyncIterator[Stages]:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
+    await producer.start()
+    try:
+        yield Stages(bootstrap_servers, producer, supply, stamp)
+    finally:
+        await producer.stop()
+
+
+def _answered(case: Case) -> bool:
+    return bool(results(case)) or case.refused or case.set_aside
+
+
+def _waits(case: Case) -> bool:
+    return any(seen.body["waits"] for seen in results(case))
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Whoever follows the orders gives up when nothing moves, and cancels this."""
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(LOOK_S)

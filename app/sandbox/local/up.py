@@ -1,0 +1,97 @@
+"""`waybill up`: a broker, the topics, the simulators and every role on this machine, until it is stopped."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from app.agents.roles import ROLES
+from app.dualwrite import map_names
+from app.kafka import topics
+from app.sandbox.local import broker
+from app.sandbox.local.ports import HOST, free_port, is_taken
+from app.sandbox.local.running import Running, home, only_one, running
+from app.sandbox.local.supervise import Supervisor
+from app.sandbox.vendors.host import environ_at
+from app.settings import Settings
+
+Say = Callable[[str], object]
+SIMULATORS: Final = "simulators"
+LOGS: Final = "logs"
+MAPS: Final = ",".join(map_names.MAPS)
+TAKES_WEBHOOKS: Final = "pull"
+"""Every worker would: this one has the least to do."""
+CHECK_INTERVAL_S: Final = 2.0
+
+
+async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], None]) -> None:
+    """Until cancelled. `say` gets sentences about what takes a while, `tell` where everything answers.
+
+    Raises WaybillError when a process cannot be kept running, and when another `up` of this user runs.
+    """
+    with only_one(environ) as notice, chosen_broker(environ, say, usual_port=True) as bootstrap_servers:
+        port = free_port()
+        simulated_environ = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, port)
+        settings = Settings.from_env(simulated_environ)
+        await topics.prepare(bootstrap_servers, topics.load(settings.partitions))
+        folder = home(environ) / LOGS
+        async with Supervisor(folder, simulated_environ) as supervisor:
+            here = start_all(supervisor, bootstrap_servers, port)
+            notice.tell(here)
+            tell(here)
+            say(f"Logs in {folder}. The commands of Waybill on this machine find this broker by themselves.")
+            say("Ctrl-C ends everything.")
+            while True:
+                await asyncio.sleep(CHECK_INTERVAL_S)
+                supervisor.check()
+
+
+def start_all(supervisor: Supervisor, bootstrap_servers: str, port: int) -> Running:
+    """Start the simulators on `port` and one process for each role. Return where each answers.
+
+    Webhooks go to the worker of TAKES_WEBHOOKS.
+    """
+    workers = {role: f"http://{HOST}:{free_port()}" for role in ROLES}
+    webhooks = f"{workers[TAKES_WEBHOOKS]}/webhooks"
+    supervisor.start(SIMULATORS, "simulators", "--port", str(port), "--generous", "--webhooks", webhooks)
+    for role, url in workers.items():
+        supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=url.rsplit(":", 1)[1])
+    return Running(os.getpid(), bootstrap_servers, f"http://{HOST}:{port}", workers)
+
+
+def shown(found: Running) -> Iterator[tuple[str, str]]:
+    """Each process and its address, for people."""
+    yield "broker", found.broker
+    yield SIMULATORS, found.simulators
+    for role, url in found.workers.items():
+        yield role, f"{url}/metrics"
+
+
+def simulated(environ: Mapping[str, str], port: int) -> dict[str, str]:
+    """Return the environment with every provider set up at the simulators on `port`, and both maps enabled."""
+    simulators = environ_at(f"http://{HOST}:{port}")
+    return {**environ, **simulators, "WAYBILL_DUALWRITE_MAPS": MAPS, "PYTHONUNBUFFERED": "1"}
+
+
+@contextlib.contextmanager
+def chosen_broker(environ: Mapping[str, str], say: Say, *, usual_port: bool = False) -> Iterator[str]:
+    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one of the caller's own.
+
+    One that a `waybill up` uses is left to it. `usual_port`: a broker of the caller's own takes the port that everyone
+    looks at first, if that is free.
+    """
+    if given := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
+        yield given
+        return
+    found, other = broker.status(), running(environ)
+    if found.running and found.bootstrap_servers and (other is None or other.broker != found.bootstrap_servers):
+        yield found.bootstrap_servers
+        return
+    say("Starting a broker that ends with this command (the first time fetches 43 MB) ...")
+    port = broker.DEFAULT_PORT if usual_port else None
+    if port is not None and is_taken(port):
+        say(f"Port {port} is taken by another program: the broker takes another one.")
+        port = None
+    with broker.temporary(port=port, notice=say) as info:
+        yield info.bootstrap_servers

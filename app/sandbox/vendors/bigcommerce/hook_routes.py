@@ -1,0 +1,82 @@
+"""The HTTP face of the simulated store's webhooks: /v3/hooks in V3's envelope, and the control plane's short cut."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from app.sandbox.vendors.bigcommerce.hooks import Hook, HookRefusedError, HookRequest, Hooks
+from app.sandbox.vendors.bigcommerce.orders import PROVIDER
+from app.sandbox.vendors.simulation_http import CONTROL_PATH, answer, body_of, control_body
+from app.sandbox.vendors.simulation_webhooks import Target
+
+PATH: Final = f"/{PROVIDER}/stores/{{store}}/v3/hooks"
+STATUS_CODES: Final = "/api-docs/getting-started/api-status-codes"
+
+
+class HookRoutes:
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        one = f"{PATH}/{{hook_id:[0-9]{{1,15}}}}"
+        return [
+            web.post(PATH, self._create),
+            web.get(PATH, self._list),
+            web.get(one, self._get),
+            web.put(one, self._change),
+            web.delete(one, self._delete),
+            web.post(f"{CONTROL_PATH}/{PROVIDER}/webhooks", self._aim),
+        ]
+
+    async def _create(self, request: web.Request) -> web.Response:
+        return _shown(self._hooks.create(await _asked(request)))
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        """All on one page: a client has few."""
+        hooks = self._hooks.all()
+        count = len(hooks)
+        pages = {"total": count, "count": count, "per_page": 250, "current_page": 1, "total_pages": min(1, count)}
+        return answer({"data": hooks, "meta": {"pagination": pages}})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        return _shown(self._hooks.get(_id(request)))
+
+    async def _change(self, request: web.Request) -> web.Response:
+        """What is not given stays as it is."""
+        hook = self._hooks.get(_id(request))
+        held = {name: getattr(hook, name) for name in HookRequest.__struct_fields__}
+        return _shown(self._hooks.change(hook.id, await _asked(request, held)))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        return _shown(self._hooks.delete(_id(request)))
+
+    async def _aim(self, request: web.Request) -> web.Response:
+        return answer({"data": self._hooks.aim(await control_body(request, Target))})
+
+
+def refused(refusal: HookRefusedError) -> dict[str, object]:
+    """The body of a refusal, as V3 words it."""
+    body = {"status": refusal.status, "title": refusal.message, "type": STATUS_CODES}
+    return {**body, "errors": refusal.errors} if refusal.errors else body
+
+
+def _shown(hook: Hook) -> web.Response:
+    return answer({"data": hook, "meta": {}})
+
+
+def _id(request: web.Request) -> int:
+    return int(request.match_info["hook_id"])
+
+
+async def _asked(request: web.Request, held: dict[str, Any] | None = None) -> HookRequest:
+    """Raises HookRefusedError: 400 for anything but a JSON object, 422 for one that lacks something."""
+    try:
+        given = msgspec.json.decode(await body_of(request), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise HookRefusedError(400, "Input is invalid.") from exc
+    try:
+        return msgspec.convert((held or {}) | given, HookRequest)
+    except msgspec.ValidationError as exc:
+        raise HookRefusedError(422, "JSON data is missing or invalid", body=str(exc)) from exc

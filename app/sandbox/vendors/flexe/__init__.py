@@ -1,0 +1,5 @@
+"""Flexe as a real HTTP server for demos and tests: our 3PL contract, the life of an order, signed webhooks."""
+
+from app.sandbox.vendors.flexe.server import FlexeOptions, FlexeSimulator, open_simulator, options_of
+
+__all__ = ["FlexeOptions", "FlexeSimulator", "open_simulator", "options_of"]

@@ -1,0 +1,126 @@
+"""Flexe's part of the control plane: where webhooks go, and what happens to orders that does not happen by itself."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from app.events.json_fields import amount
+from app.providers.flexe import quantities
+from app.sandbox.vendors.flexe.book import FINAL, PROVIDER, Book, StoredOrder
+from app.sandbox.vendors.flexe.life import Life
+from app.sandbox.vendors.flexe.notices import Notices
+from app.sandbox.vendors.flexe.stock import Stock
+from app.sandbox.vendors.flexe.wire import Id, Quantity, Text
+from app.sandbox.vendors.simulation import RefusalError
+from app.sandbox.vendors.simulation_http import CONTROL_PATH, answer, control_body
+from app.sandbox.vendors.simulation_webhooks import Target
+
+_PATH: Final = f"{CONTROL_PATH}/{PROVIDER}"
+_COUNTS_MAX: Final = 10_000
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+    line_ref: Id
+    quantity: Quantity
+
+
+class _Shipment(Struct, frozen=True, forbid_unknown_fields=True):
+    """No items: all that is left."""
+
+    external_id: Id
+    items: tuple[_Part, ...] = ()
+
+
+class _Exception(Struct, frozen=True, forbid_unknown_fields=True):
+    external_id: Id
+    code: Id
+    message: Text = ""
+
+
+class _Release(Struct, frozen=True, forbid_unknown_fields=True):
+    external_id: Id
+
+
+class _Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
+    external_id: Id
+    reason: Text = "canceled by the fulfiller"
+
+
+class _Count(Struct, frozen=True, forbid_unknown_fields=True):
+    sku: Id
+    on_hand: Quantity
+
+
+class _Counts(Struct, frozen=True, forbid_unknown_fields=True):
+    counts: Annotated[tuple[_Count, ...], Meta(max_length=_COUNTS_MAX)]
+
+
+class Control:
+    def __init__(self, book: Book, life: Life, stock: Stock, notices: Notices) -> None:
+        self._book, self._life, self._stock, self._notices = book, life, stock, notices
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        return [
+            web.post(f"{_PATH}/webhooks", self._aim),
+            web.post(f"{_PATH}/shipments", self._ship),
+            web.post(f"{_PATH}/exceptions", self._hold),
+            web.post(f"{_PATH}/releases", self._release),
+            web.post(f"{_PATH}/cancellations", self._cancel),
+            web.post(f"{_PATH}/inventory", self._count),
+        ]
+
+    async def _aim(self, request: web.Request) -> web.Response:
+        target = await control_body(request, Target)
+        self._notices.aim(target)
+        return answer({"url": target.url}, 201)
+
+    async def _ship(self, request: web.Request) -> web.Response:
+        asked = await control_body(request, _Shipment)
+        order = self._order(asked.external_id)
+        self._book.ship(order, {item.line_ref: _quantity(item.quantity) for item in asked.items} or order.left())
+        self._life.go_on(order)
+        return answer(order.shown(), 201)
+
+    async def _hold(self, request: web.Request) -> web.Response:
+        asked = await control_body(request, _Exception)
+        order = self._order(asked.external_id)
+        self._book.hold(order, asked.code, asked.message)
+        return answer(order.shown(), 201)
+
+    async def _release(self, request: web.Request) -> web.Response:
+        order = self._order((await control_body(request, _Release)).external_id)
+        self._book.release(order)
+        self._life.go_on(order)
+        return answer(order.shown())
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        asked = await control_body(request, _Cancellation)
+        order = self._order(asked.external_id)
+        self._book.cancel(order, asked.reason)
+        return answer(order.shown())
+
+    async def _count(self, request: web.Request) -> web.Response:
+        """New stock lets those go on that waited for some."""
+        counts = (await control_body(request, _Counts)).counts
+        for count in counts:
+            self._stock.count(count.sku, amount(count.on_hand))
+        for order in self._book.all():
+            if order.hold == "out_of_stock" and order.progress not in FINAL:
+                self._book.release(order)
+                self._life.go_on(order)
+        return answer({"inventory": [self._stock.shown(count.sku) for count in counts]}, 201)
+
+    def _order(self, external_id: str) -> StoredOrder:
+        order = self._book.with_external_id(external_id)
+        if order is None:
+            raise RefusalError(404, f"No order {external_id!r}", "name the external_id of an outbound order")
+        return order
+
+
+def _quantity(text: str) -> int:
+    try:
+        return quantities.from_text(text)
+    except ValueError as exc:
+        raise RefusalError(400, f"quantity: {exc}", 'send text such as "2"') from exc

@@ -1,0 +1,73 @@
+"""What happens to an order by itself: it is accepted, then shipped, now and then in two shipments.
+
+Which orders are split, and how, depends on the seed and the order alone, not on the sequence in which orders come.
+"""
+
+from collections.abc import Mapping
+from random import Random
+from typing import Final
+
+from app.domain.order import AMOUNT_SCALE
+from app.sandbox.vendors.flexe.book import Book, StoredOrder
+from app.sandbox.vendors.simulation import RefusalError, World
+from app.sandbox.vendors.simulation_http import Delays
+
+STAGES: Final = ("accepted", "shipped", "completed")
+"""The last one is the second shipment of an order that was split."""
+DELAYS_MS: Final[Mapping[str, int | None]] = {"accepted": 50, "shipped": 200, "completed": 150}
+_NEXT: Final = {"received": "accepted", "accepted": "shipped", "partially_shipped": "completed"}
+
+
+class Life:
+    """`split_share` of the orders with several lines leave in two shipments."""
+
+    def __init__(self, world: World, book: Book, split_share: float, seed: int) -> None:
+        self._world, self._book, self._split_share, self._seed = world, book, split_share, seed
+        self.delays: dict[str, int | None] = dict(DELAYS_MS)
+
+    def set_delays(self, delays: Delays) -> None:
+        """New delays, also for orders that waited for the control plane. Raises RefusalError for an unknown stage."""
+        for stage in delays:
+            if stage not in STAGES:
+                raise RefusalError(400, f"Flexe has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
+        self.delays |= delays
+        for order in self._book.all():
+            self.go_on(order)
+
+    def go_on(self, order: StoredOrder) -> None:
+        """Put the order's next stage on the agenda, if it has one that comes by itself."""
+        stage = _NEXT.get(order.progress, "")
+        delay = self.delays.get(stage)
+        if order.waiting or order.hold or delay is None:
+            return
+        order.waiting = True
+        self._world.agenda.after(delay, lambda: self._reach(order, stage))
+
+    def _reach(self, order: StoredOrder, stage: str) -> None:
+        order.waiting = False
+        if not order.hold and _NEXT.get(order.progress) == stage:
+            self._advance(order, stage)
+        self.go_on(order)
+
+    def _advance(self, order: StoredOrder, stage: str) -> None:
+        if stage == "accepted":
+            self._book.accept(order)
+        else:
+            self._book.ship(order, self.first_part(order) if stage == "shipped" else order.left())
+
+    def first_part(self, order: StoredOrder) -> dict[str, int]:
+        """What leaves first, by line: all of it, or a part that leaves something behind."""
+        left = order.left()
+        dice = Random(f"{self._seed}/{order.asked.external_id}")
+        if len(left) < 2 or dice.random() >= self._split_share:
+            return left
+        first, *others = left
+        # The first line leaves in part, where it has several pieces; of the others each leaves now, or later.
+        part = {first: _some(left[first], dice)} | {line: left[line] for line in others if dice.random() < 0.5}
+        return part if part != left else {first: left[first]}
+
+
+def _some(quantity: int, dice: Random) -> int:
+    """Whole pieces of a line, fewer than all; all of it when it has no two whole pieces."""
+    pieces = quantity // AMOUNT_SCALE
+    return quantity if pieces < 2 else dice.randint(1, pieces - 1) * AMOUNT_SCALE

@@ -1,0 +1,45 @@
+"""What the simulated warehouse has of each sku. One that nobody counted yet has the default."""
+
+from collections.abc import Mapping
+
+from app.providers.flexe import quantities
+from app.sandbox.vendors.flexe.wire import Wire
+
+
+class Stock:
+    """Quantities in ten-thousandths. `allocated` is promised to orders and still there."""
+
+    def __init__(self, default: int) -> None:
+        self._default = default
+        self._on_hand: dict[str, int] = {}
+        self._allocated: dict[str, int] = {}
+
+    def count(self, sku: str, on_hand: int) -> None:
+        """It was counted: so much is there."""
+        self._on_hand[sku] = on_hand
+
+    def on_hand(self, sku: str) -> int:
+        return self._on_hand.get(sku, self._default)
+
+    def allocate(self, sku: str, quantity: int) -> None:
+        """Promise it, or take a promise back where it is negative."""
+        self._allocated[sku] = self._allocated.get(sku, 0) + quantity
+
+    def missing(self, wanted: Mapping[str, int]) -> list[str]:
+        """The skus that there is not enough of."""
+        return [sku for sku, quantity in wanted.items() if self.on_hand(sku) < quantity]
+
+    def take(self, wanted: Mapping[str, int]) -> None:
+        """It leaves the building, as was promised."""
+        for sku, quantity in wanted.items():
+            self._on_hand[sku] = self.on_hand(sku) - quantity
+            self.allocate(sku, -quantity)
+
+    def shown(self, sku: str) -> Wire:
+        on_hand, allocated = self.on_hand(sku), self._allocated.get(sku, 0)
+        return {
+            "sku": sku,
+            "on_hand": quantities.to_text(on_hand),
+            "allocated": quantities.to_text(allocated),
+            "available": quantities.to_text(max(0, on_hand - allocated)),
+        }

@@ -1,0 +1,204 @@
+"""The sales orders and billing documents of one tenant, and every change to them. In memory; a restart loses them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import count
+from typing import Any, Final
+
+from app.sandbox.vendors.sap.drafts import drafted, number
+from app.sandbox.vendors.sap.entities import DAY_MS, Entity, EntityType, taken
+from app.sandbox.vendors.sap.filter import Filter
+from app.sandbox.vendors.sap.invoicing import (
+    CANCELLATION,
+    INVOICE,
+    add_billed,
+    check_billable,
+    document_of,
+    is_standing,
+    total,
+)
+from app.sandbox.vendors.sap.refusals import SapError
+from app.sandbox.vendors.sap.schema import BILLING, BILLING_ITEM
+from app.sandbox.vendors.simulation import World
+
+PROVIDER: Final = "sap"
+ORDERS_MAX: Final = 200_000
+_FIRST_DOCUMENT: Final = 90_000_000
+_FIRST_ENTRY: Final = 9_400_000_000
+
+Notify = Callable[[str, str], None]
+"""Kind of a notification, and the number of the document."""
+
+
+class Book:
+    """`kind` is what a sales order is in this release, `sold_to` the one business partner there is.
+
+    `changed` is called when an order is new or may go on.
+    """
+
+    def __init__(self, world: World, kind: EntityType, sold_to: str, notify: Notify) -> None:
+        self._world, self._kind, self._sold_to, self._notify = world, kind, sold_to, notify
+        self.changed: Callable[[Entity], None] = _nobody
+        self.orders: dict[str, Entity] = {}
+        self.documents: dict[str, Entity] = {}
+        """Changed longest ago first."""
+        self._by_reference: dict[str, list[Entity]] = {}
+        self._billed: dict[str, list[Entity]] = {}
+        self._numbers, self._documents, self._entries = count(1), count(_FIRST_DOCUMENT), count(_FIRST_ENTRY)
+        self._last_change = 0
+
+    def create(self, body: Mapping[str, Any]) -> Entity:
+        """POST of a sales order with what is below it: all or nothing. Raises SapError."""
+        if len(self.orders) >= ORDERS_MAX:
+            raise SapError(400, "V1/311", f"SAP holds {ORDERS_MAX} orders already; start the simulators anew")
+        order = drafted(self._kind, body, self._sold_to, self._stamp())
+        number(order, str(next(self._numbers)))
+        self.orders[order.values["SalesOrder"]] = order
+        self._by_reference.setdefault(order.values["PurchaseOrderByCustomer"], []).append(order)
+        self.tell(order, "order created", sales_order=order.values["SalesOrder"], items=len(order.lists["to_Item"]))
+        self._notify("salesorder.v1.SalesOrder.Created.v1", order.values["SalesOrder"])
+        self.changed(order)
+        return order
+
+    def patch(self, order: Entity, body: Mapping[str, Any]) -> None:
+        """PATCH of a header. Raises SapError with 400."""
+        given = taken(order.kind, body, "write")
+        changed = {name: value for name, value in given.items() if order.values[name] != value}
+        if not changed:
+            return
+        reference = order.values["PurchaseOrderByCustomer"]
+        order.values |= changed
+        self._touched(order)
+        if "PurchaseOrderByCustomer" in changed:
+            self._by_reference[reference].remove(order)
+            self._by_reference.setdefault(changed["PurchaseOrderByCustomer"], []).append(order)
+        self.tell(order, "order changed", fields=sorted(changed))
+        self._notify("salesorder.v1.SalesOrder.Changed.v1", order.values["SalesOrder"])
+        self.changed(order)
+
+    def bill(self, order: Entity, quantities: Mapping[str, Decimal], transfer_status: str) -> Entity:
+        """A billing document over these quantities by item, not posted to accounting yet. Raises SapError."""
+        check_billable(order, quantities, self.open_quantities(order))
+        document = self._document(order, INVOICE, transfer_status)
+        for item in order.lists["to_Item"]:
+            if quantity := quantities.get(item.values["SalesOrderItem"]):
+                add_billed(document, order, item, quantity)
+        self._file(document, order)
+        return document
+
+    def post(self, document: Entity) -> None:
+        """The transfer to accounting succeeds: from now on the order, or this part of it, is invoiced."""
+        if document.values["AccountingTransferStatus"] in ("C", "E"):
+            return
+        entry = {"AccountingDocument": str(next(self._entries)), "AccountingPostingStatus": "C"}
+        document.values |= {**entry, "AccountingTransferStatus": "C"}
+        self.touch(document)
+        lines = {item.values["SalesDocumentItem"]: f"{item.values['BillingQuantity']:.3f}" for item in _items(document)}
+        order = self.orders[_items(document)[0].values["SalesDocument"]]
+        self.tell(order, "order invoiced", billing_document=document.values["BillingDocument"], items=lines)
+
+    def cancel(self, document: Entity) -> Entity:
+        """The document that cancels this one. Raises SapError."""
+        number = document.values["BillingDocument"]
+        if not is_standing(document):
+            raise SapError(400, "VF/043", f"Billing document {number} cannot be cancelled")
+        order = self.orders[_items(document)[0].values["SalesDocument"]]
+        reversal = self._document(order, CANCELLATION, "C")
+        reversal.values["CancelledBillingDocument"] = number
+        for item in _items(document):
+            reversal.add("to_Item", dict(item.values))
+        document.values |= {"BillingDocumentIsCancelled": True, "AccountingTransferStatus": "E"}
+        self._file(reversal, order)
+        self.touch(document)
+        self.tell(order, "invoice canceled", billing_document=number, by=reversal.values["BillingDocument"])
+        return reversal
+
+    def open_quantities(self, order: Entity) -> dict[str, Decimal]:
+        """What is not billed yet, by item; nothing of rejected items."""
+        left = {
+            item.values["SalesOrderItem"]: item.values["RequestedQuantity"]
+            for item in order.lists["to_Item"]
+            if not item.values["SalesDocumentRjcnReason"]
+        }
+        for item in self._billed.get(order.values["SalesOrder"], ()):
+            if item.parent is not None and is_standing(item.parent):
+                left[item.values["SalesDocumentItem"]] -= item.values["BillingQuantity"]
+        return {number: quantity for number, quantity in left.items() if quantity > 0}
+
+    def order(self, name: str) -> Entity | None:
+        """By SAP's number, or by our order id."""
+        return self.orders.get(name.lstrip("0")) or next(iter(self.with_reference(name)), None)
+
+    def with_reference(self, reference: str) -> list[Entity]:
+        return self._by_reference.get(reference, [])
+
+    def candidates(self, kind: EntityType, found: Filter) -> Iterable[Entity]:
+        """The records that a filter has to look at: few of them where an index knows which."""
+        if kind is BILLING_ITEM and "SalesDocument" in found.equal:
+            return [item for number in found.equal["SalesDocument"] for item in self._billed.get(number, ())]
+        roots = self._some_documents(found) if kind.service == BILLING else self._some_orders(found)
+        return (entity for root in roots for entity in root.of_kind(kind))
+
+    def with_key(self, kind: EntityType, key: Sequence[str]) -> Entity | None:
+        root = (self.documents if kind.service == BILLING else self.orders).get(key[0])
+        entities = () if root is None else root.of_kind(kind)
+        return next((entity for entity in entities if [entity.values[name] for name in kind.key] == [*key]), None)
+
+    def _some_orders(self, found: Filter) -> Iterable[Entity]:
+        if "SalesOrder" in found.equal:
+            return [self.orders[number] for number in found.equal["SalesOrder"] if number in self.orders]
+        if "PurchaseOrderByCustomer" in found.equal:
+            references = found.equal["PurchaseOrderByCustomer"]
+            return [order for reference in references for order in self.with_reference(reference)]
+        return self.orders.values()
+
+    def _some_documents(self, found: Filter) -> Iterator[Entity]:
+        if "BillingDocument" in found.equal:
+            yield from (self.documents[name] for name in found.equal["BillingDocument"] if name in self.documents)
+            return
+        least = found.least.get("LastChangeDateTime", 0)
+        for document in reversed(self.documents.values()):
+            if document.values["LastChangeDateTime"] < least:
+                return
+            yield document
+
+    def tell(self, order: Entity, kind: str, **detail: object) -> None:
+        self._world.journal.effect(PROVIDER, kind, order.values["PurchaseOrderByCustomer"], detail)
+
+    def _file(self, document: Entity, order: Entity) -> None:
+        """From now on everybody sees the document."""
+        total(document)
+        self.documents[document.values["BillingDocument"]] = document
+        self._billed.setdefault(order.values["SalesOrder"], []).extend(_items(document))
+        left = self.open_quantities(order)
+        ordered = {item.values["SalesOrderItem"]: item.values["RequestedQuantity"] for item in order.lists["to_Item"]}
+        status = "A" if left == ordered else "B" if left else "C"
+        order.values |= {"OverallOrdReltdBillgStatus": status, "OverallSDProcessStatus": status}
+        self._touched(order)
+        if is_standing(document):
+            self._notify("billingdocument.v1.BillingDocument.Created.v1", document.values["BillingDocument"])
+
+    def _document(self, order: Entity, kind: tuple[str, str], transfer_status: str) -> Entity:
+        return document_of(order, kind, str(next(self._documents)), self._stamp(), transfer_status)
+
+    def touch(self, document: Entity) -> None:
+        """The document changes: from now on it is the one that changed last."""
+        self._touched(document)
+        self.documents[document.values["BillingDocument"]] = self.documents.pop(document.values["BillingDocument"])
+
+    def _touched(self, entity: Entity) -> None:
+        now = self._stamp()
+        entity.values |= {"LastChangeDateTime": now, "LastChangeDate": now - now % DAY_MS}
+
+    def _stamp(self) -> int:
+        """Now, but never twice the same: the ETag of a changed record is another one."""
+        self._last_change = max(self._world.clock(), self._last_change + 1)
+        return self._last_change
+
+
+def _nobody(_order: Entity) -> None:
+    return
+
+
+def _items(document: Entity) -> Sequence[Entity]:
+    return document.lists["to_Item"]

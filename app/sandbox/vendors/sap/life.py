@@ -1,0 +1,92 @@
+"""What becomes of a sales order by itself: it is billed, now and then in two parts, and later posted to accounting."""
+
+from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Decimal
+from random import Random
+from typing import Final
+
+from app.sandbox.vendors.sap.book import Book
+from app.sandbox.vendors.sap.entities import Entity
+from app.sandbox.vendors.simulation import RefusalError, World
+from app.sandbox.vendors.simulation_http import Delays
+
+STAGES: Final = ("Billed", "Posted")
+DELAYS_MS: Final[Mapping[str, int | None]] = {"Billed": 150, "Posted": 200}
+_BLOCKED_SHARE: Final = 0.5
+"""Of the billing documents: the transfer is blocked (A) at first; of the others it is just not made yet."""
+
+
+class Life:
+    """`partial_share` of the orders that can be split are billed in two parts, chosen by `seed` and their number."""
+
+    def __init__(self, world: World, book: Book, partial_share: float, seed: int) -> None:
+        self._world, self._book, self._partial_share, self._seed = world, book, partial_share, seed
+        self.delays: dict[str, int | None] = dict(DELAYS_MS)
+        self._waiting: set[str] = set()
+        """Documents of either kind whose next stage is on the agenda."""
+
+    def set_delays(self, delays: Delays) -> None:
+        """New delays, also for what waited for the control plane. Raises RefusalError for an unknown stage."""
+        for stage in delays:
+            if stage not in STAGES:
+                raise RefusalError(400, f"SAP has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
+        self.delays |= delays
+        for order in self._book.orders.values():
+            self.go_on(order)
+        for document in self._book.documents.values():
+            self.go_on_posting(document)
+
+    def go_on(self, order: Entity) -> None:
+        """Put the order's billing on the agenda, if something is left and nothing is in its way."""
+        number, delay = order.values["SalesOrder"], self.delays["Billed"]
+        if delay is None or number in self._waiting or not self._is_billable(order):
+            return
+        self._waiting.add(number)
+        self._world.agenda.after(delay, lambda: self._bill(order))
+
+    def go_on_posting(self, document: Entity) -> None:
+        number, delay = document.values["BillingDocument"], self.delays["Posted"]
+        if delay is None or number in self._waiting or document.values["AccountingTransferStatus"] not in ("", "A"):
+            return
+        self._waiting.add(number)
+        self._world.agenda.after(delay, lambda: self._post(document))
+
+    def bill(self, order: Entity, quantities: Mapping[str, Decimal]) -> Entity:
+        """Bill some of the order; nothing named means all that is left. Raises SapError."""
+        left = self._book.open_quantities(order)
+        status = "A" if self._dice(order, "status").random() < _BLOCKED_SHARE else ""
+        document = self._book.bill(order, quantities or left, status)
+        self.go_on_posting(document)
+        return document
+
+    def _bill(self, order: Entity) -> None:
+        self._waiting.discard(order.values["SalesOrder"])
+        if self._is_billable(order):
+            self.bill(order, self._part(order))
+            self.go_on(order)
+
+    def _post(self, document: Entity) -> None:
+        self._waiting.discard(document.values["BillingDocument"])
+        self._book.post(document)
+
+    def _is_billable(self, order: Entity) -> bool:
+        return not order.values["HeaderBillingBlockReason"] and bool(self._book.open_quantities(order))
+
+    def _part(self, order: Entity) -> dict[str, Decimal]:
+        """What to bill now: of an order that is split a first part, of all others everything that is left."""
+        left = self._book.open_quantities(order)
+        is_first = order.values["OverallOrdReltdBillgStatus"] == "A"
+        if is_first and self._dice(order, "part").random() < self._partial_share:
+            return _half(left) or left
+        return left
+
+    def _dice(self, order: Entity, purpose: str) -> Random:
+        return Random(f"{self._seed}/{purpose}/{order.values['SalesOrder']}")
+
+
+def _half(left: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Half of each item in whole pieces; of single pieces the first half. Nothing where that is nothing."""
+    halves = {item: (quantity / 2).to_integral_value(ROUND_FLOOR) for item, quantity in left.items()}
+    if any(halves.values()):
+        return {item: quantity for item, quantity in halves.items() if quantity}
+    return dict(list(left.items())[: len(left) // 2])

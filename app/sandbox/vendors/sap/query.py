@@ -1,0 +1,176 @@
+"""Addresses and query options of OData V2: keys, $filter, $orderby, paging with $skiptoken, $expand and $select."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.sandbox.vendors.sap.entities import Entity, EntityType, Kind, shown
+from app.sandbox.vendors.sap.filter import EVERYTHING, Filter
+from app.sandbox.vendors.sap.filter import parse as parse_filter
+from app.sandbox.vendors.sap.refusals import SapError
+
+_SUPPORTED: Final = frozenset(
+    ("$filter", "$select", "$orderby", "$top", "$skip", "$skiptoken", "$expand", "$inlinecount", "$format")
+)
+_ADDRESS: Final = re.compile(r"(\w{1,60})(?:\((.{1,500})\))?(?:/(\w{1,60}))?", re.DOTALL)
+_NAMED: Final = re.compile(r"\s*(\w+)\s*=\s*'((?:[^']|'')*)'\s*(?:,|$)")
+_BARE: Final = re.compile(r"'((?:[^']|'')*)'")
+_WHOLE_DIGITS_MAX: Final = 9
+
+Paths = frozenset[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`select` and `expand` are paths of names; no `select` means all fields."""
+
+    filter: Filter
+    order: tuple[tuple[str, bool], ...]
+    """Field and whether it descends."""
+    top: int | None
+    skip: int
+    token: int
+    count: bool
+    expand: Paths
+    select: Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`entities` are one page, `total` all that match, `token` leads to the next page, None after the last one."""
+
+    entities: Sequence[Entity]
+    total: int
+    token: int | None
+
+
+def address(text: str) -> tuple[str, str | None, str]:
+    """`A_SalesOrder('1')/to_Item`: collection, what is in the brackets, navigation. Raises SapError with 404."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{text[:100]}'")
+    collection, key, navigation = match.groups()
+    return collection, key, navigation or ""
+
+
+def key_of(text: str, entity: EntityType) -> tuple[str, ...]:
+    """Values of the key, numbers without leading zeros. Raises SapError with 400 for a key that is not the entity's."""
+    bare = _BARE.fullmatch(text)
+    named, position = {}, 0
+    if bare is not None and len(entity.key) == 1:
+        named, position = {entity.key[0]: bare[1]}, len(text)
+    while match := _NAMED.match(text, position):
+        named[match[1]], position = match[2], match.end()
+    if position < len(text) or named.keys() != set(entity.key):
+        raise SapError(400, "/IWCOR/CX_OD_BAD_REQUEST", f"Invalid key predicate type for '{entity.name}'")
+    return tuple(_unquoted(entity.fields[name].kind, named[name]) for name in entity.key)
+
+
+def _unquoted(kind: Kind, text: str) -> str:
+    value = text.replace("''", "'")
+    return value.lstrip("0") if kind == "number" else value
+
+
+def parse(params: Mapping[str, str], entity: EntityType) -> Query:
+    """Raises SapError with 400 for an option that SAP does not have or the simulator does not serve."""
+    for name in params:
+        if name.startswith("$") and name not in _SUPPORTED:
+            raise _bad(f"The query option '{name[:100]}' is not supported")
+    text = params.get("$filter", "")
+    return Query(
+        parse_filter(text, entity) if text else EVERYTHING,
+        tuple(_order(part, entity) for part in params.get("$orderby", "").split(",") if part.strip()),
+        _whole(params, "$top") if "$top" in params else None,
+        _whole(params, "$skip"),
+        _whole(params, "$skiptoken"),
+        params.get("$inlinecount", "none") == "allpages",
+        _paths(params.get("$expand", ""), entity, leaf=False),
+        _paths(params.get("$select", ""), entity, leaf=True),
+    )
+
+
+def run(query: Query, entities: Iterable[Entity], page_size: int) -> Found:
+    """The page that $skiptoken leads to. Without $orderby entities come by their key."""
+    found = [entity for entity in entities if query.filter.matches(entity.values)]
+    for name, descends in reversed(query.order):
+        found.sort(key=lambda entity: _sortable(entity.values[name]), reverse=descends)
+    if not query.order:
+        found.sort(key=lambda entity: tuple(_sortable(entity.values[name]) for name in entity.kind.key))
+    asked = found[query.skip :] if query.top is None else found[query.skip : query.skip + query.top]
+    end = query.token + page_size
+    return Found(asked[query.token : end], len(found), end if end < len(asked) else None)
+
+
+def render(entity: Entity, root: str, query: Query, at: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The entity as JSON: its selected fields, what is expanded below it, and a link to all else."""
+    uri = f"{root}/{entity.kind.service}/{entity.address()}"
+    metadata = {"id": uri, "uri": uri, "type": f"{entity.kind.service}.{entity.kind.name}Type"}
+    body: dict[str, Any] = {"__metadata": metadata | ({"etag": entity.etag} if entity.etag else {})}
+    for name, about in entity.kind.fields.items():
+        if _wanted(query, (*at, name)):
+            body[name] = shown(about.kind, entity.values[name])
+    for name in entity.kind.navigations:
+        path = (*at, name)
+        if path in query.expand:
+            body[name] = _below(entity, name, root, query, path)
+        elif _wanted(query, path):
+            body[name] = {"__deferred": {"uri": f"{uri}/{name}"}}
+    return body
+
+
+def _below(entity: Entity, name: str, root: str, query: Query, path: tuple[str, ...]) -> Any:
+    if name == entity.kind.single:
+        return None if entity.parent is None else render(entity.parent, root, query, path)
+    return {"results": [render(below, root, query, path) for below in entity.lists[name]]}
+
+
+def _wanted(query: Query, path: tuple[str, ...]) -> bool:
+    """Whether $select names the path, or a navigation that it is below. Without $select everything is wanted."""
+    return not query.select or any(path[: len(named)] == named for named in query.select)
+
+
+def _sortable(value: Any) -> Any:
+    """Numbers of documents by value: the shorter one is the lower one."""
+    if value is None:
+        return (-1,)
+    return (len(value), value) if isinstance(value, str) and value.isdigit() else (0, value)
+
+
+def _order(part: str, entity: EntityType) -> tuple[str, bool]:
+    name, _, direction = part.strip().partition(" ")
+    if name not in entity.fields or direction.strip() not in ("", "asc", "desc"):
+        raise _bad(f"Invalid query option $orderby: '{part[:100]}'")
+    return name, direction.strip() == "desc"
+
+
+def _paths(text: str, entity: EntityType, *, leaf: bool) -> Paths:
+    """`to_Item/Material,SalesOrder` as paths; each step is one of the entity's. `leaf`: a field may end a path."""
+    paths = {tuple(part.strip().split("/")) for part in text.split(",") if part.strip() not in ("", "*")}
+    for path in paths:
+        _check(path, entity, leaf=leaf)
+    if leaf:
+        return frozenset(paths) if "*" not in text.split(",") else frozenset()
+    return frozenset(path[:length] for path in paths for length in range(1, len(path) + 1))
+
+
+def _check(path: tuple[str, ...], entity: EntityType, *, leaf: bool) -> None:
+    """Raises SapError for a name that is not there. What is above an entity is taken on trust."""
+    for position, name in enumerate(path):
+        if name in entity.lists:
+            entity = entity.lists[name]
+        elif name == entity.single:
+            return
+        elif not leaf or name not in entity.fields or position < len(path) - 1:
+            raise SapError(400, "/IWBEP/CM_MGW_RT/020", f"Property {name[:100]} not found in type {entity.name}Type")
+
+
+def _whole(params: Mapping[str, str], name: str) -> int:
+    text = params.get(name, "0")
+    if not (text.isascii() and text.isdigit()) or len(text) > _WHOLE_DIGITS_MAX:
+        raise _bad(f"Invalid query option {name}: '{text[:100]}'")
+    return int(text)
+
+
+def _bad(message: str) -> SapError:
+    return SapError(400, "/IWCOR/CX_OD_BAD_REQUEST", message)

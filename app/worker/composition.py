@@ -1,0 +1,204 @@
+"""Puts the parts together: what a process has once, and what each lane gets. Nothing is started here."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from msgspec.structs import replace
+
+from app import policies, resources
+from app.agents.apply import Apply
+from app.agents.mirror import Mirror
+from app.agents.orchestrate import Orchestrate
+from app.agents.perform import Perform
+from app.agents.pull import Pull
+from app.agents.pulled import Pulled
+from app.agents.roles import ROLES
+from app.agents.source import Source as Sourcing
+from app.agents.source import measured
+from app.dualwrite import sales_order_mapping
+from app.dualwrite.map_names import FNO_TO_IOM
+from app.dualwrite.sales_order_mapping import SalesOrders
+from app.errors import SettingError
+from app.events import codec, schema_registry
+from app.events.codec import Codec
+from app.events.ids import partition_of
+from app.events.record import DEAD_LETTER
+from app.events.writer_schemas import WriterSchemas
+from app.flows.installed import MAIN_POOL, EngineLimits, Setup
+from app.flows.loading.published import Published, publish
+from app.inventory.agenda import Batching
+from app.inventory.checked_plans import Planner
+from app.inventory.desk import Desk
+from app.kafka.topics import TopicSpec
+from app.kafka.topics import load as load_topics
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
+from app.lanes.role import Role
+from app.optimizer import solver
+from app.optimizer.gazetteer import Places
+from app.optimizer.network import Network
+from app.optimizer.strategy import Strategies
+from app.providers import registry
+from app.providers.port import Provider, Source
+from app.providers.sales_order_writer import SalesOrderWriter
+from app.settings import Settings
+from app.worker import cities
+from app.worker.configured_files import load_network, load_preferences, load_strategies
+from app.worker.metrics import Collectors, Metrics
+from app.worker.webhook_intake import Publisher, WebhookIntake
+
+_journal = logging.getLogger(__name__)
+
+
+@dataclass
+class Kind:
+    """A role as such; `for_lane` makes the instance of a lane."""
+
+    name: str
+    inputs: tuple[str, ...]
+    ledger: str
+    make: Callable[[int], Role]
+
+    def for_lane(self, partition: int) -> Role:
+        return self.make(partition)
+
+
+def published_flows(setup: Setup, settings: Settings) -> Published:
+    limits = EngineLimits(
+        attempts_max=settings.effect_attempts_max,
+        retry_initial_ms=settings.effect_retry_initial_ms,
+        retry_max_ms=settings.effect_retry_max_ms,
+    )
+    return publish(resources.flow_files(), policies.all_rules(resources.policy_files()), setup, limits)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process has once. `providers` are the open clients; whoever made the parts closes them.
+
+    What is loaded only when a role needs it, and the clock, stand last; who composes a process may give others.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    topics: Mapping[str, TopicSpec]
+    codec: Codec
+    orders: SalesOrders
+    setup: Setup
+    providers: Mapping[str, Provider]
+    network: Network
+    clock: Clock = SYSTEM_CLOCK
+    flows: Callable[[Setup, Settings], Published] = published_flows
+    strategies: Callable[[Settings], Strategies] = load_strategies
+    places: Callable[[], Places] = cities.load
+
+    def partitions(self, topic: str) -> int:
+        return self.topics[topic].partitions
+
+
+def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[int, int] | None = None) -> Parts:
+    """All parts of a process. `schema_ids`: what a registry calls our schemas. Raises DefinitionError, SettingError."""
+    network = load_network(settings)
+    setup = replace(registry.setup(settings, environ), pools=network.pools)
+    return Parts(
+        settings,
+        environ,
+        {topic.name: topic for topic in load_topics(settings.partitions)},
+        codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids, writers=_writers(settings)),
+        sales_orders(),
+        setup,
+        registry.open_all(environ),
+        network,
+    )
+
+
+def _writers(settings: Settings) -> WriterSchemas:
+    url = settings.schema_registry_url
+    return WriterSchemas("" if url is None else schema_registry.address(url))
+
+
+def sales_orders() -> SalesOrders:
+    return sales_order_mapping.load({file: resources.read_text(file) for file in sales_order_mapping.FILES})
+
+
+def role_kind(name: str, parts: Parts, metrics: Metrics) -> Kind:
+    """The role as this process runs it. Raises SettingError for one that does not exist or lacks its provider."""
+    makers: Mapping[str, Callable[[], Kind]] = {
+        "orchestrate": lambda: _orchestrate(parts),
+        "source": lambda: _source(parts, metrics),
+        "perform": lambda: _kind(Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock)),
+        "apply": lambda: _apply(parts, metrics),
+        "mirror": lambda: _kind(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
+        "pull": lambda: _pull(parts),
+    }
+    if name not in makers:
+        raise SettingError(f"no role {name!r}; there are {', '.join(ROLES)}")
+    return makers[name]()
+
+
+def _kind(role: type[Role], make: Callable[[], Role]) -> Kind:
+    return Kind(role.name, role.inputs, role.ledger, lambda _: make())
+
+
+def _orchestrate(parts: Parts) -> Kind:
+    published = parts.flows(parts.setup, parts.settings)
+    for (flow, version), problem in published.refused.items():
+        _journal.warning("flow %s version %d is not published: %s", flow, version, problem)
+    partitions = parts.partitions("sourcing-requested")
+    names = {MAIN_POOL, *(source.pool for source in parts.network.sources)}
+    pools = {pool: partition_of(pool.encode(), partitions) for pool in names}
+    return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
+
+
+def _source(parts: Parts, metrics: Metrics) -> Kind:
+    settings, partitions = parts.settings, parts.partitions("sourcing-result")
+    planner = Planner(parts.network, parts.strategies(settings), measured(solver.solve, metrics))
+    desk = Desk(planner, load_preferences(settings))
+    find = parts.places().find
+    batching = Batching(settings.sourcing_batch_ms, settings.sourcing_batch_max)
+
+    def make(partition: int) -> Role:
+        place = (partition, partitions)
+        return Sourcing(parts.codec, desk, find, batching, settings.backorder_job_s, place, metrics)
+
+    return Kind(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
+
+
+def _mirrors(parts: Parts) -> bool:
+    return FNO_TO_IOM in parts.setup.maps
+
+
+def _apply(parts: Parts, metrics: Metrics) -> Kind:
+    erps = registry.with_actions_through("dual-write")
+    writers = [parts.providers[name] for name in erps if name in parts.providers]
+    if not writers:
+        raise SettingError(f"the role apply has nobody to write to; {_set_up(erps)}")
+    if len(writers) > 1:
+        names = " and ".join(writer.name for writer in writers)
+        raise SettingError(f"the role apply writes to one provider, and {names} are set up; unset the variables of one")
+    return _kind(Apply, lambda: Apply(parts.codec, cast(SalesOrderWriter, writers[0]), metrics, parts.clock))
+
+
+def _pull(parts: Parts) -> Kind:
+    names = registry.with_capability(registry.PULL)
+    sources = [cast(Source, parts.providers[name]) for name in names if name in parts.providers]
+    if not sources:
+        raise SettingError(f"the role pull has nobody to ask; {_set_up(names)}")
+    pulled = Pulled(parts.codec, parts.partitions("order-created"), parts.partitions(DEAD_LETTER), parts.clock)
+    return _kind(Pull, lambda: Pull(pulled, sources, parts.settings.pull_interval_s, parts.clock))
+
+
+def _set_up(names: Sequence[str]) -> str:
+    """Return what to do where none of the providers is set up."""
+    folders = " or ".join(f"app/providers/{name}" for name in names)
+    return f"set the variables of {folders} (`waybill provider list` names them)"
+
+
+def webhook_intake(parts: Parts, publisher: Publisher, collectors: Collectors) -> WebhookIntake:
+    """Where the webhooks of active providers come in. Raises SettingError."""
+
+    def count(provider: str, outcome: str) -> None:
+        collectors.webhooks.labels(provider, outcome).inc()
+
+    return WebhookIntake(registry.receivers(parts.environ), publisher, parts.codec, count)

@@ -1,0 +1,190 @@
+"""What a worker answers over HTTP: metrics, liveness and readiness, orders, webhooks, what a registry is asked.
+
+They are plain aiohttp routes, added to the application inside Faust's web server.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from app.errors import BrokerError
+from app.events import schema_lookup, schema_registry
+from app.events.avro_schemas import Schemas
+
+REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode", "/compatibility")
+SCHEMA_BYTES_MAX: Final = 256 << 10
+"""The body of a request with a schema: the largest published one has 7 KB."""
+LOOKUPS_MAX: Final = 2
+"""Orders looked up at a time: each look-up reads a partition of the ledger, and the worker has orders to take on."""
+LOOKUPS_WAITING_MAX: Final = 16
+LOOKUP_TIMEOUT_S: Final = 30.0
+WEBHOOK_BYTES_MAX: Final = 256 << 10
+"""The body of a webhook: a shipment of a thousand lines has some 100 KB."""
+BODY_S_MAX: Final = 10.0
+"""How long a body may take to come."""
+Find = Callable[[str], Awaitable[Mapping[str, Any] | None]]
+"""An order by its id as it is shown, or None. Raises BrokerError."""
+
+
+class Status(Protocol):
+    """A lane's status, as a named tuple."""
+
+    @property
+    def opened(self) -> bool: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+class Lanes(Protocol):
+    """What the views ask of the lanes of a role."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def joined(self) -> bool:
+        """Whether the consumer group has said which lanes are ours, be it none: there may be more processes."""
+
+    def status(self) -> Sequence[Status]: ...
+
+
+class WebhookAnswer(NamedTuple):
+    """`outcome` is a closed label, `detail` a sentence for the sender. `retry_after_s` 0: nothing is said about it."""
+
+    status: int
+    outcome: str
+    detail: str
+    retry_after_s: int = 0
+
+
+class Webhooks(Protocol):
+    async def take(self, provider: str, headers: Mapping[str, str], body: bytes | None) -> WebhookAnswer:
+        """Take a webhook in. `body` is None when it did not come whole; one byte too many says that it is too large."""
+
+
+def register(
+    application: web.Application,
+    published: Schemas,
+    collectors: CollectorRegistry,
+    hosts: Sequence[Lanes],
+    find: Find,
+    webhooks: Webhooks,
+) -> None:
+    """Add all views to an application that has not started yet."""
+    views = [*health_routes(hosts), metrics_route(collectors), order_route(find), webhook_route(webhooks)]
+    application.add_routes([*registry_routes(published), *views])
+
+
+def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
+    async def view(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(collectors), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return web.get("/metrics", view)
+
+
+def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
+    """`/health`: the process answers. `/ready`: it has joined its groups, and every lane that they gave it is open.
+
+    `/ready` answers 503 until then. A spare process, which was given no lane, is ready to be given one.
+    """
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_: web.Request) -> web.Response:
+        lanes = {host.name: host.status() for host in hosts}
+        joined = {host.name: host.joined for host in hosts}
+        is_ready = all(joined.values()) and all(lane.opened for statuses in lanes.values() for lane in statuses)
+        shown = {name: [lane._asdict() for lane in statuses] for name, statuses in lanes.items()}
+        body = {"ready": is_ready, "joined": joined, "lanes": shown}
+        return web.json_response(body, status=200 if is_ready else 503)
+
+    return [web.get("/health", health), web.get("/ready", ready)]
+
+
+def order_route(find: Find) -> web.RouteDef:
+    """`/orders/{id}`: state, lines, sources, lineage, timeline. 404: an unknown one, 503: Kafka cannot be asked."""
+    turns, waiting = asyncio.Semaphore(LOOKUPS_MAX), 0
+
+    async def view(request: web.Request) -> web.Response:
+        nonlocal waiting
+        order_id = request.match_info["order_id"]
+        if waiting >= LOOKUPS_WAITING_MAX:
+            return _unavailable(f"{waiting} look-ups wait already; ask again in a moment")
+        waiting += 1
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S), turns:
+                found = await find(order_id)
+        except BrokerError as problem:
+            return _unavailable(str(problem))
+        except TimeoutError:
+            return _unavailable(f"the ledger was not read within {LOOKUP_TIMEOUT_S:.0f} s")
+        finally:
+            waiting -= 1
+        if found is None:
+            return web.json_response({"error": f"no order {order_id} in the ledger"}, status=404)
+        return web.json_response(found)
+
+    return web.get("/orders/{order_id}", view)
+
+
+def webhook_route(webhooks: Webhooks) -> web.RouteDef:
+    """`POST /webhooks/{provider}`: 2xx once what it says is stored; 503 asks the sender to send it again."""
+
+    async def take(request: web.Request) -> web.Response:
+        answer = await webhooks.take(
+            request.match_info["provider"], request.headers, await _whole(request, WEBHOOK_BYTES_MAX)
+        )
+        headers = {"retry-after": str(answer.retry_after_s)} if answer.retry_after_s else {}
+        said = {"outcome": answer.outcome, "detail": answer.detail}
+        return web.json_response(said, status=answer.status, headers=headers)
+
+    return web.post("/webhooks/{provider}", take)
+
+
+async def _whole(request: web.Request, bytes_max: int) -> bytes | None:
+    """The body, or one byte more than it may have; None when it ends early or takes too long."""
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            return await request.content.readexactly(bytes_max + 1)
+    except asyncio.IncompleteReadError as short:
+        return short.partial
+    except (TimeoutError, web.RequestPayloadError, ConnectionError):
+        return None
+
+
+def _unavailable(why: str) -> web.Response:
+    return web.json_response({"error": why}, status=503, headers={"retry-after": "2"})
+
+
+def registry_routes(published: Schemas) -> list[web.RouteDef]:
+    """Routes that answer as a registry would, for any aiohttp application. None of them changes anything."""
+    lookup = schema_lookup.Lookup(published)
+
+    async def get(request: web.Request) -> web.Response:
+        return _registry_answer(schema_registry.answer(published, request.rel_url.raw_path))
+
+    async def post(request: web.Request) -> web.Response:
+        body = await _whole(request, SCHEMA_BYTES_MAX)
+        if body is None:
+            return _registry_answer((400, {"error_code": 400, "message": "HTTP 400 Bad Request: the body ends early"}))
+        if len(body) > SCHEMA_BYTES_MAX:
+            message = f"HTTP 413 Content Too Large: more than {SCHEMA_BYTES_MAX} bytes"
+            return _registry_answer((413, {"error_code": 413, "message": message}))
+        return _registry_answer(lookup.answer(request.rel_url.raw_path, body))
+
+    async def refuse(_: web.Request) -> web.Response:
+        return _registry_answer(schema_lookup.read_only().answer)
+
+    places = [f"{path}{rest}" for path in REGISTRY_PATHS for rest in ("", "/{rest:.+}")]
+    methods = {"GET": get, "POST": post, "PUT": refuse, "DELETE": refuse}
+    return [web.route(method, place, handler) for place in places for method, handler in methods.items()]
+
+
+def _registry_answer(answer: schema_registry.Answer) -> web.Response:
+    status, body = answer
+    return web.json_response(body, status=status, content_type=schema_registry.MEDIA_TYPE)

@@ -1,0 +1,117 @@
+"""The composition root of a worker process: settings, parts, one Faust app a role, web views, and the end of it all."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import cast
+
+from faust.web.drivers.aiohttp import Web
+from prometheus_client import CollectorRegistry
+
+from app.agents.mirror import Mirror
+from app.agents.roles import ROLES
+from app.errors import BrokerError, LaneError, SettingError
+from app.events import codec, schema_registry
+from app.kafka import arrival, topics
+from app.kafka.publisher import KafkaPublisher
+from app.lanes.lane_limits import SystemClock
+from app.queries import sourcing_queries
+from app.resources import PACKAGE
+from app.settings import Settings
+from app.worker import app_factory, http_views
+from app.worker.composition import Parts, compose, role_kind, webhook_intake
+from app.worker.foreign_schemas import ForeignSchemas
+from app.worker.listening import listen, url_of
+from app.worker.metrics import Collectors, Metrics
+
+_journal = logging.getLogger(__name__)
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run roles until SIGTERM; the exit code of the process. Raises WaybillError when it cannot start."""
+    names = list(dict.fromkeys(roles))
+    for name in names:
+        if name not in ROLES:
+            raise SettingError(f"no role {name!r}; there are {', '.join(ROLES)}")
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger(PACKAGE).setLevel(logging.INFO)
+    return asyncio.run(_serve(names, environ))
+
+
+async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
+    settings = Settings.from_env(environ)
+    parts = compose(settings, environ, await _schema_ids(settings))
+    publisher = KafkaPublisher(settings.bootstrap_servers)
+    url = settings.schema_registry_url
+    foreign = ForeignSchemas(parts.codec, url, SystemClock()) if url and Mirror.name in names else None
+    try:
+        with listen(settings) as listening:
+            apps = _apps(names, parts, publisher, listening, foreign=foreign)
+            # Only now: what is wrong with a setting is said at once.
+            await _require_broker(settings.bootstrap_servers)
+            await _require_partitions(settings.bootstrap_servers, parts)
+            return await app_factory.serve(apps)
+    finally:
+        await publisher.close()
+        if foreign is not None:
+            await foreign.close()
+        await _close(parts)
+
+
+def _apps(
+    names: Sequence[str],
+    parts: Parts,
+    publisher: KafkaPublisher,
+    listening: socket.socket,
+    *,
+    foreign: ForeignSchemas | None,
+) -> list[app_factory.RoleApp]:
+    """An app a role; the first one serves the web views of all."""
+    registry = CollectorRegistry()
+    collectors, settings = Collectors(registry), parts.settings
+    apps = []
+    for position, name in enumerate(names):
+        metrics = Metrics(name, collectors)
+        kind = role_kind(name, parts, metrics)
+        served = None if position else listening
+        partitions = parts.partitions(kind.inputs[0])
+        prepare = foreign.prepare if foreign and name == Mirror.name else None
+        app = app_factory.build_app(settings, kind, partitions, web=served, observer=metrics, prepare=prepare)
+        apps.append(app)
+    find = partial(sourcing_queries.find_view, settings.bootstrap_servers)
+    intake = webhook_intake(parts, publisher, collectors)
+    views = cast(Web, apps[0].web).web_app
+    http_views.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
+    _journal.info("web views on %s (/metrics, /health, /ready)", url_of(listening))
+    return apps
+
+
+async def _require_broker(bootstrap_servers: str) -> None:
+    limit_s = arrival.BROKER_LIMIT_S
+    if not await arrival.broker_there(bootstrap_servers, limit_s):
+        raise LaneError(
+            f"no broker answered at {bootstrap_servers} for {limit_s:g} s: start it, or set KAFKA_BOOTSTRAP_SERVERS"
+            " to one that runs"
+        )
+
+
+async def _require_partitions(bootstrap_servers: str, parts: Parts) -> None:
+    try:
+        await topics.require_partitions(bootstrap_servers, parts.topics.values())
+    except BrokerError as problem:  # it went away again, as brokers do that start: a new start waits for it
+        raise LaneError(str(problem)) from problem
+
+
+async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:
+    """What the registry calls our schemas, registered there if it lacks them; None without a registry."""
+    if settings.schema_registry_url is None:
+        return None
+    return await schema_registry.publish(settings.schema_registry_url, codec.load().schemas)
+
+
+async def _close(parts: Parts) -> None:
+    for provider in parts.providers.values():
+        await provider.close()
