@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -191,3 +191,139 @@ def test_nothing_outside_a_providers_folders_knows_its_name(path: Path) -> None:
     own = tuple(f"{room}/{name}/" for room in ("providers", "sandbox/vendors") for name in NAMES_OF_PROVIDERS)
     if not inside.startswith(own + MAY_NAME_THEM):
         assert list(provider_words(path)) == []
+
+
+BARE_WORDS = {
+    "found": "what was looked for: `order`, `row`, `reservation`, `position`",
+    "told": "what it is: `message`, `notice`, `status`, `instruction`",
+    "asked": "what was asked: `request`, `query`, `question`, `quantity`",
+    "taken": "what was taken: `job`, `ports`, `names`, `allocation`",
+    "said": "what was said: `output`, `answer`, `line`, `text`",
+    "kept": "what is kept: `entries`, `state`, `copy`, `remaining`",
+    "known": "what is known: `orders`, `names`, `vocabulary`; a boolean is `is_known`",
+}
+"""Participles that name nothing, each with the nouns that a reader would look for."""
+ROOMS_WITH_BARE_WORDS = frozenset(
+    [
+        "agents",
+        "commands",
+        "definitions",
+        "domain",
+        "dualwrite",
+        "events",
+        "flows",
+        "inventory",
+        "kafka",
+        "lanes",
+        "optimizer",
+        "policies",
+        "providers",
+        "queries",
+        "sandbox",
+        "worker",
+    ]
+)
+"""Rooms that are still to be cleared of them. None is ever added."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def names_in(function: Function) -> Iterator[str]:
+    """A function's own name, its parameters and everything that it binds, but not what functions inside it bind."""
+    yield function.name
+    inner: list[ast.AST] = [function.args, *function.body]
+    while inner:
+        node = inner.pop()
+        if isinstance(node, Function | ast.ClassDef):
+            yield node.name
+            continue
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name
+        inner.extend(ast.iter_child_nodes(node))
+
+
+def bare_words(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, Function):
+            for word in sorted({name.strip("_") for name in names_in(node)} & BARE_WORDS.keys()):
+                yield f"{path}:{node.lineno} {node.name}() has `{word}`: say {BARE_WORDS[word]}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_names_are_nouns(path: Path) -> None:
+    if path.relative_to(APP).parts[0] not in ROOMS_WITH_BARE_WORDS:
+        assert list(bare_words(path)) == []
+
+
+ROLES_OF_FILES = {
+    "__init__": "what a folder is",
+    "actions": "what a provider is asked to do: pure, requests in and outcomes out",
+    "client": "a provider behind the port",
+    "cursor": "how far a provider's list has been read",
+    "odata": "the part of OData that a provider or its simulator speaks",
+    "session": "a provider's signed-in HTTP session",
+    "webhook": "a provider's pushes, verified and read",
+    "access": "who may call a simulator",
+    "book": "what a simulator remembers",
+    "control": "what a test may make a simulator do",
+    "entities": "a simulator's entities and their fields",
+    "filter": "a simulator's $filter",
+    "life": "what happens to an order at a simulator by itself",
+    "notices": "what a simulator pushes",
+    "query": "what may be asked of a simulator's list",
+    "server": "a simulator's HTTP",
+    "wire": "a simulator's documents, field by field",
+}
+"""File names that each provider's folder, or each simulator's, has for the same thing."""
+REPEATED_FILES = frozenset({"simulation", "verdict", "wire"})
+"""Names that still mean two things. None is ever added."""
+ROLES_OF_CLASSES = frozenset(
+    {"Book", "Control", "Cursor", "Entity", "EntityPage", "EntityType", "Filter", "Life", "Notices", "OData", "Query"}
+    | {"Session", "Token"}
+)
+"""Class names that each provider's folder, or each simulator's, has for the same thing."""
+REPEATED_CLASSES = frozenset(
+    ["Agenda", "Answer", "Asked", "Batch", "Book", "Case", "Change", "Effect", "Entry", "Field", "Found", "Item", "Job"]
+    + ["Kind", "Lanes", "Look", "Measured", "Mirror", "Observer", "Outcome", "Place", "Plan", "Policy", "Record"]
+    + ["Result", "Rule", "Run", "ShipTo", "Source", "Status", "Stock", "StoredOrder", "Target", "Tokens", "Verdict"]
+    + ["Wanted"]
+)
+"""Names that still mean two things. None is ever added."""
+
+
+def of_one_provider(path: Path) -> bool:
+    inside = path.relative_to(APP).parts
+    return (*inside[:1], len(inside)) == ("providers", 3) or (*inside[:2], len(inside)) == ("sandbox", "vendors", 4)
+
+
+def repeated(places: dict[str, list[Path]], roles: Collection[str]) -> dict[str, list[str]]:
+    """Names with two places, but for the fixed roles of providers' and simulators' folders."""
+    return {
+        name: [path.relative_to(APP).as_posix() for path in paths]
+        for name, paths in places.items()
+        if len(paths) > 1 and not (name in roles and all(map(of_one_provider, paths)))
+    }
+
+
+def test_a_file_name_says_what_it_is_without_its_folder() -> None:
+    """A file of `commands` bears the name of its command, which may be that of what it shows."""
+    places: dict[str, list[Path]] = {}
+    for path in modules():
+        if path.stem != "__init__" and path.parent != APP / "commands":
+            places.setdefault(path.stem, []).append(path)
+    new = {name: files for name, files in repeated(places, ROLES_OF_FILES).items() if name not in REPEATED_FILES}
+    assert new == {}, "one name, one thing: call one of them something else"
+
+
+def test_a_class_name_says_what_it_is_without_its_file() -> None:
+    """A class that begins with an underscore is its file's own affair."""
+    places: dict[str, list[Path]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path)
+    new = {name: files for name, files in repeated(places, ROLES_OF_CLASSES).items() if name not in REPEATED_CLASSES}
+    assert new == {}, "one name, one thing: call one of them something else"
