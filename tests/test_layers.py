@@ -286,10 +286,44 @@ ROLES_OF_CLASSES = frozenset(
 )
 """Class names that each provider's folder, or each simulator's, has for the same thing."""
 REPEATED_CLASSES = frozenset(
-    ["Agenda", "Answer", "Asked", "Batch", "Book", "Case", "Change", "Effect", "Entry", "Field", "Found", "Item", "Job"]
-    + ["Kind", "Lanes", "Look", "Measured", "Mirror", "Observer", "Outcome", "Place", "Plan", "Policy", "Record"]
-    + ["Result", "Rule", "Run", "ShipTo", "Source", "Status", "Stock", "StoredOrder", "Target", "Tokens", "Verdict"]
-    + ["Wanted"]
+    [
+        "Agenda",
+        "Answer",
+        "Asked",
+        "Batch",
+        "Book",
+        "Case",
+        "Change",
+        "Effect",
+        "Entry",
+        "Field",
+        "Found",
+        "Item",
+        "Job",
+        "Kind",
+        "Lanes",
+        "Look",
+        "Measured",
+        "Mirror",
+        "Observer",
+        "Outcome",
+        "Place",
+        "Plan",
+        "Policy",
+        "Record",
+        "Result",
+        "Rule",
+        "Run",
+        "ShipTo",
+        "Source",
+        "Status",
+        "Stock",
+        "StoredOrder",
+        "Target",
+        "Tokens",
+        "Verdict",
+        "Wanted",
+    ]
 )
 """Names that still mean two things. None is ever added."""
 
