@@ -51,7 +51,7 @@ class PlanError(Exception):
 
 
 class Planner:
-    """Makes plans over a network of sources. `solve` is app.sourcing.solver.solve, or one that measures it."""
+    """Makes plans over a network of sources. `solve` is app.optimizer.solver.solve, or one that measures it."""
 
     def __init__(self, network: Network, strategies: Strategies, solve: Solve) -> None:
         self._strategies, self._solve = strategies, solve
