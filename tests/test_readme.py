@@ -3,7 +3,7 @@
 import re
 
 from app.resources import ROOT
-from tests.readme import blocks
+from tests.document_blocks import blocks
 
 README = ROOT / "README.md"
 

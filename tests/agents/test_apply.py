@@ -16,7 +16,7 @@ from app.events.record import Record
 from app.events.sales_order_change import ChangeSource, SalesOrderChange
 from app.lanes.role import Folded, Job
 from app.providers.port import Code, LeaseLostError, Outcome, Result
-from tests.agents.outside import AT, CODEC, TRACE, Calls, Erp, Held, as_record, event_of, marks_of, topics
+from tests.agents.stand_ins import AT, CODEC, TRACE, Calls, Erp, Held, as_record, event_of, marks_of, topics
 from tests.dualwrite.rows import our_row
 
 OK = Result(Outcome.OK, Code.OK, "", "SO-000123", 0, {"lot.91": "L1", "lot.92": "L2"})

@@ -7,7 +7,7 @@ from app.errors import LaneError
 from app.events.ids import derive
 from app.events.model import Event, ProviderResult
 from app.providers.port import Action, Code, LeaseLostError, Outcome, Result
-from tests.agents.outside import CODEC, Calls, Held, Provider, event_of
+from tests.agents.stand_ins import CODEC, Calls, Held, Provider, event_of
 from tests.flows.journey import Journey, an_order
 
 OK = Result(Outcome.OK, Code.OK, "", "7", 0, {"status_id": "2"})

@@ -11,7 +11,7 @@ from app.events.model import OrderCreated, ProviderEvent
 from app.events.record import Record
 from app.events.sales_order_reference import reference_of, url_of
 from app.lanes.role import Folded
-from tests.agents.outside import AT, CODEC, as_json, event_of, topics
+from tests.agents.stand_ins import AT, CODEC, as_json, event_of, topics
 from tests.dualwrite.rows import ORDERS
 
 ORDER_ID = "fno-usmf-SO-1"

@@ -8,12 +8,12 @@ from app.events.ids import partition_of
 from app.events.model import OrderCreated, ProviderEvent
 from app.events.record import DEAD_LETTER, Record
 from app.lanes.role import Folded
-from tests.agents.outside import CODEC, event_of
+from tests.agents.stand_ins import CODEC, event_of
 from tests.agents.test_mirror import Driven, raised
 from tests.dualwrite.rows import ORDERS
 from tests.events.connector import DEFAULT_ROW, KEY, LSN, ORDER_ID, ROW, envelope, text, with_schema
-from tests.runtime.lane_driver import World
-from tests.runtime.roles import LEDGER
+from tests.lanes.example_roles import LEDGER
+from tests.lanes.lane_driver import World
 
 TOPIC = "dualwrite.fno.salesorders"
 COUNTRY = {"DeliveryAddressCountryRegionId": "USA"}

@@ -28,7 +28,7 @@ from app.flows.loading.published import publish
 from app.lanes.role import Folded
 from app.policies import all_rules
 from app.resources import flow_files, policy_files
-from tests.agents.outside import (
+from tests.agents.stand_ins import (
     AT,
     CODEC,
     TRACE,

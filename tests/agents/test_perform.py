@@ -9,7 +9,7 @@ from app.events.model import ChannelUpdateRequested, Event, LineQuantity, Provid
 from app.events.record import Record
 from app.lanes.role import Folded, Job
 from app.providers.port import Code, Outcome, Result
-from tests.agents.outside import AT, CODEC, TRACE, Calls, Held, Provider, as_record, event_of, topics
+from tests.agents.stand_ins import AT, CODEC, TRACE, Calls, Held, Provider, as_record, event_of, topics
 
 OK = Result(Outcome.OK, Code.OK, "", "1")
 BODY = ChannelUpdateRequested(

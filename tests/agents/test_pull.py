@@ -13,7 +13,7 @@ from app.events.model import LineQuantity, ProviderEvent
 from app.events.record import Record
 from app.lanes.role import Folded
 from app.providers.port import CallFailedError, Code, Outcome, Page, RefusedOrder, Result
-from tests.agents.outside import CODEC, topics
+from tests.agents.stand_ins import CODEC, topics
 from tests.flows.journey import an_order
 
 SHOP, ERP = "shop/one", "erp"

@@ -11,7 +11,7 @@ from app.events.model import LineQuantity, OrderCreated, ProviderEvent
 from app.events.record import Output
 from app.events.report_ids import report_id
 from app.providers.port import Page, RefusedOrder
-from tests.agents.outside import CODEC, event_of, marks_of
+from tests.agents.stand_ins import CODEC, event_of, marks_of
 from tests.flows.journey import an_order
 
 SHOP = "bigcommerce/shop"

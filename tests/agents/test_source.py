@@ -22,10 +22,10 @@ from app.optimizer.network import Network, Source
 from app.optimizer.plan import Plan
 from app.optimizer.problem import Demand
 from app.optimizer.strategy import Rule, Strategies
-from tests.agents.outside import CODEC, TRACE
-from tests.agents.stock_room import FAR, NEAR, NETWORK, ONE, START, STRATEGY, Room, given, line_of, order_of
-from tests.runtime.lane_driver import CrashError
-from tests.runtime.memory_log import STEPS
+from tests.agents.source_cluster import FAR, NEAR, NETWORK, ONE, START, STRATEGY, Room, given, line_of, order_of
+from tests.agents.stand_ins import CODEC, TRACE
+from tests.lanes.lane_driver import CrashError
+from tests.lanes.memory_log import STEPS
 
 # ---- requests ----
 

@@ -21,10 +21,10 @@ from typing import Final
 
 from app.sandbox.local import broker
 from app.sandbox.local.broker import BrokerInfo
-from tests.kafka import courses, outside
-from tests.kafka.appearing import CHOSEN, SCENARIOS
-from tests.kafka.following import Follower
+from tests.kafka import black_box, courses
+from tests.kafka.demo_follower import Follower
 from tests.kafka.processes import StandstillError, Waybill, kill, wait_for, waybill
+from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
 
 START_LIMIT_S: Final = 60.0
 STEP_LIMIT_S: Final = 90.0
@@ -59,7 +59,7 @@ def ride_out(folder: Path, orders: int, ends: Mapping[float, End]) -> list[str]:
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "TMPDIR": str(folder)}
         with waybill(folder / "demo.log", environment, "demo", *CHOSEN, "--count", str(each)) as demo:
             wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
-            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+            with closing(black_box.Reader(info.bootstrap_servers)) as reader:
                 follower = Follower(reader, demo, each * len(SCENARIOS))
                 for share, end in ends.items():
                     follower.until(share, STEP_LIMIT_S)
@@ -75,13 +75,13 @@ def _away(info: BrokerInfo, end: End) -> None:
 
 
 def _problems(
-    demo: Waybill, code: int, found: list[outside.Found], effects: list[outside.Effect], orders: int
+    demo: Waybill, code: int, found: list[black_box.Found], effects: list[black_box.Effect], orders: int
 ) -> list[str]:
     said = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
     born = courses.born(found, effects)
     if len(born) != orders:
         said.append(f"{len(born)} orders came into being, not {orders}")
-    return said + outside.problems(found, effects, born)
+    return said + black_box.problems(found, effects, born)
 
 
 def main() -> int:

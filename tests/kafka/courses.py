@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from tests.kafka.outside import COMPLETED, REFUSED, Effect, Found
+from tests.kafka.black_box import COMPLETED, REFUSED, Effect, Found
 
 Status = tuple[str, str, str]
 """Event, state, reason, as order-status tells them."""

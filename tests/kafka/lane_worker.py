@@ -1,4 +1,4 @@
-"""The process that the tests on the real broker start: a role of tests/runtime/roles.py, with faults on demand.
+"""The process that the tests on the real broker start: a role of tests/lanes/example_roles.py, with faults on demand.
 
 Environment: ROLE (Counting or Calling), NAME, INPUTS, OUT, LEDGER, and the faults: CRASH (`before`, `inside` or `after`
 and the number of the transaction), SLOW_S (each write takes longer), AGENT (the agent fails at that batch), DWELL_S (it
@@ -24,7 +24,7 @@ from app.lanes.lane_log import Change
 from app.settings import Settings
 from app.worker.app_factory import build_app, run
 from app.worker.transport import BatchConsumer, BatchTransport
-from tests.runtime import roles
+from tests.lanes import example_roles
 
 ENVIRON = os.environ
 CRASHED = 9
@@ -97,7 +97,7 @@ async def call(effect: bytes, repeated: bool) -> None:
 
 def main() -> int:
     logging.basicConfig(level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    kind = getattr(roles, ENVIRON.get("ROLE", "Counting"))
+    kind = getattr(example_roles, ENVIRON.get("ROLE", "Counting"))
     role = kind(tuple(ENVIRON["INPUTS"].split(",")), ENVIRON["NAME"], ENVIRON["OUT"])
     role.ledger = ENVIRON["LEDGER"]
     BatchTransport.Consumer = DwellingConsumer
@@ -107,5 +107,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    roles.Calling.call = staticmethod(call)
+    example_roles.Calling.call = staticmethod(call)
     sys.exit(main())

@@ -33,7 +33,7 @@ from confluent_kafka import Producer
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
 from tests.kafka import stocktaking
-from tests.kafka.outside import SCHEMAS, Found, Reader
+from tests.kafka.black_box import SCHEMAS, Found, Reader
 from tests.kafka.processes import kill, wait_for
 
 POOL: Final = "main"

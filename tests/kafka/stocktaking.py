@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tests.kafka.outside import Found, Reader, doubled
+from tests.kafka.black_box import Found, Reader, doubled
 
 ANSWERS: Final = ("sourced", "partial", "none")
 NONE: Final = Decimal(0)

@@ -25,10 +25,10 @@ from typing import Final
 
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
-from tests.kafka import courses, outside
-from tests.kafka.appearing import CHOSEN, SCENARIOS
-from tests.kafka.following import Follower
+from tests.kafka import black_box, courses
+from tests.kafka.demo_follower import Follower
 from tests.kafka.processes import ROLES, Waybill, command_line, environment_of, kill, wait_for, waybill
+from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
 
 SECOND: Final = "orchestrate 2"
 TARGETS: Final = (*ROLES, SECOND)
@@ -152,7 +152,7 @@ class Storm:
                 (self._folder / log.name).hardlink_to(log)  # a demo that succeeds takes its folder away
             second = Second(self._folder / "second.log", environment_of(demo.workers()["orchestrate"]))
             stack.callback(second.close)
-            reader = stack.enter_context(closing(outside.Reader(self._servers)))
+            reader = stack.enter_context(closing(black_box.Reader(self._servers)))
             deeds = Deeds(demo, second, self._dice)
             follower = Follower(reader, demo, self._orders, second.keep)
             code = self._through(follower, deeds)
@@ -167,13 +167,13 @@ class Storm:
         deeds.wake(float("inf"))
         return follower.finish(FINISH_LIMIT_S)
 
-    def _problems(self, reader: outside.Reader, effects: list[outside.Effect]) -> list[str]:
+    def _problems(self, reader: black_box.Reader, effects: list[black_box.Effect]) -> list[str]:
         found = reader.to_end()
         born = courses.born(found, effects)
         said = [] if len(born) == self._orders else [f"{len(born)} orders came into being, not {self._orders}"]
-        said += outside.problems(found, effects, born)
+        said += black_box.problems(found, effects, born)
         if said:
-            outside.keep(self._folder, reader.found, effects)
+            black_box.keep(self._folder, reader.found, effects)
         return said
 
 

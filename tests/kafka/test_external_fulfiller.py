@@ -15,11 +15,11 @@ import pytest
 from confluent_kafka import Producer
 
 from app.sandbox.local import broker
-from tests.kafka import outside
+from tests.kafka import black_box
+from tests.kafka.external_fulfiller import NAME, ExternalFulfiller, Registry
 from tests.kafka.one_worker import OneWorker
-from tests.kafka.pigeons import NAME, Pigeons, Registry
 from tests.kafka.processes import wait_for
-from tests.repository import copy_to, run_in
+from tests.repository_copy import copy_to, run_in
 
 pytestmark = pytest.mark.kafka
 FLOW = """
@@ -77,17 +77,17 @@ def decide(request: Mapping[str, Any]) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class World:
-    """What was found outside in the end, and what the pigeons were asked."""
+    """What was found outside in the end, and what the provider was asked."""
 
-    found: list[outside.Found]
-    pigeons: Pigeons
+    found: list[black_box.Found]
+    fulfiller: ExternalFulfiller
 
     def course(self, order_id: str) -> tuple[list[str], tuple[str, str]]:
         """The events of an order, and where they left it."""
         bodies = [record.body for record in self.on("order-status") if record.key == order_id and record.body]
         return [body["event"] for body in bodies], (bodies[-1]["state"], bodies[-1]["reason"])
 
-    def on(self, topic: str) -> list[outside.Found]:
+    def on(self, topic: str) -> list[black_box.Found]:
         return sorted((record for record in self.found if record.topic == topic), key=lambda record: record.offset)
 
 
@@ -105,20 +105,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         worker = OneWorker(root, root / "worker.log", environment, "orchestrate")
         try:
             with (
-                closing(Pigeons(info.bootstrap_servers, Registry(worker.url), decide)) as pigeons,
-                closing(outside.Reader(info.bootstrap_servers)) as reader,
+                closing(ExternalFulfiller(info.bootstrap_servers, Registry(worker.url), decide)) as fulfiller,
+                closing(black_box.Reader(info.bootstrap_servers)) as reader,
             ):
-                fly(info.bootstrap_servers, pigeons, worker)
+                fly(info.bootstrap_servers, fulfiller, worker)
                 wait_for("two orders are not answered in time", lambda: held(reader) >= {LATE, SILENT}, END_LIMIT_S)
-                pigeons.answer(LATE, {"outcome": "ok", "reference": "P-late"})
-                tell(pigeons, LATE)
+                fulfiller.answer(LATE, {"outcome": "ok", "reference": "P-late"})
+                tell(fulfiller, LATE)
                 wait_for("every order is where it ends", lambda: ended(reader), END_LIMIT_S)
-                yield World(reader.to_end(), pigeons)
+                yield World(reader.to_end(), fulfiller)
         finally:
             worker.kill()
 
 
-def fly(servers: str, pigeons: Pigeons, worker: OneWorker) -> None:
+def fly(servers: str, fulfiller: ExternalFulfiller, worker: OneWorker) -> None:
     """Orders come in; the worker is killed once they are asked for, and hears the answers when it is back."""
     with Producer({"bootstrap.servers": servers}) as producer:
         for order_id in ORDERS:
@@ -127,33 +127,33 @@ def fly(servers: str, pigeons: Pigeons, worker: OneWorker) -> None:
             order = {"order_id": order_id, "flow": flow, "lines": lines}
             producer.produce("order-created", json.dumps(order).encode())
         assert producer.flush(30) == 0
-    pigeons.read(lambda: len(pigeons.requests) == len(ORDERS))
+    fulfiller.read(lambda: len(fulfiller.requests) == len(ORDERS))
     worker.kill()
     for order_id in ORDERS[4:]:
-        tell(pigeons, order_id)
+        tell(fulfiller, order_id)
     worker.start()
-    pigeons.read(lambda: any(len(requests) > 1 for requests in pigeons.requests.values()))
-    tell(pigeons, SLOW)
+    fulfiller.read(lambda: any(len(requests) > 1 for requests in fulfiller.requests.values()))
+    tell(fulfiller, SLOW)
 
 
-def tell(pigeons: Pigeons, order_id: str) -> None:
+def tell(fulfiller: ExternalFulfiller, order_id: str) -> None:
     """Picked, and shipped in two parcels: half of line 1, then the rest."""
     parcels = (
         [{"line_id": "1", "quantity": "1"}],
         [{"line_id": "1", "quantity": "1"}, {"line_id": "2", "quantity": "2"}],
     )
-    pigeons.report(order_id, "order picked", f"PL-{order_id}")
+    fulfiller.report(order_id, "order picked", f"PL-{order_id}")
     for number, lines in enumerate(parcels, 1):
-        pigeons.report(order_id, "order shipped", f"S-{order_id}-{number}", lines)
-    pigeons.flush()
+        fulfiller.report(order_id, "order shipped", f"S-{order_id}-{number}", lines)
+    fulfiller.flush()
 
 
-def held(reader: outside.Reader) -> set[str]:
+def held(reader: black_box.Reader) -> set[str]:
     reader.more()
     return {record.key for record in reader.found if record.topic == "order-held"}
 
 
-def ended(reader: outside.Reader) -> bool:
+def ended(reader: black_box.Reader) -> bool:
     reader.more()
     last = {
         record.key: (record.body["state"], record.body["reason"])
@@ -172,9 +172,9 @@ def test_every_order_goes_its_way_once_though_everything_is_said_twice(world: Wo
     assert len([record for record in world.on("provider-event") if not record.forwarded]) == 2 * 3 * (len(ORDERS) - 2)
 
 
-def test_what_the_pigeons_are_asked_has_one_id_over_all_attempts(world: World) -> None:
-    asked = {requests[0]["order"]["order_id"]: requests for requests in world.pigeons.requests.values()}
-    assert len(world.pigeons.requests) == len(asked) == len(ORDERS)
+def test_what_the_provider_is_asked_has_one_id_over_all_attempts(world: World) -> None:
+    asked = {requests[0]["order"]["order_id"]: requests for requests in world.fulfiller.requests.values()}
+    assert len(world.fulfiller.requests) == len(asked) == len(ORDERS)
     assert [request["attempt"] for request in asked[SLOW]] == [1, 2]
     assert {len(requests) for order_id, requests in asked.items() if order_id != SLOW} == {1}
 
@@ -196,7 +196,7 @@ def test_nothing_is_refused_and_no_event_is_written_twice(world: World) -> None:
     assert [str(record.headers) for record in world.on("dead-letter")] == []
     ours = [record for record in world.found if record.headers.get("ce_source", "").startswith("waybill/")]
     # A timer that was fired when the worker was killed is fired again, under the same id.
-    assert list(outside.doubled(record for record in ours if record.topic != "order-command")) == []
+    assert list(black_box.doubled(record for record in ours if record.topic != "order-command")) == []
 
 
 def test_answers_in_another_lane_were_passed_on(world: World) -> None:

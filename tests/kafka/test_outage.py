@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from app.sandbox.local import broker
-from tests.kafka import courses, outside
-from tests.kafka.appearing import SCENARIOS, appear, tell
+from tests.kafka import black_box, courses
 from tests.kafka.processes import wait_for, waybill
+from tests.kafka.seeded_orders import SCENARIOS, post, seed_orders
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 EACH = 12
@@ -37,8 +37,8 @@ QUIET_S = 2.0
 class World:
     """What was found outside in the end, and what the journal held after each outage."""
 
-    found: list[outside.Found]
-    journals: list[list[outside.Effect]]
+    found: list[black_box.Found]
+    journals: list[list[black_box.Effect]]
 
     @property
     def orders(self) -> dict[str, courses.Course]:
@@ -51,36 +51,36 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with broker.temporary() as info:
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "WAYBILL_HOME": str(folder)}
         with waybill(folder / "up.log", environment, "up") as up:
-            wait_for("everything runs", lambda: up.ready and outside.answers(up.simulators()), START_LIMIT_S)
-            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+            wait_for("everything runs", lambda: up.ready and black_box.answers(up.simulators()), START_LIMIT_S)
+            with closing(black_box.Reader(info.bootstrap_servers)) as reader:
                 journals = live_through(reader, up.simulators())
                 yield World(reader.to_end(), journals)
 
 
-def live_through(reader: outside.Reader, simulators: str) -> list[list[outside.Effect]]:
+def live_through(reader: black_box.Reader, simulators: str) -> list[list[black_box.Effect]]:
     journals, ids, orders = [], set[int](), 0
     for number, faults in enumerate(OUTAGES):
         for provider, fault in faults.items():
-            tell(f"{simulators}/_sim/faults", {"provider": provider, "seconds": OUTAGE_S, **fault})
-        ids = appear(simulators, EACH, f"OUT{number}", ids)
+            post(f"{simulators}/_sim/faults", {"provider": provider, "seconds": OUTAGE_S, **fault})
+        ids = seed_orders(simulators, EACH, f"OUT{number}", ids)
         orders += EACH * len(SCENARIOS)
         until_quiet(reader, orders)
-        journals.append(outside.journal(simulators))
+        journals.append(black_box.journal(simulators))
     return journals
 
 
-def until_quiet(reader: outside.Reader, orders: int) -> None:
+def until_quiet(reader: black_box.Reader, orders: int) -> None:
     """Until so many orders have ended, and nothing has moved for a while: the shop is told after the end."""
     deadline, moved, ends = time.monotonic() + ROUND_LIMIT_S, time.monotonic(), 0
     while time.monotonic() < deadline and (ends < orders or time.monotonic() < moved + QUIET_S):
         if reader.more():
-            ends, moved = len(outside.ended(reader.found)), time.monotonic()
+            ends, moved = len(black_box.ended(reader.found)), time.monotonic()
 
 
 def test_every_order_completes_and_every_effect_happens_once(world: World) -> None:
     assert len(world.orders) == EACH * len(SCENARIOS) * len(OUTAGES)
-    assert outside.problems(world.found, world.journals[-1], world.orders) == []
-    assert set(outside.ended(world.found).values()) == {outside.COMPLETED}
+    assert black_box.problems(world.found, world.journals[-1], world.orders) == []
+    assert set(black_box.ended(world.found).values()) == {black_box.COMPLETED}
 
 
 def test_orders_that_do_not_need_flexe_end_while_it_is_down(world: World) -> None:
@@ -88,6 +88,6 @@ def test_orders_that_do_not_need_flexe_end_while_it_is_down(world: World) -> Non
     first = world.journals[0]
     taken = min(effect["at"] for effect in first if (effect["provider"], effect["kind"]) == ("flexe", "order created"))
     others = [order for order, course in courses.born(world.found, first).items() if course in WITHOUT_FLEXE]
-    ended = {record.key: record.at_ms for record in world.found if outside.ended([record])}
+    ended = {record.key: record.at_ms for record in world.found if black_box.ended([record])}
     assert len(others) == 2 * EACH
     assert [order for order in others if ended[order] > taken] == []

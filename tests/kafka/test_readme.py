@@ -13,8 +13,8 @@ import pytest
 
 from app.resources import ROOT
 from app.sandbox.local.ports import is_taken
+from tests.document_blocks import Line, blocks
 from tests.kafka.processes import wait_for
-from tests.readme import Line, blocks
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 ORDER = json.loads((ROOT / "schemas/examples/order-created.json").read_bytes())["order_id"]

@@ -12,7 +12,7 @@ import pytest
 from app.kafka import topics
 from tests.commands.console import Console
 from tests.kafka import stocktaking
-from tests.kafka.outside import Found
+from tests.kafka.black_box import Found
 from tests.kafka.source_storm import storm
 from tests.kafka.test_commands import EXAMPLE, PARTITIONS, Worker, eventually, waybill, worker
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.sandbox.local import broker
-from tests.kafka import outside, stocktaking
+from tests.kafka import black_box, stocktaking
 from tests.kafka.processes import waybill
 
 COUNT = 40
@@ -28,7 +28,7 @@ def test_orders_are_sourced_line_by_line_and_the_stock_adds_up(tmp_path: Path) -
         arguments = ("demo", "--scenario", "6", "--count", str(COUNT), "--json", str(file))
         with waybill(tmp_path / "demo.log", environment, *arguments) as demo:
             code, said = demo.process.wait(END_LIMIT_S), demo.said
-        with closing(outside.Reader(info.bootstrap_servers)) as reader:
+        with closing(black_box.Reader(info.bootstrap_servers)) as reader:
             found = reader.to_end()
     assert code == 0, said
     report = json.loads(file.read_text(encoding="utf-8"))
@@ -43,5 +43,5 @@ def test_orders_are_sourced_line_by_line_and_the_stock_adds_up(tmp_path: Path) -
     assert count.left == {(*line, warehouse) for line, parts in count.given.items() for warehouse in parts}
 
 
-def _waits(record: outside.Found) -> bool:
+def _waits(record: black_box.Found) -> bool:
     return bool(record.body and record.body["waits"])

@@ -27,13 +27,13 @@ from app.sandbox.local import broker
 from app.sandbox.local.broker import BrokerInfo
 from app.sandbox.local.ports import free_port
 from app.sandbox.local.up import simulated
-from tests.kafka import outside
+from tests.kafka import black_box
 from tests.kafka.one_worker import OneWorker
 from tests.kafka.processes import wait_for
-from tests.repository import run_in
+from tests.repository_copy import run_in
 
 pytestmark = pytest.mark.kafka
-EXAMPLE = json.loads((outside.SCHEMAS / "examples" / "order-created.json").read_text(encoding="utf-8"))
+EXAMPLE = json.loads((black_box.SCHEMAS / "examples" / "order-created.json").read_text(encoding="utf-8"))
 LIMIT_S = 30.0
 OWNER = "waybill"
 """Whom Flexe ships for."""
@@ -48,7 +48,7 @@ class World:
 
     info: BrokerInfo
     worker: OneWorker
-    reader: outside.Reader
+    reader: black_box.Reader
     environment: dict[str, str]
 
     def secret(self, name: str) -> str:
@@ -77,7 +77,7 @@ class World:
             assert producer.flush(LIMIT_S) == 0
         wait_for(f"{order_id} is sent", lambda: bool(self.on("fulfillment-requested", order_id)), LIMIT_S)
 
-    def on(self, topic: str, key: str) -> list[outside.Found]:
+    def on(self, topic: str, key: str) -> list[black_box.Found]:
         self.reader.more()
         found = {record.offset: record for record in self.reader.found if (record.topic, record.key) == (topic, key)}
         return [found[offset] for offset in sorted(found)]
@@ -101,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         run_in(resources.ROOT, "app", "topics", "apply", environment=environment)
         worker = OneWorker(resources.ROOT, folder / "worker.log", environment, "orchestrate")
         try:
-            with closing(outside.Reader(info.bootstrap_servers)) as reader:
+            with closing(black_box.Reader(info.bootstrap_servers)) as reader:
                 yield World(info, worker, reader, environment)
         finally:
             worker.kill()

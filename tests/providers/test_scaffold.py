@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import SettingError
 from app.providers.scaffold import NAME_CHARS_MAX, scaffold
-from tests.repository import COMMAND_LIMIT_S, copy_to, run_in
+from tests.repository_copy import COMMAND_LIMIT_S, copy_to, run_in
 
 PLAIN, LONGEST, QUIET = "qx", "z9_" + "of_the_far_north_" + "9999", "pigeon_post"
 HTTP = {"__init__.py", "actions.py", "client.py", "manifest.yaml"}

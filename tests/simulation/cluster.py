@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from app.events.record import Output, Record
 from app.lanes.lane_log import Bounds, Change, Entry
-from tests.runtime.memory_log import MemoryCluster, MemoryLog
+from tests.lanes.memory_log import MemoryCluster, MemoryLog
 
 Committed = Callable[[str, Sequence[Record]], None]
 """Called with the transactional id and all that its transaction wrote, at the moment it becomes visible."""

@@ -1,0 +1,88 @@
+"""Scenario 2 with something left out, done twice or done wrongly, and the numbers that then fall."""
+
+from tests.sandbox.demo.left_out import flexe, origin
+from tests.sandbox.demo.recorded import (
+    Row,
+    added,
+    because_of_first,
+    changed_later,
+    done,
+    drop,
+    echoed,
+    marked,
+    put,
+    redone,
+    swapped,
+    twice,
+    undone,
+)
+
+SHOP, ERP = "bigcommerce", "fno"
+REQUESTED, BILLING, UPDATE = "fulfillment-requested", "billing-requested", "channel-update-requested"
+STATUS, OUR_ROWS, THEIR_ROWS = "order-status", "dualwrite.iom.salesorders", "dualwrite.fno.salesorders"
+BILL = {"action": "Send sales order lines to billing"}
+CANCELED = {"provider": ERP, "event": "order canceled", "lines": []}
+
+COMPLETED: list[Row] = [
+    *origin.shop("S22", "S23", parts="S26", ended="S30"),
+    *origin.validation("S24"),
+    *flexe.sending("S25", "S24", also="S7"),
+    ("S25", "sent with a company", put(REQUESTED, "order.company", "USMF")),
+    *flexe.shipping("S26", also="S27", status="S27 S3 S8", part="S27"),
+    ("S27 S5 S7 S28", "not assigned", drop("order-assigned")),
+    ("S27", "assigned twice", twice("order-assigned")),
+    ("S27 S5", "no company", put("order-assigned", "company", None)),
+    ("S27", "no site", put("order-assigned", "site", None)),
+    ("S27", "no warehouse", put("order-assigned", "warehouse", None)),
+    ("S27", "a line without a warehouse", put("order-assigned", "lines.1.warehouse", None)),
+    ("S27", "billed without the company", put(BILLING, "order.company", None)),
+    ("S27 S5", "by no policy", put("order-assigned", "policies", [])),
+    ("S27 S7 S28", "by the first part", because_of_first("order-assigned", "flexe", "order shipped")),
+    ("S27", "assigned before it was shipped", swapped("order sent to fulfillment", "order assigned")),
+    ("S27 S7", "the order did not change", drop(STATUS, event="order assigned")),
+    ("S28 S6 S7 S27", "not sent", drop(BILLING)),
+    ("S28", "under another name", put(BILLING, "action", "Send order to fulfillment")),
+    ("S28", "asked for twice", twice(BILLING, {"effect_id": "other"})),
+    ("S28", "not answered", drop("provider-result", **BILL)),
+    ("S28", "declined", put("provider-result", "outcome", "declined", **BILL)),
+    ("S28 S7", "sent before it was assigned", marked(BILLING, cause="elsewhere")),
+    ("S28 S6", "written before it was asked for", put(OUR_ROWS, "source.effect_id", "other")),
+    ("S28 S3", "not in F+O", undone(ERP, "order created")),
+    ("S28 S3", "twice in F+O", redone(ERP, "order created")),
+    ("S28", "without a line in F+O", undone(ERP, "line created")),
+    ("S28", "still stopped in F+O", undone(ERP, "order released")),
+    ("S28 S3 S5 S6", "no row went to F+O", drop(OUR_ROWS)),
+    ("S29 S8", "not invoiced", undone(ERP, "order invoiced")),
+    ("S29", "invoiced twice", redone(ERP, "order invoiced")),
+    ("S30 S31", "not raised", drop("order-invoiced")),
+    ("S30", "raised twice", twice("order-invoiced")),
+    ("S30", "another provider", put("order-invoiced", "provider", "sap")),
+    ("S30", "another reason", put("order-invoiced", "reason", "Invoiced")),
+    ("S30", "changed after the end", changed_later),
+    ("S30 S3 S8", "the order did not change", drop(STATUS, event="order invoiced")),
+    ("S31", "the shop was not asked", drop(UPDATE)),
+    ("S31", "asked for twice", twice(UPDATE, {"effect_id": "other"})),
+    ("S31", "by another action", put(UPDATE, "action", "Send order status")),
+    ("S31", "not because of the invoice", marked(UPDATE, cause="elsewhere")),
+    ("S31", "not changed at the shop", undone(SHOP, "status changed")),
+    ("S31", "changed twice at the shop", redone(SHOP, "status changed")),
+    ("S31", "told of the shipment as well", done(SHOP, "status changed", status_id=2)),
+    ("S31", "asked for the shipment as well", twice(UPDATE, {"effect_id": "other", "reason": "Packed"})),
+    ("S3", "nothing came from F+O", drop(THEIR_ROWS)),
+    ("S3", "what came from F+O was written back", echoed),
+    ("S4", "a company on arrival", put("order-created", "order.company", "USMF")),
+    ("S5", "the company by no rule", put("order-assigned", "policies.0.rules", [])),
+    ("S5", "a row of another company", put(OUR_ROWS, "after.dataAreaId", "FRSI")),
+    ("S6", "a row that is not ready", put(OUR_ROWS, "after.isReadyToSync", False)),
+    ("S6", "ready before the action", put("order-created", "order.ready_to_sync", True)),
+    ("S6", "the action did not make it ready", put(BILLING, "order.ready_to_sync", False)),
+    ("S7", "assigned by no step", put(STATUS, "step", "", event="order assigned")),
+    ("S8 S3", "a status did not arrive", drop("provider-event", provider=ERP, event="order shipped")),
+    ("S8", "reported twice", twice("provider-event", provider=ERP, event="order picked")),
+    (
+        "S8",
+        "reported though unchanged",
+        added("provider-event", {"provider": ERP, "event": "order canceled", "lines": []}),
+    ),
+]
+REFUSED: list[Row] = origin.refusal("S24", at_fno=False)
