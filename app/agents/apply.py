@@ -1,4 +1,7 @@
-"""Applies our rows at the ERP: plans what a row means there, writes it, answers the effect that asked."""
+"""Applies our rows at the ERP: plans what a row means there, writes it, answers the effect that asked.
+
+Requirements: S3, S6.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Mirrors F+O's rows: a new order becomes `order created`, a change of status or fields a provider event, once."""
+"""Mirrors F+O's rows: a new order becomes `order created`, a change of status or fields a provider event, once.
+
+Requirements: S3, S8, S33, S42, S50.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final

@@ -3,6 +3,8 @@
 Each source is asked at intervals, and at once when a record of `pull-requested` hints at it. A source that is slow or
 away holds up no other. Deliberately absent: what becomes of a hint that is lost, because the next interval finds the
 same.
+
+Requirements: S10, S23, S58.
 """
 
 import asyncio

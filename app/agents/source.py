@@ -3,6 +3,8 @@
 The pool of a record decides its lane, so that one writer owns all stock that a plan may use. Records are taken in as
 they come; what they lead to together (a batch of requests, lines whose stock came) is planned at the end of a turn, in
 the same transaction.
+
+Requirements: S61, S62, S64, S65.
 """
 
 import logging

@@ -18,9 +18,9 @@ class Status(Enum):
     ASSIGNED = ("Validated", "Assigned")
     SOURCED = ("Validated", "Sourced")
     SENT = ("Validated", "Sent to fulfillment")
-    PICKED = ("Fulfillment in Process", "Picked")
-    PACKED = ("Fulfillment in Process", "Packed")
-    FULFILLED = ("Completed", "Fulfilled")
+    PICKED = ("Fulfillment in Process", "Picked")  # S15, S67
+    PACKED = ("Fulfillment in Process", "Packed")  # S17, S46, S54, S69
+    FULFILLED = ("Completed", "Fulfilled")  # S20, S30, S40, S48, S56, S71
     HELD = ("On Hold", "Needs attention")
     REJECTED = ("Canceled", "Validation failed")
     CANCELED = ("Canceled", "Canceled")

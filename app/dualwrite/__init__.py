@@ -5,4 +5,6 @@ back; here a change is a record on a topic, so the other side follows later (clo
 mode). The product has a map for headers and one for lines; here one record holds an order with all its lines, so
 nobody sees half an order. The product orders changes by transaction; here each side counts a version per order. The
 product filters headers and lines apart; here an order with a line that may not sync waits as a whole.
+
+Requirements: S3.
 """

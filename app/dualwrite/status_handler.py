@@ -17,6 +17,8 @@ depend on the order or the number of arrivals. The rules:
 
 An order that we made is first seen as the echo of our own write; that row is the base for later changes of fields.
 Absent on purpose: lines canceled one by one, and partly delivered quantities of a line, which a row does not carry.
+
+Requirements: S3, S8.
 """
 
 from collections.abc import Mapping

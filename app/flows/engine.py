@@ -3,6 +3,8 @@ byte for byte.
 
 Nothing is read from a clock: times are those of the input event. Nothing is drawn: ids are derived from the input
 event's id.
+
+Requirements: S7.
 """
 
 from collections.abc import Callable, Mapping

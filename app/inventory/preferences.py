@@ -2,6 +2,8 @@
 
 The file holds what an installation starts with. What an operator changes while running is kept in the ledger with its
 audit, and holds from then on, whatever the file says later (docs/adr/0019).
+
+Requirements: S65.
 """
 
 from collections.abc import Mapping

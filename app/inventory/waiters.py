@@ -2,6 +2,8 @@
 
 Fair is: a higher priority first, then who has waited longer, then by id. The index follows what is committed, so it may
 name lines that wait no more: whoever acts on it looks into the ledger first.
+
+Requirements: S65.
 """
 
 from collections import Counter

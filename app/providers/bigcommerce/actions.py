@@ -1,4 +1,7 @@
-"""What to ask of BigCommerce's Orders V2 and how to read its replies. Pure."""
+"""What to ask of BigCommerce's Orders V2 and how to read its replies. Pure.
+
+Requirements: S18, S21, S31, S70, S72.
+"""
 
 import re
 from collections.abc import Mapping

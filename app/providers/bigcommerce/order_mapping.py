@@ -4,6 +4,8 @@ Amounts are those with tax (`..._inc_tax`), and `tax` is 0, because it is inside
 discounts and total add up on the wire (the sums without tax do not). Handling, wrapping and fees count as shipping,
 coupons as discount. Children of a bundle are lines of their own with price 0: they are what is picked. The status is
 judged by id, since merchants rename them. Consignments say nothing that lines and addresses do not say.
+
+Requirements: S4, S10.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,8 @@
 
 No public specification of Flexe's API exists: the wire is our own contract, docs/providers/flexe.md. A real one is
 dropped in here.
+
+Requirements: S25, S36, S53.
 """
 
 from collections.abc import Mapping, Sequence

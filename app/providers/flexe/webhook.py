@@ -2,6 +2,8 @@
 
 The order in which they come means nothing: quantities add up, and the same webhook says the same however often it
 comes. Kinds that are not known here are taken and say nothing.
+
+Requirements: S26, S37, S54.
 """
 
 from collections.abc import Callable, Mapping

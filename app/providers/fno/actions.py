@@ -3,6 +3,8 @@
 What to write is decided by dual-write (`app.dualwrite.write_plan`); here it meets what F+O already has, so nothing is
 written twice. The idempotency keys are F+O's own fields: CustomersOrderReference of the header, ExternalItemNumber of
 the line. F+O compares them loosely, so that what it finds is compared here once more, byte for byte.
+
+Requirements: S6, S13, S28, S38, S63a.
 """
 
 import re

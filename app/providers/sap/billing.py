@@ -2,6 +2,8 @@
 
 One counts when it is an invoice, posted to accounting (AccountingTransferStatus C) and not cancelled. It leads back to
 our order by the sales order of its items.
+
+Requirements: S55, S56.
 """
 
 from collections import Counter

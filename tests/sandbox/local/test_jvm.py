@@ -99,7 +99,10 @@ def test_a_launched_process_is_detached_and_logs_to_its_file(tmp_path: Path) -> 
 
 
 def test_a_guarded_process_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
-    code = "import sys, time; from app.sandbox.local.jvm import dies_with_us\nwith dies_with_us(int(sys.argv[1])): " + MEEK[13:]
+    code = (
+        "import sys, time; from app.sandbox.local.jvm import dies_with_us\nwith dies_with_us(int(sys.argv[1])): "
+        + MEEK[13:]
+    )
     process = MarkedProcess(launch([sys.executable, "-c", MEEK, MARK], tmp_path, tmp_path / "log", os.environ), MARK)
     with sleeper(str(process.pid), code=code) as owner:
         assert process.alive()
