@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    IllegalOperation,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+)
 
 from app.errors import LaneError
 from app.events.record import Output, Record
@@ -196,7 +203,7 @@ class KafkaLog:
         except TimeoutError as exc:
             limit = self._limits.broker_gone_s
             raise LaneError(f"{self._name} {what}: no answer from the broker for {limit:g} s") from exc
-        except (KafkaError, IllegalOperation, AssertionError) as exc:
+        except (KafkaError, IllegalOperation, ConsumerStoppedError, AssertionError) as exc:
             raise LaneError(f"{self._name} {what}: {type(exc).__name__} {exc}") from exc
         except asyncio.CancelledError as exc:
             # A client whose connection breaks cancels what waits for it. Nobody asked this task to end, so it must not

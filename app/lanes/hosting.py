@@ -70,9 +70,12 @@ class LaneHost:
         return sorted(lane.status() for lane in self.lanes)
 
     async def value(self, partition: int, key: bytes) -> bytes | None:
-        """The committed ledger value of a key of that partition. Raises LaneError when its lane is not open here."""
+        """Return the committed ledger value of a key of that partition, None when there is none.
+
+        Raises LaneError when its lane is not open here, or a rebalance may just take it away.
+        """
         hosted = self._hosted.get(partition)
-        if hosted is None or not hosted.lane.opened:
+        if hosted is None or not hosted.lane.opened or hosted.lane.suspended:
             raise LaneError(f"{self.name}-{partition} is not open in this process: ask another worker, or later")
         return await hosted.lane.value(key)
 

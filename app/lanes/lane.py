@@ -93,9 +93,19 @@ class Lane:
         return {topic: progress.next for topic, progress in self._position.items()}
 
     async def value(self, key: bytes) -> bytes | None:
-        """The committed ledger value of the key, settled or not; for views, which may look while turns are taken."""
-        if (offset := self._state.settled.get(key)) is None:
-            return self._state.live.get(key)
+        """Return the committed ledger value of the key, settled or not; None when the ledger has none.
+
+        It is the answer that reading the ledger to its end would give. Two things could make memory older than the
+        ledger. A process that slept may have a successor that went on writing: the lease rules that out. And a commit
+        is visible at the broker a moment before it is taken over here: the turn that does so is waited for.
+
+        Does not return while a rebalance is under way. Raises LaneError when the lane is closed meanwhile.
+        """
+        await self._lease.confirm()
+        async with self._turning:
+            offset, value = self._state.settled.get(key), self._state.live.get(key)
+        if offset is None:
+            return value
         entry = await self._log.fetch(self.role.ledger, offset)
         return entry.value if entry is not None and entry.key == key else self._state.live.get(key)
 

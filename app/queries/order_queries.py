@@ -28,7 +28,7 @@ async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, 
         async for record in read_to_end(reader, [places[number] for number in own]):
             if record.key in latest:
                 latest[record.key] = record.value
-    orders = ((key.decode(), _order(value)) for key, value in latest.items())
+    orders = ((key.decode(), order_in(value)) for key, value in latest.items())
     return {order_id: order for order_id, order in orders if order is not None}
 
 
@@ -39,10 +39,14 @@ async def all_orders(bootstrap_servers: str) -> list[OrderState]:
         async for record in read_to_end(reader, await partitions(reader, LEDGER)):
             if record.key is not None and not record.key.startswith(b"\x00"):  # a lane keeps its position there
                 latest[record.key] = record.value
-    orders = (_order(value) for _, value in sorted(latest.items()))
+    orders = (order_in(value) for _, value in sorted(latest.items()))
     return [order for order in orders if order is not None]
 
 
-def _order(value: bytes | None) -> OrderState | None:
+def order_in(value: bytes | None) -> OrderState | None:
+    """Return the order of a ledger value; None for no value, and for events of an order that was not created yet.
+
+    Raises LedgerError for a value that this version cannot read.
+    """
     entry = order_ledger.decode(value) if value else None
     return entry if isinstance(entry, OrderState) else None

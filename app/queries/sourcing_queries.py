@@ -30,16 +30,22 @@ async def find_explained(bootstrap_servers: str, order_id: str) -> list[Explaine
 
 
 async def find_view(bootstrap_servers: str, order_id: str) -> dict[str, Any] | None:
-    """An order as it is shown, with why its lines ship from where they do. Raises BrokerError, LedgerError."""
-    found = await order_queries.find_order(bootstrap_servers, order_id)
-    if found is None:
-        return None
-    explained = await find_explained(bootstrap_servers, order_id) if _was_sourced(found) else []
-    return order_view(found) | {"sourcing": sourcing_view(explained)}
+    """Return the view of an order that the ledger holds, None for another one. Raises BrokerError, LedgerError."""
+    order = await order_queries.find_order(bootstrap_servers, order_id)
+    return None if order is None else await complete_view(bootstrap_servers, order)
 
 
-def _was_sourced(found: OrderState) -> bool:
-    return bool(found.fulfillment_orders) or any(entry.event in _SOURCING for entry in found.timeline)
+async def complete_view(bootstrap_servers: str, order: OrderState) -> dict[str, Any]:
+    """Return an order as it is shown, with why its lines ship from where they do. Raises BrokerError, LedgerError.
+
+    The ledger of sourcing is read only for an order that was sourced line by line.
+    """
+    explained = await find_explained(bootstrap_servers, order.order.order_id) if _was_sourced(order) else []
+    return order_view(order) | {"sourcing": sourcing_view(explained)}
+
+
+def _was_sourced(order: OrderState) -> bool:
+    return bool(order.fulfillment_orders) or any(entry.event in _SOURCING for entry in order.timeline)
 
 
 async def _latest(bootstrap_servers: str, kind: type[Any], name: str) -> dict[bytes, bytes]:

@@ -19,7 +19,7 @@ REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode", "/compatib
 SCHEMA_BYTES_MAX: Final = 256 << 10
 """The body of a request with a schema: the largest published one has 7 KB."""
 LOOKUPS_MAX: Final = 2
-"""Orders looked up at a time: each look-up reads a partition of the ledger, and the worker has orders to take on."""
+"""Orders looked up at a time: a look-up may read a partition of the ledger, and the worker has orders to take on."""
 LOOKUPS_WAITING_MAX: Final = 16
 LOOKUP_TIMEOUT_S: Final = 30.0
 WEBHOOK_BYTES_MAX: Final = 256 << 10

@@ -11,13 +11,15 @@ from faust.web.drivers.aiohttp import Web
 from prometheus_client import CollectorRegistry
 
 from app.agents.mirror import Mirror
+from app.agents.orchestrate import Orchestrate
 from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec, schema_registry
 from app.kafka import arrival, topics
 from app.kafka.publisher import KafkaPublisher
+from app.lanes.hosting import LaneHost
 from app.lanes.lane_limits import SystemClock
-from app.queries import sourcing_queries
+from app.queries import order_queries, sourcing_queries
 from app.resources import PACKAGE
 from app.settings import Settings
 from app.worker import app_factory, http_views
@@ -25,6 +27,7 @@ from app.worker.composition import Parts, compose, role_kind, webhook_intake
 from app.worker.foreign_schemas import ForeignSchemas
 from app.worker.listening import listen, url_of
 from app.worker.metrics import Collectors, Metrics
+from app.worker.order_lookup import OrderLookup
 
 _journal = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -72,7 +75,7 @@ def _apps(
     """An app a role; the first one serves the web views of all."""
     registry = CollectorRegistry()
     collectors, settings = Collectors(registry), parts.settings
-    apps = []
+    apps, hosts = [], dict[str, LaneHost]()
     for position, name in enumerate(names):
         metrics = Metrics(name, collectors)
         kind = role_kind(name, parts, metrics)
@@ -81,10 +84,16 @@ def _apps(
         prepare = foreign.prepare if foreign and name == Mirror.name else None
         app = app_factory.build_app(settings, kind, partitions, web=served, observer=metrics, prepare=prepare)
         apps.append(app)
-    find = partial(sourcing_queries.find_view, settings.bootstrap_servers)
+        hosts[name] = app.host
+    lookup = OrderLookup(
+        hosts.get(Orchestrate.name),
+        parts.partitions(Orchestrate.ledger),
+        scan=partial(order_queries.find_order, settings.bootstrap_servers),
+        show=partial(sourcing_queries.complete_view, settings.bootstrap_servers),
+    )
     intake = webhook_intake(parts, publisher, collectors)
     views = cast(Web, apps[0].web).web_app
-    http_views.register(views, parts.codec.schemas, registry, [app.host for app in apps], find, intake)
+    http_views.register(views, parts.codec.schemas, registry, list(hosts.values()), lookup.find, intake)
     _journal.info("web views on %s (/metrics, /health, /ready)", url_of(listening))
     return apps
 
