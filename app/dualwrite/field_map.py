@@ -1,6 +1,6 @@
 """Field maps as data: loaded from YAML text, checked against both structs, compiled once into one function a list.
 
-Only fields are moved here. What a map cannot say (ids of lines, sums) is in mapping.py.
+Only fields are moved here. What a map cannot say (ids of lines, sums) is in sales_order_mapping.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence

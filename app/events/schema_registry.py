@@ -1,7 +1,7 @@
 """The read side of a schema registry, answered from the published schemas, and the client of a real one.
 
 Answers follow the REST API that Confluent's and compatible registries share: ordinary Avro clients work against them.
-What a registry is asked with a schema is in registry_lookup.py.
+What a registry is asked with a schema is in schema_lookup.py.
 """
 
 import json

@@ -23,9 +23,10 @@ NOT_CITED_IN: Final = (
     "app/sandbox/vendors/",  # S1 is SAP's kind of cancellation
     "tests/providers/",
     "tests/documents/",  # numbers as numbers
-    "tests/demo/recorded",
-    "tests/demo/test_checks",
-    "tests/demo/test_report",
+    "tests/sandbox/demo/recorded",
+    "tests/sandbox/demo/test_checks",
+    "tests/sandbox/demo/test_report",
+    "tests/sandbox/vendors/",
 )
 """Files whose numbers are no citations."""
 
@@ -83,7 +84,7 @@ def link(place: Place) -> str:
     """A link from `docs`; the step of a flow is named behind it."""
     target = os.path.relpath(ROOT / place.path, DOCUMENT.parent)
     shown = place.path
-    for start in ("app/", "sandbox/", "tests/demo/"):
+    for start in ("app/", "sandbox/", "tests/sandbox/demo/"):
         shown = shown.removeprefix(start)
     shown = shown.removesuffix(".py").removesuffix(".yaml")
     return f"[{shown}]({target})" + (f" *{place.step}*" if place.step else "")

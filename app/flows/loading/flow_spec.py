@@ -1,5 +1,7 @@
-"""The YAML of a flow as a pydantic model, and how text becomes one. Names in it are only checked by check.py, against
-what is there."""
+"""The YAML of a flow as a pydantic model, and how text becomes one.
+
+Names in it are checked against what is there by flow_check.py alone.
+"""
 
 import re
 from typing import Annotated, Any, Final, Literal, TypeVar

@@ -1,5 +1,5 @@
 """One check for each sentence that speaks of the solution as a whole, S3 to S8; S1 and S2 are shown on the
-definitions (setup.py)."""
+definitions (definitions_shown.py)."""
 
 from collections import Counter
 from collections.abc import Mapping
