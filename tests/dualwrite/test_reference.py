@@ -12,7 +12,7 @@ from app.events.sales_order_change import line_id, order_id
 from app.events.sales_order_reference import REFERENCE_MAX, URL_MAX, item_number_of, order_of, reference_of, url_of
 from app.sandbox.vendors.fno.collation import collated
 from tests.dualwrite.rows import ORDERS, an_order, our_row
-from tests.providers.alike import LOOK_ALIKES
+from tests.providers.look_alike_ids import LOOK_ALIKES
 
 IDS = st.one_of(st.from_regex(ORDER_ID, fullmatch=True), st.text("aA1-_.*~", min_size=1, max_size=128))
 PLAIN = ("bc-shop-1", "fno-usmf-000123", "po_1", "a.b-c", "0500", "x" * 60)

@@ -19,9 +19,9 @@ from app.providers.http import BODY_BYTES_MAX, Timeouts
 from app.providers.manifest import Manifest
 from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
 from app.sandbox.vendors.host import Simulators
-from tests.providers.alike import LOOK_ALIKES
 from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
-from tests.providers.tap import Tap
+from tests.providers.look_alike_ids import LOOK_ALIKES
+from tests.providers.recording_proxy import RecordingProxy
 
 ALWAYS = Always()
 CODES = [
@@ -45,7 +45,7 @@ class Stage:
     bench: Bench
     manifest: Manifest
     simulators: Simulators
-    tap: Tap
+    proxy: RecordingProxy
     clock: Clock
     provider: Provider
 
@@ -121,8 +121,8 @@ class ProviderContract:
 
     @pytest.mark.parametrize("trouble", ["hang", "cut"])
     async def test_pc_040_a_lost_reply_is_unknown_and_then_found(self, stage: Stage, trouble: str) -> None:
-        hasty = stage.opened(stage.tap.url, HASTY)
-        getattr(stage.tap, trouble)(stage.bench.write)
+        hasty = stage.opened(stage.proxy.url, HASTY)
+        getattr(stage.proxy, trouble)(stage.bench.write)
         result = await hasty.perform(stage.bench.action(0), ALWAYS)
         await hasty.close()
         code = Code.TIMEOUT if trouble == "hang" else Code.UNAVAILABLE
@@ -134,8 +134,8 @@ class ProviderContract:
 
     @pytest.mark.parametrize("trouble", ["hang", "cut"])
     async def test_pc_041_a_lost_look_may_be_repeated(self, stage: Stage, trouble: str) -> None:
-        hasty = stage.opened(stage.tap.url, HASTY)
-        getattr(stage.tap, trouble)(stage.bench.look)
+        hasty = stage.opened(stage.proxy.url, HASTY)
+        getattr(stage.proxy, trouble)(stage.bench.look)
         result = await hasty.perform(stage.bench.action(0, repeated=True), ALWAYS)
         await hasty.close()
         assert (result.outcome, result.may_have_happened) == (Outcome.RETRY, False), result
@@ -143,25 +143,25 @@ class ProviderContract:
         assert stage.effects() == stage.bench.one_effect()
 
     async def test_pc_042_what_never_happened_is_done_by_the_repeat(self, stage: Stage) -> None:
-        stage.tap.cut(stage.bench.write, forward=False)
+        stage.proxy.cut(stage.bench.write, forward=False)
         assert (await stage.perform()).outcome is Outcome.UNKNOWN
         assert (await stage.perform(repeated=True)).outcome is Outcome.OK
         assert stage.effects() == stage.bench.one_effect()
 
     async def test_pc_050_429_is_honoured(self, stage: Stage) -> None:
-        stage.tap.answer(stage.bench.write, 429, headers={"Retry-After": "7", "X-Retry-After": "3"})
+        stage.proxy.answer(stage.bench.write, 429, headers={"Retry-After": "7", "X-Retry-After": "3"})
         result = await stage.perform()
         assert (result.outcome, result.code) == (Outcome.RETRY, Code.RATE_LIMITED), result
         assert result.retry_after_ms == 7000
-        calls = len(stage.tap.calls)
+        calls = len(stage.proxy.calls)
         early = await stage.perform()
-        assert (early.code, len(stage.tap.calls)) == (Code.RATE_LIMITED, calls), "nothing is sent before its time"
+        assert (early.code, len(stage.proxy.calls)) == (Code.RATE_LIMITED, calls), "nothing is sent before its time"
         stage.clock.now += 7
         assert (await stage.perform()).outcome is Outcome.OK
         assert stage.effects() == stage.bench.one_effect()
 
     async def test_pc_051_429_without_a_time_still_pauses(self, stage: Stage) -> None:
-        stage.tap.answer(stage.bench.write, 429)
+        stage.proxy.answer(stage.bench.write, 429)
         result = await stage.perform()
         assert (result.code, result.retry_after_ms >= 5000) == (Code.RATE_LIMITED, True)
 
@@ -180,7 +180,7 @@ class ProviderContract:
 
     @pytest.mark.parametrize(("status", "code"), CODES)
     async def test_pc_060_refusals_have_a_closed_code(self, stage: Stage, status: int, code: Code) -> None:
-        stage.tap.answer(
+        stage.proxy.answer(
             stage.bench.write, status, b'{"message": "because"}', {"Location": "http://elsewhere.invalid/"}
         )
         result = await stage.perform()
@@ -189,54 +189,54 @@ class ProviderContract:
 
     async def test_pc_061_refused_credentials_are_said_so(self, stage: Stage) -> None:
         for _ in range(2):
-            stage.tap.answer(stage.bench.write, 401)
+            stage.proxy.answer(stage.bench.write, 401)
         result = await stage.perform()
         assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNAUTHORIZED), result
 
     async def test_pc_065_a_server_error_on_a_creation_is_unknown(self, stage: Stage) -> None:
         stage.needs("creates")
-        stage.tap.answer(stage.bench.write, 500)
+        stage.proxy.answer(stage.bench.write, 500)
         result = await stage.perform()
         assert (result.outcome, result.code) == (Outcome.UNKNOWN, Code.UNAVAILABLE), result
         assert (await stage.perform(repeated=True)).outcome is Outcome.OK
         assert stage.effects() == stage.bench.one_effect()
 
     async def test_pc_066_a_server_error_on_a_look_may_be_repeated(self, stage: Stage) -> None:
-        stage.tap.answer(stage.bench.look, 503, headers={"Retry-After": "2"})
+        stage.proxy.answer(stage.bench.look, 503, headers={"Retry-After": "2"})
         result = await stage.perform(repeated=True)
         assert (result.outcome, result.retry_after_ms) == (Outcome.RETRY, 2000), result
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"text"', b'{"value": 3}', b"\xff\xfe", b'{"a": NaN}'])
     async def test_pc_070_a_malformed_reply_never_crashes(self, stage: Stage, body: bytes) -> None:
-        stage.tap.garble(stage.bench.write, body)
+        stage.proxy.garble(stage.bench.write, body)
         written = await stage.perform()
         assert (written.outcome, written.code) == (Outcome.UNKNOWN, Code.MALFORMED), written
-        stage.tap.garble(stage.bench.look, body)
+        stage.proxy.garble(stage.bench.look, body)
         read = await stage.perform(repeated=True)
         assert (read.outcome, read.code) == (Outcome.RETRY, Code.MALFORMED), read
         assert (await stage.perform(repeated=True)).outcome is Outcome.OK
         assert stage.effects() == stage.bench.one_effect()
 
     async def test_pc_071_a_reply_without_end_is_cut_off(self, stage: Stage) -> None:
-        stage.tap.answer(stage.bench.look, 200, b" " * (BODY_BYTES_MAX + 1))
+        stage.proxy.answer(stage.bench.look, 200, b" " * (BODY_BYTES_MAX + 1))
         result = await stage.perform(repeated=True)
         assert (result.outcome, result.code) == (Outcome.RETRY, Code.MALFORMED), result
 
     async def test_pc_080_unknown_enums_and_fields_are_tolerated(self, stage: Stage) -> None:
         await stage.perform()
-        stage.tap.change(stage.bench.look, stage.bench.strange)
+        stage.proxy.change(stage.bench.look, stage.bench.strange)
         assert (await stage.perform(repeated=True)).outcome is Outcome.OK
         assert stage.effects() == stage.bench.one_effect()
 
     async def test_pc_090_secrets_are_never_shown(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         await stage.perform(1)
-        told = {value for seen in stage.tap.calls for value in seen.headers.values()}
+        told = {value for request in stage.proxy.calls for value in request.headers.values()}
         secrets = {stage.bench.secret} | {value.split()[-1] for value in told if value.startswith("Bearer ")}
         shown = [repr(stage.provider), repr(vars(stage.provider))]
         for status in (400, 401, 401, 500, 200):
             echo = f'{{"message": "{" ".join(secrets)}"}}'.encode()
-            stage.tap.answer(lambda seen: stage.bench.write(seen) or stage.bench.look(seen), status, echo)
+            stage.proxy.answer(lambda request: stage.bench.write(request) or stage.bench.look(request), status, echo)
             shown.append(repr(await stage.perform(2, repeated=True)))
         assert any("***" in text for text in shown), "the echo was seen and redacted"
         assert not [secret for secret in secrets if secret in caplog.text or any(secret in text for text in shown)]
@@ -247,24 +247,24 @@ class ProviderContract:
         assert [held for held, _ in amounts] == [wanted for _, wanted in amounts]
 
     async def test_pc_130_close_frees_every_socket(self, stage: Stage) -> None:
-        provider = stage.opened(stage.tap.url)
-        before = stage.tap.sockets
+        provider = stage.opened(stage.proxy.url)
+        before = stage.proxy.sockets
         assert (await provider.perform(stage.bench.action(3), ALWAYS)).outcome is Outcome.OK
-        assert stage.tap.sockets > before
+        assert stage.proxy.sockets > before
         await provider.close()
         for _ in range(200):
-            if stage.tap.sockets == before:
+            if stage.proxy.sockets == before:
                 break
             await asyncio.sleep(0.01)
-        assert stage.tap.sockets == before
+        assert stage.proxy.sockets == before
         del provider
         gc.collect()
 
     async def test_pc_150_nothing_is_sent_without_the_lease(self, stage: Stage) -> None:
-        calls = len(stage.tap.calls)
+        calls = len(stage.proxy.calls)
         with pytest.raises(LeaseLostError):
             await stage.provider.perform(stage.bench.action(4), Lapsing(0))
-        assert len(stage.tap.calls) == calls
+        assert len(stage.proxy.calls) == calls
         assert stage.effects(4) == []
 
     async def test_pc_151_a_lease_lost_half_way_leaves_what_a_repeat_completes(self, stage: Stage) -> None:
@@ -281,20 +281,20 @@ class ProviderContract:
 
     async def test_pc_160_an_ill_provider_costs_nothing(self, stage: Stage) -> None:
         for order in range(CALLS_MIN + 10):
-            stage.tap.answer(stage.bench.look, 503)
+            stage.proxy.answer(stage.bench.look, 503)
             await stage.perform(order, repeated=True)
-        calls = len(stage.tap.calls)
+        calls = len(stage.proxy.calls)
         result = await stage.perform()
         assert (result.outcome, result.code) == (Outcome.RETRY, Code.CIRCUIT_OPEN), result
         assert 0 < result.retry_after_ms <= OPEN_S * 1000
-        assert len(stage.tap.calls) == calls
+        assert len(stage.proxy.calls) == calls
         stage.clock.now += OPEN_S
-        stage.tap.forget()
+        stage.proxy.forget()
         assert (await stage.perform()).outcome is Outcome.OK
 
     async def test_pc_170_a_foreign_action_is_declined(self, stage: Stage) -> None:
-        calls = len(stage.tap.calls)
+        calls = len(stage.proxy.calls)
         foreign: Action = stage.bench.foreign_action()
         result = await stage.provider.perform(foreign, ALWAYS)
         assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNSUPPORTED), result
-        assert len(stage.tap.calls) == calls
+        assert len(stage.proxy.calls) == calls

@@ -51,7 +51,7 @@ def settings(stage: Stage) -> dict[str, str]:
     """As the simulators' environment has them; added providers say there only what is theirs to say."""
     given = stage.simulators.environ()
     told = {setting.name: given.get(stage.manifest.variable(setting.name), "") for setting in stage.manifest.settings}
-    spare = {"BASE_URL": f"{stage.tap.url}/{stage.manifest.name}", "WEBHOOK_SECRET": "whsec_c2VjcmV0LXNlY3JldA=="}
+    spare = {"BASE_URL": f"{stage.proxy.url}/{stage.manifest.name}", "WEBHOOK_SECRET": "whsec_c2VjcmV0LXNlY3JldA=="}
     return {name: value or spare.get(name, f"any-{name.lower()}") for name, value in told.items()}
 
 
@@ -73,7 +73,7 @@ class ManifestContract:
     async def test_pc_101_a_malformed_page_moves_nothing(self, stage: Stage, body: bytes) -> None:
         stage.needs(registry.PULL)
         source = cast(Source, stage.provider)
-        stage.tap.answer(lambda seen: seen.method == "GET", 200, body)
+        stage.proxy.answer(lambda request: request.method == "GET", 200, body)
         with pytest.raises(CallFailedError) as failure:
             await source.pull(None)
         assert failure.value.result.outcome is Outcome.RETRY

@@ -12,16 +12,16 @@ from app.providers.port import Always, CallFailedError, Code
 from app.providers.redaction import Redaction
 from app.providers.wire import Call, Intent, Reply
 from tests.providers.bench import PATIENT, Clock
-from tests.providers.tap import Tap, open_tap
+from tests.providers.recording_proxy import RecordingProxy, open_recording_proxy
 
 READ = Call(Intent.READ, "GET", "/x")
 ALWAYS = Always()
 
 
 @pytest.fixture
-async def tap() -> AsyncIterator[Tap]:
-    async with open_tap("http://127.0.0.1:1") as tap:
-        yield tap
+async def proxy() -> AsyncIterator[RecordingProxy]:
+    async with open_recording_proxy("http://127.0.0.1:1") as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -30,32 +30,34 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def link(tap: Tap, clock: Clock) -> AsyncIterator[Link]:
+async def link(proxy: RecordingProxy, clock: Clock) -> AsyncIterator[Link]:
     async with open_client(PATIENT) as client:
-        yield Link("shop", tap.url, client, Redaction(), PATIENT, _no_message, 5000, clock)
+        yield Link("shop", proxy.url, client, Redaction(), PATIENT, _no_message, 5000, clock)
 
 
 def _no_message(_reply: Reply) -> str:
     return ""
 
 
-async def test_a_used_up_quota_pauses_before_the_provider_refuses(link: Link, tap: Tap, clock: Clock) -> None:
+async def test_a_used_up_quota_pauses_before_the_provider_refuses(
+    link: Link, proxy: RecordingProxy, clock: Clock
+) -> None:
     quota = {"X-Rate-Limit-Requests-Left": "0", "X-Rate-Limit-Time-Reset-Ms": "12000"}
-    tap.answer(lambda _: True, 200, headers=quota)
+    proxy.answer(lambda _: True, 200, headers=quota)
     assert (await link.send(READ, ALWAYS)).status == 200
     with pytest.raises(CallFailedError) as failure:
         await link.send(READ, ALWAYS)
     assert failure.value.result.code is Code.RATE_LIMITED
     assert failure.value.result.retry_after_ms == 12_000
-    assert len(tap.calls) == 1
+    assert len(proxy.calls) == 1
     clock.now += 12
-    tap.answer(lambda _: True, 200)
+    proxy.answer(lambda _: True, 200)
     assert (await link.send(READ, ALWAYS)).status == 200
 
 
-async def test_a_throttled_provider_is_not_ill(link: Link, tap: Tap, clock: Clock) -> None:
+async def test_a_throttled_provider_is_not_ill(link: Link, proxy: RecordingProxy, clock: Clock) -> None:
     for _ in range(30):
-        tap.answer(lambda _: True, 429, headers={"Retry-After": "1"})
+        proxy.answer(lambda _: True, 429, headers={"Retry-After": "1"})
         await link.send(READ, ALWAYS)
         clock.now += 1
     assert link.breaker.state == "closed"
@@ -80,18 +82,18 @@ class Stale:
         self.confirmed = True
 
 
-async def test_a_stale_lease_is_confirmed_before_a_request_leaves(link: Link, tap: Tap) -> None:
-    tap.answer(lambda _: True, 200)
+async def test_a_stale_lease_is_confirmed_before_a_request_leaves(link: Link, proxy: RecordingProxy) -> None:
+    proxy.answer(lambda _: True, 200)
     lease = Stale()
     await link.send(READ, lease)
     assert lease.confirmed
 
 
-async def test_a_reply_that_trickles_ends_with_the_call(tap: Tap, clock: Clock) -> None:
+async def test_a_reply_that_trickles_ends_with_the_call(proxy: RecordingProxy, clock: Clock) -> None:
     slow = Timeouts(read_s=5.0, call_s=0.2)
-    tap.silence(lambda _: True)
+    proxy.silence(lambda _: True)
     async with open_client(slow) as client:
-        link = Link("shop", tap.url, client, Redaction(), slow, _no_message, 5000, clock)
+        link = Link("shop", proxy.url, client, Redaction(), slow, _no_message, 5000, clock)
         with pytest.raises(CallFailedError) as failure:
             await link.send(READ, ALWAYS)
     assert failure.value.result.code is Code.TIMEOUT

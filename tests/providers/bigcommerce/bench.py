@@ -11,8 +11,8 @@ from app.providers.port import Action, Provider
 from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
 from app.sandbox.vendors.host import Simulators
 from tests.providers.bench import Clock
-from tests.providers.bigcommerce.orders import a_product, a_wire_order
-from tests.providers.tap import Seen
+from tests.providers.bigcommerce.wire_orders import a_product, a_wire_order
+from tests.providers.recording_proxy import RecordedRequest
 
 FIRST_ID = 500
 
@@ -46,11 +46,11 @@ class BigCommerceBench:
     def effects_of(self, simulators: Simulators, order_id: str) -> Sequence[str]:
         return self.effects(simulators, 0) if self.accepts(order_id) else []
 
-    def write(self, seen: Seen) -> bool:
-        return seen.matches("PUT", r"/orders/\d+$")
+    def write(self, request: RecordedRequest) -> bool:
+        return request.matches("PUT", r"/orders/\d+$")
 
-    def look(self, seen: Seen) -> bool:
-        return seen.matches("GET", r"/orders/\d+$")
+    def look(self, request: RecordedRequest) -> bool:
+        return request.matches("GET", r"/orders/\d+$")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
         """The order's status, once for each change of it."""

@@ -17,7 +17,7 @@ from app.providers.webhooks import Received
 from app.sandbox.vendors.bigcommerce.hooks import HOOKS_OF_SCOPE_MAX
 from app.sandbox.vendors.simulation import FaultRequest
 from app.sandbox.vendors.simulation_webhooks import BACK_OFF_MS
-from tests.providers.shop import NOW_MS, TOKEN, Shop, opened, seed
+from tests.providers.bigcommerce.simulated_bigcommerce import NOW_MS, TOKEN, SimulatedShop, open_simulated_shop, seed
 
 HOOKS = "/bigcommerce/stores/hash/v3/hooks"
 SETTINGS = {"STORE_HASH": "hash", "ACCESS_TOKEN": "secret", "CLIENT_SECRET": "simulated-bigcommerce-secret"}
@@ -29,7 +29,7 @@ CREATED, UPDATED, STATUS = "store/order/created", "store/order/updated", "store/
 class Receiver:
     """Hears callbacks and answers with the given statuses in turn, then with 200."""
 
-    shop: Shop
+    shop: SimulatedShop
     url: str = ""
     answers: list[int] = field(default_factory=list)
     posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
@@ -61,8 +61,8 @@ class Receiver:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    async with opened() as shop:
+async def shop() -> AsyncIterator[SimulatedShop]:
+    async with open_simulated_shop() as shop:
         calling = asyncio.create_task(shop.simulator.hooks.run())
         yield shop
         calling.cancel()
@@ -70,7 +70,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def listening(shop: Shop) -> AsyncIterator[Receiver]:
+async def listening(shop: SimulatedShop) -> AsyncIterator[Receiver]:
     receiver = Receiver(shop)
     app = web.Application()
     app.add_routes([web.post("/hook", receiver.take)])
@@ -80,23 +80,23 @@ async def listening(shop: Shop) -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def receiver(shop: Shop) -> AsyncIterator[Receiver]:
+async def receiver(shop: SimulatedShop) -> AsyncIterator[Receiver]:
     async with listening(shop) as receiver:
         yield receiver
 
 
-async def hooks(shop: Shop, method: str = "GET", path: str = "", **given: Any) -> tuple[int, Any]:
+async def hooks(shop: SimulatedShop, method: str = "GET", path: str = "", **given: Any) -> tuple[int, Any]:
     response = await shop.client.request(method, f"{HOOKS}{path}", **{"headers": TOKEN, **given})
     return response.status, await response.json()
 
 
-async def registered(shop: Shop, receiver: Receiver, scope: str, **given: Any) -> Any:
+async def registered(shop: SimulatedShop, receiver: Receiver, scope: str, **given: Any) -> Any:
     status, body = await hooks(shop, "POST", json={"scope": scope, "destination": receiver.url, **given})
     assert status == 200
     return body["data"]
 
 
-async def test_a_hook_is_registered_as_documented(shop: Shop) -> None:
+async def test_a_hook_is_registered_as_documented(shop: SimulatedShop) -> None:
     asked = {"scope": CREATED, "destination": "https://hooks.example/bc", "headers": {"custom-key": "value"}}
     status, body = await hooks(shop, "POST", json={**asked, "is_active": True})
     now = NOW_MS // 1000
@@ -130,12 +130,12 @@ async def test_a_hook_is_registered_as_documented(shop: Shop) -> None:
         ([], 400, ""),
     ],
 )
-async def test_what_cannot_be_a_hook_is_refused(shop: Shop, body: Any, status: int, field: str) -> None:
+async def test_what_cannot_be_a_hook_is_refused(shop: SimulatedShop, body: Any, status: int, field: str) -> None:
     found, said = await hooks(shop, "POST", json=body)
     assert (found, said["status"], list(said.get("errors", {}))) == (status, status, [field] if field else [])
 
 
-async def test_hooks_need_the_token_and_are_one_for_a_destination_and_ten_for_a_scope(shop: Shop) -> None:
+async def test_hooks_need_the_token_and_are_one_for_a_destination_and_ten_for_a_scope(shop: SimulatedShop) -> None:
     assert (await hooks(shop, headers={"X-Auth-Token": "wrong"}))[0] == 401
     for number in range(HOOKS_OF_SCOPE_MAX):
         body = {"scope": CREATED, "destination": f"https://x.example/{number}"}
@@ -145,7 +145,7 @@ async def test_hooks_need_the_token_and_are_one_for_a_destination_and_ten_for_a_
     assert (await hooks(shop, "POST", json=body))[1]["errors"] == {"scope": "error.limit"}
 
 
-async def test_a_new_order_is_called_back_as_documented(shop: Shop, receiver: Receiver) -> None:
+async def test_a_new_order_is_called_back_as_documented(shop: SimulatedShop, receiver: Receiver) -> None:
     await registered(shop, receiver, CREATED, headers={"username": "Hello"})
     await shop.seed(seed(250))
     await receiver.heard(1)
@@ -162,7 +162,7 @@ async def test_a_new_order_is_called_back_as_documented(shop: Shop, receiver: Re
     assert receiver.received()[0].hints == ("bigcommerce/hash",)
 
 
-async def test_each_change_calls_back_who_asked_for_it(shop: Shop, receiver: Receiver) -> None:
+async def test_each_change_calls_back_who_asked_for_it(shop: SimulatedShop, receiver: Receiver) -> None:
     await registered(shop, receiver, "store/order/*")
     await shop.seed(seed(250))
     await shop.call("PUT", "/orders/250", json={"staff_notes": "fragile"})
@@ -173,7 +173,9 @@ async def test_each_change_calls_back_who_asked_for_it(shop: Shop, receiver: Rec
     assert status["data"]["status"] == {"previous_status_id": 11, "new_status_id": 2}
 
 
-async def test_a_hook_that_is_inactive_or_of_another_scope_is_not_called(shop: Shop, receiver: Receiver) -> None:
+async def test_a_hook_that_is_inactive_or_of_another_scope_is_not_called(
+    shop: SimulatedShop, receiver: Receiver
+) -> None:
     hook = await registered(shop, receiver, CREATED, is_active=False)
     await registered(shop, receiver, STATUS)
     await shop.seed(seed(250))
@@ -183,7 +185,7 @@ async def test_a_hook_that_is_inactive_or_of_another_scope_is_not_called(shop: S
     assert [body["data"]["id"] for body in receiver.bodies()] == [251]
 
 
-async def test_a_callback_is_repeated_with_its_id_until_it_is_taken(shop: Shop, receiver: Receiver) -> None:
+async def test_a_callback_is_repeated_with_its_id_until_it_is_taken(shop: SimulatedShop, receiver: Receiver) -> None:
     receiver.answers = [503, 500, 404, 202]
     await registered(shop, receiver, CREATED)
     await shop.seed(seed(250))
@@ -194,7 +196,7 @@ async def test_a_callback_is_repeated_with_its_id_until_it_is_taken(shop: Shop, 
     assert len({told.webhook_id for told in receiver.received()}) == 1
 
 
-async def test_callbacks_are_doubled_on_purpose_and_copies_are_known(shop: Shop, receiver: Receiver) -> None:
+async def test_callbacks_are_doubled_on_purpose_and_copies_are_known(shop: SimulatedShop, receiver: Receiver) -> None:
     await registered(shop, receiver, CREATED)
     shop.world.faults.add(FaultRequest("bigcommerce", "duplicate-webhooks", delay_ms=100))
     await shop.seed(seed(250))
@@ -202,7 +204,7 @@ async def test_callbacks_are_doubled_on_purpose_and_copies_are_known(shop: Shop,
     assert len({told.webhook_id for told in receiver.received()}) == 1
 
 
-async def test_the_control_plane_aims_all_callbacks_at_once(shop: Shop, receiver: Receiver) -> None:
+async def test_the_control_plane_aims_all_callbacks_at_once(shop: SimulatedShop, receiver: Receiver) -> None:
     body = {"url": receiver.url, "secret": "another-secret"}
     response = await shop.client.post("/_sim/bigcommerce/webhooks", json=body)
     assert (response.status, len((await response.json())["data"])) == (200, 3)

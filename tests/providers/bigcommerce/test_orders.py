@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.domain.order import Address, Line, Order
 from app.providers.bigcommerce.order_mapping import UnmappableError, amount, modified_at, to_order
 from app.providers.port import RefusedOrder
-from tests.providers.bigcommerce.orders import Wire, a_product, a_wire_order, an_address
+from tests.providers.bigcommerce.wire_orders import Wire, a_product, a_wire_order, an_address
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -13,7 +13,7 @@ from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import an_update
-from tests.providers.bigcommerce.orders import a_wire_order
+from tests.providers.bigcommerce.wire_orders import a_wire_order
 
 ALWAYS = Always()
 

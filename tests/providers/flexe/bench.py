@@ -16,7 +16,7 @@ from app.sandbox.vendors.flexe.life import STAGES
 from app.sandbox.vendors.host import Simulators
 from tests.providers.bench import Clock
 from tests.providers.orders import a_line, an_order
-from tests.providers.tap import Seen
+from tests.providers.recording_proxy import RecordedRequest
 
 ORDERS = "/v1/outbound-orders"
 
@@ -50,11 +50,11 @@ class FlexeBench:
         journal = simulators.world.journal.effects("flexe")
         return [effect.kind for effect in journal if effect.order == order_id]
 
-    def write(self, seen: Seen) -> bool:
-        return seen.matches("POST", rf"{ORDERS}$")
+    def write(self, request: RecordedRequest) -> bool:
+        return request.matches("POST", rf"{ORDERS}$")
 
-    def look(self, seen: Seen) -> bool:
-        return seen.matches("GET", rf"{ORDERS}\?external_id=bc-demo-\d+$")
+    def look(self, request: RecordedRequest) -> bool:
+        return request.matches("GET", rf"{ORDERS}\?external_id=bc-demo-\d+$")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
         return self.effects_of(simulators, f"bc-demo-{order}")

@@ -18,7 +18,7 @@ from app.providers.registry import load_manifests
 from app.sandbox.vendors.flexe.server import _CODES, API_PATH
 from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.flexe.bench import a_request
-from tests.providers.flexe.house import KEY, House, a_creation, listening, opened
+from tests.providers.flexe.simulated_flexe import KEY, SimulatedFlexe, a_creation, listening, open_simulated_flexe
 from tests.providers.orders import a_line, an_order
 
 DOCUMENT: Any = yaml.safe_load(resources.read_text("docs/providers/flexe.openapi.yaml"))
@@ -61,14 +61,14 @@ def response_of(method: str, path: str, status: int) -> Any:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with opened(split_share=1.0) as house:
-        yield house
+async def flexe() -> AsyncIterator[SimulatedFlexe]:
+    async with open_simulated_flexe(split_share=1.0) as flexe:
+        yield flexe
 
 
-async def spoken(house: House, method: str, path: str, **given: Any) -> int:
+async def spoken(flexe: SimulatedFlexe, method: str, path: str, **given: Any) -> int:
     """Make a call and hold its answer to the document."""
-    response = await house.client.request(method, f"/flexe{path}", **{"headers": KEY, **given})
+    response = await flexe.client.request(method, f"/flexe{path}", **{"headers": KEY, **given})
     documented = response_of(method, path, response.status)
     assert response.content_type == "application/json"
     check(await response.json(), documented["content"]["application/json"]["schema"])
@@ -83,29 +83,29 @@ def test_every_schema_is_one() -> None:
     assert DOCUMENT["openapi"] == "3.1.0"
 
 
-async def test_the_operations_are_the_simulators(house: House) -> None:
-    routes = [route for route in house.simulator.routes() if isinstance(route, web.RouteDef)]
+async def test_the_operations_are_the_simulators(flexe: SimulatedFlexe) -> None:
+    routes = [route for route in flexe.simulator.routes() if isinstance(route, web.RouteDef)]
     served = {(route.method, route.path) for route in routes if route.path.startswith(API_PATH)}
     assert served == {(method, f"/flexe{path}") for method, path, _ in operations()}
 
 
-async def test_answers_of_an_orders_whole_life_are_as_documented(house: House) -> None:
+async def test_answers_of_an_orders_whole_life_are_as_documented(flexe: SimulatedFlexe) -> None:
     orders = "/v1/outbound-orders"
     full = {"warehouse_id": "DC1", "requested_ship_date": "2026-02-01"}
-    assert await spoken(house, "POST", orders, json=a_creation(**full)) == 201
-    assert await spoken(house, "POST", orders, json=a_creation(**full)) == 200
-    assert await spoken(house, "POST", orders, json=a_creation()) == 409
+    assert await spoken(flexe, "POST", orders, json=a_creation(**full)) == 201
+    assert await spoken(flexe, "POST", orders, json=a_creation(**full)) == 200
+    assert await spoken(flexe, "POST", orders, json=a_creation()) == 409
     for _ in range(6):
-        house.later(100)
-        assert await spoken(house, "GET", f"{orders}/FXO-000001") == 200
-        assert await spoken(house, "GET", f"{orders}?external_id=bc-demo-1") == 200
-        assert await spoken(house, "GET", "/v1/inventory?sku=S-ORAN&sku=S-BLUE") == 200
-    assert (await house.order())["status"] == "shipped"
-    assert await spoken(house, "POST", f"{orders}/FXO-000001/cancel") == 409
-    await spoken(house, "POST", orders, json=a_creation("bc-demo-2"))
-    await house.control("exceptions", external_id="bc-demo-2", code="address")
-    assert await spoken(house, "GET", f"{orders}/FXO-000002") == 200
-    assert await spoken(house, "POST", f"{orders}/FXO-000002/cancel", json={"reason": "late"}) == 200
+        flexe.later(100)
+        assert await spoken(flexe, "GET", f"{orders}/FXO-000001") == 200
+        assert await spoken(flexe, "GET", f"{orders}?external_id=bc-demo-1") == 200
+        assert await spoken(flexe, "GET", "/v1/inventory?sku=S-ORAN&sku=S-BLUE") == 200
+    assert (await flexe.order())["status"] == "shipped"
+    assert await spoken(flexe, "POST", f"{orders}/FXO-000001/cancel") == 409
+    await spoken(flexe, "POST", orders, json=a_creation("bc-demo-2"))
+    await flexe.control("exceptions", external_id="bc-demo-2", code="address")
+    assert await spoken(flexe, "GET", f"{orders}/FXO-000002") == 200
+    assert await spoken(flexe, "POST", f"{orders}/FXO-000002/cancel", json={"reason": "late"}) == 200
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,16 @@ async def test_answers_of_an_orders_whole_life_are_as_documented(house: House) -
         ("GET", "/v1/inventory", {"headers": {}}, 401),
     ],
 )
-async def test_refusals_are_as_documented(house: House, method: str, path: str, given: Any, status: int) -> None:
-    assert await spoken(house, method, path, **given) == status
+async def test_refusals_are_as_documented(
+    flexe: SimulatedFlexe, method: str, path: str, given: Any, status: int
+) -> None:
+    assert await spoken(flexe, method, path, **given) == status
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in operations()])
-async def test_every_operation_may_be_throttled(house: House, method: str, path: str) -> None:
-    house.world.faults.add(FaultRequest("flexe", "429", retry_after_s=3))
-    assert await spoken(house, method, path.replace("{order_id}", "x")) == 429
+async def test_every_operation_may_be_throttled(flexe: SimulatedFlexe, method: str, path: str) -> None:
+    flexe.world.faults.add(FaultRequest("flexe", "429", retry_after_s=3))
+    assert await spoken(flexe, method, path.replace("{order_id}", "x")) == 429
 
 
 def test_the_errors_codes_are_the_simulators() -> None:
@@ -143,12 +145,12 @@ def test_the_errors_codes_are_the_simulators() -> None:
     assert set(code["enum"]) == {*_CODES.values(), "internal"}
 
 
-async def test_webhooks_are_as_documented(house: House) -> None:
-    async with listening(house) as receiver:
-        await house.create()
-        await house.create("bc-demo-2")
-        await house.control("exceptions", external_id="bc-demo-2", code="address")
-        await house.control("cancellations", external_id="bc-demo-2")
+async def test_webhooks_are_as_documented(flexe: SimulatedFlexe) -> None:
+    async with listening(flexe) as receiver:
+        await flexe.create()
+        await flexe.create("bc-demo-2")
+        await flexe.control("exceptions", external_id="bc-demo-2", code="address")
+        await flexe.control("cancellations", external_id="bc-demo-2")
         await receiver.heard(5)
         assert set(receiver.kinds()) == DOCUMENT["webhooks"].keys()
         for headers, body in receiver.posts:

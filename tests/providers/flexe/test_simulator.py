@@ -7,17 +7,17 @@ import pytest
 from aiohttp import ServerDisconnectedError
 
 from app.sandbox.vendors.simulation import FaultRequest
-from tests.providers.flexe.house import API, DELAYS, KEY, House, a_creation, opened
+from tests.providers.flexe.simulated_flexe import API, DELAYS, KEY, SimulatedFlexe, a_creation, open_simulated_flexe
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with opened() as house:
-        yield house
+async def flexe() -> AsyncIterator[SimulatedFlexe]:
+    async with open_simulated_flexe() as flexe:
+        yield flexe
 
 
-async def test_a_new_order_is_answered_with_all_of_it(house: House) -> None:
-    status, order = await house.create(warehouse_id="DC1", requested_ship_date="2026-02-01")
+async def test_a_new_order_is_answered_with_all_of_it(flexe: SimulatedFlexe) -> None:
+    status, order = await flexe.create(warehouse_id="DC1", requested_ship_date="2026-02-01")
     assert status == 201
     assert order == {
         "id": "FXO-000001",
@@ -49,14 +49,14 @@ async def test_a_new_order_is_answered_with_all_of_it(house: House) -> None:
     }
 
 
-async def test_the_same_body_again_is_200_and_the_same_order(house: House) -> None:
-    _, first = await house.create()
+async def test_the_same_body_again_is_200_and_the_same_order(flexe: SimulatedFlexe) -> None:
+    _, first = await flexe.create()
     body = dict(reversed(a_creation().items()))
-    assert await house.call("POST", "/outbound-orders", json=body) == (200, first)
-    house.later(sum(DELAYS.values()))
-    status, shipped = await house.create()
+    assert await flexe.call("POST", "/outbound-orders", json=body) == (200, first)
+    flexe.later(sum(DELAYS.values()))
+    status, shipped = await flexe.create()
     assert (status, shipped["id"], shipped["status"]) == (200, first["id"], "shipped")
-    assert house.effects().count(("order created", "bc-demo-1")) == 1
+    assert flexe.effects().count(("order created", "bc-demo-1")) == 1
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ async def test_the_same_body_again_is_200_and_the_same_order(house: House) -> No
         {"requested_ship_date": "2026-02-01"},
     ],
 )
-async def test_another_body_is_409_and_changes_nothing(house: House, changes: dict[str, Any]) -> None:
-    _, first = await house.create()
-    status, error = await house.create(**changes)
+async def test_another_body_is_409_and_changes_nothing(flexe: SimulatedFlexe, changes: dict[str, Any]) -> None:
+    _, first = await flexe.create()
+    status, error = await flexe.create(**changes)
     assert (status, error["error"]["code"]) == (409, "conflict")
     assert "FXO-000001" in error["error"]["message"]
-    assert await house.order() == first
+    assert await flexe.order() == first
 
 
-async def test_orders_are_found_by_either_id(house: House) -> None:
-    _, first = await house.create("a b&c/é")
-    await house.create("another")
-    assert await house.get("/outbound-orders/FXO-000001") == (200, first)
-    found = await house.call("GET", "/outbound-orders", params={"external_id": "a b&c/é"})
+async def test_orders_are_found_by_either_id(flexe: SimulatedFlexe) -> None:
+    _, first = await flexe.create("a b&c/é")
+    await flexe.create("another")
+    assert await flexe.get("/outbound-orders/FXO-000001") == (200, first)
+    found = await flexe.call("GET", "/outbound-orders", params={"external_id": "a b&c/é"})
     assert found == (200, {"outbound_orders": [first]})
-    assert await house.get("/outbound-orders?external_id=nobody") == (200, {"outbound_orders": []})
+    assert await flexe.get("/outbound-orders?external_id=nobody") == (200, {"outbound_orders": []})
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,10 @@ async def test_orders_are_found_by_either_id(house: House) -> None:
         ("POST", "/outbound-orders", 415, "unsupported_media_type"),
     ],
 )
-async def test_errors_have_a_code_and_a_sentence(house: House, method: str, path: str, status: int, code: str) -> None:
-    answered, body = await house.call(method, path)
+async def test_errors_have_a_code_and_a_sentence(
+    flexe: SimulatedFlexe, method: str, path: str, status: int, code: str
+) -> None:
+    answered, body = await flexe.call(method, path)
     assert (answered, body["error"]["code"]) == (status, code)
     assert body["error"]["message"]
 
@@ -129,27 +131,29 @@ async def test_errors_have_a_code_and_a_sentence(house: House, method: str, path
         ({"priority": 1}, "priority"),
     ],
 )
-async def test_fields_that_are_not_as_documented_are_422(house: House, changes: dict[str, Any], words: str) -> None:
-    status, body = await house.call("POST", "/outbound-orders", json={**a_creation(), **changes})
+async def test_fields_that_are_not_as_documented_are_422(
+    flexe: SimulatedFlexe, changes: dict[str, Any], words: str
+) -> None:
+    status, body = await flexe.call("POST", "/outbound-orders", json={**a_creation(), **changes})
     assert (status, body["error"]["code"]) == (422, "invalid_field")
     assert words in body["error"]["message"]
-    assert house.effects() == []
+    assert flexe.effects() == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe"])
-async def test_what_is_not_json_is_400(house: House, body: bytes) -> None:
+async def test_what_is_not_json_is_400(flexe: SimulatedFlexe, body: bytes) -> None:
     headers = {**KEY, "Content-Type": "application/json"}
-    assert (await house.call("POST", "/outbound-orders", data=body, headers=headers))[0] == 400
+    assert (await flexe.call("POST", "/outbound-orders", data=body, headers=headers))[0] == 400
 
 
-async def test_another_owner_is_403(house: House) -> None:
-    status, body = await house.create(owner_id="owner-2")
+async def test_another_owner_is_403(flexe: SimulatedFlexe) -> None:
+    status, body = await flexe.create(owner_id="owner-2")
     assert (status, body["error"]["code"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("headers", [KEY, {"Authorization": "bearer  secret"}, {"X-API-Key": "secret"}])
-async def test_the_key_is_taken_from_either_header(house: House, headers: dict[str, str]) -> None:
-    assert (await house.call("GET", "/inventory?sku=A", headers=headers))[0] == 200
+async def test_the_key_is_taken_from_either_header(flexe: SimulatedFlexe, headers: dict[str, str]) -> None:
+    assert (await flexe.call("GET", "/inventory?sku=A", headers=headers))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -164,87 +168,87 @@ async def test_the_key_is_taken_from_either_header(house: House, headers: dict[s
         {"Authorization": "Bearer wrong", "X-API-Key": "secret"},
     ],
 )
-async def test_a_key_is_required(house: House, headers: dict[str, str]) -> None:
-    response = await house.client.get(f"{API}/inventory?sku=A", headers=headers)
+async def test_a_key_is_required(flexe: SimulatedFlexe, headers: dict[str, str]) -> None:
+    response = await flexe.client.get(f"{API}/inventory?sku=A", headers=headers)
     assert (response.status, response.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await response.json())["error"]["code"] == "unauthorized"
 
 
 async def test_the_quota_of_any_minute_ends_in_429_with_a_time() -> None:
-    async with opened(quota=2) as house:
+    async with open_simulated_flexe(quota=2) as flexe:
         for pause in (0, 20_000):
-            assert (await house.get("/inventory?sku=A"))[0] == 200
-            house.now[0] += pause
-        refused = await house.client.get(f"{API}/inventory?sku=A", headers=KEY)
+            assert (await flexe.get("/inventory?sku=A"))[0] == 200
+            flexe.now[0] += pause
+        refused = await flexe.client.get(f"{API}/inventory?sku=A", headers=KEY)
         assert (refused.status, refused.headers["Retry-After"]) == (429, "40")
         assert (await refused.json())["error"]["code"] == "rate_limited"
-        house.now[0] += 40_000
-        assert (await house.get("/inventory?sku=A"))[0] == 200
-        assert (await house.get("/inventory?sku=A"))[0] == 200
-        assert (await house.get("/inventory?sku=A"))[0] == 429
+        flexe.now[0] += 40_000
+        assert (await flexe.get("/inventory?sku=A"))[0] == 200
+        assert (await flexe.get("/inventory?sku=A"))[0] == 200
+        assert (await flexe.get("/inventory?sku=A"))[0] == 429
 
 
-async def test_an_order_is_canceled_once(house: House) -> None:
-    await house.create()
-    status, order = await house.call("POST", "/outbound-orders/FXO-000001/cancel", json={"reason": "no money"})
+async def test_an_order_is_canceled_once(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    status, order = await flexe.call("POST", "/outbound-orders/FXO-000001/cancel", json={"reason": "no money"})
     assert (status, order["status"], order["cancel_reason"]) == (200, "cancelled", "no money")
-    again = await house.call("POST", "/outbound-orders/FXO-000001/cancel", json={"reason": "another"})
+    again = await flexe.call("POST", "/outbound-orders/FXO-000001/cancel", json={"reason": "another"})
     assert again == (200, order)
-    house.later(1000)
-    assert house.effects() == [("order created", "bc-demo-1"), ("order canceled", "bc-demo-1")]
-    assert house.details("order canceled") == [{"reason": "no money"}]
+    flexe.later(1000)
+    assert flexe.effects() == [("order created", "bc-demo-1"), ("order canceled", "bc-demo-1")]
+    assert flexe.details("order canceled") == [{"reason": "no money"}]
 
 
-async def test_no_reason_need_be_given(house: House) -> None:
-    await house.create()
-    assert (await house.call("POST", "/outbound-orders/FXO-000001/cancel"))[1]["cancel_reason"] == ""
-    assert (await house.call("POST", "/outbound-orders/FXO-000001/cancel", data=b"{"))[0] == 400
-    assert (await house.call("POST", "/outbound-orders/FXO-000001/cancel", json={"why": ""}))[0] == 422
+async def test_no_reason_need_be_given(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    assert (await flexe.call("POST", "/outbound-orders/FXO-000001/cancel"))[1]["cancel_reason"] == ""
+    assert (await flexe.call("POST", "/outbound-orders/FXO-000001/cancel", data=b"{"))[0] == 400
+    assert (await flexe.call("POST", "/outbound-orders/FXO-000001/cancel", json={"why": ""}))[0] == 422
 
 
 @pytest.mark.parametrize("items", [[], [{"line_ref": "1", "quantity": "1"}]])
-async def test_goods_that_have_left_are_not_canceled(house: House, items: list[Any]) -> None:
-    await house.create()
-    await house.control("shipments", external_id="bc-demo-1", items=items)
-    status, body = await house.call("POST", "/outbound-orders/FXO-000001/cancel")
+async def test_goods_that_have_left_are_not_canceled(flexe: SimulatedFlexe, items: list[Any]) -> None:
+    await flexe.create()
+    await flexe.control("shipments", external_id="bc-demo-1", items=items)
+    status, body = await flexe.call("POST", "/outbound-orders/FXO-000001/cancel")
     assert (status, body["error"]["code"]) == (409, "conflict")
-    assert "order canceled" not in dict(house.effects())
+    assert "order canceled" not in dict(flexe.effects())
 
 
 async def test_inventory_is_promised_taken_and_given_back() -> None:
-    async with opened(stock=10) as house:
-        await house.create()
-        await house.create("bc-demo-2")
+    async with open_simulated_flexe(stock=10) as flexe:
+        await flexe.create()
+        await flexe.create("bc-demo-2")
         shown = {"sku": "S-ORAN", "on_hand": "10", "allocated": "4", "available": "6"}
         blue = {"sku": "S-BLUE", "on_hand": "10", "allocated": "1", "available": "9"}
-        assert await house.get("/inventory?sku=S-ORAN&sku=S-BLUE") == (200, {"inventory": [shown, blue]})
-        await house.call("POST", "/outbound-orders/FXO-000002/cancel")
-        await house.control("shipments", external_id="bc-demo-1", items=[{"line_ref": "1", "quantity": "0.5"}])
-        _, body = await house.get("/inventory?sku=S-ORAN")
+        assert await flexe.get("/inventory?sku=S-ORAN&sku=S-BLUE") == (200, {"inventory": [shown, blue]})
+        await flexe.call("POST", "/outbound-orders/FXO-000002/cancel")
+        await flexe.control("shipments", external_id="bc-demo-1", items=[{"line_ref": "1", "quantity": "0.5"}])
+        _, body = await flexe.get("/inventory?sku=S-ORAN")
         assert body["inventory"] == [{"sku": "S-ORAN", "on_hand": "9.5", "allocated": "1.5", "available": "8"}]
 
 
-async def test_a_dropped_answer_leaves_its_order(house: House) -> None:
-    house.world.faults.add(FaultRequest("flexe", "drop-response"))
+async def test_a_dropped_answer_leaves_its_order(flexe: SimulatedFlexe) -> None:
+    flexe.world.faults.add(FaultRequest("flexe", "drop-response"))
     with pytest.raises(ServerDisconnectedError):
-        await house.create()
-    house.world.faults.clear()
-    assert (await house.create())[0] == 200
+        await flexe.create()
+    flexe.world.faults.clear()
+    assert (await flexe.create())[0] == 200
 
 
 @pytest.mark.parametrize(("kind", "status"), [("500", 500), ("429", 429)])
-async def test_faults_are_told_in_the_shape_of_the_contract(house: House, kind: Any, status: int) -> None:
-    house.world.faults.add(FaultRequest("flexe", kind, retry_after_s=9))
-    response = await house.client.get(f"{API}/inventory?sku=A", headers=KEY)
+async def test_faults_are_told_in_the_shape_of_the_contract(flexe: SimulatedFlexe, kind: Any, status: int) -> None:
+    flexe.world.faults.add(FaultRequest("flexe", kind, retry_after_s=9))
+    response = await flexe.client.get(f"{API}/inventory?sku=A", headers=KEY)
     assert (response.status, set((await response.json())["error"])) == (status, {"code", "message"})
     assert response.headers.get("Retry-After") == ("9" if status == 429 else None)
 
 
-async def test_calls_are_counted_without_ids(house: House) -> None:
-    await house.create()
-    await house.get("/outbound-orders/FXO-000001")
-    await house.call("POST", "/outbound-orders/FXO-000001/cancel")
-    assert set(house.world.journal.calls) == {
+async def test_calls_are_counted_without_ids(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    await flexe.get("/outbound-orders/FXO-000001")
+    await flexe.call("POST", "/outbound-orders/FXO-000001/cancel")
+    assert set(flexe.world.journal.calls) == {
         ("flexe", "POST /outbound-orders"),
         ("flexe", "GET /outbound-orders/{order_id}"),
         ("flexe", "POST /outbound-orders/{order_id}/cancel"),

@@ -12,16 +12,16 @@ from app.providers.flexe.quantities import from_text
 from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
 from app.sandbox.vendors.flexe.wire import Creation, Item, ShipTo
 from app.sandbox.vendors.simulation import World
-from tests.providers.flexe.house import DELAYS, House, a_creation, opened
+from tests.providers.flexe.simulated_flexe import DELAYS, SimulatedFlexe, a_creation, open_simulated_flexe
 
 WHOLE = sum(DELAYS.values())
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def flexe() -> AsyncIterator[SimulatedFlexe]:
     """Every order with several lines leaves in two shipments."""
-    async with opened(split_share=1.0) as house:
-        yield house
+    async with open_simulated_flexe(split_share=1.0) as flexe:
+        yield flexe
 
 
 def shipped(order: Any) -> dict[str, int]:
@@ -33,14 +33,14 @@ def shipped(order: Any) -> dict[str, int]:
 
 
 async def test_an_order_is_accepted_then_shipped_in_its_time() -> None:
-    async with opened(split_share=0.0) as house:
-        await house.create()
-        seen = [(await house.order())["status"]]
+    async with open_simulated_flexe(split_share=0.0) as flexe:
+        await flexe.create()
+        seen = [(await flexe.order())["status"]]
         for wait in (DELAYS["accepted"] - 10, 10, DELAYS["shipped"] - 10, 10, WHOLE):
-            house.later(wait)
-            seen.append((await house.order())["status"])
+            flexe.later(wait)
+            seen.append((await flexe.order())["status"])
         assert seen == ["received", "received", "accepted", "accepted", "shipped", "shipped"]
-        order = await house.order()
+        order = await flexe.order()
         assert order["shipments"] == [
             {
                 "id": "FXS-000001",
@@ -51,25 +51,25 @@ async def test_an_order_is_accepted_then_shipped_in_its_time() -> None:
             }
         ]
         assert [item["quantity_shipped"] for item in order["items"]] == ["2", "0.5"]
-        assert house.effects() == [("order created", "bc-demo-1"), ("order shipped", "bc-demo-1")]
-        assert house.details("order shipped") == [{"shipment": "FXS-000001", "items": a_creation()["items"]}]
+        assert flexe.effects() == [("order created", "bc-demo-1"), ("order shipped", "bc-demo-1")]
+        assert flexe.details("order shipped") == [{"shipment": "FXS-000001", "items": a_creation()["items"]}]
 
 
-async def test_an_order_that_is_split_leaves_twice_and_adds_up(house: House) -> None:
-    await house.create()
-    house.later(DELAYS["accepted"] + DELAYS["shipped"])
-    order = await house.order()
+async def test_an_order_that_is_split_leaves_twice_and_adds_up(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    flexe.later(DELAYS["accepted"] + DELAYS["shipped"])
+    order = await flexe.order()
     assert (order["status"], len(order["shipments"])) == ("partially_shipped", 1)
-    house.later(DELAYS["completed"])
-    order = await house.order()
+    flexe.later(DELAYS["completed"])
+    order = await flexe.order()
     assert (order["status"], len(order["shipments"])) == ("shipped", 2)
     assert shipped(order) == {"1": 20_000, "2": 5_000}
 
 
-async def test_orders_of_one_line_leave_at_once(house: House) -> None:
-    await house.create(items=a_creation()["items"][:1])
-    house.later(WHOLE)
-    assert len((await house.order())["shipments"]) == 1
+async def test_orders_of_one_line_leave_at_once(flexe: SimulatedFlexe) -> None:
+    await flexe.create(items=a_creation()["items"][:1])
+    flexe.later(WHOLE)
+    assert len((await flexe.order())["shipments"]) == 1
 
 
 QUANTITIES = st.lists(st.integers(1, 10**7), min_size=2, max_size=12)
@@ -106,62 +106,62 @@ def test_the_seed_and_the_order_decide_whether_it_is_split() -> None:
     assert 60 < sum(split(0)) < 140, "a quarter"
 
 
-async def test_a_stage_without_a_delay_waits_for_the_control_plane(house: House) -> None:
+async def test_a_stage_without_a_delay_waits_for_the_control_plane(flexe: SimulatedFlexe) -> None:
     delays = {"provider": "flexe", "delays": {"shipped": None}}
-    assert (await house.client.post("/_sim/progress", json=delays)).status == 200
-    await house.create()
-    house.later(10_000)
-    assert (await house.order())["status"] == "accepted"
+    assert (await flexe.client.post("/_sim/progress", json=delays)).status == 200
+    await flexe.create()
+    flexe.later(10_000)
+    assert (await flexe.order())["status"] == "accepted"
     part = [{"line_ref": "1", "quantity": "1"}]
-    status, order = await house.control("shipments", external_id="bc-demo-1", items=part)
+    status, order = await flexe.control("shipments", external_id="bc-demo-1", items=part)
     assert (status, order["status"], shipped(order)) == (201, "partially_shipped", {"1": 10_000})
-    house.later(DELAYS["completed"])
-    assert shipped(await house.order()) == {"1": 20_000, "2": 5_000}
+    flexe.later(DELAYS["completed"])
+    assert shipped(await flexe.order()) == {"1": 20_000, "2": 5_000}
 
 
-async def test_new_delays_hold_for_orders_that_waited(house: House) -> None:
-    await house.client.post("/_sim/progress", json={"provider": "flexe", "delays": {"accepted": None}})
-    await house.create()
-    house.later(1000)
-    assert (await house.order())["status"] == "received"
-    await house.client.post("/_sim/progress", json={"provider": "flexe", "delays": {"accepted": 20}})
-    house.later(20)
-    assert (await house.order())["status"] == "accepted"
+async def test_new_delays_hold_for_orders_that_waited(flexe: SimulatedFlexe) -> None:
+    await flexe.client.post("/_sim/progress", json={"provider": "flexe", "delays": {"accepted": None}})
+    await flexe.create()
+    flexe.later(1000)
+    assert (await flexe.order())["status"] == "received"
+    await flexe.client.post("/_sim/progress", json={"provider": "flexe", "delays": {"accepted": 20}})
+    flexe.later(20)
+    assert (await flexe.order())["status"] == "accepted"
     unknown = {"provider": "flexe", "delays": {"lost": 1}}
-    assert (await house.client.post("/_sim/progress", json=unknown)).status == 400
+    assert (await flexe.client.post("/_sim/progress", json=unknown)).status == 400
 
 
-async def test_an_exception_holds_the_order_until_it_is_released(house: House) -> None:
-    await house.create()
-    status, order = await house.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
+async def test_an_exception_holds_the_order_until_it_is_released(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    status, order = await flexe.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
     assert (status, order["status"], order["hold"]) == (201, "on_hold", "address")
-    house.later(10_000)
-    assert (await house.order())["status"] == "on_hold"
-    assert len(house.world.agenda) == 0, "nothing is tried while it is held"
-    assert house.details("order delayed") == [{"exception": "FXO-000001-E1", "code": "address"}]
-    await house.control("releases", external_id="bc-demo-1")
-    house.later(WHOLE)
-    order = await house.order()
+    flexe.later(10_000)
+    assert (await flexe.order())["status"] == "on_hold"
+    assert len(flexe.world.agenda) == 0, "nothing is tried while it is held"
+    assert flexe.details("order delayed") == [{"exception": "FXO-000001-E1", "code": "address"}]
+    await flexe.control("releases", external_id="bc-demo-1")
+    flexe.later(WHOLE)
+    order = await flexe.order()
     assert (order["status"], order["hold"]) == ("shipped", None)
 
 
-async def test_out_of_stock_holds_the_order_until_there_is_some(house: House) -> None:
-    assert (await house.control("inventory", counts=[{"sku": "S-BLUE", "on_hand": "0"}]))[0] == 201
-    await house.create()
-    house.later(10_000)
-    order = await house.order()
+async def test_out_of_stock_holds_the_order_until_there_is_some(flexe: SimulatedFlexe) -> None:
+    assert (await flexe.control("inventory", counts=[{"sku": "S-BLUE", "on_hand": "0"}]))[0] == 201
+    await flexe.create()
+    flexe.later(10_000)
+    order = await flexe.order()
     assert (order["hold"], shipped(order)) in (("out_of_stock", {}), ("out_of_stock", {"1": 10_000}))
-    await house.control("inventory", counts=[{"sku": "S-BLUE", "on_hand": "0.5"}])
-    house.later(WHOLE)
-    assert shipped(await house.order()) == {"1": 20_000, "2": 5_000}
-    _, body = await house.get("/inventory?sku=S-BLUE")
+    await flexe.control("inventory", counts=[{"sku": "S-BLUE", "on_hand": "0.5"}])
+    flexe.later(WHOLE)
+    assert shipped(await flexe.order()) == {"1": 20_000, "2": 5_000}
+    _, body = await flexe.get("/inventory?sku=S-BLUE")
     assert body["inventory"] == [{"sku": "S-BLUE", "on_hand": "0", "allocated": "0", "available": "0"}]
 
 
-async def test_the_fulfiller_cancels_what_it_holds(house: House) -> None:
-    await house.create()
-    await house.control("exceptions", external_id="bc-demo-1", code="damaged")
-    status, order = await house.control("cancellations", external_id="bc-demo-1", reason="burnt")
+async def test_the_fulfiller_cancels_what_it_holds(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    await flexe.control("exceptions", external_id="bc-demo-1", code="damaged")
+    status, order = await flexe.control("cancellations", external_id="bc-demo-1", reason="burnt")
     assert (status, order["status"], order["hold"], order["cancel_reason"]) == (200, "cancelled", None, "burnt")
 
 
@@ -181,28 +181,28 @@ async def test_the_fulfiller_cancels_what_it_holds(house: House) -> None:
         ("webhooks", {"url": "http://127.0.0.1/x", "secret": "whsec_"}, 400),
     ],
 )
-async def test_the_control_plane_refuses_with_a_fix(house: House, name: str, body: Any, status: int) -> None:
-    await house.create()
-    answered, error = await house.control(name, **body)
+async def test_the_control_plane_refuses_with_a_fix(flexe: SimulatedFlexe, name: str, body: Any, status: int) -> None:
+    await flexe.create()
+    answered, error = await flexe.control(name, **body)
     assert answered == status
     assert error["error"]
-    assert house.effects() == [("order created", "bc-demo-1")]
+    assert flexe.effects() == [("order created", "bc-demo-1")]
 
 
-async def test_what_is_final_is_left_alone(house: House) -> None:
-    await house.create()
-    house.later(WHOLE)
-    before = await house.order()
+async def test_what_is_final_is_left_alone(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    flexe.later(WHOLE)
+    before = await flexe.order()
     for name in ("shipments", "exceptions", "cancellations"):
         body = {"code": "late"} if name == "exceptions" else {}
-        assert (await house.control(name, external_id="bc-demo-1", **body))[0] == 409
-    assert await house.order() == before
+        assert (await flexe.control(name, external_id="bc-demo-1", **body))[0] == 409
+    assert await flexe.order() == before
 
 
-async def test_the_state_shows_no_secret(house: House) -> None:
-    await house.create()
-    await house.control("webhooks", url="http://127.0.0.1:9/x", secret="whsec_aGlkZGVu")
-    state = await (await house.client.get("/_sim/state")).json()
+async def test_the_state_shows_no_secret(flexe: SimulatedFlexe) -> None:
+    await flexe.create()
+    await flexe.control("webhooks", url="http://127.0.0.1:9/x", secret="whsec_aGlkZGVu")
+    state = await (await flexe.client.get("/_sim/state")).json()
     assert state["providers"]["flexe"]["by_status"] == {"received": 1}
     assert state["providers"]["flexe"]["webhooks"]["url"] == "http://127.0.0.1:9/x"
     assert "aGlkZGVu" not in str(state)

@@ -18,21 +18,28 @@ from app.sandbox.vendors.host import SimulatorOptions, serve
 from app.sandbox.vendors.simulation import FaultRequest
 from app.sandbox.vendors.simulation_webhooks import BACK_OFF_MS, GIVE_UP_MS
 from tests.providers.flexe.bench import a_request
-from tests.providers.flexe.house import DELAYS, SECRET, House, Receiver, listening, opened
+from tests.providers.flexe.simulated_flexe import (
+    DELAYS,
+    SECRET,
+    Receiver,
+    SimulatedFlexe,
+    listening,
+    open_simulated_flexe,
+)
 from tests.providers.orders import an_order
 
 WHOLE = sum(DELAYS.values())
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with opened(split_share=1.0) as house:
-        yield house
+async def flexe() -> AsyncIterator[SimulatedFlexe]:
+    async with open_simulated_flexe(split_share=1.0) as flexe:
+        yield flexe
 
 
 @pytest.fixture
-async def receiver(house: House) -> AsyncIterator[Receiver]:
-    async with listening(house) as receiver:
+async def receiver(flexe: SimulatedFlexe) -> AsyncIterator[Receiver]:
+    async with listening(flexe) as receiver:
         yield receiver
 
 
@@ -47,8 +54,8 @@ def quantities(receiver: Receiver, order: str) -> dict[str, int]:
     return dict(total)
 
 
-async def test_the_life_of_an_order_is_told(house: House, receiver: Receiver) -> None:
-    await house.create()
+async def test_the_life_of_an_order_is_told(flexe: SimulatedFlexe, receiver: Receiver) -> None:
+    await flexe.create()
     await receiver.heard(3)
     assert sorted(receiver.kinds()) == ["order.accepted", "shipment.shipped", "shipment.shipped"]
     assert quantities(receiver, "bc-demo-1") == {"1": 20_000, "2": 5_000}
@@ -57,58 +64,58 @@ async def test_the_life_of_an_order_is_told(house: House, receiver: Receiver) ->
     assert {event.reference for event in events} == {"FXS-000001", "FXS-000002"}
 
 
-async def test_exceptions_and_cancellations_are_told(house: House, receiver: Receiver) -> None:
-    await house.create()
-    await house.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
-    await house.control("cancellations", external_id="bc-demo-1", reason="no such street")
+async def test_exceptions_and_cancellations_are_told(flexe: SimulatedFlexe, receiver: Receiver) -> None:
+    await flexe.create()
+    await flexe.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
+    await flexe.control("cancellations", external_id="bc-demo-1", reason="no such street")
     await receiver.heard(2)
     told = {event.event: event for each in receiver.received() for event in each.events}
     assert told["order delayed"].values == {"reason": "address", "detail": "no such street"}
     assert told["order canceled"].values == {"reason": "no such street"}
 
 
-async def test_a_webhook_is_repeated_with_its_id_until_it_is_taken(house: House, receiver: Receiver) -> None:
+async def test_a_webhook_is_repeated_with_its_id_until_it_is_taken(flexe: SimulatedFlexe, receiver: Receiver) -> None:
     receiver.answers = [503, 500, 401, 302, 202]
-    started = house.now[0]
-    await house.create()
-    await house.control("cancellations", external_id="bc-demo-1")
+    started = flexe.now[0]
+    await flexe.create()
+    await flexe.control("cancellations", external_id="bc-demo-1")
     await receiver.heard(5)
-    assert house.now[0] - started >= sum(BACK_OFF_MS[:4])
+    assert flexe.now[0] - started >= sum(BACK_OFF_MS[:4])
     assert len({told.webhook_id for told in receiver.received()}) == 1
     assert len({headers["webhook-timestamp"] for headers, _ in receiver.posts}) > 1, "each attempt is signed anew"
     assert len({body for _, body in receiver.posts}) == 1
-    house.later(GIVE_UP_MS // 1000)
+    flexe.later(GIVE_UP_MS // 1000)
     assert len(receiver.posts) == 5
 
 
-async def test_nobody_at_the_address_is_tried_again(house: House, receiver: Receiver) -> None:
-    await house.control("webhooks", url="http://127.0.0.1:9/webhooks/flexe", secret=SECRET)
-    await house.create()
-    await house.control("cancellations", external_id="bc-demo-1")
-    while house.simulator.sender.counts["attempts"] < 2:
-        house.later(10)
-        await house.get("/inventory?sku=A")
-    await house.control("webhooks", url=receiver.url, secret=SECRET)
+async def test_nobody_at_the_address_is_tried_again(flexe: SimulatedFlexe, receiver: Receiver) -> None:
+    await flexe.control("webhooks", url="http://127.0.0.1:9/webhooks/flexe", secret=SECRET)
+    await flexe.create()
+    await flexe.control("cancellations", external_id="bc-demo-1")
+    while flexe.simulator.sender.counts["attempts"] < 2:
+        flexe.later(10)
+        await flexe.get("/inventory?sku=A")
+    await flexe.control("webhooks", url=receiver.url, secret=SECRET)
     await receiver.heard(1)
     assert receiver.kinds() == ["order.cancelled"]
 
 
-async def test_one_that_is_never_taken_is_given_up_after_a_day(house: House, receiver: Receiver) -> None:
+async def test_one_that_is_never_taken_is_given_up_after_a_day(flexe: SimulatedFlexe, receiver: Receiver) -> None:
     receiver.answers = [503] * 1000
-    await house.create()
-    await house.control("cancellations", external_id="bc-demo-1")
+    await flexe.create()
+    await flexe.control("cancellations", external_id="bc-demo-1")
     await receiver.heard(1)
-    before = house.simulator.sender.counts["given up"]
-    house.now[0] += GIVE_UP_MS
+    before = flexe.simulator.sender.counts["given up"]
+    flexe.now[0] += GIVE_UP_MS
     await receiver.settled()
-    assert (before, house.simulator.sender.counts["given up"]) == (0, 1)
+    assert (before, flexe.simulator.sender.counts["given up"]) == (0, 1)
 
 
-async def test_doubled_and_overtaken_webhooks_tell_the_same(house: House, receiver: Receiver) -> None:
-    house.world.faults.add(FaultRequest("flexe", "duplicate-webhooks", share=0.5, seconds=3600, delay_ms=90))
-    house.world.faults.add(FaultRequest("flexe", "reorder-webhooks", share=0.5, seconds=3600, delay_ms=700, seed=3))
+async def test_doubled_and_overtaken_webhooks_tell_the_same(flexe: SimulatedFlexe, receiver: Receiver) -> None:
+    flexe.world.faults.add(FaultRequest("flexe", "duplicate-webhooks", share=0.5, seconds=3600, delay_ms=90))
+    flexe.world.faults.add(FaultRequest("flexe", "reorder-webhooks", share=0.5, seconds=3600, delay_ms=700, seed=3))
     for number in range(1, 21):
-        await house.create(f"bc-demo-{number}")
+        await flexe.create(f"bc-demo-{number}")
     await receiver.heard(60)
     await receiver.settled()
     ids = [told.webhook_id for told in receiver.received()]
@@ -119,28 +126,28 @@ async def test_doubled_and_overtaken_webhooks_tell_the_same(house: House, receiv
         assert quantities(receiver, f"bc-demo-{number}") == {"1": 20_000, "2": 5_000}
 
 
-async def test_another_secret_is_told_apart(house: House, receiver: Receiver) -> None:
-    await house.control("webhooks", url=receiver.url, secret="whsec_b3RoZXI=")
-    await house.create()
+async def test_another_secret_is_told_apart(flexe: SimulatedFlexe, receiver: Receiver) -> None:
+    await flexe.control("webhooks", url=receiver.url, secret="whsec_b3RoZXI=")
+    await flexe.create()
     await receiver.heard(1)
     with pytest.raises(WebhookRefusedError):
         receiver.received()
 
 
-async def test_without_an_address_nothing_is_sent_or_kept(house: House, receiver: Receiver) -> None:
-    await house.control("webhooks", url="")
-    await house.create()
-    house.later(WHOLE)
-    assert house.simulator.sender.counts["unsent"] == 3
-    await house.control("webhooks", url=receiver.url)
-    await house.create("bc-demo-2")
+async def test_without_an_address_nothing_is_sent_or_kept(flexe: SimulatedFlexe, receiver: Receiver) -> None:
+    await flexe.control("webhooks", url="")
+    await flexe.create()
+    flexe.later(WHOLE)
+    assert flexe.simulator.sender.counts["unsent"] == 3
+    await flexe.control("webhooks", url=receiver.url)
+    await flexe.create("bc-demo-2")
     await receiver.heard(3)
     assert {event.order_id for told in receiver.received() for event in told.events} == {"bc-demo-2"}
 
 
 async def test_options_name_an_address_too() -> None:
-    async with opened(webhook_url="http://127.0.0.1:9/x") as house:
-        assert house.simulator.sender.state()["url"] == "http://127.0.0.1:9/x"
+    async with open_simulated_flexe(webhook_url="http://127.0.0.1:9/x") as flexe:
+        assert flexe.simulator.sender.state()["url"] == "http://127.0.0.1:9/x"
 
 
 async def test_the_host_sends_what_the_settings_it_tells_can_read() -> None:

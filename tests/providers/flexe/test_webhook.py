@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from app.events.model import LineQuantity, ProviderEvent
 from app.providers.flexe.webhook import receive
 from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
-from tests.providers.flexe.house import SECRET, SETTINGS
+from tests.providers.flexe.simulated_flexe import SECRET, SETTINGS
 
 NOW = 1_769_860_800
 SHIPPED: dict[str, Any] = {

@@ -15,8 +15,8 @@ from app.sandbox.vendors.host import Simulators
 from tests.dualwrite.rows import ORDERS, an_order
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
-from tests.providers.fno.rows import a_line, a_row
-from tests.providers.tap import Seen
+from tests.providers.fno.sales_order_rows import a_line, a_row
+from tests.providers.recording_proxy import RecordedRequest
 
 STAGES = ("Confirmed", "Picked", "Delivered", "Invoiced")
 STATUS_AT = status_field(STATUS_FIELD)
@@ -59,11 +59,11 @@ class FnoBench:
             if order.header.values["CustomersOrderReference"] == fno_reference(order_id)
         ]
 
-    def write(self, seen: Seen) -> bool:
-        return seen.matches("POST", r"/data/SalesOrderHeadersV4\b")
+    def write(self, request: RecordedRequest) -> bool:
+        return request.matches("POST", r"/data/SalesOrderHeadersV4\b")
 
-    def look(self, seen: Seen) -> bool:
-        return seen.matches("GET", r"/data/SalesOrderHeadersV4\?")
+    def look(self, request: RecordedRequest) -> bool:
+        return request.matches("GET", r"/data/SalesOrderHeadersV4\?")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
         return self.effects_of(simulators, reference_of(order))

@@ -13,26 +13,26 @@ from app.sandbox.vendors.fno import FnoSimulator
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.fno.bench import STAGES
-from tests.providers.fno.rows import a_row
-from tests.providers.tap import Seen, Tap, open_tap
+from tests.providers.fno.sales_order_rows import a_row
+from tests.providers.recording_proxy import RecordedRequest, RecordingProxy, open_recording_proxy
 
 ALWAYS = Always()
 
 
-class Erp:
-    def __init__(self, simulators: Simulators, tap: Tap) -> None:
-        self.simulators, self.tap, self.clock = simulators, tap, Clock()
+class TokenStage:
+    def __init__(self, simulators: Simulators, proxy: RecordingProxy) -> None:
+        self.simulators, self.proxy, self.clock = simulators, proxy, Clock()
         self.provider = self.opened("simulated-fno-secret")
 
     def opened(self, secret: str, timeouts: Timeouts = PATIENT) -> Fno:
-        url = f"{self.tap.url}/fno"
+        url = f"{self.proxy.url}/fno"
         return Fno(url, f"{url}/token", "simulated-client", secret, timeouts, self.clock)
 
     async def send(self, order: int = 1) -> Result:
         return await self.provider.perform(an_action(order), ALWAYS)
 
     def fetched(self) -> int:
-        return self.tap.count(token)
+        return self.proxy.count(token)
 
 
 def an_action(order: int) -> Action:
@@ -40,56 +40,56 @@ def an_action(order: int) -> Action:
     return Action("Send order to fulfillment", "e", reference, 1, False, a_row(reference))
 
 
-def token(seen: Seen) -> bool:
-    return seen.matches("POST", "/token$")
+def token(request: RecordedRequest) -> bool:
+    return request.matches("POST", "/token$")
 
 
 @pytest.fixture
-async def erp() -> AsyncIterator[Erp]:
-    async with serve(SimulatorOptions()) as simulators, open_tap(simulators.base_url) as tap:
+async def stage() -> AsyncIterator[TokenStage]:
+    async with serve(SimulatorOptions()) as simulators, open_recording_proxy(simulators.base_url) as proxy:
         simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
-        erp = Erp(simulators, tap)
-        yield erp
-        await erp.provider.close()
+        stage = TokenStage(simulators, proxy)
+        yield stage
+        await stage.provider.close()
 
 
-async def test_one_token_serves_all_calls_at_once(erp: Erp) -> None:
-    results = await asyncio.gather(*(erp.send(order) for order in range(8)))
+async def test_one_token_serves_all_calls_at_once(stage: TokenStage) -> None:
+    results = await asyncio.gather(*(stage.send(order) for order in range(8)))
     assert {result.outcome for result in results} == {Outcome.OK}
-    assert erp.fetched() == 1
+    assert stage.fetched() == 1
 
 
-async def test_it_is_renewed_before_it_ends(erp: Erp) -> None:
-    await erp.send(1)
-    erp.clock.now += 3599 - RENEW_BEFORE_S - 1
-    await erp.send(2)
-    assert erp.fetched() == 1
-    erp.clock.now += 1
-    await erp.send(3)
-    assert erp.fetched() == 2
+async def test_it_is_renewed_before_it_ends(stage: TokenStage) -> None:
+    await stage.send(1)
+    stage.clock.now += 3599 - RENEW_BEFORE_S - 1
+    await stage.send(2)
+    assert stage.fetched() == 1
+    stage.clock.now += 1
+    await stage.send(3)
+    assert stage.fetched() == 2
 
 
-async def test_a_short_life_is_halved(erp: Erp) -> None:
-    erp.tap.change(token, lambda body: {**body, "expires_in": "30"})
-    await erp.send(1)
-    erp.clock.now += 14
-    await erp.send(2)
-    assert erp.fetched() == 1
-    erp.clock.now += 1
-    await erp.send(3)
-    assert erp.fetched() == 2
+async def test_a_short_life_is_halved(stage: TokenStage) -> None:
+    stage.proxy.change(token, lambda body: {**body, "expires_in": "30"})
+    await stage.send(1)
+    stage.clock.now += 14
+    await stage.send(2)
+    assert stage.fetched() == 1
+    stage.clock.now += 1
+    await stage.send(3)
+    assert stage.fetched() == 2
 
 
-async def test_a_refused_token_is_fetched_anew_once_for_all(erp: Erp) -> None:
-    await erp.send(1)
-    erp.simulators.of(FnoSimulator).tokens.expire_all()
-    results = await asyncio.gather(*(erp.send(order) for order in range(2, 8)))
+async def test_a_refused_token_is_fetched_anew_once_for_all(stage: TokenStage) -> None:
+    await stage.send(1)
+    stage.simulators.of(FnoSimulator).tokens.expire_all()
+    results = await asyncio.gather(*(stage.send(order) for order in range(2, 8)))
     assert {result.outcome for result in results} == {Outcome.OK}
-    assert erp.fetched() == 2
+    assert stage.fetched() == 2
 
 
-async def test_a_wrong_secret_is_declined_without_showing_it(erp: Erp) -> None:
-    provider = erp.opened("wrong-secret")
+async def test_a_wrong_secret_is_declined_without_showing_it(stage: TokenStage) -> None:
+    provider = stage.opened("wrong-secret")
     result = await provider.perform(an_action(1), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNAUTHORIZED)
@@ -98,24 +98,24 @@ async def test_a_wrong_secret_is_declined_without_showing_it(erp: Erp) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["hang", "cut"])
-async def test_a_lost_token_is_no_unknown_order(erp: Erp, trouble: str) -> None:
-    hasty = erp.opened("simulated-fno-secret", HASTY)
-    getattr(erp.tap, trouble)(token)
+async def test_a_lost_token_is_no_unknown_order(stage: TokenStage, trouble: str) -> None:
+    hasty = stage.opened("simulated-fno-secret", HASTY)
+    getattr(stage.proxy, trouble)(token)
     result = await hasty.perform(an_action(1), ALWAYS)
     await hasty.close()
     assert (result.outcome, result.may_have_happened) == (Outcome.RETRY, False)
-    assert (await erp.send()).outcome is Outcome.OK
+    assert (await stage.send()).outcome is Outcome.OK
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"access_token":3}', b'{"access_token":"x","expires_in":"soon"}', b"<html>"])
-async def test_a_malformed_token_is_a_failure_not_a_crash(erp: Erp, body: bytes) -> None:
-    erp.tap.answer(token, 200, body)
-    result = await erp.send()
+async def test_a_malformed_token_is_a_failure_not_a_crash(stage: TokenStage, body: bytes) -> None:
+    stage.proxy.answer(token, 200, body)
+    result = await stage.send()
     assert (result.outcome, result.code) == (Outcome.RETRY, Code.MALFORMED)
 
 
-async def test_a_refused_application_is_unauthorized(erp: Erp) -> None:
-    erp.tap.answer(token, 400, b'{"error":"invalid_client","error_description":"unknown application"}')
-    result = await erp.send()
+async def test_a_refused_application_is_unauthorized(stage: TokenStage) -> None:
+    stage.proxy.answer(token, 400, b'{"error":"invalid_client","error_description":"unknown application"}')
+    result = await stage.send()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNAUTHORIZED)
     assert "unknown application" in result.detail

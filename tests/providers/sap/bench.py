@@ -15,8 +15,8 @@ from app.sandbox.vendors.sap import SapSimulator
 from app.sandbox.vendors.sap.life import STAGES
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
+from tests.providers.recording_proxy import RecordedRequest
 from tests.providers.sap.orders import AREA, PASSWORD, USER, a_line, an_order, billing
-from tests.providers.tap import Seen
 
 AMOUNTS_ID = "fno-usmf-amounts"
 
@@ -54,11 +54,11 @@ class SapBench:
         ]
         return [str([item.values["UnderlyingPurchaseOrderItem"] for item in one.lists["to_Item"]]) for one in ours]
 
-    def write(self, seen: Seen) -> bool:
-        return seen.matches("POST", r"/A_SalesOrder$")
+    def write(self, request: RecordedRequest) -> bool:
+        return request.matches("POST", r"/A_SalesOrder$")
 
-    def look(self, seen: Seen) -> bool:
-        return seen.matches("GET", r"/A_SalesOrder\?")
+    def look(self, request: RecordedRequest) -> bool:
+        return request.matches("GET", r"/A_SalesOrder\?")
 
     def effects(self, simulators: Simulators, order: int) -> Sequence[str]:
         return self.effects_of(simulators, order_id_of(order))

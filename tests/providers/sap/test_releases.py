@@ -9,7 +9,7 @@ from app.providers import registry
 from app.providers.port import Always, CallFailedError, Code, Outcome
 from app.providers.sap import actions
 from app.providers.sap.client import Sap, open_provider
-from tests.providers.sap.accounts import open_accounts
+from tests.providers.sap.invoice_stage import open_invoice_stage
 from tests.providers.sap.orders import AREA, a_line, an_order, billing
 
 OLDER = AREA._replace(item_reference=actions.SHIP_TO_REFERENCE)
@@ -18,30 +18,30 @@ FIX = "set WAYBILL_SAP_ITEM_REFERENCE=PurchaseOrderByShipToParty"
 
 
 async def test_an_older_release_refuses_orders_and_the_refusal_names_the_setting() -> None:
-    async with open_accounts(older=True) as accounts:
-        result = await accounts.provider.perform(billing(an_order("o-1")), Always())
+    async with open_invoice_stage(older=True) as stage:
+        result = await stage.provider.perform(billing(an_order("o-1")), Always())
         assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
         assert "'UnderlyingPurchaseOrderItem' is invalid" in result.detail
         assert FIX in result.detail
-        assert not accounts.book.orders
+        assert not stage.book.orders
 
 
 async def test_with_the_setting_an_older_release_takes_orders_and_tells_which_lines_it_invoices() -> None:
-    async with open_accounts(OLDER, older=True) as accounts:
-        await accounts.order(lines=LINES)
-        accounts.invoice(item20=1)
-        accounts.invoice()
-        assert await accounts.lines() == [
+    async with open_invoice_stage(OLDER, older=True) as stage:
+        await stage.order(lines=LINES)
+        stage.invoice(item20=1)
+        stage.invoice()
+        assert await stage.lines() == [
             ("o-1", [("a long line id of the shop", 1)]),
             ("o-1", [("1", 2), ("a long line id of the shop", 1)]),
         ]
 
 
 async def test_an_older_release_without_the_setting_stops_the_pull_and_says_why() -> None:
-    async with open_accounts(OLDER, older=True) as accounts:
-        await accounts.order()
-        accounts.invoice()
-        provider = Sap(f"{accounts.tap.url}/sap", "SIMULATED_USER", "simulated-sap-password", AREA)
+    async with open_invoice_stage(OLDER, older=True) as stage:
+        await stage.order()
+        stage.invoice()
+        provider = Sap(f"{stage.proxy.url}/sap", "SIMULATED_USER", "simulated-sap-password", AREA)
         with pytest.raises(CallFailedError) as failure:
             await provider.pull(None)
         await provider.close()
@@ -50,23 +50,23 @@ async def test_an_older_release_without_the_setting_stops_the_pull_and_says_why(
 
 async def test_orders_from_before_an_upgrade_are_still_read_after_it() -> None:
     """The setting is taken away once the release has the field: what was ordered with it keeps its line ids."""
-    async with open_accounts(OLDER) as accounts:
-        await accounts.order(lines=LINES)
-        accounts.invoice()
-        provider = Sap(f"{accounts.tap.url}/sap", "SIMULATED_USER", "simulated-sap-password", AREA)
+    async with open_invoice_stage(OLDER) as stage:
+        await stage.order(lines=LINES)
+        stage.invoice()
+        provider = Sap(f"{stage.proxy.url}/sap", "SIMULATED_USER", "simulated-sap-password", AREA)
         page = await provider.pull(None)
         await provider.close()
         assert [line.line_id for line in page.events[0].lines] == ["1", "a long line id of the shop"]
 
 
 async def test_items_that_are_added_at_an_older_release_are_left_alone() -> None:
-    async with open_accounts(OLDER, older=True) as accounts:
-        await accounts.order(lines=LINES)
-        order = next(iter(accounts.book.orders.values()))
+    async with open_invoice_stage(OLDER, older=True) as stage:
+        await stage.order(lines=LINES)
+        order = next(iter(stage.book.orders.values()))
         inherited = {"PurchaseOrderByShipToParty": order.values["PurchaseOrderByShipToParty"]}
         order.add("to_Item", dict(order.lists["to_Item"][0].values) | {"SalesOrderItem": "90", **inherited})
-        accounts.invoice()
-        assert await accounts.lines() == [("o-1", [("1", 2), ("a long line id of the shop", 2)])]
+        stage.invoice()
+        assert await stage.lines() == [("o-1", [("1", 2), ("a long line id of the shop", 2)])]
 
 
 async def settings(**changes: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ def a_creation(external_id: str = "bc-demo-1", **fields: Any) -> dict[str, Any]:
 
 
 @dataclass
-class House:
+class SimulatedFlexe:
     client: TestClient[Any, Any]
     world: World
     simulator: FlexeSimulator
@@ -76,20 +76,20 @@ class House:
 
 
 @asynccontextmanager
-async def opened(**options: Any) -> AsyncIterator[House]:
+async def open_simulated_flexe(**options: Any) -> AsyncIterator[SimulatedFlexe]:
     now = [NOW_MS]
     world = World(lambda: now[0])
     given = {"api_key": "secret", "owner_id": "owner-1", "webhook_secret": SECRET, "quota": 1000, **options}
     simulator = FlexeSimulator(world, FlexeOptions(**given))
     async with TestClient(TestServer(application(world, [simulator]))) as client:
-        yield House(client, world, simulator, now)
+        yield SimulatedFlexe(client, world, simulator, now)
 
 
 @dataclass
 class Receiver:
     """Who hears webhooks: `answers` are its next statuses, 202 after the last."""
 
-    house: House
+    flexe: SimulatedFlexe
     url: str = ""
     answers: list[int] = field(default_factory=list)
     posts: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
@@ -102,19 +102,19 @@ class Receiver:
         """Wait until so many posts have come, while the simulated time goes on."""
         async with asyncio.timeout(10):
             while len(self.posts) < count:
-                self.house.later(10)
+                self.flexe.later(10)
                 await asyncio.sleep(0.001)
 
     async def settled(self) -> None:
         """Wait until nothing is on its way and nothing is due."""
         async with asyncio.timeout(10):
-            while self.house.simulator.sender.waiting or len(self.house.world.agenda):
-                self.house.later(10)
+            while self.flexe.simulator.sender.waiting or len(self.flexe.world.agenda):
+                self.flexe.later(10)
                 await asyncio.sleep(0.001)
 
     def received(self) -> list[Received]:
         """What we make of all posts, at the time of the last one."""
-        return [receive(headers, body, SETTINGS, self.house.now[0] / 1000) for headers, body in self.posts]
+        return [receive(headers, body, SETTINGS, self.flexe.now[0] / 1000) for headers, body in self.posts]
 
     def bodies(self) -> list[Any]:
         return [msgspec.json.decode(body) for _, body in self.posts]
@@ -124,15 +124,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening(house: House) -> AsyncIterator[Receiver]:
-    """Webhooks of the house go to the receiver from now on."""
-    receiver = Receiver(house)
+async def listening(flexe: SimulatedFlexe) -> AsyncIterator[Receiver]:
+    """Webhooks of the flexe go to the receiver from now on."""
+    receiver = Receiver(flexe)
     app = web.Application()
     app.router.add_post("/webhooks/flexe", receiver.take)
     async with TestServer(app) as server:
         receiver.url = str(server.make_url("/webhooks/flexe"))
-        await house.control("webhooks", url=receiver.url, secret=SECRET)
-        sending = asyncio.create_task(house.simulator.sender.run())
+        await flexe.control("webhooks", url=receiver.url, secret=SECRET)
+        sending = asyncio.create_task(flexe.simulator.sender.run())
         try:
             yield receiver
         finally:

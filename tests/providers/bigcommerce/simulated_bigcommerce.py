@@ -45,7 +45,7 @@ def seed(order_id: int = 218, **fields: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Shop:
+class SimulatedShop:
     client: TestClient[Any, Any]
     world: World
     now: list[int]
@@ -72,9 +72,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Shop]:
+async def open_simulated_shop() -> AsyncIterator[SimulatedShop]:
     now = [NOW_MS]
     world = World(lambda: now[0])
     simulator = BigCommerceSimulator(world, BigCommerceOptions("hash", "secret", quota=1000))
     async with TestClient(TestServer(application(world, [simulator]))) as client:
-        yield Shop(client, world, now, simulator)
+        yield SimulatedShop(client, world, now, simulator)

@@ -6,26 +6,35 @@ from typing import Any
 
 import pytest
 
-from tests.providers.tenant import BASIC, BILLING, ITEM, ORDER, SALES, START_MS, Tenant, signed_in
+from tests.providers.sap.simulated_sap import (
+    BASIC,
+    BILLING,
+    ITEM,
+    ORDER,
+    SALES,
+    START_MS,
+    SimulatedSap,
+    open_simulated_sap,
+)
 
 ORDERS = f"{SALES}/A_SalesOrder"
 FORBIDDEN = (403, "CSRF token validation failed")
 
 
 @pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    async with signed_in() as tenant:
+async def tenant() -> AsyncIterator[SimulatedSap]:
+    async with open_simulated_sap() as tenant:
         yield tenant
 
 
-async def test_a_wrong_password_is_401(tenant: Tenant) -> None:
+async def test_a_wrong_password_is_401(tenant: SimulatedSap) -> None:
     for credentials in ("Basic dXNlcjpubw==", "Bearer x", "Basic %%%", "Basic /w=="):
         response = await tenant.client.get(ORDERS, headers={"Authorization": credentials})
         assert response.status == 401
         assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
 
 
-async def test_a_write_needs_the_token_and_every_cookie_of_its_session(tenant: Tenant) -> None:
+async def test_a_write_needs_the_token_and_every_cookie_of_its_session(tenant: SimulatedSap) -> None:
     assert await tenant.call("POST", ORDERS, ORDER, **{"x-csrf-token": "guessed"}) == FORBIDDEN
     cookies = {cookie.key: cookie.value for cookie in tenant.client.session.cookie_jar}
     assert len(cookies) == 3
@@ -37,38 +46,38 @@ async def test_a_write_needs_the_token_and_every_cookie_of_its_session(tenant: T
     assert (await tenant.call("POST", ORDERS, ORDER))[0] == 201
 
 
-async def test_a_refused_token_is_said_to_be_required(tenant: Tenant) -> None:
+async def test_a_refused_token_is_said_to_be_required(tenant: SimulatedSap) -> None:
     response = await tenant.client.post(ORDERS, json=ORDER, headers=BASIC)
     assert (response.status, response.headers["x-csrf-token"]) == (403, "Required")
 
 
-async def test_a_session_ends(tenant: Tenant) -> None:
+async def test_a_session_ends(tenant: SimulatedSap) -> None:
     tenant.now[0] += 1_800_001
     assert await tenant.call("POST", ORDERS, ORDER) == FORBIDDEN
     await tenant.fetch_token()
     assert (await tenant.call("POST", ORDERS, ORDER))[0] == 201
 
 
-async def test_the_same_session_keeps_its_token(tenant: Tenant) -> None:
+async def test_the_same_session_keeps_its_token(tenant: SimulatedSap) -> None:
     before = tenant.token
     await tenant.fetch_token()
     assert tenant.token == before
 
 
-async def test_any_read_may_fetch_a_token(tenant: Tenant) -> None:
+async def test_any_read_may_fetch_a_token(tenant: SimulatedSap) -> None:
     response = await tenant.client.get(ORDERS, headers={**BASIC, "x-csrf-token": "fetch"})
     assert {"x-csrf-token": response.headers["x-csrf-token"]} == tenant.token
     assert "x-csrf-token" not in (await tenant.client.get(ORDERS, headers=BASIC)).headers
 
 
-async def test_the_root_lists_the_entity_sets(tenant: Tenant) -> None:
+async def test_the_root_lists_the_entity_sets(tenant: SimulatedSap) -> None:
     sales = ["A_SalesOrder", "A_SalesOrderHeaderPartner", "A_SalesOrderItem", "A_SalesOrderItemPrElement"]
     assert await tenant.get(f"{SALES}/") == {"EntitySets": [*sales, "A_SalesOrderText"]}
     assert await tenant.get(BILLING) == {"EntitySets": ["A_BillingDocument", "A_BillingDocumentItem"]}
 
 
 @pytest.mark.parametrize("shape", [lambda rows: {"results": rows}, lambda rows: rows])
-async def test_a_deep_insert_takes_lists_in_both_shapes(tenant: Tenant, shape: Any) -> None:
+async def test_a_deep_insert_takes_lists_in_both_shapes(tenant: SimulatedSap, shape: Any) -> None:
     second = {"Material": "TG12", "RequestedQuantity": "1.5"}
     items, partners = shape([ITEM, second]), shape([{"PartnerFunction": "SH", "Customer": "10100001"}])
     number = await tenant.create(to_Item=items, to_Partner=partners)
@@ -79,7 +88,7 @@ async def test_a_deep_insert_takes_lists_in_both_shapes(tenant: Tenant, shape: A
     assert {item["PurchaseOrderByCustomer"] for item in order["to_Item"]["results"]} == {"IOM-000123"}
 
 
-async def test_what_was_made_comes_back(tenant: Tenant) -> None:
+async def test_what_was_made_comes_back(tenant: SimulatedSap) -> None:
     response = await tenant.client.post(ORDERS, json=ORDER, headers={**BASIC, **tenant.token})
     made = (await response.json())["d"]
     assert response.status == 201
@@ -89,7 +98,7 @@ async def test_what_was_made_comes_back(tenant: Tenant) -> None:
     assert made["to_Text"]["__deferred"]["uri"].endswith("A_SalesOrder('1')/to_Text")
 
 
-async def test_fields_that_are_saps_own_are_ignored(tenant: Tenant) -> None:
+async def test_fields_that_are_saps_own_are_ignored(tenant: SimulatedSap) -> None:
     number = await tenant.create(SalesOrder="777", ExternalDocumentID="X", SenderBusinessSystemName="Y")
     order = await tenant.get(f"{ORDERS}('{number}')")
     assert (order["SalesOrder"], order["ExternalDocumentID"], order["SenderBusinessSystemName"]) == ("1", "", "")
@@ -113,7 +122,7 @@ async def test_fields_that_are_saps_own_are_ignored(tenant: Tenant) -> None:
         ({"NoSuchField": "1"}, "/IWBEP/CM_MGW_RT/021"),
     ],
 )
-async def test_a_wrong_order_is_refused_whole_in_the_envelope(tenant: Tenant, fields: Any, code: str) -> None:
+async def test_a_wrong_order_is_refused_whole_in_the_envelope(tenant: SimulatedSap, fields: Any, code: str) -> None:
     status, body = await tenant.call("POST", ORDERS, {**ORDER, **fields})
     assert (status, body["error"]["code"]) == (400, code)
     assert body["error"]["message"].keys() == {"lang", "value"}
@@ -121,14 +130,14 @@ async def test_a_wrong_order_is_refused_whole_in_the_envelope(tenant: Tenant, fi
     assert tenant.effects() == []
 
 
-async def test_a_body_that_is_no_json_is_refused(tenant: Tenant) -> None:
+async def test_a_body_that_is_no_json_is_refused(tenant: SimulatedSap) -> None:
     headers = {**BASIC, **tenant.token}
     assert (await tenant.client.post(ORDERS, data=b"<xml/>", headers=headers)).status == 415
     headers["content-type"] = "application/json"
     assert (await tenant.client.post(ORDERS, data=b"[1]", headers=headers)).status == 400
 
 
-async def test_filters(tenant: Tenant) -> None:
+async def test_filters(tenant: SimulatedSap) -> None:
     for reference in ("a-1", "a-2", "b'1"):
         await tenant.create(reference)
         tenant.now[0] += 60_000
@@ -174,12 +183,12 @@ async def test_filters(tenant: Tenant) -> None:
         "$apply=1",
     ],
 )
-async def test_queries_that_sap_does_not_understand(tenant: Tenant, query: str) -> None:
+async def test_queries_that_sap_does_not_understand(tenant: SimulatedSap, query: str) -> None:
     status, body = await tenant.call("GET", f"{ORDERS}?{query}")
     assert (status, bool(body["error"]["message"]["value"])) == (400, True)
 
 
-async def test_pages_are_chained_by_skiptoken(tenant: Tenant) -> None:
+async def test_pages_are_chained_by_skiptoken(tenant: SimulatedSap) -> None:
     for number in range(8):
         await tenant.create(f"p-{number}")
     path, pages = f"{ORDERS}?$inlinecount=allpages&$skip=1&$top=6&$orderby=SalesOrder desc&$select=SalesOrder", []
@@ -192,7 +201,7 @@ async def test_pages_are_chained_by_skiptoken(tenant: Tenant) -> None:
     assert pages == [["7", "6", "5"], ["4", "3", "2"]]
 
 
-async def test_select_and_expand_leave_out_what_was_not_asked_for(tenant: Tenant) -> None:
+async def test_select_and_expand_leave_out_what_was_not_asked_for(tenant: SimulatedSap) -> None:
     await tenant.create()
     path = (
         f"{ORDERS}('1')?$expand=to_Item/to_PricingElement&$select=SalesOrder,to_Item/Material,to_Item/to_PricingElement"
@@ -204,7 +213,7 @@ async def test_select_and_expand_leave_out_what_was_not_asked_for(tenant: Tenant
     assert item["to_PricingElement"]["results"][0]["ConditionRateValue"] == "12.500000000"
 
 
-async def test_records_by_key_and_what_is_below_them(tenant: Tenant) -> None:
+async def test_records_by_key_and_what_is_below_them(tenant: SimulatedSap) -> None:
     await tenant.create()
     item = await tenant.get(f"{SALES}/A_SalesOrderItem(SalesOrder='1',SalesOrderItem='000010')")
     assert (item["Material"], item["to_SalesOrder"].keys()) == ("TG11", {"__deferred"})
@@ -233,7 +242,7 @@ async def test_records_by_key_and_what_is_below_them(tenant: Tenant) -> None:
     ],
 )
 async def test_what_lies_below_an_order_can_be_asked_for_alone(
-    tenant: Tenant, path: str, field: str, value: str
+    tenant: SimulatedSap, path: str, field: str, value: str
 ) -> None:
     await tenant.create(to_Text=[{"Language": "EN", "LongTextID": "0001", "LongText": "by the door"}])
     entity = await tenant.get(f"{SALES}/{path}")
@@ -243,7 +252,7 @@ async def test_what_lies_below_an_order_can_be_asked_for_alone(
     assert (await tenant.call("GET", f"{SALES}/{collection}(SalesOrder='9')"))[0] in (400, 404)
 
 
-async def test_what_matches_is_counted_as_text(tenant: Tenant) -> None:
+async def test_what_matches_is_counted_as_text(tenant: SimulatedSap) -> None:
     for number in range(5):
         await tenant.create(f"n-{number}")
     for path, count in {
@@ -259,7 +268,7 @@ async def test_what_matches_is_counted_as_text(tenant: Tenant) -> None:
     assert (await tenant.call("GET", f"{SALES}/A_Nothing/$count"))[0] == 404
 
 
-async def test_a_change_needs_the_etag_of_the_last_state(tenant: Tenant) -> None:
+async def test_a_change_needs_the_etag_of_the_last_state(tenant: SimulatedSap) -> None:
     await tenant.create()
     path, change = f"{ORDERS}('1')", {"d": {"HeaderBillingBlockReason": "01"}}
     etag = (await tenant.get(path))["__metadata"]["etag"]
@@ -274,7 +283,7 @@ async def test_a_change_needs_the_etag_of_the_last_state(tenant: Tenant) -> None
     assert await tenant.call("PATCH", path, change, **{"If-Match": etag, "x-csrf-token": "no"}) == FORBIDDEN
 
 
-async def test_a_changed_reference_is_found(tenant: Tenant) -> None:
+async def test_a_changed_reference_is_found(tenant: SimulatedSap) -> None:
     await tenant.create("old")
     new = {"PurchaseOrderByCustomer": "new"}
     assert (await tenant.call("PATCH", f"{ORDERS}('1')", new, **{"If-Match": "*"}))[0] == 204
@@ -285,18 +294,18 @@ async def test_a_changed_reference_is_found(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", ORDERS + "('1')"), ("DELETE", ORDERS + "('1')"), ("PUT", ORDERS)]
 )
-async def test_what_orders_do_not_take(tenant: Tenant, method: str, path: str) -> None:
+async def test_what_orders_do_not_take(tenant: SimulatedSap, method: str, path: str) -> None:
     assert (await tenant.call(method, path, {}))[0] == 405
 
 
-async def test_calls_beyond_the_quota_are_told_when_to_come_back(tenant: Tenant) -> None:
+async def test_calls_beyond_the_quota_are_told_when_to_come_back(tenant: SimulatedSap) -> None:
     tenant.simulator.set_limits(2, 5000)
     assert [(await tenant.call("GET", ORDERS))[0] for _ in range(3)] == [200, 200, 429]
     response = await tenant.client.get(ORDERS, headers=BASIC)
     assert (response.status, response.headers["Retry-After"]) == (429, "5")
 
 
-async def test_calls_are_counted_without_ids(tenant: Tenant) -> None:
+async def test_calls_are_counted_without_ids(tenant: SimulatedSap) -> None:
     await tenant.create()
     await tenant.get(f"{ORDERS}('1')")
     await tenant.call("GET", f"{SALES}/whatever{START_MS}")
@@ -304,7 +313,7 @@ async def test_calls_are_counted_without_ids(tenant: Tenant) -> None:
     assert labels == {"HEAD API_SALES_ORDER_SRV", "POST A_SalesOrder", "GET A_SalesOrder(key)", "GET other"}
 
 
-async def test_time_does_not_stand_still_between_two_changes(tenant: Tenant) -> None:
+async def test_time_does_not_stand_still_between_two_changes(tenant: SimulatedSap) -> None:
     """Two changes in one millisecond still have two ETags."""
     await asyncio.gather(tenant.create("x"), tenant.create("y"))
     etags = {row["__metadata"]["etag"] for row in await tenant.rows(ORDERS)}

@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from tests.providers.shop import NOW, Shop, opened, seed
+from tests.providers.bigcommerce.simulated_bigcommerce import NOW, SimulatedShop, open_simulated_shop, seed
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    async with opened() as shop:
+async def shop() -> AsyncIterator[SimulatedShop]:
+    async with open_simulated_shop() as shop:
         yield shop
 
 
-async def test_touch_makes_seeded_orders_new_to_a_pull(shop: Shop) -> None:
+async def test_touch_makes_seeded_orders_new_to_a_pull(shop: SimulatedShop) -> None:
     await shop.seed(seed(1), touch=False)
     await shop.seed(seed(2), touch=True)
     assert await shop.ids("min_date_modified=2019-03-05T21:40:11Z") == [2]
     assert (await shop.get("/orders/2"))[1]["date_modified"] == NOW
 
 
-async def test_shipment_as_documented(shop: Shop) -> None:
+async def test_shipment_as_documented(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     given_shipment = {
         "order_address_id": 51,
@@ -45,7 +45,7 @@ async def test_shipment_as_documented(shop: Shop) -> None:
     assert (order["status_id"], order["items_shipped"]) == (3, 2)
 
 
-async def test_the_last_shipment_makes_the_order_shipped(shop: Shop) -> None:
+async def test_the_last_shipment_makes_the_order_shipped(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     for line, quantity, status_id in ((65, 1, 3), (66, 3, 2)):
         items = [{"order_product_id": line, "quantity": quantity}]
@@ -54,7 +54,7 @@ async def test_the_last_shipment_makes_the_order_shipped(shop: Shop) -> None:
     assert [kind for kind, _ in shop.effects()].count("shipment created") == 2
 
 
-async def test_a_second_partial_shipment_is_no_second_change_of_status(shop: Shop) -> None:
+async def test_a_second_partial_shipment_is_no_second_change_of_status(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     for _ in range(2):
         items = [{"order_product_id": 66, "quantity": 1}]
@@ -78,7 +78,7 @@ async def test_a_second_partial_shipment_is_no_second_change_of_status(shop: Sho
         {"shipping_provider": "pigeon"},
     ],
 )
-async def test_unusable_shipments_change_nothing(shop: Shop, change: dict[str, Any]) -> None:
+async def test_unusable_shipments_change_nothing(shop: SimulatedShop, change: dict[str, Any]) -> None:
     await shop.seed(seed())
     usable = {"order_address_id": 51, "items": [{"order_product_id": 66, "quantity": 3}]}
     status, error = await shop.call("POST", "/orders/218/shipments", json={**usable, **change})
@@ -100,7 +100,9 @@ async def test_unusable_shipments_change_nothing(shop: Shop, change: dict[str, A
         ({"billing_address": None}, "$[1].billing_address"),
     ],
 )
-async def test_unusable_seeds_name_the_place_and_leave_nothing(shop: Shop, change: dict[str, Any], place: str) -> None:
+async def test_unusable_seeds_name_the_place_and_leave_nothing(
+    shop: SimulatedShop, change: dict[str, Any], place: str
+) -> None:
     response = await shop.seed(seed(1), seed(2, **change))
     body = await response.json()
     assert (response.status, body["error"].split(":")[0]) == (400, place)
@@ -108,20 +110,20 @@ async def test_unusable_seeds_name_the_place_and_leave_nothing(shop: Shop, chang
     assert await shop.get("/orders") == (204, None)
 
 
-async def test_an_id_is_seeded_once(shop: Shop) -> None:
+async def test_an_id_is_seeded_once(shop: SimulatedShop) -> None:
     assert (await shop.seed(seed(1))).status == 201
     response = await shop.seed(seed(2), seed(1))
     assert (response.status, "order 1 exists" in (await response.json())["error"]) == (409, True)
     assert await shop.ids("") == [1]
 
 
-async def test_what_a_policy_must_refuse_can_be_seeded(shop: Shop) -> None:
+async def test_what_a_policy_must_refuse_can_be_seeded(shop: SimulatedShop) -> None:
     negative = deepcopy(seed(2))
     negative["products"][0]["quantity"] = -1
     assert (await shop.seed(seed(1, products=[]), negative, seed(3, currency_code="QQQ"))).status == 201
 
 
-async def test_seeding_takes_an_object_with_orders_as_well(shop: Shop) -> None:
+async def test_seeding_takes_an_object_with_orders_as_well(shop: SimulatedShop) -> None:
     response = await shop.client.post("/_sim/bigcommerce/orders", json={"orders": [seed(1)]})
     assert await response.json() == {"seeded": 1}
     unusable = await shop.client.post("/_sim/bigcommerce/orders", data=b'["x"]')

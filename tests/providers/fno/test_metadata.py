@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.providers.erp import HEADER, LINE, Erp, signed_in
-from tests.providers.test_samples_fno import PROCESSING, SALES_STATUS, VENDOR
+from tests.providers.fno.simulated_fno import HEADER, LINE, SimulatedFno, open_simulated_fno
+from tests.providers.fno.test_samples import PROCESSING, SALES_STATUS, VENDOR
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 EDMX = "{http://docs.oasis-open.org/odata/ns/edmx}"
@@ -39,28 +39,28 @@ KEYS = {"header": ["dataAreaId", "SalesOrderNumber"], "line": ["dataAreaId", "In
 
 
 @pytest.fixture
-async def erp() -> AsyncIterator[Erp]:
-    async with signed_in() as erp:
-        yield erp
+async def fno() -> AsyncIterator[SimulatedFno]:
+    async with open_simulated_fno() as fno:
+        yield fno
 
 
-async def text_of(erp: Erp, path: str, content_type: str) -> str:
-    response = await erp.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {erp.token}"})
+async def text_of(fno: SimulatedFno, path: str, content_type: str) -> str:
+    response = await fno.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {fno.token}"})
     assert (response.status, response.content_type) == (200, content_type)
     assert response.headers["OData-Version"] == "4.0"
     return await response.text()
 
 
-async def schema_of(erp: Erp) -> Any:
-    document = ElementTree.fromstring(await text_of(erp, "/$metadata", "application/xml"))
+async def schema_of(fno: SimulatedFno) -> Any:
+    document = ElementTree.fromstring(await text_of(fno, "/$metadata", "application/xml"))
     assert (document.tag, document.get("Version")) == (f"{EDMX}Edmx", "4.0")
     [schema] = document.iter(f"{EDM}Schema")
     assert schema.get("Namespace") == NAMESPACE
     return schema
 
 
-async def test_every_collection_has_a_type_with_the_documented_fields(erp: Erp) -> None:
-    schema = await schema_of(erp)
+async def test_every_collection_has_a_type_with_the_documented_fields(fno: SimulatedFno) -> None:
+    schema = await schema_of(fno)
     kinds = {kind.get("Name"): kind for kind in schema.findall(f"{EDM}EntityType")}
     sets = schema.findall(f"{EDM}EntityContainer/{EDM}EntitySet")
     assert {each.get("Name"): each.get("EntityType") for each in sets} == {
@@ -83,8 +83,8 @@ async def test_every_collection_has_a_type_with_the_documented_fields(erp: Erp) 
     assert (lengths["CustomersOrderReference"], lengths["OrderTotalAmount"]) == ("60", None)
 
 
-async def test_enums_have_the_documented_symbols(erp: Erp) -> None:
-    schema = await schema_of(erp)
+async def test_enums_have_the_documented_symbols(fno: SimulatedFno) -> None:
+    schema = await schema_of(fno)
     enums = {
         enum.get("Name"): [member.get("Name") for member in enum.findall(f"{EDM}Member")]
         for enum in schema.findall(f"{EDM}EnumType")
@@ -96,23 +96,23 @@ async def test_enums_have_the_documented_symbols(erp: Erp) -> None:
     }
 
 
-async def test_the_service_document_lists_the_collections(erp: Erp) -> None:
-    status, body = await erp.call("GET", "")
+async def test_the_service_document_lists_the_collections(fno: SimulatedFno) -> None:
+    status, body = await fno.call("GET", "")
     assert status == 200
     assert body["@odata.context"].endswith("/fno/data/$metadata")
     assert body["value"] == [{"name": name, "kind": "EntitySet", "url": name} for name in SETS]
 
 
-async def test_all_of_it_needs_a_token(erp: Erp) -> None:
+async def test_all_of_it_needs_a_token(fno: SimulatedFno) -> None:
     for path in ("", "/$metadata", "/SalesOrderHeadersV4/$count"):
-        assert (await erp.client.get(f"/fno/data{path}")).status == 401, path
+        assert (await fno.client.get(f"/fno/data{path}")).status == 401, path
 
 
-async def test_what_matches_is_counted_as_text(erp: Erp) -> None:
+async def test_what_matches_is_counted_as_text(fno: SimulatedFno) -> None:
     for number in range(3):
         body = {**HEADER, "CustomersOrderReference": f"r-{number}", "dataAreaId": "usmf" if number else "dat"}
-        assert (await erp.call("POST", "/SalesOrderHeadersV4", body))[0] == 201
-    assert (await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "SalesOrderNumber": "000002"}))[0] == 201
+        assert (await fno.call("POST", "/SalesOrderHeadersV4", body))[0] == 201
+    assert (await fno.call("POST", "/SalesOrderLinesV3", {**LINE, "SalesOrderNumber": "000002"}))[0] == 201
     for path, count in {
         "/SalesOrderHeadersV4/$count": "2",
         "/SalesOrderHeadersV2/$count?cross-company=true": "3",
@@ -120,16 +120,16 @@ async def test_what_matches_is_counted_as_text(erp: Erp) -> None:
         "/SalesOrderHeadersV4/$count?$top=1&$skip=1": "2",
         "/SalesOrderLinesV3/$count": "1",
     }.items():
-        assert await text_of(erp, path, "text/plain") == count, path
+        assert await text_of(fno, path, "text/plain") == count, path
 
 
 @pytest.mark.parametrize(("path", "status"), [("/Nothing/$count", 404), ("/SalesOrderLinesV3/$count?$filter=x", 400)])
-async def test_counts_that_cannot_be_had(erp: Erp, path: str, status: int) -> None:
-    assert (await erp.call("GET", path))[0] == status
+async def test_counts_that_cannot_be_had(fno: SimulatedFno, path: str, status: int) -> None:
+    assert (await fno.call("GET", path))[0] == status
 
 
-async def test_calls_are_counted_by_what_they_ask_for(erp: Erp) -> None:
+async def test_calls_are_counted_by_what_they_ask_for(fno: SimulatedFno) -> None:
     for path in ("", "/$metadata", "/SalesOrderHeadersV4/$count"):
-        await erp.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {erp.token}"})
-    labels = {label for provider, label in erp.world.journal.calls if provider == "fno"}
+        await fno.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {fno.token}"})
+    labels = {label for provider, label in fno.world.journal.calls if provider == "fno"}
     assert {"GET data", "GET $metadata", "GET SalesOrderHeadersV4/$count"} <= labels

@@ -14,17 +14,17 @@ from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from app.sandbox.vendors.sap import SapOptions, SapSimulator
 from app.sandbox.vendors.sap.entities import Entity
 from tests.providers.bench import PATIENT, Clock
+from tests.providers.recording_proxy import RecordedRequest, RecordingProxy, open_recording_proxy
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
-from tests.providers.tap import Seen, Tap, open_tap
 
 
-class Accounts:
+class InvoiceStage:
     """Orders are billed when told to, and the cursor goes on from pull to pull."""
 
-    def __init__(self, simulators: Simulators, tap: Tap, area: SalesArea) -> None:
-        self.tap, self.book, self.life = tap, simulators.of(SapSimulator).book, simulators.of(SapSimulator).life
+    def __init__(self, simulators: Simulators, proxy: RecordingProxy, area: SalesArea) -> None:
+        self.proxy, self.book, self.life = proxy, simulators.of(SapSimulator).book, simulators.of(SapSimulator).life
         self.simulators = simulators
-        self.provider = Sap(f"{tap.url}/sap", USER, PASSWORD, area, PATIENT, Clock())
+        self.provider = Sap(f"{proxy.url}/sap", USER, PASSWORD, area, PATIENT, Clock())
         self.cursor: str | None = None
 
     async def order(self, order_id: str = "o-1", **fields: Any) -> Order:
@@ -70,19 +70,19 @@ def _id(order: Entity) -> str:
     return texts[0] if texts else str(order.values["PurchaseOrderByCustomer"])
 
 
-def listed(seen: Seen) -> bool:
-    return seen.matches("GET", r"/A_BillingDocument\?")
+def listed(request: RecordedRequest) -> bool:
+    return request.matches("GET", r"/A_BillingDocument\?")
 
 
 @asynccontextmanager
-async def open_accounts(area: SalesArea = AREA, *, older: bool = False) -> AsyncIterator[Accounts]:
+async def open_invoice_stage(area: SalesArea = AREA, *, older: bool = False) -> AsyncIterator[InvoiceStage]:
     """Pages of three, and nothing is billed by itself. `older`: a release without UnderlyingPurchaseOrderItem."""
     options = SapOptions(page_size=3, item_reference=not older)
     async with (
         serve(SimulatorOptions(vendors={"sap": lambda world: SapSimulator(world, options)})) as simulators,
-        open_tap(simulators.base_url) as tap,
+        open_recording_proxy(simulators.base_url) as proxy,
     ):
         simulators.of(SapSimulator).set_delays({"Billed": None, "Posted": None})
-        accounts = Accounts(simulators, tap, area)
-        yield accounts
-        await accounts.provider.close()
+        stage = InvoiceStage(simulators, proxy, area)
+        yield stage
+        await stage.provider.close()

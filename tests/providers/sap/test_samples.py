@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.tenant import BASIC, BILLING, SALES, Tenant, signed_in
+from tests.providers.sap.simulated_sap import BASIC, BILLING, SALES, SimulatedSap, open_simulated_sap
 
 SAMPLE: dict[str, Any] = {
     "SalesOrderType": "OR",
@@ -147,12 +147,12 @@ def check_below(value: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    async with signed_in() as tenant:
+async def tenant() -> AsyncIterator[SimulatedSap]:
+    async with open_simulated_sap() as tenant:
         yield tenant
 
 
-async def test_the_references_deep_insert(tenant: Tenant) -> None:
+async def test_the_references_deep_insert(tenant: SimulatedSap) -> None:
     status, body = await tenant.call("POST", f"{SALES}/A_SalesOrder", SAMPLE)
     order = body["d"]
     assert (status, body.keys()) == (201, {"d"})
@@ -166,7 +166,7 @@ async def test_the_references_deep_insert(tenant: Tenant) -> None:
     check(order)
 
 
-async def test_a_sales_order_field_by_field(tenant: Tenant) -> None:
+async def test_a_sales_order_field_by_field(tenant: SimulatedSap) -> None:
     text, price = (
         {"Language": "EN", "LongTextID": "TX01", "LongText": "x"},
         {"ConditionRateValue": "1", "ConditionType": "PPR0"},
@@ -178,7 +178,7 @@ async def test_a_sales_order_field_by_field(tenant: Tenant) -> None:
     check(await tenant.get(f"{SALES}/A_SalesOrderItem(SalesOrder='1',SalesOrderItem='10')?$expand=to_SalesOrder"))
 
 
-async def test_a_billing_document_field_by_field(tenant: Tenant) -> None:
+async def test_a_billing_document_field_by_field(tenant: SimulatedSap) -> None:
     await tenant.create()
     for ms in (150, 200):
         tenant.let_pass(ms)
@@ -192,7 +192,7 @@ async def test_a_billing_document_field_by_field(tenant: Tenant) -> None:
         check(row)
 
 
-async def test_lists_and_errors_have_the_references_shape(tenant: Tenant) -> None:
+async def test_lists_and_errors_have_the_references_shape(tenant: SimulatedSap) -> None:
     for number in range(4):
         await tenant.create(f"o-{number}")
     body = await tenant.get(f"{SALES}/A_SalesOrder?$inlinecount=allpages")
@@ -206,7 +206,7 @@ async def test_lists_and_errors_have_the_references_shape(tenant: Tenant) -> Non
     assert refused["error"]["message"].keys() == {"lang", "value"}
 
 
-async def test_the_token_comes_with_its_cookies(tenant: Tenant) -> None:
+async def test_the_token_comes_with_its_cookies(tenant: SimulatedSap) -> None:
     tenant.client.session.cookie_jar.clear()
     headers = {**BASIC, "x-csrf-token": "fetch", "Accept": "application/json"}
     response = await tenant.client.get(f"{SALES}/", headers=headers)

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.providers.erp import BORN_THERE, HEADER, KEY, LINE, Erp, signed_in
+from tests.providers.fno.simulated_fno import BORN_THERE, HEADER, KEY, LINE, SimulatedFno, open_simulated_fno
 
 
 @pytest.fixture
-async def erp() -> AsyncIterator[Erp]:
-    async with signed_in() as erp:
-        yield erp
+async def fno() -> AsyncIterator[SimulatedFno]:
+    async with open_simulated_fno() as fno:
+        yield fno
 
 
-async def test_header_has_the_documented_fields_and_types(erp: Erp) -> None:
-    status, header = await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+async def test_header_has_the_documented_fields_and_types(fno: SimulatedFno) -> None:
+    status, header = await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
     assert status == 201
     assert header.items() >= HEADER.items()
     assert header["@odata.context"].endswith("/fno/data/$metadata#SalesOrderHeadersV4/$entity")
@@ -28,40 +28,40 @@ async def test_header_has_the_documented_fields_and_types(erp: Erp) -> None:
     assert header["RequestedShippingDate"] == "1900-01-01T12:00:00Z"
     assert header["OrderTotalAmount"] == 0
     assert header["FormattedDelveryAddress"] == "221B Olive Street\n94086 Mountain View\nCA\nUSA"
-    assert (await erp.get(KEY)) == header
+    assert (await fno.get(KEY)) == header
 
 
-async def test_line_has_the_documented_fields_and_types(erp: Erp) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
-    status, line = await erp.call("POST", "/SalesOrderLinesV3", LINE)
+async def test_line_has_the_documented_fields_and_types(fno: SimulatedFno) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
+    status, line = await fno.call("POST", "/SalesOrderLinesV3", LINE)
     assert status == 201
     assert line.items() >= LINE.items()
     assert (line["InventoryLotId"], line["LineNumber"], line["SalesOrderLineStatus"]) == ("000001", 1, "Backorder")
     assert (line["LineAmount"], line["SalesUnitSymbol"]) == (80, "ea")
     by_key = "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000001')?cross-company=true"
-    assert (await erp.get(by_key)) == line
-    assert (await erp.get(KEY))["OrderTotalAmount"] == 80
+    assert (await fno.get(by_key)) == line
+    assert (await fno.get(KEY))["OrderTotalAmount"] == 80
 
 
-async def test_amounts_are_exact_numbers(erp: Erp) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+async def test_amounts_are_exact_numbers(fno: SimulatedFno) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
     body = json.dumps({**LINE, "LineDiscountAmount": 0}).replace('"SalesPrice": 100', '"SalesPrice": 1234567890.1234')
-    headers = {"Authorization": f"Bearer {erp.token}", "Content-Type": "application/json"}
-    response = await erp.client.post("/fno/data/SalesOrderLinesV3", data=body, headers=headers)
+    headers = {"Authorization": f"Bearer {fno.token}", "Content-Type": "application/json"}
+    response = await fno.client.post("/fno/data/SalesOrderLinesV3", data=body, headers=headers)
     line = json.loads(await response.text(), parse_float=Decimal)
     assert (line["SalesPrice"], line["LineAmount"]) == (Decimal("1234567890.1234"), Decimal("1234567890.1234"))
 
 
-async def test_a_line_takes_site_and_warehouse_from_the_header(erp: Erp) -> None:
+async def test_a_line_takes_site_and_warehouse_from_the_header(fno: SimulatedFno) -> None:
     places = {"DefaultShippingSiteId": "2", "DefaultShippingWarehouseId": "24"}
-    await erp.call("POST", "/SalesOrderHeadersV4", HEADER | places)
-    _, line = await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "ShippingSiteId": "", "ShippingWarehouseId": ""})
+    await fno.call("POST", "/SalesOrderHeadersV4", HEADER | places)
+    _, line = await fno.call("POST", "/SalesOrderLinesV3", {**LINE, "ShippingSiteId": "", "ShippingWarehouseId": ""})
     assert (line["ShippingSiteId"], line["ShippingWarehouseId"]) == ("2", "24")
 
 
-async def test_a_line_without_a_site_is_refused_in_the_documented_words(erp: Erp) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
-    status, body = await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "ShippingSiteId": ""})
+async def test_a_line_without_a_site_is_refused_in_the_documented_words(fno: SimulatedFno) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
+    status, body = await fno.call("POST", "/SalesOrderLinesV3", {**LINE, "ShippingSiteId": ""})
     assert status == 400
     assert (body["error"]["code"], body["error"]["message"]) == ("", "An error has occurred.")
     assert body["error"]["innererror"]["message"] == (
@@ -69,7 +69,7 @@ async def test_a_line_without_a_site_is_refused_in_the_documented_words(erp: Erp
         "mandatory and must consequently be specified.; Error: Update has been canceled."
     )
     assert body["error"]["innererror"].keys() == {"message", "type", "stacktrace"}
-    assert (await erp.get("/SalesOrderLinesV3"))["value"] == []
+    assert (await fno.get("/SalesOrderLinesV3"))["value"] == []
 
 
 @pytest.mark.parametrize(
@@ -88,21 +88,21 @@ async def test_a_line_without_a_site_is_refused_in_the_documented_words(erp: Erp
         {"Lines@odata.bind": ["SalesOrderLinesV3(1)"]},
     ],
 )
-async def test_headers_that_f_and_o_refuses(erp: Erp, change: dict[str, Any]) -> None:
-    status, body = await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, **change})
+async def test_headers_that_f_and_o_refuses(fno: SimulatedFno, change: dict[str, Any]) -> None:
+    status, body = await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, **change})
     assert (status, body["error"]["message"]) == (400, "An error has occurred.")
-    assert (await erp.get("/SalesOrderHeadersV4"))["value"] == []
+    assert (await fno.get("/SalesOrderHeadersV4"))["value"] == []
 
 
-async def test_what_is_too_long_is_refused_by_name_and_length(erp: Erp) -> None:
-    status, body = await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "DeliveryAddressCity": "x" * 81})
+async def test_what_is_too_long_is_refused_by_name_and_length(fno: SimulatedFno) -> None:
+    status, body = await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, "DeliveryAddressCity": "x" * 81})
     said = "The length of the 'DeliveryAddressCity' attribute exceeded the maximum allowed length of '80'."
     assert (status, said in body["error"]["innererror"]["message"]) == (400, True)
     fits = {"DeliveryAddressCity": "x" * 80, "CustomersOrderReference": "x" * 60, "URL": "x" * 255}
-    assert (await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, **fits}))[0] == 201
+    assert (await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, **fits}))[0] == 201
 
 
-async def test_control_information_is_no_field(erp: Erp) -> None:
+async def test_control_information_is_no_field(fno: SimulatedFno) -> None:
     """OData JSON: a service ignores annotations that it does not know."""
     notes = {
         "@odata.type": "#Microsoft.Dynamics.DataEntities.SalesOrderHeaderV4",
@@ -111,22 +111,22 @@ async def test_control_information_is_no_field(erp: Erp) -> None:
         "CurrencyCode@odata.type": "#String",
         "@waybill.note": {"any": [1]},
     }
-    status, header = await erp.call("POST", "/SalesOrderHeadersV4", HEADER | notes)
+    status, header = await fno.call("POST", "/SalesOrderHeadersV4", HEADER | notes)
     assert (status, header["CurrencyCode"]) == (201, "USD")
-    assert (await erp.call("POST", "/SalesOrderLinesV3", LINE | {"@odata.type": "x", "SalesPrice@a.b": None}))[0] == 201
-    assert (await erp.call("PATCH", KEY, {"@odata.etag": "x", "Email": "a@example.com"}))[0] == 204
-    assert (await erp.get(KEY))["Email"] == "a@example.com"
+    assert (await fno.call("POST", "/SalesOrderLinesV3", LINE | {"@odata.type": "x", "SalesPrice@a.b": None}))[0] == 201
+    assert (await fno.call("PATCH", KEY, {"@odata.etag": "x", "Email": "a@example.com"}))[0] == 204
+    assert (await fno.get(KEY))["Email"] == "a@example.com"
 
 
 @pytest.mark.parametrize("change", [{"SalesPrice": "100"}, {"SalesPrice": 1e12}, {"SalesOrderNumber": "9"}])
-async def test_lines_that_f_and_o_refuses(erp: Erp, change: dict[str, Any]) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
-    assert (await erp.call("POST", "/SalesOrderLinesV3", {**LINE, **change}))[0] == 400
+async def test_lines_that_f_and_o_refuses(fno: SimulatedFno, change: dict[str, Any]) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
+    assert (await fno.call("POST", "/SalesOrderLinesV3", {**LINE, **change}))[0] == 400
 
 
-async def test_unknown_currency_and_customer_are_not_looked_up(erp: Erp) -> None:
+async def test_unknown_currency_and_customer_are_not_looked_up(fno: SimulatedFno) -> None:
     unknown = {**HEADER, "CurrencyCode": "QQQ", "OrderingCustomerAccountNumber": "nobody"}
-    assert (await erp.call("POST", "/SalesOrderHeadersV4", unknown))[0] == 201
+    assert (await fno.call("POST", "/SalesOrderHeadersV4", unknown))[0] == 201
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ async def test_unknown_currency_and_customer_are_not_looked_up(erp: Erp) -> None
         ("$orderby=IsSalesProcessingStopped,SalesOrderNumber desc&$skip=1", ["000002", "000001"]),
     ],
 )
-async def test_filters_and_order(erp: Erp, query: str, expected: list[str]) -> None:
-    await erp.make_order(release=False)
-    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": "bc-hash-2"})
+async def test_filters_and_order(fno: SimulatedFno, query: str, expected: list[str]) -> None:
+    await fno.make_order(release=False)
+    await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": "bc-hash-2"})
     other = {**HEADER, "CustomersOrderReference": "o'neil", "IsSalesProcessingStopped": "No"}
-    await erp.call("POST", "/SalesOrderHeadersV4", other)
-    assert await erp.numbers(query) == expected
+    await fno.call("POST", "/SalesOrderHeadersV4", other)
+    assert await fno.numbers(query) == expected
 
 
 @pytest.mark.parametrize(
@@ -174,23 +174,23 @@ async def test_filters_and_order(erp: Erp, query: str, expected: list[str]) -> N
         *(("stra\u00dfe", "STRASSE"), ("\u304b", "\u30ab"), ("\uff76", "\u30ab"), ("a\u200bb", "ab")),
     ],
 )
-async def test_texts_compare_as_its_database_compares_them(erp: Erp, held: str, sought: str) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": held})
-    assert await erp.numbers(f"$filter=CustomersOrderReference eq '{sought}'") == ["000001"]
-    assert await erp.numbers(f"$filter=CustomersOrderReference ge '{sought}'") == ["000001"]
-    assert await erp.numbers("$filter=CustomersOrderReference eq 'cafe' or CustomersOrderReference eq 'b'") == (
+async def test_texts_compare_as_its_database_compares_them(fno: SimulatedFno, held: str, sought: str) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": held})
+    assert await fno.numbers(f"$filter=CustomersOrderReference eq '{sought}'") == ["000001"]
+    assert await fno.numbers(f"$filter=CustomersOrderReference ge '{sought}'") == ["000001"]
+    assert await fno.numbers("$filter=CustomersOrderReference eq 'cafe' or CustomersOrderReference eq 'b'") == (
         ["000001"] if sought == "CAFE" else []
     )
 
 
-async def test_numbers_compare_without_regard_to_case(erp: Erp) -> None:
-    await erp.control("", [BORN_THERE])
-    assert await erp.numbers("$filter=SalesOrderNumber eq 'so-7'") == ["SO-7"]
+async def test_numbers_compare_without_regard_to_case(fno: SimulatedFno) -> None:
+    await fno.control("", [BORN_THERE])
+    assert await fno.numbers("$filter=SalesOrderNumber eq 'so-7'") == ["SO-7"]
     query = "cross-company=true&$filter=SalesOrderNumber eq 'SO-7' and dataAreaId eq 'usmf'"
-    assert len((await erp.get(f"/SalesOrderLinesV3?{query}"))["value"]) == 2
+    assert len((await fno.get(f"/SalesOrderLinesV3?{query}"))["value"]) == 2
     same = {**BORN_THERE, "SalesOrderNumber": "so-7"}
-    assert (await erp.control("", [same]))[0] == 409
-    assert (await erp.control("", [{**same, "SalesOrderNumber": "so-8"}, {**same, "SalesOrderNumber": "SO-8"}]))[
+    assert (await fno.control("", [same]))[0] == 409
+    assert (await fno.control("", [{**same, "SalesOrderNumber": "so-8"}, {**same, "SalesOrderNumber": "SO-8"}]))[
         0
     ] == 409
 
@@ -220,18 +220,18 @@ async def test_numbers_compare_without_regard_to_case(erp: Erp) -> None:
         "$expand=Lines",
     ],
 )
-async def test_queries_that_f_and_o_refuses(erp: Erp, query: str) -> None:
-    status, body = await erp.call("GET", f"/SalesOrderHeadersV4?{query}")
+async def test_queries_that_f_and_o_refuses(fno: SimulatedFno, query: str) -> None:
+    status, body = await fno.call("GET", f"/SalesOrderHeadersV4?{query}")
     assert (status, "error" in body) == (400, True)
 
 
-async def test_pages_follow_the_next_link(erp: Erp) -> None:
+async def test_pages_follow_the_next_link(fno: SimulatedFno) -> None:
     for n in range(7):
-        await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": f"bc-hash-{n}"})
+        await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, "CustomersOrderReference": f"bc-hash-{n}"})
     path = "/SalesOrderHeadersV4?cross-company=true&$count=true&$top=6&$select=SalesOrderNumber&$filter=Email eq ''"
     seen, pages = [], 0
     while path:
-        body = await erp.get(path)
+        body = await fno.get(path)
         assert body["@odata.count"] == 7
         seen += body["value"]
         path, pages = body.get("@odata.nextLink", "").partition("/fno/data")[2], pages + 1
@@ -239,44 +239,44 @@ async def test_pages_follow_the_next_link(erp: Erp) -> None:
     assert all(entity.keys() == {"@odata.etag", "SalesOrderNumber"} for entity in seen)
 
 
-async def test_other_companies_need_cross_company(erp: Erp) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", {**HEADER, "dataAreaId": "DEMF"})
+async def test_other_companies_need_cross_company(fno: SimulatedFno) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", {**HEADER, "dataAreaId": "DEMF"})
     key = "/SalesOrderHeadersV4(dataAreaId='demf',SalesOrderNumber='000001')"
-    assert (await erp.get("/SalesOrderHeadersV4"))["value"] == []
-    assert await erp.numbers("$filter=dataAreaId eq 'demf'") == ["000001"]
-    assert (await erp.call("GET", key))[0] == 404
-    assert (await erp.call("PATCH", key, {"Email": "a@example.com"}))[0] == 404
-    assert (await erp.call("PATCH", f"{key}?cross-company=true", {"Email": "a@example.com"}))[0] == 204
+    assert (await fno.get("/SalesOrderHeadersV4"))["value"] == []
+    assert await fno.numbers("$filter=dataAreaId eq 'demf'") == ["000001"]
+    assert (await fno.call("GET", key))[0] == 404
+    assert (await fno.call("PATCH", key, {"Email": "a@example.com"}))[0] == 404
+    assert (await fno.call("PATCH", f"{key}?cross-company=true", {"Email": "a@example.com"}))[0] == 204
 
 
-async def test_a_stale_etag_changes_nothing(erp: Erp) -> None:
-    await erp.make_order(release=False)
-    first = (await erp.get(KEY))["@odata.etag"]
-    assert (await erp.call("PATCH", KEY, {"Email": "a@example.com"}, **{"If-Match": first}))[0] == 204
-    second = (await erp.get(KEY))["@odata.etag"]
+async def test_a_stale_etag_changes_nothing(fno: SimulatedFno) -> None:
+    await fno.make_order(release=False)
+    first = (await fno.get(KEY))["@odata.etag"]
+    assert (await fno.call("PATCH", KEY, {"Email": "a@example.com"}, **{"If-Match": first}))[0] == 204
+    second = (await fno.get(KEY))["@odata.etag"]
     assert second != first
-    assert (await erp.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": first}))[0] == 412
-    assert (await erp.call("DELETE", KEY, **{"If-Match": first}))[0] == 412
-    assert (await erp.get(KEY))["Email"] == "a@example.com"
-    assert (await erp.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": second}))[0] == 204
+    assert (await fno.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": first}))[0] == 412
+    assert (await fno.call("DELETE", KEY, **{"If-Match": first}))[0] == 412
+    assert (await fno.get(KEY))["Email"] == "a@example.com"
+    assert (await fno.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": second}))[0] == 204
 
 
-async def test_patch_answers_with_the_new_etag(erp: Erp) -> None:
-    await erp.make_order(release=False)
-    headers = {"Authorization": f"Bearer {erp.token}"}
-    response = await erp.client.patch(f"/fno/data{KEY}", json={"Email": "a@example.com"}, headers=headers)
-    assert response.headers["ETag"] == (await erp.get(KEY))["@odata.etag"]
+async def test_patch_answers_with_the_new_etag(fno: SimulatedFno) -> None:
+    await fno.make_order(release=False)
+    headers = {"Authorization": f"Bearer {fno.token}"}
+    response = await fno.client.patch(f"/fno/data{KEY}", json={"Email": "a@example.com"}, headers=headers)
+    assert response.headers["ETag"] == (await fno.get(KEY))["@odata.etag"]
 
 
 @pytest.mark.parametrize(
     "change",
     [{"dataAreaId": "demf"}, {"SalesOrderNumber": "9"}, {"OrderTotalAmount": 1}, {"SalesOrderStatus": "Invoiced"}],
 )
-async def test_fields_that_cannot_be_changed(erp: Erp, change: dict[str, Any]) -> None:
-    await erp.make_order(release=False)
-    before = await erp.get(KEY)
-    assert (await erp.call("PATCH", KEY, change))[0] == 400
-    assert await erp.get(KEY) == before
+async def test_fields_that_cannot_be_changed(fno: SimulatedFno, change: dict[str, Any]) -> None:
+    await fno.make_order(release=False)
+    before = await fno.get(KEY)
+    assert (await fno.call("PATCH", KEY, change))[0] == 400
+    assert await fno.get(KEY) == before
 
 
 @pytest.mark.parametrize(
@@ -293,25 +293,25 @@ async def test_fields_that_cannot_be_changed(erp: Erp, change: dict[str, Any]) -
         ("POST", "/SalesOrderHeadersV4", 400),
     ],
 )
-async def test_addresses_that_lead_nowhere(erp: Erp, method: str, path: str, status: int) -> None:
-    answered, body = await erp.call(method, path)
+async def test_addresses_that_lead_nowhere(fno: SimulatedFno, method: str, path: str, status: int) -> None:
+    answered, body = await fno.call(method, path)
     assert (answered, "message" in body["error"]) == (status, True)
 
 
-async def test_lines_can_be_changed_and_deleted(erp: Erp) -> None:
-    await erp.make_order(lines=2, release=False)
+async def test_lines_can_be_changed_and_deleted(fno: SimulatedFno) -> None:
+    await fno.make_order(lines=2, release=False)
     second = "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000002')?cross-company=true"
-    assert (await erp.call("PATCH", second, {"OrderedSalesQuantity": 3}))[0] == 204
-    assert (await erp.get(second))["LineAmount"] == 240
-    assert (await erp.get(KEY))["OrderTotalAmount"] == 320
-    assert (await erp.call("DELETE", second))[0] == 204
-    assert (await erp.call("GET", second))[0] == 404
-    assert (await erp.get(KEY))["OrderTotalAmount"] == 80
+    assert (await fno.call("PATCH", second, {"OrderedSalesQuantity": 3}))[0] == 204
+    assert (await fno.get(second))["LineAmount"] == 240
+    assert (await fno.get(KEY))["OrderTotalAmount"] == 320
+    assert (await fno.call("DELETE", second))[0] == 204
+    assert (await fno.call("GET", second))[0] == 404
+    assert (await fno.get(KEY))["OrderTotalAmount"] == 80
 
 
 @pytest.mark.parametrize("version", ["V2", "V3", "V4"])
-async def test_older_versions_of_the_entity_are_the_same_orders(erp: Erp, version: str) -> None:
-    await erp.make_order()
-    body = await erp.get(f"/SalesOrderHeaders{version}")
+async def test_older_versions_of_the_entity_are_the_same_orders(fno: SimulatedFno, version: str) -> None:
+    await fno.make_order()
+    body = await fno.get(f"/SalesOrderHeaders{version}")
     assert body["@odata.context"].endswith(f"$metadata#SalesOrderHeaders{version}")
     assert [entity["SalesOrderNumber"] for entity in body["value"]] == ["000001"]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.providers.erp import HEADER, KEY, LINE, Erp, signed_in
+from tests.providers.fno.simulated_fno import HEADER, KEY, LINE, SimulatedFno, open_simulated_fno
 
 SALES_STATUS = ["None", "Backorder", "Delivered", "Invoiced", "Canceled"]
 PROCESSING = [
@@ -98,45 +98,45 @@ def check_value(where: str, value: Any, kind: str) -> None:
         assert wanted.fullmatch(value), f"{where} = {value!r}"
 
 
-async def exact(erp: Erp, path: str) -> Any:
+async def exact(fno: SimulatedFno, path: str) -> Any:
     """Numbers as they were written, not as floats."""
-    response = await erp.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {erp.token}"})
+    response = await fno.client.get(f"/fno/data{path}", headers={"Authorization": f"Bearer {fno.token}"})
     assert response.content_type == "application/json"
     return msgspec.json.Decoder(float_hook=Decimal).decode(await response.read())
 
 
 @pytest.fixture
-async def erp() -> AsyncIterator[Erp]:
-    async with signed_in() as erp:
-        yield erp
+async def fno() -> AsyncIterator[SimulatedFno]:
+    async with open_simulated_fno() as fno:
+        yield fno
 
 
-async def test_a_header_as_an_integrator_sends_it(erp: Erp) -> None:
-    status, made = await erp.call("POST", "/SalesOrderHeadersV4", SENT_HEADER)
+async def test_a_header_as_an_integrator_sends_it(fno: SimulatedFno) -> None:
+    status, made = await fno.call("POST", "/SalesOrderHeadersV4", SENT_HEADER)
     assert (status, made["SalesOrderStatus"]) == (201, "Backorder")
     assert SENT_HEADER.items() <= made.items()
-    check("header", await exact(erp, KEY), alone=True)
+    check("header", await exact(fno, KEY), alone=True)
 
 
-async def test_a_line_as_an_integrator_sends_it(erp: Erp) -> None:
-    await erp.call("POST", "/SalesOrderHeadersV4", SENT_HEADER)
-    status, made = await erp.call("POST", "/SalesOrderLinesV3", LINE)
+async def test_a_line_as_an_integrator_sends_it(fno: SimulatedFno) -> None:
+    await fno.call("POST", "/SalesOrderHeadersV4", SENT_HEADER)
+    status, made = await fno.call("POST", "/SalesOrderLinesV3", LINE)
     assert status == 201
     assert LINE.items() <= made.items()
-    found = await exact(erp, "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000001')?cross-company=true")
+    found = await exact(fno, "/SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000001')?cross-company=true")
     check("line", found, alone=True)
 
 
-async def test_every_stage_of_a_life_has_the_documented_symbols(erp: Erp) -> None:
-    await erp.make_order()
+async def test_every_stage_of_a_life_has_the_documented_symbols(fno: SimulatedFno) -> None:
+    await fno.make_order()
     seen = set()
     for _ in range(600):
-        header = await exact(erp, KEY)
+        header = await exact(fno, KEY)
         check("header", header, alone=True)
         seen.add((header["SalesOrderStatus"], header["SalesOrderProcessingStatus"]))
         if header["SalesOrderProcessingStatus"] == "Invoiced":
             break
-        erp.let_pass(10)
+        fno.let_pass(10)
     assert {processing for _, processing in seen} >= {"Confirmed", "Picked", "Delivered", "Invoiced"}
     assert seen <= {
         ("Backorder", "Active"),
@@ -147,10 +147,10 @@ async def test_every_stage_of_a_life_has_the_documented_symbols(erp: Erp) -> Non
     }
 
 
-async def test_lists_have_pages_that_lead_on(erp: Erp) -> None:
+async def test_lists_have_pages_that_lead_on(fno: SimulatedFno) -> None:
     for _ in range(4):
-        await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
-    body = await exact(erp, "/SalesOrderHeadersV4?cross-company=true&$count=true")
+        await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
+    body = await exact(fno, "/SalesOrderHeadersV4?cross-company=true&$count=true")
     assert body.keys() == {"@odata.context", "@odata.count", "@odata.nextLink", "value"}
     assert body["@odata.context"].endswith("/data/$metadata#SalesOrderHeadersV4")
     assert (body["@odata.count"], len(body["value"])) == (4, 3)
@@ -159,23 +159,23 @@ async def test_lists_have_pages_that_lead_on(erp: Erp) -> None:
     assert "/data/SalesOrderHeadersV4?" in body["@odata.nextLink"]
 
 
-async def test_errors_have_the_envelope(erp: Erp) -> None:
-    status, body = await erp.call("POST", "/SalesOrderLinesV3", {**LINE, "SalesOrderNumber": "nowhere"})
+async def test_errors_have_the_envelope(fno: SimulatedFno) -> None:
+    status, body = await fno.call("POST", "/SalesOrderLinesV3", {**LINE, "SalesOrderNumber": "nowhere"})
     assert (status, body.keys(), body["error"].keys()) == (400, {"error"}, {"code", "message", "innererror"})
     assert body["error"]["innererror"].keys() == {"message", "type", "stacktrace"}
     assert all(isinstance(text, str) for text in body["error"]["innererror"].values())
 
 
-async def test_a_change_is_204_and_needs_the_etag_of_the_last_read(erp: Erp) -> None:
-    _, made = await erp.call("POST", "/SalesOrderHeadersV4", HEADER)
+async def test_a_change_is_204_and_needs_the_etag_of_the_last_read(fno: SimulatedFno) -> None:
+    _, made = await fno.call("POST", "/SalesOrderHeadersV4", HEADER)
     first = made["@odata.etag"]
-    assert await erp.call("PATCH", KEY, {"Email": "a@example.com"}, **{"If-Match": first}) == (204, None)
-    assert (await erp.get(KEY))["@odata.etag"] != first
-    status, _ = await erp.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": first})
+    assert await fno.call("PATCH", KEY, {"Email": "a@example.com"}, **{"If-Match": first}) == (204, None)
+    assert (await fno.get(KEY))["@odata.etag"] != first
+    status, _ = await fno.call("PATCH", KEY, {"Email": "b@example.com"}, **{"If-Match": first})
     assert status == 412
 
 
-async def test_a_token_as_entra_gives_it(erp: Erp) -> None:
-    status, body = await erp.sign_in()
+async def test_a_token_as_entra_gives_it(fno: SimulatedFno) -> None:
+    status, body = await fno.sign_in()
     assert (status, body["token_type"], body["expires_in"]) == (200, "Bearer", 3599)
     assert body["access_token"]

@@ -11,16 +11,24 @@ from hypothesis import strategies as st
 from app.sandbox.vendors.bigcommerce.orders import Orders
 from app.sandbox.vendors.bigcommerce.query import parse
 from app.sandbox.vendors.simulation import FaultRequest, World
-from tests.providers.shop import API, MONEY, NOW, TOKEN, Shop, opened, seed
+from tests.providers.bigcommerce.simulated_bigcommerce import (
+    API,
+    MONEY,
+    NOW,
+    TOKEN,
+    SimulatedShop,
+    open_simulated_shop,
+    seed,
+)
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    async with opened() as shop:
+async def shop() -> AsyncIterator[SimulatedShop]:
+    async with open_simulated_shop() as shop:
         yield shop
 
 
-async def test_order_has_the_documented_fields_and_types(shop: Shop) -> None:
+async def test_order_has_the_documented_fields_and_types(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     status, order = await shop.get("/orders/218")
     assert status == 200
@@ -35,7 +43,7 @@ async def test_order_has_the_documented_fields_and_types(shop: Shop) -> None:
     assert order["coupons"]["resource"] == "/orders/218/coupons"
 
 
-async def test_links_lead_to_the_lists(shop: Shop) -> None:
+async def test_links_lead_to_the_lists(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     _, order = await shop.get("/orders/218")
     for name in ("products", "shipping_addresses"):
@@ -44,7 +52,7 @@ async def test_links_lead_to_the_lists(shop: Shop) -> None:
         assert all(given.items() <= shown.items() for given, shown in zip(seed()[name], found, strict=True))
 
 
-async def test_both_spellings_of_shipping_addresses(shop: Shop) -> None:
+async def test_both_spellings_of_shipping_addresses(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     assert await shop.get("/orders/218/shippingaddresses") == await shop.get("/orders/218/shipping_addresses")
 
@@ -72,7 +80,7 @@ async def test_both_spellings_of_shipping_addresses(shop: Shop) -> None:
         ("limit=2&page=3", []),
     ],
 )
-async def test_filters_pages_and_sorts(shop: Shop, query: str, expected: list[int]) -> None:
+async def test_filters_pages_and_sorts(shop: SimulatedShop, query: str, expected: list[int]) -> None:
     other = seed(3, channel_id=2, total_inc_tax="70.0000", date_modified="Tue, 05 Mar 2019 00:00:00 +0000")
     await shop.seed(seed(1), seed(2, status_id=2, customer_id=7), other)
     assert await shop.ids(query) == expected
@@ -93,14 +101,14 @@ async def test_filters_pages_and_sorts(shop: Shop, query: str, expected: list[in
         ("min_date_modified=yesterday", 400),
     ],
 )
-async def test_unusable_parameters(shop: Shop, query: str, status: int) -> None:
+async def test_unusable_parameters(shop: SimulatedShop, query: str, status: int) -> None:
     answered, body = await shop.get(f"/orders?{query}")
     assert answered == status
     assert body[0]["status"] == status
     assert body[0]["message"]
 
 
-async def test_empty_answers_come_as_204_and_as_an_empty_array(shop: Shop) -> None:
+async def test_empty_answers_come_as_204_and_as_an_empty_array(shop: SimulatedShop) -> None:
     assert await shop.get("/orders") == (204, None)
     assert await shop.get("/orders?page=2") == (200, [])
     await shop.seed(seed(products=[]))
@@ -109,7 +117,7 @@ async def test_empty_answers_come_as_204_and_as_an_empty_array(shop: Shop) -> No
     assert await shop.get("/orders/218/coupons") == (204, None)
 
 
-async def test_count_and_statuses(shop: Shop) -> None:
+async def test_count_and_statuses(shop: SimulatedShop) -> None:
     await shop.seed(seed(1), seed(2), seed(3, status_id=0))
     _, counted = await shop.get("/orders/count")
     assert counted["count"] == 3
@@ -121,7 +129,7 @@ async def test_count_and_statuses(shop: Shop) -> None:
     assert {"system_label", "custom_label", "system_description"} < shipped.keys()
 
 
-async def test_put_of_a_status_returns_the_whole_order_and_moves_date_modified(shop: Shop) -> None:
+async def test_put_of_a_status_returns_the_whole_order_and_moves_date_modified(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     status, order = await shop.call("PUT", "/orders/218", json={"status_id": 2, "total_tax": "9", "unknown": 1})
     assert (status, order["status_id"], order["status"]) == (200, 2, "Shipped")
@@ -131,7 +139,7 @@ async def test_put_of_a_status_returns_the_whole_order_and_moves_date_modified(s
     assert await shop.ids("min_date_modified=2019-03-05T21:40:11Z") == [218]
 
 
-async def test_only_real_changes_are_effects(shop: Shop) -> None:
+async def test_only_real_changes_are_effects(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     for _ in range(3):
         await shop.call("PUT", "/orders/218", json={"status_id": 10})
@@ -144,7 +152,7 @@ async def test_only_real_changes_are_effects(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("body", [{"status_id": 15}, {"status_id": "2"}, {"status_id": True}, {"staff_notes": 1}])
-async def test_put_refuses_what_does_not_exist(shop: Shop, body: dict[str, Any]) -> None:
+async def test_put_refuses_what_does_not_exist(shop: SimulatedShop, body: dict[str, Any]) -> None:
     await shop.seed(seed())
     before = await shop.get("/orders/218")
     status, error = await shop.call("PUT", "/orders/218", json=body)
@@ -153,7 +161,7 @@ async def test_put_refuses_what_does_not_exist(shop: Shop, body: dict[str, Any])
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Auth-Token": "wrong"}, {"X-Auth-Token": "sécret"}])
-async def test_a_token_is_required(shop: Shop, headers: dict[str, str]) -> None:
+async def test_a_token_is_required(shop: SimulatedShop, headers: dict[str, str]) -> None:
     response = await shop.client.get(f"{API}/orders", headers=headers)
     assert response.status == 401
     assert (await response.json())[0]["status"] == 401
@@ -171,21 +179,21 @@ async def test_a_token_is_required(shop: Shop, headers: dict[str, str]) -> None:
         ("PUT", f"{API}/orders/218", 415),
     ],
 )
-async def test_errors_are_arrays(shop: Shop, method: str, path: str, status: int) -> None:
+async def test_errors_are_arrays(shop: SimulatedShop, method: str, path: str, status: int) -> None:
     await shop.seed(seed())
     response = await shop.client.request(method, path, headers=TOKEN)
     assert (response.status, (await response.json())[0]["status"]) == (status, status)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"text"', b"\xff\xfe"])
-async def test_bodies_that_are_no_objects(shop: Shop, body: bytes) -> None:
+async def test_bodies_that_are_no_objects(shop: SimulatedShop, body: bytes) -> None:
     await shop.seed(seed())
     headers = {**TOKEN, "Content-Type": "application/json"}
     response = await shop.client.put(f"{API}/orders/218", data=body, headers=headers)
     assert response.status == 400
 
 
-async def test_the_quota_ends_in_429_until_the_window_is_over(shop: Shop) -> None:
+async def test_the_quota_ends_in_429_until_the_window_is_over(shop: SimulatedShop) -> None:
     limits = {"provider": "bigcommerce", "quota": 2, "window_ms": 30_000}
     assert (await shop.client.post("/_sim/limits", json=limits)).status == 200
     left = [(await shop.client.get(f"{API}/orders", headers=TOKEN)).headers for _ in range(2)]
@@ -200,7 +208,7 @@ async def test_the_quota_ends_in_429_until_the_window_is_over(shop: Shop) -> Non
     assert (await shop.client.get(f"{API}/orders", headers=TOKEN)).status == 204
 
 
-async def test_a_dropped_answer_leaves_its_effect(shop: Shop) -> None:
+async def test_a_dropped_answer_leaves_its_effect(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     shop.world.faults.add(FaultRequest("bigcommerce", "drop-response"))
     with pytest.raises(ServerDisconnectedError):
@@ -209,7 +217,7 @@ async def test_a_dropped_answer_leaves_its_effect(shop: Shop) -> None:
     assert (await shop.get("/orders/218"))[1]["status_id"] == 2
 
 
-async def test_changed_orders_move_to_the_end_of_a_pull(shop: Shop) -> None:
+async def test_changed_orders_move_to_the_end_of_a_pull(shop: SimulatedShop) -> None:
     await shop.seed(seed(1), seed(2), seed(3))
     await shop.call("PUT", "/orders/1", json={"status_id": 2})
     shop.now[0] += 1000

@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.providers.erp import Erp, signed_in
+from tests.providers.fno.simulated_fno import SimulatedFno, open_simulated_fno
 
 
 @pytest.fixture
-async def erp() -> AsyncIterator[Erp]:
-    async with signed_in() as erp:
-        yield erp
+async def fno() -> AsyncIterator[SimulatedFno]:
+    async with open_simulated_fno() as fno:
+        yield fno
 
 
-async def test_token_answer(erp: Erp) -> None:
-    status, body = await erp.sign_in()
+async def test_token_answer(fno: SimulatedFno) -> None:
+    status, body = await fno.sign_in()
     assert (status, body["token_type"], body["expires_in"]) == (200, "Bearer", 3599)
     assert isinstance(body["access_token"], str)
 
@@ -29,39 +29,39 @@ async def test_token_answer(erp: Erp) -> None:
         ({"scope": "openid"}, 400, "invalid_scope"),
     ],
 )
-async def test_token_refusals(erp: Erp, change: dict[str, str], status: int, code: str) -> None:
-    answered, body = await erp.sign_in(**change)
+async def test_token_refusals(fno: SimulatedFno, change: dict[str, str], status: int, code: str) -> None:
+    answered, body = await fno.sign_in(**change)
     assert (answered, body["error"]) == (status, code)
     assert body["error_description"].startswith("AADSTS")
 
 
 @pytest.mark.parametrize("path", ["/fno/contoso/oauth2/token", "/fno/contoso/oauth2/v2.0/token"])
-async def test_both_versions_of_the_token_endpoint(erp: Erp, path: str) -> None:
+async def test_both_versions_of_the_token_endpoint(fno: SimulatedFno, path: str) -> None:
     form = {"grant_type": "client_credentials", "client_id": "app", "client_secret": "s3cret", "resource": "https://x"}
-    assert (await erp.client.post(path, data=form)).status == 200
+    assert (await fno.client.post(path, data=form)).status == 200
 
 
-async def test_a_token_expires(erp: Erp) -> None:
-    await erp.get("/SalesOrderHeadersV4")
-    erp.now[0] += 3_599_000
-    status, body = await erp.call("GET", "/SalesOrderHeadersV4")
+async def test_a_token_expires(fno: SimulatedFno) -> None:
+    await fno.get("/SalesOrderHeadersV4")
+    fno.now[0] += 3_599_000
+    status, body = await fno.call("GET", "/SalesOrderHeadersV4")
     assert (status, body["error"]["message"]) == (401, "Unauthorized")
-    await erp.sign_in()
-    await erp.get("/SalesOrderHeadersV4")
+    await fno.sign_in()
+    await fno.get("/SalesOrderHeadersV4")
 
 
-async def test_throttling_says_when_to_come_back(erp: Erp) -> None:
+async def test_throttling_says_when_to_come_back(fno: SimulatedFno) -> None:
     limits = {"provider": "fno", "quota": 2, "window_ms": 300_000}
-    assert (await erp.client.post("/_sim/limits", json=limits)).status == 200
-    await erp.get("/SalesOrderHeadersV4")
-    erp.now[0] += 100_000
-    await erp.get("/SalesOrderHeadersV4")
-    headers = {"Authorization": f"Bearer {erp.token}"}
-    response = await erp.client.get("/fno/data/SalesOrderHeadersV4", headers=headers)
+    assert (await fno.client.post("/_sim/limits", json=limits)).status == 200
+    await fno.get("/SalesOrderHeadersV4")
+    fno.now[0] += 100_000
+    await fno.get("/SalesOrderHeadersV4")
+    headers = {"Authorization": f"Bearer {fno.token}"}
+    response = await fno.client.get("/fno/data/SalesOrderHeadersV4", headers=headers)
     assert (response.status, response.headers["Retry-After"]) == (429, "200")
     message = "Number of requests exceeded the limit of 2 over the time window of 300 seconds."
     assert (await response.json())["error"]["message"] == message
-    erp.now[0] += 200_000
-    await erp.get("/SalesOrderHeadersV4")
-    response = await erp.client.get("/fno/data/SalesOrderHeadersV4", headers=headers)
+    fno.now[0] += 200_000
+    await fno.get("/SalesOrderHeadersV4")
+    response = await fno.client.get("/fno/data/SalesOrderHeadersV4", headers=headers)
     assert (response.status, response.headers["Retry-After"]) == (429, "100")

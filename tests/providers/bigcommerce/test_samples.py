@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.bigcommerce.orders import a_product, a_wire_order
-from tests.providers.shop import Shop, opened, seed
+from tests.providers.bigcommerce.simulated_bigcommerce import SimulatedShop, open_simulated_shop, seed
+from tests.providers.bigcommerce.wire_orders import a_product, a_wire_order
 
 MONEY = re.compile(r"-?\d+\.\d{4}")
 TYPES: dict[str, type | re.Pattern[str] | tuple[type, ...]] = {
@@ -115,13 +115,13 @@ def check_value(where: str, value: Any, kind: str) -> None:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    async with opened() as shop:
+async def shop() -> AsyncIterator[SimulatedShop]:
+    async with open_simulated_shop() as shop:
         yield shop
 
 
 @pytest.mark.parametrize("order", [seed(), a_wire_order(218), {"id": 218}], ids=["rich", "priced", "bare"])
-async def test_an_order_alone_in_lists_and_after_a_change(shop: Shop, order: dict[str, Any]) -> None:
+async def test_an_order_alone_in_lists_and_after_a_change(shop: SimulatedShop, order: dict[str, Any]) -> None:
     await shop.seed(order)
     _, shown = await shop.get("/orders/218")
     check("order", shown)
@@ -132,7 +132,7 @@ async def test_an_order_alone_in_lists_and_after_a_change(shop: Shop, order: dic
     assert changed["date_shipped"]
 
 
-async def test_what_was_given_is_shown_as_it_is(shop: Shop) -> None:
+async def test_what_was_given_is_shown_as_it_is(shop: SimulatedShop) -> None:
     given = a_wire_order(218)
     await shop.seed(given)
     _, shown = await shop.get("/orders/218")
@@ -144,7 +144,7 @@ async def test_what_was_given_is_shown_as_it_is(shop: Shop) -> None:
         assert all(item.items() <= seen.items() for item, seen in zip(given[name], found, strict=True))
 
 
-async def test_lines_and_their_taxes(shop: Shop) -> None:
+async def test_lines_and_their_taxes(shop: SimulatedShop) -> None:
     await shop.seed(a_wire_order(218, products=[a_product(1), a_product(2, price_inc_tax="none")]))
     _, (priced, strange) = await shop.get("/orders/218/products")
     check("product", priced)
@@ -152,14 +152,14 @@ async def test_lines_and_their_taxes(shop: Shop) -> None:
     assert strange["price_tax"] == "0.0000"
 
 
-async def test_addresses(shop: Shop) -> None:
+async def test_addresses(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     _, (address,) = await shop.get("/orders/218/shipping_addresses")
     check("address", address)
     assert address["shipping_quotes"]["resource"] == "/orders/218/shippingaddresses/51/shippingquotes"
 
 
-async def test_a_shipment(shop: Shop) -> None:
+async def test_a_shipment(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     body = {
         "order_address_id": 51,
@@ -178,7 +178,7 @@ async def test_a_shipment(shop: Shop) -> None:
     assert (await shop.get("/orders/218/shipments"))[1] == [made]
 
 
-async def test_statuses_and_their_counts(shop: Shop) -> None:
+async def test_statuses_and_their_counts(shop: SimulatedShop) -> None:
     await shop.seed(seed())
     _, statuses = await shop.get("/order_statuses")
     _, counted = await shop.get("/orders/count")
@@ -200,7 +200,7 @@ async def test_statuses_and_their_counts(shop: Shop) -> None:
     ],
 )
 async def test_errors_are_an_array_with_status_and_message(
-    shop: Shop, method: str, path: str, body: Any, status: int
+    shop: SimulatedShop, method: str, path: str, body: Any, status: int
 ) -> None:
     await shop.seed(seed())
     answered, errors = await shop.call(method, path, json=body)
@@ -208,7 +208,7 @@ async def test_errors_are_an_array_with_status_and_message(
     assert errors[0]["status"] == status
 
 
-async def test_the_limit_is_told_with_every_answer(shop: Shop) -> None:
+async def test_the_limit_is_told_with_every_answer(shop: SimulatedShop) -> None:
     for path in ("/orders", "/orders/9", "/order_statuses"):
         response = await shop.client.get(f"/bigcommerce/stores/hash/v2{path}", headers={"x-auth-token": "secret"})
         told = {name: value for name, value in response.headers.items() if name.startswith("X-Rate-Limit")}

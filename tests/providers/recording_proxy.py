@@ -16,7 +16,7 @@ from yarl import URL
 HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive"}
 
 
-class Seen(NamedTuple):
+class RecordedRequest(NamedTuple):
     """One request as it came, `path` with its query, names of headers in lower case."""
 
     method: str
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
         return self.method == method and re.search(pattern, self.path) is not None
 
 
-Which = Callable[[Seen], bool]
+Which = Callable[[RecordedRequest], bool]
 
 
 @dataclass
@@ -44,10 +44,10 @@ class Act:
     change: Callable[[Any], Any] | None = None
 
 
-class Tap:
+class RecordingProxy:
     def __init__(self, target: str) -> None:
         self.target, self.port = target, 0
-        self.calls: list[Seen] = []
+        self.calls: list[RecordedRequest] = []
         self.server: web.Server | None = None
         self._acts: list[Act] = []
         self._end = asyncio.Event()
@@ -93,17 +93,17 @@ class Tap:
         return len(self.server.connections) if self.server is not None else 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        seen = Seen(
+        recorded = RecordedRequest(
             request.method,
             request.raw_path,
             {name.lower(): value for name, value in request.headers.items()},
             await request.read(),
         )
-        self.calls.append(seen)
-        act = next((act for act in self._acts if act.which(seen)), Act(lambda _: True))
+        self.calls.append(recorded)
+        act = next((act for act in self._acts if act.which(recorded)), Act(lambda _: True))
         if act in self._acts:
             self._acts.remove(act)
-        response = await self._forwarded(seen) if act.forward else web.Response(status=act.status, body=act.body)
+        response = await self._forwarded(recorded) if act.forward else web.Response(status=act.status, body=act.body)
         if act.then == "hang":
             await self._end.wait()
         if act.then == "cut" and request.transport is not None:
@@ -115,11 +115,11 @@ class Tap:
             response.body = msgspec.json.encode(act.change(msgspec.json.decode(response.body)))
         return response
 
-    async def _forwarded(self, seen: Seen) -> web.Response:
-        url = URL(self.target + seen.path, encoded=True)
+    async def _forwarded(self, recorded: RecordedRequest) -> web.Response:
+        url = URL(self.target + recorded.path, encoded=True)
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
-            session.request(seen.method, url, headers=seen.headers, data=seen.body or None) as reply,
+            session.request(recorded.method, url, headers=recorded.headers, data=recorded.body or None) as reply,
         ):
             # Every one of a name: sessions come with several cookies.
             headers = CIMultiDict(
@@ -132,16 +132,16 @@ class Tap:
 
 
 @contextlib.asynccontextmanager
-async def open_tap(target: str) -> AsyncIterator[Tap]:
-    tap = Tap(target)
-    tap.server = web.Server(tap.handle)
-    runner = web.ServerRunner(tap.server, shutdown_timeout=0.2)
+async def open_recording_proxy(target: str) -> AsyncIterator[RecordingProxy]:
+    proxy = RecordingProxy(target)
+    proxy.server = web.Server(proxy.handle)
+    runner = web.ServerRunner(proxy.server, shutdown_timeout=0.2)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    tap.port = runner.addresses[0][1]
+    proxy.port = runner.addresses[0][1]
     try:
-        yield tap
+        yield proxy
     finally:
-        tap.end()
+        proxy.end()
         await runner.cleanup()

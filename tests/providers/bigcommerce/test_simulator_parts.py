@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.shop import API, Shop, opened, seed
+from tests.providers.bigcommerce.simulated_bigcommerce import API, SimulatedShop, open_simulated_shop, seed
 
 FEE = {
     "id": 1,
@@ -23,8 +23,8 @@ SHIPMENT = {"order_address_id": 51, "items": [{"order_product_id": 65, "quantity
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    async with opened() as shop:
+async def shop() -> AsyncIterator[SimulatedShop]:
+    async with open_simulated_shop() as shop:
         await shop.seed(seed(fees=[FEE]), seed(219))
         yield shop
 
@@ -33,7 +33,7 @@ async def shop() -> AsyncIterator[Shop]:
     ("collection", "record"),
     [("products", 65), ("products", 66), ("shipping_addresses", 51), ("shippingaddresses", 51), ("shipments", 1)],
 )
-async def test_a_single_record_is_the_one_of_its_list(shop: Shop, collection: str, record: int) -> None:
+async def test_a_single_record_is_the_one_of_its_list(shop: SimulatedShop, collection: str, record: int) -> None:
     await shop.call("POST", "/orders/218/shipments", json=SHIPMENT)
     _, listed = await shop.get(f"/orders/218/{collection}")
     assert await shop.get(f"/orders/218/{collection}/{record}") == (
@@ -58,7 +58,7 @@ async def test_a_single_record_is_the_one_of_its_list(shop: Shop, collection: st
         "/order_statuses/99",
     ],
 )
-async def test_what_is_not_there_is_404(shop: Shop, path: str) -> None:
+async def test_what_is_not_there_is_404(shop: SimulatedShop, path: str) -> None:
     status, errors = await shop.get(path)
     assert (status, errors) == (404, [{"status": 404, "message": "The requested resource was not found."}])
 
@@ -72,29 +72,29 @@ async def test_what_is_not_there_is_404(shop: Shop, path: str) -> None:
         "/orders/218/messages",
     ],
 )
-async def test_orders_of_the_api_have_no_quotes_and_nobody_writes_messages(shop: Shop, path: str) -> None:
+async def test_orders_of_the_api_have_no_quotes_and_nobody_writes_messages(shop: SimulatedShop, path: str) -> None:
     """Quotes are made in the storefront alone; the document has 204 for all other orders."""
     assert await shop.get(path) == (204, None)
 
 
-async def test_shipments_are_counted(shop: Shop) -> None:
+async def test_shipments_are_counted(shop: SimulatedShop) -> None:
     assert await shop.get("/orders/218/shipments/count") == (200, {"count": 0})
     await shop.call("POST", "/orders/218/shipments", json=SHIPMENT)
     assert await shop.get("/orders/218/shipments/count") == (200, {"count": 1})
 
 
-async def test_a_single_status(shop: Shop) -> None:
+async def test_a_single_status(shop: SimulatedShop) -> None:
     _, statuses = await shop.get("/order_statuses")
     assert await shop.get("/order_statuses/2") == (200, statuses[2])
 
 
 @pytest.mark.parametrize("path", ["/orders/218/products/65", "/orders/218/shipments/1", "/orders/218/fees"])
-async def test_changes_of_parts_are_not_served(shop: Shop, path: str) -> None:
+async def test_changes_of_parts_are_not_served(shop: SimulatedShop, path: str) -> None:
     status, errors = await shop.call("PUT", path, json={})
     assert (status, errors[0]["status"]) == (405, 405)
 
 
-async def test_lists_of_an_order_come_in_pages(shop: Shop) -> None:
+async def test_lists_of_an_order_come_in_pages(shop: SimulatedShop) -> None:
     products = [{**product, "id": number} for number in range(1, 61) for product in seed()["products"][:1]]
     await shop.seed(seed(220, products=products))
 
@@ -111,13 +111,13 @@ async def test_lists_of_an_order_come_in_pages(shop: Shop) -> None:
     assert (await shop.get("/orders/220/products?page=0"))[0] == 400
 
 
-async def test_fees_have_a_path_of_their_own(shop: Shop) -> None:
+async def test_fees_have_a_path_of_their_own(shop: SimulatedShop) -> None:
     assert await shop.get("/orders/218/fees") == (200, {"fees": [FEE]})
     assert await shop.get("/orders/219/fees") == (200, {"fees": []})
 
 
 @pytest.mark.parametrize("path", ["/orders/218", "/orders?min_id=218&max_id=218"])
-async def test_fees_and_consignments_are_links_until_they_are_included(shop: Shop, path: str) -> None:
+async def test_fees_and_consignments_are_links_until_they_are_included(shop: SimulatedShop, path: str) -> None:
     order = await one(shop, path)
     for name in ("fees", "consignments"):
         resource = f"/orders/218/{name}"
@@ -129,13 +129,13 @@ async def test_fees_and_consignments_are_links_until_they_are_included(shop: Sho
     assert (both["fees"], both["consignments"]) == ([FEE], (await shop.get("/orders/218/consignments"))[1])
 
 
-async def test_consignments_need_their_structure_and_unknown_includes_are_ignored(shop: Shop) -> None:
+async def test_consignments_need_their_structure_and_unknown_includes_are_ignored(shop: SimulatedShop) -> None:
     bare = await one(shop, "/orders/218")
     assert await one(shop, "/orders/218?include=consignments") == bare
     assert await one(shop, "/orders/218?include=nothing&consignment_structure=object") == bare
 
 
-async def one(shop: Shop, path: str) -> dict[str, Any]:
+async def one(shop: SimulatedShop, path: str) -> dict[str, Any]:
     status, body = await shop.get(path)
     assert status == 200
     order: dict[str, Any] = body[0] if isinstance(body, list) else body
@@ -148,7 +148,7 @@ TEXTS = """first_name last_name company street_1 street_2 city state zip country
     shipping_method shipping_zone_name"""
 
 
-async def test_a_shipping_consignment_is_as_documented(shop: Shop) -> None:
+async def test_a_shipping_consignment_is_as_documented(shop: SimulatedShop) -> None:
     _, consignments = await shop.get("/orders/218/consignments")
     assert consignments.keys() == {"pickups", "shipping", "downloads", "email"}
     assert (consignments["pickups"], consignments["downloads"]) == ([], [])
@@ -165,7 +165,7 @@ async def test_a_shipping_consignment_is_as_documented(shop: Shop) -> None:
     assert shipping["shipping_quotes"]["resource"] == "/orders/218/consignments/shipping/51/shipping_quotes"
 
 
-async def test_what_is_no_parcel_has_a_consignment_of_its_own_kind(shop: Shop) -> None:
+async def test_what_is_no_parcel_has_a_consignment_of_its_own_kind(shop: SimulatedShop) -> None:
     parcel, pickup = seed()["products"]
     goods = [
         parcel,
@@ -190,7 +190,7 @@ async def test_what_is_no_parcel_has_a_consignment_of_its_own_kind(shop: Shop) -
 
 
 @pytest.mark.parametrize("path", ["/orders/218/consignments?", "/orders/218?consignment_structure=object&"])
-async def test_lines_can_be_included_in_consignments(shop: Shop, path: str) -> None:
+async def test_lines_can_be_included_in_consignments(shop: SimulatedShop, path: str) -> None:
     _, body = await shop.get(f"{path}include=consignments.line_items")
     consignments = body.get("consignments", body)
     assert consignments["shipping"][0]["line_items"] == (await shop.get("/orders/218/products"))[1]

@@ -68,7 +68,7 @@ KEY = "/SalesOrderHeadersV4(dataAreaId='usmf',SalesOrderNumber='000001')?cross-c
 
 
 @dataclass
-class Erp:
+class SimulatedFno:
     client: TestClient[Any, Any]
     simulator: FnoSimulator
     world: World
@@ -126,12 +126,12 @@ class Erp:
 
 
 @asynccontextmanager
-async def signed_in() -> AsyncIterator[Erp]:
+async def open_simulated_fno() -> AsyncIterator[SimulatedFno]:
     """A running F+O with pages of three records, and a token for it."""
     now = [START_MS]
     world, memory = World(lambda: now[0]), MemoryRows()
     simulator = FnoSimulator(world, FnoOptions("app", "s3cret", page_size=3), memory)
     async with TestClient(TestServer(application(world, [simulator]))) as client:
-        erp = Erp(client, simulator, world, now, memory)
-        assert (await erp.sign_in())[0] == 200
-        yield erp
+        fno = SimulatedFno(client, simulator, world, now, memory)
+        assert (await fno.sign_in())[0] == 200
+        yield fno

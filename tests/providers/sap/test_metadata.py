@@ -9,8 +9,17 @@ import pytest
 import requests
 from pyodata.exceptions import HttpError
 
-from tests.providers.tenant import BASIC, BILLING, ITEM, ORDER, PRICE, SALES, Tenant, signed_in
-from tests.providers.test_samples_sap import NAVIGATIONS, VENDOR
+from tests.providers.sap.simulated_sap import (
+    BASIC,
+    BILLING,
+    ITEM,
+    ORDER,
+    PRICE,
+    SALES,
+    SimulatedSap,
+    open_simulated_sap,
+)
+from tests.providers.sap.test_samples import NAVIGATIONS, VENDOR
 
 T = TypeVar("T")
 EDM = {
@@ -69,7 +78,7 @@ DECIMALS = {
 class Client:
     """pyodata over `requests`, in a thread of its own: the simulator answers meanwhile."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: SimulatedSap) -> None:
         self._tenant, self.session = tenant, requests.Session()
         self.session.auth = ("user", "pa:ss")
 
@@ -86,13 +95,13 @@ class Client:
 
 
 @pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    async with signed_in() as tenant:
+async def tenant() -> AsyncIterator[SimulatedSap]:
+    async with open_simulated_sap() as tenant:
         yield tenant
 
 
 @pytest.fixture
-async def client(tenant: Tenant) -> AsyncIterator[Client]:
+async def client(tenant: SimulatedSap) -> AsyncIterator[Client]:
     client = Client(tenant)
     yield client
     client.session.close()
@@ -168,7 +177,7 @@ async def test_the_function_import(client: Client) -> None:
 
 
 async def test_an_older_release_says_that_it_lacks_a_field() -> None:
-    async with signed_in(item_reference=False) as tenant:
+    async with open_simulated_sap(item_reference=False) as tenant:
         client = Client(tenant)
         item = (await client.opened(SALES)).schema.entity_set("A_SalesOrderItem").entity_type
         assert not item.has_proprty("UnderlyingPurchaseOrderItem")
@@ -176,7 +185,7 @@ async def test_an_older_release_says_that_it_lacks_a_field() -> None:
         client.session.close()
 
 
-async def test_the_document_is_xml_and_needs_a_user(tenant: Tenant) -> None:
+async def test_the_document_is_xml_and_needs_a_user(tenant: SimulatedSap) -> None:
     response = await tenant.client.get(f"{SALES}/$metadata", headers=BASIC)
     assert (response.status, response.content_type) == (200, "application/xml")
     assert response.headers["dataserviceversion"] == "2.0"
@@ -185,7 +194,7 @@ async def test_the_document_is_xml_and_needs_a_user(tenant: Tenant) -> None:
     assert tenant.world.journal.calls["sap", "GET $metadata"] >= 1
 
 
-async def test_a_client_that_starts_from_metadata_reads_orders(tenant: Tenant, client: Client) -> None:
+async def test_a_client_that_starts_from_metadata_reads_orders(tenant: SimulatedSap, client: Client) -> None:
     for number in range(4):
         await tenant.create(f"o-{number}")
     sales = await client.opened(SALES)
@@ -202,7 +211,7 @@ async def test_a_client_that_starts_from_metadata_reads_orders(tenant: Tenant, c
         await client.do(lambda: orders.get_entity("9").execute())
 
 
-async def test_a_client_that_starts_from_metadata_orders_and_cancels(tenant: Tenant, client: Client) -> None:
+async def test_a_client_that_starts_from_metadata_orders_and_cancels(tenant: SimulatedSap, client: Client) -> None:
     await client.sign_in(SALES)
     sales = await client.opened(SALES)
     fields = {name: value for name, value in ORDER.items() if isinstance(value, str) and not value.startswith("/Date")}

@@ -35,7 +35,7 @@ ORDER: dict[str, Any] = {
 
 
 @dataclass
-class Tenant:
+class SimulatedSap:
     client: TestClient[Any, Any]
     simulator: SapSimulator
     world: World
@@ -95,7 +95,7 @@ class Tenant:
 
 
 @asynccontextmanager
-async def signed_in(**options: Any) -> AsyncIterator[Tenant]:
+async def open_simulated_sap(**options: Any) -> AsyncIterator[SimulatedSap]:
     """A running SAP with pages of three entities that never splits an invoice by itself, and a token for it."""
     now = [START_MS]
     world = World(lambda: now[0])
@@ -103,6 +103,6 @@ async def signed_in(**options: Any) -> AsyncIterator[Tenant]:
     simulator = SapSimulator(world, SapOptions("user", "pa:ss", **chosen))
     jar = CookieJar(unsafe=True)
     async with TestClient(TestServer(application(world, [simulator])), cookie_jar=jar) as client:
-        tenant = Tenant(client, simulator, world, now)
+        tenant = SimulatedSap(client, simulator, world, now)
         await tenant.fetch_token()
         yield tenant

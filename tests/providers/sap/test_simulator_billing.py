@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.sandbox.vendors.simulation import FaultRequest
-from tests.providers.tenant import BILLING, ITEM, PRICE, SALES, Tenant, signed_in
+from tests.providers.sap.simulated_sap import BILLING, ITEM, PRICE, SALES, SimulatedSap, open_simulated_sap
 
 DOCUMENTS = f"{BILLING}/A_BillingDocument"
 ITEMS = f"{BILLING}/A_BillingDocumentItem"
@@ -18,12 +18,12 @@ NEVER: dict[str, int | None] = {"Billed": None, "Posted": None}
 
 
 @pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    async with signed_in() as tenant:
+async def tenant() -> AsyncIterator[SimulatedSap]:
+    async with open_simulated_sap() as tenant:
         yield tenant
 
 
-async def test_an_order_is_billed_and_later_posted_by_itself(tenant: Tenant) -> None:
+async def test_an_order_is_billed_and_later_posted_by_itself(tenant: SimulatedSap) -> None:
     await tenant.create()
     assert await tenant.rows(DOCUMENTS) == []
     tenant.let_pass(150)
@@ -42,7 +42,7 @@ async def test_an_order_is_billed_and_later_posted_by_itself(tenant: Tenant) -> 
     assert (order["OverallSDProcessStatus"], order["OverallOrdReltdBillgStatus"]) == ("C", "C")
 
 
-async def test_transfers_are_blocked_or_just_not_made_at_first(tenant: Tenant) -> None:
+async def test_transfers_are_blocked_or_just_not_made_at_first(tenant: SimulatedSap) -> None:
     for number in range(20):
         await tenant.create(f"o-{number}")
     tenant.let_pass(180)
@@ -50,7 +50,7 @@ async def test_transfers_are_blocked_or_just_not_made_at_first(tenant: Tenant) -
     assert statuses == {"", "A"}
 
 
-async def test_parts_are_billed_on_request(tenant: Tenant) -> None:
+async def test_parts_are_billed_on_request(tenant: SimulatedSap) -> None:
     tenant.simulator.set_delays(NEVER)
     second = {**ITEM, "SalesOrderItem": "20", "RequestedQuantity": "4.5", "to_PricingElement": [PRICE]}
     await tenant.create(to_Item=[ITEM, second])
@@ -67,7 +67,7 @@ async def test_parts_are_billed_on_request(tenant: Tenant) -> None:
     assert tenant.effects() == ["order created", "order invoiced"]
 
 
-async def test_no_more_is_billed_than_was_ordered(tenant: Tenant) -> None:
+async def test_no_more_is_billed_than_was_ordered(tenant: SimulatedSap) -> None:
     tenant.simulator.set_delays(NEVER)
     await tenant.create()
     for wrong in ({"10": "2.001"}, {"10": "-1"}, {"30": "1"}, {"10": "0"}, {"10": "x"}):
@@ -77,7 +77,7 @@ async def test_no_more_is_billed_than_was_ordered(tenant: Tenant) -> None:
 
 
 async def test_some_orders_are_split_by_seed() -> None:
-    async with signed_in(partial_share=0.3, seed=7) as tenant:
+    async with open_simulated_sap(partial_share=0.3, seed=7) as tenant:
         for number in range(30):
             await tenant.create(f"o-{number}", to_Item=[{**ITEM, "RequestedQuantity": "3"}])
         tenant.let_pass(1000)
@@ -90,7 +90,7 @@ async def test_some_orders_are_split_by_seed() -> None:
         assert len(billed) == 30
 
 
-async def test_a_billing_block_stops_it_until_it_is_taken_away(tenant: Tenant) -> None:
+async def test_a_billing_block_stops_it_until_it_is_taken_away(tenant: SimulatedSap) -> None:
     await tenant.create(HeaderBillingBlockReason="01")
     tenant.let_pass(500)
     assert tenant.effects() == ["order created"]
@@ -101,7 +101,7 @@ async def test_a_billing_block_stops_it_until_it_is_taken_away(tenant: Tenant) -
     assert tenant.effects() == ["order created", "order changed", "order invoiced"]
 
 
-async def test_an_invoice_is_cancelled_by_the_function_import(tenant: Tenant) -> None:
+async def test_an_invoice_is_cancelled_by_the_function_import(tenant: SimulatedSap) -> None:
     await tenant.create()
     tenant.let_pass(400)
     number = (await tenant.rows(DOCUMENTS))[0]["BillingDocument"]
@@ -131,12 +131,12 @@ async def test_an_invoice_is_cancelled_by_the_function_import(tenant: Tenant) ->
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", ""), ("PATCH", "('90000000')"), ("DELETE", "('90000000')"), ("PUT", "")]
 )
-async def test_billing_documents_are_read_only(tenant: Tenant, method: str, path: str) -> None:
+async def test_billing_documents_are_read_only(tenant: SimulatedSap, method: str, path: str) -> None:
     status, body = await tenant.call(method, f"{DOCUMENTS}{path}", {}, **{"If-Match": "*"})
     assert (status, "error" in body) == (405, True)
 
 
-async def test_documents_are_found_by_change_and_by_order(tenant: Tenant) -> None:
+async def test_documents_are_found_by_change_and_by_order(tenant: SimulatedSap) -> None:
     tenant.simulator.set_delays(NEVER)
     for number in range(5):
         await tenant.create(f"o-{number}")
@@ -181,7 +181,7 @@ class Receiver:
 
 
 @pytest.fixture
-async def notified(tenant: Tenant) -> AsyncIterator[Receiver]:
+async def notified(tenant: SimulatedSap) -> AsyncIterator[Receiver]:
     """A receiver that the tenant sends to while the test lasts."""
     receiver, app = Receiver(), web.Application()
     app.router.add_post("/webhooks/sap", receiver.handle)
@@ -194,7 +194,7 @@ async def notified(tenant: Tenant) -> AsyncIterator[Receiver]:
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def until(tenant: Tenant, receiver: Receiver, count: int) -> None:
+async def until(tenant: SimulatedSap, receiver: Receiver, count: int) -> None:
     for _ in range(1000):
         if len(receiver.bodies) >= count:
             return
@@ -203,7 +203,7 @@ async def until(tenant: Tenant, receiver: Receiver, count: int) -> None:
     raise AssertionError(receiver.bodies)
 
 
-async def test_notifications_are_cloudevents_with_a_key_alone(tenant: Tenant, notified: Receiver) -> None:
+async def test_notifications_are_cloudevents_with_a_key_alone(tenant: SimulatedSap, notified: Receiver) -> None:
     await tenant.create()
     await until(tenant, notified, 2)
     created, billed = notified.bodies
@@ -215,7 +215,7 @@ async def test_notifications_are_cloudevents_with_a_key_alone(tenant: Tenant, no
     assert notified.authorization == {"Bearer s3cret"}
 
 
-async def test_a_notification_that_is_not_taken_comes_again(tenant: Tenant, notified: Receiver) -> None:
+async def test_a_notification_that_is_not_taken_comes_again(tenant: SimulatedSap, notified: Receiver) -> None:
     tenant.simulator.set_delays(NEVER)
     notified.refusals = 2
     await tenant.create()
@@ -225,7 +225,9 @@ async def test_a_notification_that_is_not_taken_comes_again(tenant: Tenant, noti
 
 
 @pytest.mark.parametrize(("kind", "keys"), [("duplicate-webhooks", ["1", "1"]), ("reorder-webhooks", ["2", "1"])])
-async def test_faults_double_and_reorder_them(tenant: Tenant, notified: Receiver, kind: Any, keys: list[str]) -> None:
+async def test_faults_double_and_reorder_them(
+    tenant: SimulatedSap, notified: Receiver, kind: Any, keys: list[str]
+) -> None:
     tenant.simulator.set_delays(NEVER)
     tenant.world.faults.add(FaultRequest("sap", kind, seconds=3600, delay_ms=300))
     await tenant.create("first")
@@ -238,19 +240,19 @@ async def test_faults_double_and_reorder_them(tenant: Tenant, notified: Receiver
 
 
 @pytest.mark.parametrize("target", [{"url": "ftp://x"}, {"url": "http://x", "secret": "a b"}, {"nope": 1}])
-async def test_a_target_that_cannot_be_used_is_refused(tenant: Tenant, target: Any) -> None:
+async def test_a_target_that_cannot_be_used_is_refused(tenant: SimulatedSap, target: Any) -> None:
     status, body = await tenant.control("/webhooks", target)
     assert (status, bool(body["fix"])) == (400, True)
 
 
-async def test_notifications_can_be_turned_off(tenant: Tenant, notified: Receiver) -> None:
+async def test_notifications_can_be_turned_off(tenant: SimulatedSap, notified: Receiver) -> None:
     await tenant.control("/webhooks", {"url": ""})
     await tenant.create()
     assert tenant.simulator.sender.counts["unsent"] == 1
     assert notified.bodies == []
 
 
-async def test_the_state_counts_what_there_is(tenant: Tenant) -> None:
+async def test_the_state_counts_what_there_is(tenant: SimulatedSap) -> None:
     await tenant.create()
     tenant.let_pass(400)
     state = tenant.simulator.state()
