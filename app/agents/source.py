@@ -30,7 +30,7 @@ from app.inventory.result_bodies import Answer
 from app.inventory.stock_book import Book
 from app.lanes.role import Folded
 from app.optimizer.gazetteer import Place
-from app.optimizer.plan import Plan
+from app.optimizer.sourcing_plan import SourcingPlan
 
 SOURCE: Final = "waybill/source"
 _journal = logging.getLogger(__name__)
@@ -209,7 +209,7 @@ class Source:
 def measured(solve: Solve, observer: Observer) -> Solve:
     """The solver, with what each plan takes reported."""
 
-    def timed(*asked: Any) -> Plan:
+    def timed(*asked: Any) -> SourcingPlan:
         began = time.monotonic()
         plan = solve(*asked)
         observer.solved(time.monotonic() - began, plan.status, plan.gap)

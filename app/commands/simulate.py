@@ -12,11 +12,11 @@ from app.commands import output
 from app.commands.stock import rows
 from app.domain.order import AMOUNT_SCALE, Order
 from app.errors import SettingError
-from app.optimizer import network, strategy
+from app.optimizer import sourcing_network, sourcing_strategy
+from app.optimizer.demand import Demand, DemandLine
 from app.optimizer.gazetteer import Place
-from app.optimizer.network import Network
-from app.optimizer.problem import Demand, DemandLine
-from app.optimizer.simulation import Arrival, Difference, Outcome, Result, differences, simulate
+from app.optimizer.sourcing_network import Network
+from app.optimizer.strategy_simulation import Arrival, Difference, OrderResult, StrategyResult, differences, simulate
 from app.resources import read_text
 from app.sandbox.demo import order_source as order_file
 from app.worker import cities
@@ -37,9 +37,9 @@ class Files(NamedTuple):
 def run(given: Files, batch: int, *, as_json: bool) -> None:
     """Source the orders and print what came of it. Raises SettingError, DefinitionError."""
     files = [(str(file), _text(file)) for file in given.strategies] or [_shipped("strategies")]
-    tried = [(file, strategy.load(text, file)) for file, text in files]
+    tried = [(file, sourcing_strategy.load(text, file)) for file, text in files]
     file, text = (str(given.sources), _text(given.sources)) if given.sources else _shipped("network")
-    warehouses = network.load(text, file)
+    warehouses = sourcing_network.load(text, file)
     arrivals, refused = _arrivals(given.orders)
     there = _stock(given.stock, warehouses)
     outcomes = [(name, simulate(arrivals, warehouses, there, each, batch)) for name, each in tried]
@@ -96,7 +96,7 @@ def _stock(file: Path, warehouses: Network) -> dict[tuple[str, str], int]:
 
 
 def _data(
-    outcomes: Sequence[tuple[str, Outcome]],
+    outcomes: Sequence[tuple[str, StrategyResult]],
     differing: Sequence[Difference],
     placed: Mapping[str, int],
     refused: Sequence[str],
@@ -113,7 +113,7 @@ def _data(
 
 
 def _show(
-    outcomes: Sequence[tuple[str, Outcome]],
+    outcomes: Sequence[tuple[str, StrategyResult]],
     differing: Sequence[Difference],
     placed: Mapping[str, int],
     refused: Sequence[str],
@@ -130,7 +130,7 @@ def _show(
         output.line(f"{len(differing)} orders differ{words}")
 
 
-def _show_totals(outcomes: Sequence[Outcome]) -> None:
+def _show_totals(outcomes: Sequence[StrategyResult]) -> None:
     rows = {
         "lines": [f"{outcome.lines:,}" for outcome in outcomes],
         "lines without a source": [f"{outcome.unsourced:,}" for outcome in outcomes],
@@ -154,7 +154,7 @@ def _show_differences(differing: Sequence[Difference], first: str, second: str) 
     output.table(("Order", first, "km", second, "km"), rows_shown, "Orders that differ")
 
 
-def _lines(result: Result) -> str:
+def _lines(result: OrderResult) -> str:
     """`EU-HAM: 1, 3; US-SEA: 2; none: 4`."""
     by: dict[str, list[str]] = {}
     for each in result.allocations:

@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from app.inventory.ledger_values import Sourced, Wanted
 from app.inventory.stock_book import Book
-from app.optimizer.network import Network, Source
-from app.optimizer.plan import OrderPlan, Plan
-from app.optimizer.problem import Demand, DemandLine
-from app.optimizer.strategy import Strategies
-from app.optimizer.timing import local_day
+from app.optimizer.demand import Demand, DemandLine
+from app.optimizer.shipping_days import local_day
+from app.optimizer.sourcing_network import Network, NetworkSource
+from app.optimizer.sourcing_plan import OrderPlan, SourcingPlan
+from app.optimizer.sourcing_strategy import Strategies
 
 Solve = Callable[
     [Sequence[Demand], Network, Mapping[tuple[str, str], int], Strategies, int, Mapping[str, int]],
-    Plan,
+    SourcingPlan,
 ]
 EXCEPTION, UNKNOWN_POOL = "exception", "unknown-pool"
 
@@ -57,7 +57,7 @@ class Planner:
         self._strategies, self._solve = strategies, solve
         pools = dict.fromkeys(source.pool for source in network.sources)
         self._networks = {name: network.pool(name) for name in pools}
-        self.sources: Final[Mapping[str, Source]] = {source.warehouse: source for source in network.sources}
+        self.sources: Final[Mapping[str, NetworkSource]] = {source.warehouse: source for source in network.sources}
         self.whole_orders: Final = any(
             strategy is not None and strategy.no_partial_orders is not None and strategy.no_partial_orders.hard
             for strategy in (strategies.default, strategies.alternate)
@@ -91,7 +91,7 @@ class Planner:
         of = {found.order_id: found for found in plan.orders}
         yield from ((each, Planned(of[each.order.order_id], plan.status, plan.gap)) for each in asked)
 
-    def _planned(self, book: Book, network: Network, asked: Sequence[Asked], at: int) -> Plan:
+    def _planned(self, book: Book, network: Network, asked: Sequence[Asked], at: int) -> SourcingPlan:
         demands = [_demand(each) for each in asked]
         skus = {line.sku for demand in demands for line in demand.lines}
         stock = {
@@ -112,7 +112,7 @@ def _demand(asked: Asked) -> Demand:
     return Demand(order.order_id, order.place, lines, order.priority, order.wanted_at)
 
 
-def _check(plan: Plan, demands: Sequence[Demand], stock: Mapping[tuple[str, str], int]) -> None:
+def _check(plan: SourcingPlan, demands: Sequence[Demand], stock: Mapping[tuple[str, str], int]) -> None:
     """Raises PlanError unless each line is sourced whole or not at all, from what is there."""
     left = dict(stock)
     plans = {found.order_id: found for found in plan.orders}
@@ -130,13 +130,13 @@ def _check(plan: Plan, demands: Sequence[Demand], stock: Mapping[tuple[str, str]
         raise PlanError(f"the plan takes {-left[over]} more of {over[0]} than {over[1]} has")
 
 
-def used_on(book: Book, source: Source, at: int) -> int:
+def used_on(book: Book, source: NetworkSource, at: int) -> int:
     """Order lines that the source was given already on the day that it is there."""
     total = book.warehouse(source.warehouse)
     return total.lines if total.day == local_day(source, at) else 0
 
 
-def count_lines(book: Book, source: Source, at: int, lines: int) -> None:
+def count_lines(book: Book, source: NetworkSource, at: int, lines: int) -> None:
     """Note that the source was given so many order lines more; what is canceled later is not taken off again."""
     day, used = local_day(source, at), used_on(book, source, at)
     book.keep(replace(book.warehouse(source.warehouse), day=day, lines=used + lines))

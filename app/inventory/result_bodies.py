@@ -11,7 +11,7 @@ from app.domain.order import FulfillmentOrder, LineQuantity
 from app.events.model import SourceExplanation, SourcingResult
 from app.inventory.checked_plans import Failed, Planned, Planner
 from app.inventory.ledger_values import Request, Sourced, Wanted
-from app.optimizer.plan import Explanation, OrderPlan
+from app.optimizer.sourcing_plan import Explanation, OrderPlan
 
 EXPLANATIONS_MAX: Final = 5_000
 """Of one order: some 0.7 MB. Beyond it the costliest sources that were not taken are left out, line by line."""

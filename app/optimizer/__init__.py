@@ -1,1 +1,1 @@
-"""Sourcing: which warehouse ships which line. Orders are solved together, and every choice has its reason. Pure."""
+"""Sourcing optimization: which warehouse ships which line, solved for many orders together, with explanations. Pure."""

@@ -1,6 +1,6 @@
-"""Where an address lies: coordinates of its city from an index of cities, or of its region or country, marked as such.
+"""Gazetteer: the coordinates of an address, from its city, or from its region or country, marked as such.
 
-The index is built from rows that a caller loads (gazetteer.py), because reading files is not for a pure module.
+The index is built from rows that the caller loads (app/worker/cities.py): a pure module reads no files.
 """
 
 import math
@@ -12,20 +12,20 @@ from msgspec import Struct
 
 from app.domain.order import Address
 
-Kind = Literal["city", "region", "country", "unknown"]
+Precision = Literal["city", "region", "country", "unknown"]
 EARTH_KM: Final = 6371.0088
 """Mean radius (IUGG)."""
 FARTHEST_KM: Final = math.pi * EARTH_KM
-"""Half-way round: what an unknown place counts as."""
+"""Half-way round the earth: the distance of an unknown place."""
 _LETTERS: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 
 
 class Place(Struct, frozen=True):
-    """`kind` is `region` or `country` where only that could be placed, and `unknown` (0, 0) where nothing could."""
+    """Coordinates in degrees. `kind` says what could be placed; `unknown` is at (0, 0)."""
 
     latitude: float
     longitude: float
-    kind: Kind
+    kind: Precision
 
 
 class City(Struct, frozen=True):
@@ -44,7 +44,7 @@ UNKNOWN: Final = Place(0.0, 0.0, "unknown")
 
 
 def distance_km(place: Place, latitude: float, longitude: float) -> float:
-    """Great-circle distance; `FARTHEST_KM` from an unknown place."""
+    """Return the great-circle distance; `FARTHEST_KM` from an unknown place."""
     if place.kind == "unknown":
         return FARTHEST_KM
     here, there = math.radians(place.latitude), math.radians(latitude)
@@ -53,8 +53,8 @@ def distance_km(place: Place, latitude: float, longitude: float) -> float:
     return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(chord)))
 
 
-class Places:
-    """Finds places by name. A country's names are indexed when it is first asked for: most never are."""
+class Gazetteer:
+    """Finds places by name. The names of a country are indexed at its first use: most are never used."""
 
     def __init__(self, cities: Iterable[City], regions: dict[tuple[str, str], str] | None = None) -> None:
         """`regions` are names of regions, by country and plain name, where addresses use them: (US, texas) -> TX."""
@@ -67,7 +67,7 @@ class Places:
         self._centres: dict[tuple[str, str], Place | None] = {}
 
     def find(self, address: Address) -> Place:
-        """The city of the address, else the centre of its region or country, else unknown.
+        """Return the city of the address, else the centre of its region or country, else unknown.
 
         Of cities with the same name the largest is taken. A region that is known rules out the other ones: Elgin in
         Oregon is not the one near Chicago, even if it is too small for the index. Without a country the city's own name
@@ -76,17 +76,17 @@ class Places:
         """
         country = address.country.strip().upper()
         if country in self._by_country:
-            return self._in(country, address)
+            return self._find_in(country, address)
         names, region = self._everywhere(), address.region.strip().upper()
-        found = _best(names, address.city, region) or _best(names, address.region, "")
-        return _place(found) if found and not country else UNKNOWN
+        city = _best(names, address.city, region) or _best(names, address.region, "")
+        return _place(city) if city and not country else UNKNOWN
 
-    def _in(self, country: str, address: Address) -> Place:
+    def _find_in(self, country: str, address: Address) -> Place:
         region = self._regions.get((country, plain(address.region)), address.region.strip().upper())
         around = self._centre(country, region) if region else None
-        found = _best(self._in_country(country), address.city, region)
-        if found and (around is None or found.region == region):
-            return _place(found)
+        city = _best(self._in_country(country), address.city, region)
+        if city and (around is None or city.region == region):
+            return _place(city)
         return around or self._centre(country, "") or UNKNOWN
 
     def _in_country(self, country: str) -> dict[str, list[City]]:
@@ -101,7 +101,7 @@ class Places:
         return self._main_names
 
     def _centre(self, country: str, region: str) -> Place | None:
-        """Of a region, or with "" of the whole country; None where the index has no city of it."""
+        """Return the centre of a region, or with "" of the whole country; None where the index has no city of it."""
         key = (country, region)
         if key not in self._centres:
             cities = [city for city in self._by_country[country] if region in ("", city.region)]
@@ -117,14 +117,14 @@ def _best(names: dict[str, list[City]], name: str, region: str) -> City | None:
 
 
 def plain(text: str) -> str:
-    """A name without case, accents and punctuation: `São Paulo` and `SAO-PAULO` are the same."""
+    """Return a name without case, accents and punctuation: `São Paulo` and `SAO-PAULO` are the same."""
     split = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    kept = (char if char.isalnum() else " " for char in split if not unicodedata.combining(char))
-    return " ".join("".join(kept).split())
+    characters = (char if char.isalnum() else " " for char in split if not unicodedata.combining(char))
+    return " ".join("".join(characters).split())
 
 
 def _spellings(name: str) -> Iterable[str]:
-    """The name, and the name without what is only initials at its end: `Frankfurt a.M.`, `México D.F.`."""
+    """Yield the name, and the name without initials at its end: `Frankfurt a.M.`, `México D.F.`."""
     whole = plain(name)
     if whole:
         yield whole
@@ -148,8 +148,8 @@ def _place(city: City) -> Place:
     return Place(city.latitude, city.longitude, "city")
 
 
-def _centre(cities: Sequence[City], kind: Kind) -> Place:
-    """Where people live on average, on the sphere: the mean of the cities by population."""
+def _centre(cities: Sequence[City], kind: Precision) -> Place:
+    """Return the mean of the cities on the sphere, weighted by population."""
     x = y = z = 0.0
     for city in cities:
         latitude, longitude, weight = math.radians(city.latitude), math.radians(city.longitude), city.population + 1

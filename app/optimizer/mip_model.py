@@ -1,4 +1,4 @@
-"""The part of a task that is solved exactly, as a mixed-integer programme, and back again.
+"""A component of a task as a mixed-integer programme, and its solution as parts of lines.
 
 Columns: `take` (line, source), with splits also the `amount` in steps; `visit` (order, source); `without` (line). Rows:
 a line is whole or without, what is taken from is visited, stock, room, and the rules of an order. A visit by one line
@@ -8,17 +8,19 @@ alone is that line's `take`, and a row that cannot bind is left out: both make t
 from collections.abc import Mapping, Sequence
 
 from app.domain.order import AMOUNT_SCALE
-from app.optimizer.draft import Draft, Parts
-from app.optimizer.programme import INF, Programme
-from app.optimizer.task import Cell, Task
+from app.optimizer.highs_programme import INF, Programme
+from app.optimizer.plan_draft import Draft, Parts
+from app.optimizer.solver_task import Cell, Task
 
 
-class Model:
-    """The programme of the lines that have `options` (at least one each). They share no limit that can bind with lines
-    outside, or only with such as are planned already."""
+class MipModel:
+    """The programme of the lines that have `options` (at least one each).
+
+    They share no limit that can bind with lines outside, or only with lines that are planned already.
+    """
 
     def __init__(self, task: Task, options: Mapping[int, Sequence[int]], beside: Draft | None = None) -> None:
-        """`beside` is a plan of the other lines, which stays as it is: what they visit is paid for."""
+        """`beside` is a plan of the other lines, which stays as it is: the shipments of these cost nothing more."""
         self.task, self.options = task, options
         self.beside = beside or Draft(task)
         self.programme = Programme()
@@ -35,19 +37,19 @@ class Model:
         self._room()
 
     def parts(self, line: int, values: Sequence[float]) -> Parts:
-        """What a line gets, still to be checked, since the solver's whole numbers are whole to 1e-6."""
-        told = self.task.lines[line]
+        """Return the parts of a line. They are still to be checked: the solver's whole numbers are whole to 1e-6."""
+        task_line = self.task.lines[line]
         if not self.amount:
-            return {s: told.demand.quantity for s in self.options[line] if values[self.take[line, s]] > 0.5}
+            return {s: task_line.demand.quantity for s in self.options[line] if values[self.take[line, s]] > 0.5}
         steps = {s: round(values[self.amount[line, s]]) for s in self.options[line]}
-        return {s: count * told.step for s, count in steps.items() if count}
+        return {s: count * task_line.step for s, count in steps.items() if count}
 
     def _line(self, line: int) -> None:
-        told, programme = self.task.lines[line], self.programme
+        task_line, programme = self.task.lines[line], self.programme
         split = self.task.parts_max > 1
-        self.without[line] = programme.column(told.unsourced, whole=split)
+        self.without[line] = programme.column(task_line.unsourced, whole=split)
         for source in self.options[line]:
-            self.take[line, source] = programme.column(self.task.ways[told.order][source].each, whole=True)
+            self.take[line, source] = programme.column(self.task.routes[task_line.order][source].each, whole=True)
         takes = [self.take[line, source] for source in self.options[line]]
         if not split:
             programme.row([(column, 1.0) for column in (*takes, self.without[line])], least=1.0, most=1.0)
@@ -59,24 +61,24 @@ class Model:
             self._at_most(takes, int(rule.limit), rule.penalty)
 
     def _amounts(self, line: int) -> None:
-        told, programme = self.task.lines[line], self.programme
-        steps = told.demand.quantity // told.step
+        task_line, programme = self.task.lines[line], self.programme
+        steps = task_line.demand.quantity // task_line.step
         for source in self.options[line]:
-            most = min(steps, self.task.stock[told.demand.sku, source] // told.step)
+            most = min(steps, self.task.stock[task_line.demand.sku, source] // task_line.step)
             amount = self.amount[line, source] = programme.column(0.0, most, whole=True)
             programme.row([(amount, 1.0), (self.take[line, source], -most)], most=0.0)
         amounts = [(self.amount[line, source], 1.0) for source in self.options[line]]
         programme.row([*amounts, (self.without[line], steps)], least=steps, most=steps)
 
     def _visits(self, order: int, lines: Sequence[int]) -> list[int]:
-        """The columns of the order's visits."""
+        """Add the visits of an order, and return their columns."""
         visits: list[int] = []
         by_source: dict[int, list[int]] = {}
         for line in lines:
             for source in self.options[line]:
                 by_source.setdefault(source, []).append(self.take[line, source])
         for source, takes in sorted(by_source.items()):
-            fixed = self.task.ways[order][source].fixed
+            fixed = self.task.routes[order][source].fixed
             if source in self.beside.visits[order]:
                 continue
             if len(takes) == 1:
@@ -117,9 +119,9 @@ class Model:
     def _stock(self) -> None:
         cells: dict[Cell, list[tuple[int, float]]] = {}
         for (line, source), take in self.take.items():
-            told = self.task.lines[line]
+            task_line = self.task.lines[line]
             column = self.amount.get((line, source), take)
-            cells.setdefault((told.demand.sku, source), []).append((column, told.step / AMOUNT_SCALE))
+            cells.setdefault((task_line.demand.sku, source), []).append((column, task_line.step / AMOUNT_SCALE))
         rule = self.task.strategy.safety_stock
         for cell, terms in cells.items():
             self._limit(terms, self.task.stock[cell] / AMOUNT_SCALE, None)
@@ -140,7 +142,7 @@ class Model:
         self._limit([(column, 1.0) for column in columns], limit, penalty)
 
     def _limit(self, terms: Sequence[tuple[int, float]], limit: float, penalty: float | None) -> None:
-        """No more than `limit`; with a penalty, more at that price each."""
+        """Add a row: no more than `limit`; with a penalty, more at that price each."""
         if sum(factor * self.programme.upper(column) for column, factor in terms) <= limit:
             return
         over = [] if penalty is None else [(self.programme.column(penalty, INF), -1.0)]

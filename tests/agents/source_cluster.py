@@ -30,9 +30,9 @@ from app.lanes.checkpoint import FoldLimits
 from app.lanes.lane import Lane
 from app.optimizer import solver
 from app.optimizer.gazetteer import Place
-from app.optimizer.network import Network
-from app.optimizer.network import Source as Place_of
-from app.optimizer.strategy import Rule, Strategies, Strategy, Weights
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_network import NetworkSource as Place_of
+from app.optimizer.sourcing_strategy import Constraint, Strategies, Strategy, Weights
 from tests.agents.stand_ins import CODEC, TRACE
 from tests.flows.journey import a_line, an_order
 from tests.lanes.lane_driver import Driven, World
@@ -43,7 +43,7 @@ ONE: Final = AMOUNT_SCALE
 START: Final = 1_760_000_000_000
 NEAR, FAR = "EU-HAM", "US-SEA"
 NETWORK: Final = Network((Place_of(NEAR, "EU", 53.55, 9.99), Place_of(FAR, "US", 47.6, -122.33)))
-STRATEGY: Final = Strategy("near", Weights(distance=1, shipments=500), warehouses_per_line=Rule(1))
+STRATEGY: Final = Strategy("near", Weights(distance=1, shipments=500), warehouses_per_line=Constraint(1))
 BERLIN: Final = Place(52.52, 13.4, "city")
 
 

@@ -18,10 +18,10 @@ from app.inventory.item_stock import Stock
 from app.inventory.ledger_values import Chosen, Sourced
 from app.inventory.preferences import DAY_MS, Preferences
 from app.optimizer import solver
-from app.optimizer.network import Network, Source
-from app.optimizer.plan import Plan
-from app.optimizer.problem import Demand
-from app.optimizer.strategy import Rule, Strategies
+from app.optimizer.demand import Demand
+from app.optimizer.sourcing_network import Network, NetworkSource
+from app.optimizer.sourcing_plan import SourcingPlan
+from app.optimizer.sourcing_strategy import Constraint, Strategies
 from tests.agents.source_cluster import FAR, NEAR, NETWORK, ONE, START, STRATEGY, Room, given, line_of, order_of
 from tests.agents.stand_ins import CODEC, TRACE
 from tests.lanes.lane_driver import CrashError
@@ -157,7 +157,7 @@ async def test_a_forwarded_request_is_read_though_its_key_is_the_pool() -> None:
 
 
 async def test_an_order_that_no_solver_takes_costs_the_others_nothing() -> None:
-    def brittle(demands: Sequence[Demand], *rest: Any) -> Plan:
+    def brittle(demands: Sequence[Demand], *rest: Any) -> SourcingPlan:
         if any(demand.order_id == "poison" for demand in demands):
             raise ZeroDivisionError("no way")
         return solver.solve(demands, *rest)
@@ -178,7 +178,7 @@ async def test_an_order_that_no_solver_takes_costs_the_others_nothing() -> None:
 
 
 async def test_a_plan_that_would_oversell_is_not_used() -> None:
-    def careless(demands: Sequence[Demand], network: Network, stock: Any, *rest: Any) -> Plan:
+    def careless(demands: Sequence[Demand], network: Network, stock: Any, *rest: Any) -> SourcingPlan:
         return solver.solve(demands, network, dict.fromkeys(stock, 1000 * ONE), *rest)
 
     room = Room(solve=careless)
@@ -276,7 +276,7 @@ async def test_totals_of_warehouses_are_reported() -> None:
 
 async def test_order_lines_of_the_day_are_counted_where_the_source_is() -> None:
     narrow = Network((replace(NETWORK.sources[0], lines_per_day=2, time_zone="Europe/Berlin"), NETWORK.sources[1]))
-    room = Room(narrow, strategies=Strategies(replace(STRATEGY, lines_per_day=Rule())))
+    room = Room(narrow, strategies=Strategies(replace(STRATEGY, lines_per_day=Constraint())))
     room.stock("A", 9)
     room.request(order_of("o1", ("A", 1), ("A", 1), ("A", 1)))
     driven = await room.start()
@@ -430,7 +430,7 @@ async def test_who_waits_comes_before_who_asks_in_the_same_turn() -> None:
 
 
 async def test_an_order_that_ships_whole_or_not_at_all_waits_whole_and_is_released_whole() -> None:
-    room = Room(strategies=Strategies(replace(STRATEGY, no_partial_orders=Rule())))
+    room = Room(strategies=Strategies(replace(STRATEGY, no_partial_orders=Constraint())))
     room.stock("A", 9)
     room.request(order_of("o1", ("A", 1), ("B", 1)))
     driven = await room.start()
@@ -475,7 +475,7 @@ async def test_more_lines_than_one_plan_may_have_are_released_turn_by_turn() -> 
 
 
 async def test_a_run_looks_at_all_that_waits_and_is_written_down() -> None:
-    room = Room(strategies=Strategies(replace(STRATEGY, maximum_distance_km=Rule(1000))))
+    room = Room(strategies=Strategies(replace(STRATEGY, maximum_distance_km=Constraint(1000))))
     room.stock("B", 9, FAR)
     room.request(order_of("o1", ("A", 1), ("B", 1)))
     driven = await room.start()
@@ -562,7 +562,7 @@ async def test_a_command_that_nobody_knows_is_set_aside() -> None:
 
 
 async def test_two_pools_in_one_lane_keep_to_themselves() -> None:
-    network = Network((*NETWORK.sources, Source("JP-TYO", "JP", 35.6, 139.7, pool="asia")))
+    network = Network((*NETWORK.sources, NetworkSource("JP-TYO", "JP", 35.6, 139.7, pool="asia")))
     room = Room(network)
     driven = await room.start()
     room.request(order_of("o1", ("A", 1)))

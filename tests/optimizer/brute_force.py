@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import inf
 
+from app.optimizer.demand import Demand, DemandLine
 from app.optimizer.gazetteer import FARTHEST_KM, distance_km
-from app.optimizer.network import Source
-from app.optimizer.problem import Demand, DemandLine
-from app.optimizer.strategy import Rule, Strategy
-from app.optimizer.timing import LATE_DAYS_MAX, days_late, is_closed
+from app.optimizer.shipping_days import LATE_DAYS_MAX, days_late, is_closed
+from app.optimizer.sourcing_network import NetworkSource
+from app.optimizer.sourcing_strategy import Constraint, Strategy
 from tests.optimizer.worlds import NOON, PIECE, World
 
 Given = Mapping[str, int]
@@ -39,7 +39,7 @@ def cost(world: World, strategy: Strategy, plan: Sequence[tuple[tuple[Demand, De
     loads: Counter[str] = Counter()
     total = 0.0
     for (_, line), given in plan:
-        total += priced(strategy.warehouses_per_line or Rule(1), len(given))
+        total += priced(strategy.warehouses_per_line or Constraint(1), len(given))
         for warehouse, pieces in given.items():
             taken[line.sku, warehouse] += pieces
             loads[warehouse] += 1
@@ -56,7 +56,9 @@ def cost(world: World, strategy: Strategy, plan: Sequence[tuple[tuple[Demand, De
     return total
 
 
-def order_cost(sources: Mapping[str, Source], strategy: Strategy, demand: Demand, lines: Sequence[Given]) -> float:
+def order_cost(
+    sources: Mapping[str, NetworkSource], strategy: Strategy, demand: Demand, lines: Sequence[Given]
+) -> float:
     weights, total = strategy.weights, 0.0
     visited = {warehouse for given in lines for warehouse in given}
     for warehouse in visited:
@@ -76,8 +78,8 @@ def order_cost(sources: Mapping[str, Source], strategy: Strategy, demand: Demand
     return total
 
 
-def left_out(sources: Mapping[str, Source], strategy: Strategy, line: DemandLine) -> float:
-    weights, per_line = strategy.weights, strategy.warehouses_per_line or Rule(1)
+def left_out(sources: Mapping[str, NetworkSource], strategy: Strategy, line: DemandLine) -> float:
+    weights, per_line = strategy.weights, strategy.warehouses_per_line or Constraint(1)
     part = weights.distance * FARTHEST_KM + weights.shipments + weights.lateness * LATE_DAYS_MAX
     part += weights.handling * max(source.handling_cost for source in sources.values())
     for rule in (strategy.maximum_distance_km, strategy.cut_off, strategy.warehouses_per_order, strategy.lines_per_day):
@@ -88,11 +90,11 @@ def left_out(sources: Mapping[str, Source], strategy: Strategy, line: DemandLine
     return total + (strategy.safety_stock.penalty * line.quantity / PIECE if strategy.safety_stock else 0.0)
 
 
-def limited(rule: Rule | None, limit: float) -> Rule | None:
-    return Rule(limit, rule.hard, rule.penalty) if rule else None
+def limited(rule: Constraint | None, limit: float) -> Constraint | None:
+    return Constraint(limit, rule.hard, rule.penalty) if rule else None
 
 
-def priced(rule: Rule | None, measure: float, once: bool = False) -> float:
+def priced(rule: Constraint | None, measure: float, once: bool = False) -> float:
     """What a measure costs above the rule's limit: the price for each unit, or just once."""
     if not rule or measure <= rule.limit:
         return 0.0

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import DefinitionError
-from app.optimizer.network import load
+from app.optimizer.sourcing_network import load
 
 TWO = """
 network: two

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.optimizer.draft import Draft
-from app.optimizer.exact import solve_exactly
-from app.optimizer.network import Network
-from app.optimizer.pricing import Priced, price
-from app.optimizer.reduce import possible
-from app.optimizer.search import search
-from app.optimizer.strategy import Rule, Strategy
-from app.optimizer.task import Task, build
-from app.optimizer.ways import FORBIDDEN, Matrix, ways
+from app.optimizer.column_generation import Priced, price
+from app.optimizer.exact_solver import solve_exactly
+from app.optimizer.plan_draft import Draft
+from app.optimizer.plan_search import search
+from app.optimizer.presolve import feasible_options
+from app.optimizer.pricing_problem import FORBIDDEN, Matrix, pricing_problem
+from app.optimizer.solver_task import Task, build
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_strategy import Constraint, Strategy
 from tests.optimizer.worlds import EXACT, NOON, PIECE, demand, source
 
-STRATEGY = Strategy("near", EXACT, gap=0.0, time_limit_s=30.0, lines_per_day=Rule(), safety_stock=Rule())
+STRATEGY = Strategy("near", EXACT, gap=0.0, time_limit_s=30.0, lines_per_day=Constraint(), safety_stock=Constraint())
 
 
 def crowded(seed: int, sources: int, orders: int = 12) -> Task:
@@ -42,7 +42,7 @@ def crowded(seed: int, sources: int, orders: int = 12) -> Task:
 
 
 def priced(task: Task) -> Priced:
-    found = price(task, possible(task), 30.0)
+    found = price(task, feasible_options(task), 30.0)
     assert found
     return found
 
@@ -51,7 +51,7 @@ def priced(task: Task) -> Priced:
 @pytest.mark.parametrize("seed", range(12))
 def test_prices_lead_to_the_cheapest_plan(seed: int, sources: int) -> None:
     task = crowded(seed, sources)
-    options, found = possible(task), search(task, {})
+    options, found = feasible_options(task), search(task, {})
     alone = solve_exactly(task, options, Draft(task), 0.0, 30.0)
     assert found.draft.cost() == pytest.approx(alone.draft.cost())
     assert found.slack == pytest.approx(0, abs=1e-3)
@@ -62,7 +62,7 @@ def test_prices_lead_to_the_cheapest_plan(seed: int, sources: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_an_option_costs_at_least_its_excess(seed: int) -> None:
     task = crowded(seed, 9, orders=6)
-    options, found = possible(task), priced(task)
+    options, found = feasible_options(task), priced(task)
     for (line, taken), excess in found.excess.items():
         if excess > 100:
             forced = solve_exactly(task, {**options, line: (taken,)}, Draft(task), 0.0, 30.0).draft
@@ -87,7 +87,7 @@ def test_the_ways_of_an_order_are_tried_exactly(lines: int, sources: int, dice: 
     costs = np.array(
         [[dice.choice((0.0, 20.0, 50.0, FORBIDDEN)) for _ in range(sources)] + [200.0] for _ in range(lines)]
     )
-    found = ways(fixed, lines)
+    found = pricing_problem(fixed, lines)
     assert found
     cost, columns = found.cheapest(costs)
     assert cost == pytest.approx(tried(fixed, costs))
@@ -101,5 +101,5 @@ def test_the_ways_of_an_order_are_tried_exactly(lines: int, sources: int, dice: 
 
 
 def test_too_many_ways_are_left_to_the_programme() -> None:
-    assert ways(np.zeros(10), 9) is None
-    assert ways(np.zeros(5), 9) is not None
+    assert pricing_problem(np.zeros(10), 9) is None
+    assert pricing_problem(np.zeros(5), 9) is not None

@@ -1,8 +1,8 @@
 """Strategies tried on orders before they are used: stock goes down batch by batch, and differences are named."""
 
-from app.optimizer.network import Network
-from app.optimizer.simulation import Arrival, differences, simulate
-from app.optimizer.strategy import Rule, Strategies, Strategy, Weights
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_strategy import Constraint, Strategies, Strategy, Weights
+from app.optimizer.strategy_simulation import Arrival, differences, simulate
 from tests.optimizer.worlds import DAY, NOON, PIECE, demand, pieces, source
 
 NEAR = Strategies(Strategy("near", Weights(distance=1)))
@@ -29,7 +29,7 @@ def test_what_one_batch_takes_the_next_one_lacks() -> None:
 
 def test_order_lines_a_day_are_counted_over_batches_and_begin_anew_on_the_next() -> None:
     network = Network((source("A", lines_per_day=1),))
-    limited = Strategies(Strategy("limited", lines_per_day=Rule()))
+    limited = Strategies(Strategy("limited", lines_per_day=Constraint()))
     orders = [*arrivals(demand("o1", ("K", 1)), demand("o2", ("K", 1))), Arrival(demand("o3", ("K", 1)), NOON + DAY)]
     outcome = simulate(orders, network, pieces(A={"K": 9}), limited, batch=1)
     assert [each.unsourced for each in outcome.results] == [(), ("1",), ()]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.optimizer.strategy import Strategy
+from app.optimizer.sourcing_strategy import Strategy
 from tests.optimizer.brute_force import cheapest
 from tests.optimizer.worlds import STRATEGIES, World, worlds
 

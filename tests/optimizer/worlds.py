@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from app.domain.order import AMOUNT_SCALE
+from app.optimizer.demand import Demand, DemandLine
 from app.optimizer.gazetteer import Place
-from app.optimizer.network import Network, Source
-from app.optimizer.plan import Plan
-from app.optimizer.problem import Demand, DemandLine
 from app.optimizer.solver import solve
-from app.optimizer.strategy import Rule, Strategies, Strategy, Weights
+from app.optimizer.sourcing_network import Network, NetworkSource
+from app.optimizer.sourcing_plan import SourcingPlan
+from app.optimizer.sourcing_strategy import Constraint, Strategies, Strategy, Weights
 
 NOON = 1_767_009_600_000 + 12 * 3_600_000
 """Monday, 29 December 2025, 12:00 UTC."""
@@ -26,13 +26,13 @@ class World(NamedTuple):
     stock: Stock
     used: dict[str, int]
 
-    def solve(self, strategy: Strategy, alternate: Strategy | None = None) -> Plan:
+    def solve(self, strategy: Strategy, alternate: Strategy | None = None) -> SourcingPlan:
         return solve(self.demands, self.network, self.stock, Strategies(strategy, alternate), NOON, self.used)
 
 
-def source(name: str, longitude: float = 0.0, **more: Any) -> Source:
+def source(name: str, longitude: float = 0.0, **more: Any) -> NetworkSource:
     """On the equator, where a degree is 111.2 km."""
-    return Source(name, name.split("-")[0], 0.0, longitude, **more)
+    return NetworkSource(name, name.split("-")[0], 0.0, longitude, **more)
 
 
 def demand(order_id: str, *lines: tuple[str, int], longitude: float = 0.0, **more: Any) -> Demand:
@@ -50,7 +50,7 @@ def pieces(**at: dict[str, int]) -> Stock:
     }
 
 
-def given(plan: Plan) -> dict[str, dict[str, list[tuple[str, int]]]]:
+def given(plan: SourcingPlan) -> dict[str, dict[str, list[tuple[str, int]]]]:
     """Order -> line -> (warehouse, pieces)."""
     found: dict[str, dict[str, list[tuple[str, int]]]] = {}
     for order in plan.orders:
@@ -64,9 +64,9 @@ SKUS = ("K", "L", "M")
 NAMES = ("A", "B", "C")
 
 
-def rules(limits: st.SearchStrategy[int]) -> st.SearchStrategy[Rule | None]:
-    soft = st.builds(lambda limit, price: Rule(limit, False, price), limits, st.sampled_from([1.0, 150.0, 900.0]))
-    return st.none() | st.builds(Rule, limits) | soft
+def rules(limits: st.SearchStrategy[int]) -> st.SearchStrategy[Constraint | None]:
+    soft = st.builds(lambda limit, price: Constraint(limit, False, price), limits, st.sampled_from([1.0, 150.0, 900.0]))
+    return st.none() | st.builds(Constraint, limits) | soft
 
 
 SOURCES = st.builds(
@@ -86,8 +86,8 @@ PRICED = st.builds(
     weights=st.sampled_from([EXACT, Weights(1, 0, 1, 1)]),
     maximum_distance_km=rules(st.just(600)),
     cut_off=rules(st.just(0)),
-    lines_per_day=st.sampled_from([None, Rule()]),
-    safety_stock=st.sampled_from([None, Rule()]),
+    lines_per_day=st.sampled_from([None, Constraint()]),
+    safety_stock=st.sampled_from([None, Constraint()]),
     gap=st.just(0.0),
     time_limit_s=st.just(20.0),
 )
@@ -128,6 +128,6 @@ def worlds(draw: st.DrawFn, orders_max: int = 3, lines_max: int = 4, pieces_max:
     return World(tuple(demands), Network(named), stock, used)
 
 
-def _rest(each: Source) -> dict[str, Any]:
+def _rest(each: NetworkSource) -> dict[str, Any]:
     names = ("cutoff", "handling_cost", "lines_per_day", "safety_stock")
     return {name: getattr(each, name) for name in names}

@@ -21,9 +21,9 @@ from app.kafka.topics import TopicSpec
 from app.kafka.topics import load as load_topics
 from app.lanes.jobs import JobLimits
 from app.lanes.lane_limits import LaneLimits
-from app.optimizer.gazetteer import City, Places
-from app.optimizer.network import Network
-from app.optimizer.strategy import Strategies
+from app.optimizer.gazetteer import City, Gazetteer
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
 from app.settings import Settings
 from app.worker import composition
@@ -107,11 +107,11 @@ def network() -> Network:
 
 
 @cache
-def gazetteer() -> Places:
+def gazetteer() -> Gazetteer:
     """A few of the world's cities: the index of all of them takes longer than a world."""
     cities = [("Reims", "FR", 49.26, 4.03), ("Köln", "DE", 50.94, 6.96), ("Seattle", "US", 47.61, -122.33)]
     cities += [("Montréal", "CA", 45.5, -73.57), ("São Paulo", "BR", -23.55, -46.63), ("Bogotá", "CO", 4.71, -74.07)]
-    return Places(City(name, country, "", latitude, longitude, 1) for name, country, latitude, longitude in cities)
+    return Gazetteer(City(name, country, "", latitude, longitude, 1) for name, country, latitude, longitude in cities)
 
 
 @cache

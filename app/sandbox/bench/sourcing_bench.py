@@ -8,12 +8,12 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from app.domain.order import AMOUNT_SCALE
+from app.optimizer.demand import Demand, DemandLine
 from app.optimizer.gazetteer import Place
-from app.optimizer.network import Network, Source
-from app.optimizer.plan import Plan
-from app.optimizer.problem import Demand, DemandLine
 from app.optimizer.solver import solve
-from app.optimizer.strategy import Strategies
+from app.optimizer.sourcing_network import Network, NetworkSource
+from app.optimizer.sourcing_plan import SourcingPlan
+from app.optimizer.sourcing_strategy import Strategies
 from app.sandbox.bench.machine import describe
 from app.worker.app_factory import GARBAGE_THRESHOLDS
 
@@ -101,8 +101,8 @@ def _batch(case: Case, seed: int) -> Batch:
     return Batch(demands, network, _stock(dice, case, network, wanted))
 
 
-def _source(dice: Random, number: int) -> Source:
-    return Source(f"W{number:02}", f"S{number:02}", *_somewhere(dice))
+def _source(dice: Random, number: int) -> NetworkSource:
+    return NetworkSource(f"W{number:02}", f"S{number:02}", *_somewhere(dice))
 
 
 def _somewhere(dice: Random) -> tuple[float, float]:
@@ -127,7 +127,7 @@ def _stock(dice: Random, case: Case, network: Network, wanted: Mapping[str, int]
     return stock
 
 
-def _solve(batch: Batch, strategies: Strategies) -> Plan:
+def _solve(batch: Batch, strategies: Strategies) -> SourcingPlan:
     return solve(batch.demands, batch.network, batch.stock, strategies, AT_MS, {})
 
 
@@ -162,7 +162,7 @@ def _together(label: str, batches: Sequence[Batch], strategies: Strategies) -> T
     )
 
 
-def _one_by_one(batch: Batch, strategies: Strategies) -> list[Plan]:
+def _one_by_one(batch: Batch, strategies: Strategies) -> list[SourcingPlan]:
     """Each order takes the best that the ones before it have left."""
     left, plans = dict(batch.stock), []
     for demand in batch.demands:
@@ -174,9 +174,9 @@ def _one_by_one(batch: Batch, strategies: Strategies) -> list[Plan]:
     return plans
 
 
-def _waiting(plan: Plan) -> int:
+def _waiting(plan: SourcingPlan) -> int:
     return sum(len(order.unsourced) for order in plan.orders)
 
 
-def _paid(plan: Plan) -> float:
+def _paid(plan: SourcingPlan) -> float:
     return plan.cost - plan.terms.get("unsourced", 0.0)

@@ -1,4 +1,4 @@
-"""The network of sources: warehouses that can ship, where they are, and what limits them. Read from YAML or CSV."""
+"""The network of sources: warehouses that ship orders, their places and limits. Read from YAML or CSV."""
 
 import csv
 from collections.abc import Mapping
@@ -18,10 +18,13 @@ SOURCES_MAX: Final = 1_000
 _MAIN: Final = "main"
 
 
-class Source(Struct, frozen=True):
-    """A warehouse of a site. `pool` names the group of warehouses whose stock one writer owns; `cutoff` (`16:00`, in
-    `time_zone`) ends the day on which it still ships, "" means that it never does; `handling_cost` is for each order
-    line; `lines_per_day` 0 means no limit; `safety_stock` is kept of every SKU, in ten-thousandths of a piece."""
+class NetworkSource(Struct, frozen=True):
+    """A warehouse of a site that ships orders.
+
+    `pool` names the group of warehouses whose stock one writer owns. `cutoff` (`16:00`, in `time_zone`) ends the day on
+    which it still ships; "" means that its day never ends. `handling_cost` is for each order line. `lines_per_day` 0
+    means no limit. `safety_stock` is kept of every SKU, in ten-thousandths of a piece.
+    """
 
     warehouse: str
     site: str
@@ -38,24 +41,24 @@ class Source(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """`pools` says by company which pool of warehouses ships its orders; every other company's is the main one."""
+    """All sources. `pools` gives the pool that ships the orders of a company; all other companies have the main one."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[NetworkSource, ...]
     pools: Mapping[str, str] = {}
 
     def pool(self, name: str) -> "Network":
-        """The sources of one pool alone."""
+        """Return the sources of one pool alone."""
         return Network(tuple(source for source in self.sources if source.pool == name), self.pools)
 
 
 def load(text: str, file: str) -> Network:
-    """The network in `text`: CSV with a header where `file` ends with .csv, YAML otherwise. Raises DefinitionError."""
+    """Read a network: CSV with a header where `file` ends with .csv, YAML otherwise. Raises DefinitionError."""
     is_csv = file.endswith(".csv")
     spec = None if is_csv else load_spec(_NetworkSpec, text, file)
     rows = _csv_rows(text, file) if spec is None else _yaml_rows(spec)
     if not rows:
         raise DefinitionError(file, "sources", "there is no source", "write at least one")
-    sources: dict[str, Source] = {}
+    sources: dict[str, NetworkSource] = {}
     for path, row in rows:
         if row.warehouse in sources:
             raise DefinitionError(file, path, f"warehouse {row.warehouse!r} is there twice", "keep one of them")
@@ -66,15 +69,15 @@ def load(text: str, file: str) -> Network:
 
 
 def _check_pools(network: Network, file: str) -> None:
-    named = {source.pool for source in network.sources}
+    pools = {source.pool for source in network.sources}
     for company, pool in network.pools.items():
-        if pool not in named:
-            raise DefinitionError(file, f"pools.{company}", f"no source is of the pool {pool!r}", suggest(pool, named))
+        if pool not in pools:
+            raise DefinitionError(file, f"pools.{company}", f"no source is of the pool {pool!r}", suggest(pool, pools))
 
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Pool = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-"""It is a key of records, and the order id of commands."""
+"""The name of a pool: a key of records, and the order id of commands."""
 
 
 def _clock(value: object) -> object:
@@ -107,7 +110,7 @@ class _SourceSpec(BaseModel):
 
     @field_validator("time_zone")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _check_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
         except (OSError, ValueError, LookupError):
@@ -116,7 +119,7 @@ class _SourceSpec(BaseModel):
 
 
 _ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "America/Sao_Paulo", "Asia/Tokyo")
-"""Examples for a fix; any IANA name is taken."""
+"""Examples for the fix in an error; any IANA name is valid."""
 
 
 class _NetworkSpec(BaseModel):
@@ -129,9 +132,9 @@ class _NetworkSpec(BaseModel):
     """Company -> pool."""
 
 
-def _source(row: _SourceSpec) -> Source:
+def _source(row: _SourceSpec) -> NetworkSource:
     values = row.model_dump()
-    return Source(**{**values, "safety_stock": int(row.safety_stock * AMOUNT_SCALE)})
+    return NetworkSource(**{**values, "safety_stock": int(row.safety_stock * AMOUNT_SCALE)})
 
 
 def _yaml_rows(spec: _NetworkSpec) -> list[tuple[str, _SourceSpec]]:
@@ -143,8 +146,8 @@ def _csv_rows(text: str, file: str) -> list[tuple[str, _SourceSpec]]:
     rows: list[tuple[str, _SourceSpec]] = []
     try:
         for row in reader:
-            given = {key: value for key, value in row.items() if value}
-            rows.append((path := f"line {reader.line_num}", validated(_SourceSpec, given, file, path)))
+            filled = {key: value for key, value in row.items() if value}
+            rows.append((path := f"line {reader.line_num}", validated(_SourceSpec, filled, file, path)))
     except csv.Error as exc:
         raise DefinitionError(file, f"line {reader.line_num}", f"not CSV: {exc}", "correct the line") from exc
     if len(rows) > SOURCES_MAX:

@@ -1,4 +1,4 @@
-"""A mixed-integer programme that grows column by column, and what HiGHS makes of it: one sparse matrix, one thread."""
+"""A mixed-integer programme, built column by column and row by row, and its solution by HiGHS in one thread."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -19,9 +19,11 @@ _OPTIONS: Final[Mapping[str, bool | float | str]] = {
 }
 
 
-class Solved(Struct, frozen=True):
-    """`values` by column, empty where no solution was found; no solution costs less than `bound`; `seconds` it took;
-    `is_late` says that the time was over."""
+class Solution(Struct, frozen=True):
+    """`values` are by column, empty if no solution was found. No solution costs less than `bound`.
+
+    `seconds` is the solver's time. `is_late`: it stopped at the time limit.
+    """
 
     values: list[float]
     bound: float
@@ -30,7 +32,7 @@ class Solved(Struct, frozen=True):
 
 
 def start_solver(gap: float, time_limit_s: float) -> _Highs:
-    """An empty programme. Not highspy's own wrapper `Highs`: that writes a banner before it can be told not to."""
+    """Return an empty solver. Not highspy's own wrapper `Highs`, which writes a banner before it can be told not to."""
     solver = _Highs()
     for name, value in {**_OPTIONS, "mip_abs_gap": gap, "time_limit": time_limit_s}.items():
         solver.setOptionValue(name, value)
@@ -52,19 +54,22 @@ class Programme:
         self.offset = 0.0
 
     def column(self, cost: float, upper: float = 1.0, *, whole: bool = False) -> int:
+        """Add a column, and return its number."""
         self._costs.append(cost)
         self._uppers.append(upper)
         self._whole.append(whole)
         return len(self._costs) - 1
 
     def charge(self, column: int, cost: float) -> None:
+        """Add to the cost of a column."""
         self._costs[column] += cost
 
     def upper(self, column: int) -> float:
+        """Return the upper bound of a column."""
         return self._uppers[column]
 
     def row(self, terms: Iterable[tuple[int, float]], *, least: float = -INF, most: float = INF) -> None:
-        """The sum of `factor * column` is between the two."""
+        """Add a row: the sum of `factor * column` is between the two."""
         for column, factor in terms:
             self._columns.append(column)
             self._factors.append(factor)
@@ -72,24 +77,20 @@ class Programme:
         self._row_lowers.append(least)
         self._row_uppers.append(most)
 
-    def solve(self, gap: float, time_limit_s: float) -> Solved:
-        """Until the cost is proven to be at most `gap` above the lowest one, or the time is over.
+    def solve(self, gap: float, time_limit_s: float) -> Solution:
+        """Solve until the cost is proven to be at most `gap` above the lowest one, or the time is over.
 
         HiGHS could be told of a known solution, but is none the faster for it, and with one 1.16.0 loses the part of
         the objective that its presolve has fixed, and then reports a bound that is too low.
         """
-        highs = (
-            _Highs()
-        )  # not its wrapper `Highs`, which writes a banner to standard output before it can be told not to
-        for name, value in {**_OPTIONS, "mip_abs_gap": gap, "time_limit": time_limit_s}.items():
-            highs.setOptionValue(name, value)
+        highs = start_solver(gap, time_limit_s)
         highs.passModel(self._lp())
         highs.run()
         info = highs.getInfo()
-        found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-        values = list(highs.getSolution().col_value) if found else []
+        has_solution = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        values = list(highs.getSolution().col_value) if has_solution else []
         is_late = highs.getModelStatus() == highspy.HighsModelStatus.kTimeLimit
-        return Solved(values, info.mip_dual_bound + self.offset, highs.getRunTime(), is_late)
+        return Solution(values, info.mip_dual_bound + self.offset, highs.getRunTime(), is_late)
 
     def _lp(self) -> highspy.HighsLp:
         lp = highspy.HighsLp()

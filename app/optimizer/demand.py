@@ -1,9 +1,14 @@
-"""What is asked of the solver: orders' lines that need a source."""
+"""Demand: the order lines for which the solver looks for sources, and the stock that is available for them."""
+
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from app.errors import RecordError
 from app.optimizer.gazetteer import Place
+
+AvailableStock = Mapping[tuple[str, str], int]
+"""(SKU, warehouse) -> available quantity, in ten-thousandths."""
 
 
 class DemandLine(Struct, frozen=True):
@@ -21,8 +26,10 @@ class DemandLine(Struct, frozen=True):
 
 
 class Demand(Struct, frozen=True):
-    """One order. `place` is where it goes; a higher `priority` outbids a lower one where stock is scarce; `wanted_at`
-    is the requested ship date, 0 where there is none."""
+    """One order. `place` is its destination, `wanted_at` the requested ship date (ms), 0 where there is none.
+
+    A higher `priority` outbids a lower one where stock is scarce.
+    """
 
     order_id: str
     place: Place

@@ -1,6 +1,6 @@
-"""The cheapest way to ship one order when sources have prices: exact, by going through all sets of sources or of lines.
+"""The pricing problem of one order: its cheapest choice of sources at given prices, exact, by enumeration.
 
-This is the inner problem of pricing.py, solved some thousand times for a batch, so it works on small matrices.
+column_generation.py solves it some thousand times for a batch, so it works on small matrices.
 """
 
 from functools import cache
@@ -11,33 +11,37 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 FORBIDDEN: Final = 1e12
+"""The cost of a line at a source that cannot ship it."""
 SOURCES_MAX: Final = 7
-"""With this many sources or fewer, sets of sources are tried; otherwise sets of lines."""
+"""With this many sources or fewer, all sets of sources are tried; otherwise all sets of lines."""
 LINES_MAX: Final = 8
+"""With more lines than this, their sets are too many to try."""
 
 
-class Ways(Protocol):
-    """`costs` of each line (row) at each source (column), the last column being no source at all; they change with the
-    prices, while what a shipment costs does not."""
+class PricingProblem(Protocol):
+    """One order. `costs` are those of each line (row) at each source (column), the last column being no source at all.
+
+    They change with the prices; the fixed costs of shipments do not.
+    """
 
     def cheapest(self, costs: Matrix) -> tuple[float, list[int]]:
-        """The lowest cost of the order, and the column of each line."""
+        """Return the lowest cost of the order, and the column of each line in it."""
         ...
 
     def excess(self, costs: Matrix) -> Matrix:
-        """How much more than the lowest cost an order must cost that has this line at this source."""
+        """Return, by line and source, how far the order is above its lowest cost with this line at this source."""
         ...
 
 
-def ways(fixed: Matrix, lines: int) -> Ways | None:
-    """For an order whose shipments cost `fixed`, the last one being 0; None where there are too many ways to try."""
+def pricing_problem(fixed: Matrix, lines: int) -> PricingProblem | None:
+    """Return the problem of an order whose shipments cost `fixed`, the last one 0; None if too large to enumerate."""
     if len(fixed) - 1 <= SOURCES_MAX:
         return _BySources(fixed)
     return _ByLines(fixed, lines) if lines <= LINES_MAX else None
 
 
 class _BySources:
-    """Each set of sources is paid for as a whole; within it each line takes the cheapest."""
+    """Tries each set of sources: its fixed costs are paid, and each line takes the cheapest source in it."""
 
     def __init__(self, fixed: Matrix) -> None:
         self._sets = _sets(len(fixed) - 1)
@@ -63,7 +67,7 @@ class _BySources:
 
 
 class _ByLines:
-    """The lines fall into shipments: each set of lines has a cheapest source, and the sets together are all lines."""
+    """Tries each partition of the lines into shipments, by dynamic programming; each has its cheapest source."""
 
     def __init__(self, fixed: Matrix, lines: int) -> None:
         self._fixed, self._count, self._sets = fixed, lines, _sets(lines)
@@ -72,12 +76,13 @@ class _ByLines:
         shipments = self._sets @ costs + self._fixed
         source = shipments.argmin(axis=1)
         totals, chosen = self._partitions(shipments.min(axis=1).tolist())
-        columns, left = [0] * self._count, len(totals) - 1
-        while left:
+        columns = [0] * self._count
+        remaining = len(totals) - 1
+        while remaining:
             for line in range(self._count):
-                if chosen[left] >> line & 1:
-                    columns[line] = int(source[chosen[left]])
-            left ^= chosen[left]
+                if chosen[remaining] >> line & 1:
+                    columns[line] = int(source[chosen[remaining]])
+            remaining ^= chosen[remaining]
         return totals[-1], columns
 
     def excess(self, costs: Matrix) -> Matrix:
@@ -87,7 +92,7 @@ class _ByLines:
         return np.array([forced[self._sets[:, line] > 0].min(axis=0) for line in range(self._count)])
 
     def _partitions(self, cheapest: list[float]) -> tuple[list[float], list[int]]:
-        """Of each set of lines the lowest cost, and the shipment in it that has its first line."""
+        """Return, by set of lines, the lowest cost, and the shipment in it that has its first line."""
         totals, chosen = [0.0] * len(cheapest), [0] * len(cheapest)
         for lines in range(1, len(cheapest)):
             first = lines & -lines
@@ -104,5 +109,5 @@ class _ByLines:
 
 @cache
 def _sets(count: int) -> Matrix:
-    """All sets of so many things, one a row."""
+    """Return all subsets of `count` things, one a row."""
     return ((np.arange(1 << count)[:, None] >> np.arange(count)) & 1).astype(np.float64)

@@ -1,11 +1,11 @@
-"""What the solver answers: which source ships what, how good that is, and why."""
+"""The plan of the solver: allocations of lines to sources, the proven gap, and an explanation of each source."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
-Code = Literal[
+SourceCode = Literal[
     "chosen",
     "no-stock",
     "line-split",
@@ -16,7 +16,7 @@ Code = Literal[
     "partial",
     "costlier",
 ]
-Status = Literal["optimal", "gap", "time limit", "nothing"]
+PlanStatus = Literal["optimal", "gap", "time limit", "nothing"]
 
 
 class Allocation(Struct, frozen=True):
@@ -28,22 +28,27 @@ class Allocation(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """Why a source ships a line, or not. `terms` add up to `cost`: of what was chosen its share of the plan's cost, of
-    what was not the cost that it would add to the rest of the plan (nothing where a rule forbids it)."""
+    """Why a source ships a line, or does not.
+
+    `terms` add up to `cost`. For a chosen source that is its share of the plan's cost; for another one it is what it
+    would add to the rest of the plan, and nothing where a rule forbids it.
+    """
 
     line_id: str
     warehouse: str
     quantity: int
     chosen: bool
-    code: Code
+    code: SourceCode
     reason: str
     cost: float
     terms: Mapping[str, float]
 
 
 class OrderPlan(Struct, frozen=True):
-    """One order. `strategy` sourced its last line: the default, or the alternate. `terms` add up to its cost, in which
-    each line without a source counts as `unsourced`."""
+    """The plan of one order. `strategy` is the one that planned it last, the default or the alternate.
+
+    `terms` add up to its cost, in which each line without a source counts as `unsourced`.
+    """
 
     order_id: str
     allocations: tuple[Allocation, ...]
@@ -53,13 +58,15 @@ class OrderPlan(Struct, frozen=True):
     terms: Mapping[str, float]
 
 
-class Plan(Struct, frozen=True):
-    """All orders, by id. No plan costs less than `cost * (1 - gap)`, the cost of lines that nobody has left aside: see
-    docs/adr/0017-sourcing-model.md. `nothing` says that no line has a source."""
+class SourcingPlan(Struct, frozen=True):
+    """The plan of all orders, by id. The status `nothing` says that no line has a source.
+
+    No plan costs less than `cost * (1 - gap)`, not counting lines that no source has (docs/adr/0017-sourcing-model.md).
+    """
 
     orders: tuple[OrderPlan, ...]
     cost: float
     gap: float
-    status: Status
+    status: PlanStatus
     strategies: tuple[str, ...]
     terms: Mapping[str, float]

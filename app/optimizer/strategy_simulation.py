@@ -1,31 +1,29 @@
-"""What a strategy would do: orders sourced batch after batch as the role does it, and strategies compared.
+"""Simulation of strategies: orders are sourced batch by batch as the role does it, and the results compared.
 
-Stock only goes down: no receipts come, and lines without a source are not tried again.
+Stock only goes down: no receipts come, and lines without a source are not planned again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
+from app.optimizer.demand import AvailableStock, Demand
 from app.optimizer.gazetteer import distance_km
-from app.optimizer.network import Network
-from app.optimizer.plan import Allocation, OrderPlan, Plan
-from app.optimizer.problem import Demand
+from app.optimizer.shipping_days import local_day
 from app.optimizer.solver import solve
-from app.optimizer.strategy import Strategies
-from app.optimizer.timing import local_day
-
-Stock = Mapping[tuple[str, str], int]
+from app.optimizer.sourcing_network import Network
+from app.optimizer.sourcing_plan import Allocation, OrderPlan, SourcingPlan
+from app.optimizer.sourcing_strategy import Strategies
 
 
 class Arrival(Struct, frozen=True):
-    """An order and when it came, in milliseconds."""
+    """An order, and the time at which it came (ms)."""
 
     demand: Demand
     at: int
 
 
-class Result(Struct, frozen=True):
+class OrderResult(Struct, frozen=True):
     """One order: its allocations, lines without a source, shipments, kilometres, and the cost of what has a source."""
 
     order_id: str
@@ -36,7 +34,7 @@ class Result(Struct, frozen=True):
     cost: float
 
 
-class Outcome(Struct, frozen=True):
+class StrategyResult(Struct, frozen=True):
     """One strategy over all orders. `gap` is the widest of its plans, `late` how many of them ran out of time."""
 
     strategy: str
@@ -49,35 +47,36 @@ class Outcome(Struct, frozen=True):
     cost: float
     gap: float
     late: int
-    results: tuple[Result, ...]
+    results: tuple[OrderResult, ...]
 
 
 class Difference(Struct, frozen=True):
     """An order that two strategies source differently."""
 
     order_id: str
-    first: Result
-    second: Result
+    first: OrderResult
+    second: OrderResult
 
 
 def simulate(
-    arrivals: Sequence[Arrival], network: Network, stock: Stock, strategies: Strategies, batch: int
-) -> Outcome:
-    """In the order of arrival, `batch` orders at a time, each batch planned when its last order comes."""
+    arrivals: Sequence[Arrival], network: Network, stock: AvailableStock, strategies: Strategies, batch: int
+) -> StrategyResult:
+    """Source the orders as they arrive, `batch` at a time; each batch is planned when its last order comes."""
     ordered = sorted(arrivals, key=lambda each: (each.at, each.demand.order_id))
-    left = dict(stock)
+    remaining = dict(stock)
     used: dict[tuple[str, int], int] = {}
-    results: list[Result] = []
-    plans: list[Plan] = []
+    results: list[OrderResult] = []
+    plans: list[SourcingPlan] = []
     for start in range(0, len(ordered), batch):
         together = ordered[start : start + batch]
-        at, demands = together[-1].at, [each.demand for each in together]
+        at = together[-1].at
+        demands = [each.demand for each in together]
         days = {source.warehouse: local_day(source, at) for source in network.sources}
         used_today = {warehouse: used.get((warehouse, day), 0) for warehouse, day in days.items()}
-        plan = solve(demands, network, left, strategies, at, used_today)
+        plan = solve(demands, network, remaining, strategies, at, used_today)
         plans.append(plan)
         for demand, order in zip(sorted(demands, key=lambda each: each.order_id), plan.orders, strict=True):
-            _take(demand, order, left)
+            _take(demand, order, remaining)
             for each in order.allocations:
                 today = (each.warehouse, days[each.warehouse])
                 used[today] = used.get(today, 0) + 1
@@ -85,8 +84,8 @@ def simulate(
     return _outcome(strategies, plans, results)
 
 
-def differences(first: Outcome, second: Outcome) -> list[Difference]:
-    """Orders whose lines come from other sources, or have none in one of the two."""
+def differences(first: StrategyResult, second: StrategyResult) -> list[Difference]:
+    """Return the orders whose lines come from other sources, or have none in one of the two."""
     others = {result.order_id: result for result in second.results}
     return [
         Difference(result.order_id, result, others[result.order_id])
@@ -95,15 +94,15 @@ def differences(first: Outcome, second: Outcome) -> list[Difference]:
     ]
 
 
-def _take(demand: Demand, order: OrderPlan, left: dict[tuple[str, str], int]) -> None:
+def _take(demand: Demand, order: OrderPlan, remaining: dict[tuple[str, str], int]) -> None:
     skus = {line.line_id: line.sku for line in demand.lines}
     for each in order.allocations:
-        left[skus[each.line_id], each.warehouse] -= each.quantity
+        remaining[skus[each.line_id], each.warehouse] -= each.quantity
 
 
-def _result(demand: Demand, order: OrderPlan, network: Network) -> Result:
+def _result(demand: Demand, order: OrderPlan, network: Network) -> OrderResult:
     visited = {each.warehouse for each in order.allocations}
-    return Result(
+    return OrderResult(
         order_id=order.order_id,
         allocations=order.allocations,
         unsourced=order.unsourced,
@@ -117,9 +116,9 @@ def _result(demand: Demand, order: OrderPlan, network: Network) -> Result:
     )
 
 
-def _outcome(strategies: Strategies, plans: Sequence[Plan], results: Sequence[Result]) -> Outcome:
+def _outcome(strategies: Strategies, plans: Sequence[SourcingPlan], results: Sequence[OrderResult]) -> StrategyResult:
     names = [strategies.default.name, *([strategies.alternate.name] if strategies.alternate else [])]
-    return Outcome(
+    return StrategyResult(
         strategy=" + ".join(names),
         lines=sum(len({each.line_id for each in result.allocations}) + len(result.unsourced) for result in results),
         unsourced=sum(len(result.unsourced) for result in results),

@@ -1,4 +1,4 @@
-"""Strategies: what a plan should minimise, and the rules that it keeps (hard) or pays for breaking (soft)."""
+"""Sourcing strategies: the weights of the objective, and the constraints, hard or soft. Read from YAML."""
 
 from typing import Annotated, Final, Literal
 
@@ -12,8 +12,10 @@ GAP: Final = 0.01
 
 
 class Weights(Struct, frozen=True):
-    """What each measure costs. The unit is free; with `distance` 1 it is a kilometre: a shipment more is then as bad as
-    `shipments` kilometres."""
+    """The cost of each measure. The unit is free; with `distance` 1 it is a kilometre.
+
+    One more shipment is then as bad as `shipments` kilometres.
+    """
 
     distance: float = 1.0
     """For each kilometre of a shipment."""
@@ -25,8 +27,8 @@ class Weights(Struct, frozen=True):
     """For each line and day after the requested ship date."""
 
 
-class Rule(Struct, frozen=True):
-    """A constraint. A hard one is never broken; a soft one costs `penalty` each time or piece that it is."""
+class Constraint(Struct, frozen=True):
+    """A rule for plans. A hard one is never broken; a soft one costs `penalty` for each time or piece that it is."""
 
     limit: float = 0.0
     hard: bool = True
@@ -34,23 +36,23 @@ class Rule(Struct, frozen=True):
 
 
 class Strategy(Struct, frozen=True):
-    """A rule that is None does not apply; without one for `warehouses_per_line`, a line is never split."""
+    """A constraint that is None does not apply; without one for `warehouses_per_line`, a line is never split."""
 
     name: str
     weights: Weights = Weights()
-    maximum_distance_km: Rule | None = None
+    maximum_distance_km: Constraint | None = None
     """Soft: for each shipment that goes farther."""
-    no_partial_orders: Rule | None = None
+    no_partial_orders: Constraint | None = None
     """All lines of an order or none. Soft: for each order of which just a part is sourced."""
-    warehouses_per_order: Rule | None = None
+    warehouses_per_order: Constraint | None = None
     """Soft: for each warehouse more."""
-    warehouses_per_line: Rule | None = None
+    warehouses_per_line: Constraint | None = None
     """Soft: for each warehouse more."""
-    cut_off: Rule | None = None
+    cut_off: Constraint | None = None
     """No source whose day is over. Soft: for each shipment."""
-    lines_per_day: Rule | None = None
+    lines_per_day: Constraint | None = None
     """The limits are the sources' own. Soft: for each line more."""
-    safety_stock: Rule | None = None
+    safety_stock: Constraint | None = None
     """The limits are the sources' own. Soft: for each piece taken of it."""
     time_limit_s: float = TIME_LIMIT_S
     gap: float = GAP
@@ -58,14 +60,14 @@ class Strategy(Struct, frozen=True):
 
 
 class Strategies(Struct, frozen=True):
-    """`alternate` is tried for what `default` leaves without a source."""
+    """`alternate` plans the orders with lines that `default` leaves without a source."""
 
     default: Strategy
     alternate: Strategy | None = None
 
 
 def load(text: str, file: str) -> Strategies:
-    """The strategies in `text` (YAML). Raises DefinitionError."""
+    """Read the strategies in `text` (YAML). Raises DefinitionError."""
     spec = load_spec(_StrategiesSpec, text, file)
     return Strategies(_strategy(spec.default), _strategy(spec.alternate) if spec.alternate else None)
 
@@ -142,5 +144,5 @@ def _strategy(spec: _StrategySpec) -> Strategy:
     return Strategy(spec.strategy, weights, time_limit_s=spec.time_limit_s, gap=spec.gap, **rules)
 
 
-def _rule(spec: _RuleSpec) -> Rule:
-    return Rule(float(getattr(spec, "limit", 0)), spec.rule == "hard", spec.penalty or 0.0)
+def _rule(spec: _RuleSpec) -> Constraint:
+    return Constraint(float(getattr(spec, "limit", 0)), spec.rule == "hard", spec.penalty or 0.0)
