@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
@@ -65,7 +66,7 @@ class Answering:
             values=result.values,
         )
         event = Event(
-            "provider result",
+            EventName.PROVIDER_RESULT,
             derive(request.event_id, "result"),
             request.order_id,
             self._clock.now_ms(),

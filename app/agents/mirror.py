@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from app.domain import external_keys
+from app.domain.event_names import EventName
 from app.dualwrite import status_handler
 from app.dualwrite.sales_order_mapping import SalesOrders
 from app.dualwrite.status_handler import Mirrored, MirrorState
@@ -82,9 +83,11 @@ def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:
     """A milestone of an order has one id however it was learned, so that two rows can never raise it twice."""
     events = []
     if mirrored.created is not None:
-        events.append(_event(row, "order created", derive(row.order_id, "created"), OrderCreated(mirrored.created)))
+        events.append(
+            _event(row, EventName.ORDER_CREATED, derive(row.order_id, "created"), OrderCreated(mirrored.created))
+        )
     for position, body in enumerate(mirrored.events):
-        events.append(_event(row, "provider event", derive(row.event_id, position), body))
+        events.append(_event(row, EventName.PROVIDER_EVENT, derive(row.event_id, position), body))
     return events
 
 

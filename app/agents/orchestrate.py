@@ -6,6 +6,7 @@ from typing import Final
 from app.agents import order_ledger
 from app.agents.order_ledger import Early
 from app.agents.timers import Timers
+from app.domain.event_names import EventName
 from app.domain.order import Effect, OrderState, Timer
 from app.dualwrite.sales_order_mapping import SalesOrders
 from app.errors import RecordError
@@ -87,7 +88,7 @@ class Orchestrate:
         told = SourcingCommand(body.order_id, body.command, "", (), body.values, body.actor)
         event_id = derive(event.event_id, "pool")
         command = Event(
-            "sourcing command", event_id, body.order_id, event.at, SOURCE, event.event_id, told, event.trace
+            EventName.SOURCING_COMMAND, event_id, body.order_id, event.at, SOURCE, event.event_id, told, event.trace
         )
         return Folded((self._output(command),), outcome="passed on")
 
@@ -174,7 +175,7 @@ class Orchestrate:
     def _fire(self, order_id: str, timer: Timer, now_ms: int) -> Event:
         event_id = derive(f"{order_id}/{timer.timer_id}", timer.due_at)
         body = OrderCommand(order_id, FIRE, timer.timer_id, SOURCE)
-        return Event("order command", event_id, order_id, now_ms, SOURCE, "", body)
+        return Event(EventName.ORDER_COMMAND, event_id, order_id, now_ms, SOURCE, "", body)
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         for key, value in items:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from app.domain.event_names import EventName
 from app.domain.order import Order
 from app.errors import RecordError
 from app.events.codec import Codec
@@ -44,7 +45,7 @@ class Pulled:
     def _created(self, source: str, order: Order) -> Output:
         """An order pulled twice has the same id: the lane of its order knows it already."""
         event_id, body = derive(order.order_id, "pulled"), OrderCreated(order)
-        event = Event("order created", event_id, order.order_id, self._clock.now_ms(), SOURCE, "", body)
+        event = Event(EventName.ORDER_CREATED, event_id, order.order_id, self._clock.now_ms(), SOURCE, "", body)
         try:
             found = self._placed(encoded(self._codec, event))
         except RecordError as problem:

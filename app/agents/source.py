@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+from app.domain.event_names import EventName
 from app.domain.order import Address
 from app.errors import RecordError
 from app.events.codec import Codec
@@ -144,7 +145,14 @@ class Source:
         """It goes to the partition of its order, which is not the pool's."""
         body = answer.body
         event = Event(
-            "sourcing result", answer.event_id, body.order_id, answer.at, SOURCE, answer.cause_id, body, answer.trace
+            EventName.SOURCING_RESULT,
+            answer.event_id,
+            body.order_id,
+            answer.at,
+            SOURCE,
+            answer.cause_id,
+            body,
+            answer.trace,
         )
         output = encoded(self._codec, event)
         return output._replace(partition=partition_of(output.key or b"", self._partitions))
@@ -166,7 +174,9 @@ class Source:
                 self._due_at[pool] = now_ms + self._job_ms
                 body = OrderCommand(pool, RUN, "", SOURCE, {"why": "schedule"})
                 event_id = derive(f"{pool}/{RUN}", due_at)
-                outputs.append(encoded(self._codec, Event("order command", event_id, pool, now_ms, SOURCE, "", body)))
+                outputs.append(
+                    encoded(self._codec, Event(EventName.ORDER_COMMAND, event_id, pool, now_ms, SOURCE, "", body))
+                )
         return outputs
 
     # ---- what stands beside the state ----

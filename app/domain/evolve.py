@@ -14,10 +14,13 @@ from app.domain.order import TIMELINE_MAX, Entry, Line, Lineage, LineQuantity, O
 from app.errors import RecordError
 
 _ROWS: Final = {
-    (before.state, before.reason, event): after if after is None else after.value
+    (str(before.state), str(before.reason), str(event)): None
+    if after is None
+    else (str(after.state), str(after.reason))
     for (before, event), after in TRANSITIONS.items()
 }
-"""The transition table by plain strings: hashing an Enum member costs more than all the rest of a look-up."""
+"""The transition table by plain strings: an order keeps its state and reason as a record brings them, and hashing a
+Status costs more than all the rest of a look-up."""
 _STATUS_AT: Final = {rank: status for status, rank in RANKS.items()}
 _CANCELED: Final = Status.CANCELED.state
 _HELD: Final = Status.HELD.state

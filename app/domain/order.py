@@ -6,6 +6,8 @@ epoch, UTC.
 
 from msgspec import Struct
 
+from app.domain.lifecycle import Reason, State
+
 AMOUNT_SCALE = 10_000
 RECENT_EVENTS_MAX = 64
 TIMELINE_MAX = 100
@@ -37,8 +39,8 @@ class Line(Struct, frozen=True, array_like=True):
     reference: str = ""
     site: str | None = None
     warehouse: str | None = None
-    state: str = "New"
-    reason: str = "New"
+    state: str = State.NEW
+    reason: str = Reason.NEW
 
 
 class Order(Struct, frozen=True, array_like=True):
@@ -67,8 +69,8 @@ class Order(Struct, frozen=True, array_like=True):
     warehouse: str | None = None
     requested_ship_date: int | None = None
     ready_to_sync: bool = False
-    state: str = "New"
-    reason: str = "New"
+    state: str = State.NEW
+    reason: str = Reason.NEW
 
 
 class Effect(Struct, frozen=True, array_like=True):

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from app.domain.event_names import EventName
 from app.errors import RecordError
 from app.events.sales_order_change import SalesOrderRow, line_id, made_by_us
 
@@ -24,8 +25,8 @@ class Milestone(IntEnum):
     INVOICED = 4
 
     @property
-    def event(self) -> str:
-        return f"order {self.name.lower()}"
+    def event(self) -> EventName:
+        return EventName[f"ORDER_{self.name}"]
 
 
 CANCELED: Final = "Canceled"

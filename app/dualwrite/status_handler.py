@@ -22,20 +22,17 @@ Requirements: S3, S8.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.domain.order import Order
 from app.dualwrite.processing_status import Milestone, Shown, shown
 from app.dualwrite.sales_order_mapping import FNO, SalesOrders
 from app.errors import RecordError
 from app.events.model import LineQuantity, ProviderEvent
 from app.events.sales_order_change import SalesOrderChange, made_by_us, order_id
-
-ORDER_CANCELED: Final = "order canceled"
-ORDER_CHANGED: Final = "order changed"
 
 
 class MirrorState(Struct, frozen=True, array_like=True):
@@ -95,7 +92,7 @@ class Mirror:
         values = self._changed(state, change, order) if newer else {}
         said, after = _said(state, change, order)
         if values:
-            said = (replace(_event(change, order, ORDER_CHANGED), values=values), *said)
+            said = (replace(_event(change, order, EventName.ORDER_CHANGED), values=values), *said)
         if newer:
             contested = _contested(after, values)
             after = replace(after, version=change.source.version, order=order, contested=contested)
@@ -181,7 +178,7 @@ def _live(state: MirrorState) -> bool:
 
 def _cancellation(change: SalesOrderChange, of: str) -> ProviderEvent:
     number = change.row.SalesOrderNumber
-    return ProviderEvent(of, FNO, ORDER_CANCELED, f"{number} deleted".strip(), change.ts_ms)
+    return ProviderEvent(of, FNO, EventName.ORDER_CANCELED, f"{number} deleted".strip(), change.ts_ms)
 
 
 def _said(
@@ -195,7 +192,7 @@ def _said(
     events = [_event(change, order, step.event) for step in Milestone if known.reached < step <= reached]
     events += _line_events(change, order, dict(known.lines), lines, reached)
     if row.canceled and not known.canceled:
-        events.append(_event(change, order, ORDER_CANCELED))
+        events.append(_event(change, order, EventName.ORDER_CANCELED))
     after = replace(known, reached=reached, lines=tuple(sorted(lines.items())), canceled=known.canceled or row.canceled)
     return tuple(events), after
 

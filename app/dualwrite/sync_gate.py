@@ -5,10 +5,11 @@ default does not count). Ready-to-sync is a switch, not a field that may be miss
 Sources: the filters of the maps `salesorders` and `salesorderdetails`; requirements S5, S6.
 """
 
+from app.domain.lifecycle import State
 from app.domain.order import Order
 from app.events.sales_order_change import SalesOrderRow, line_id
 
-COMPLETED = "Completed"
+COMPLETED = State.COMPLETED
 """The header filter leaves out invoiced orders: they are read-only."""
 
 

@@ -11,12 +11,13 @@ from typing import Final
 from msgspec import Struct
 
 from app.domain import order
+from app.domain.event_names import EventName
 from app.events import model, sales_order_change
 from app.events.avro import Attributes
 from app.events.sales_order_change import SalesOrderChange
 
-CHANGED_AT_FNO: Final = "sales order changed at fno"
-CHANGED_AT_IOM: Final = "sales order changed at iom"
+CHANGED_AT_FNO: Final = EventName.SALES_ORDER_CHANGED_AT_FNO
+CHANGED_AT_IOM: Final = EventName.SALES_ORDER_CHANGED_AT_IOM
 
 
 class RecordSpec(Struct, frozen=True):
@@ -53,25 +54,25 @@ class ChangeEvent(Struct, frozen=True):
 
 
 _SPECS: Final = (
-    RecordSpec("order created", "order-created", model.OrderCreated, intake=True),
-    RecordSpec("order command", "order-command", model.OrderCommand, intake=True),
-    RecordSpec("provider event", "provider-event", model.ProviderEvent, intake=True),
-    RecordSpec("provider result", "provider-result", model.ProviderResult, intake=True),
-    RecordSpec("order validated", "order-validated", model.OrderValidated),
-    RecordSpec("order assigned", "order-assigned", model.OrderAssigned),
-    RecordSpec("fulfillment requested", "fulfillment-requested", model.FulfillmentRequested),
-    RecordSpec("billing requested", "billing-requested", model.BillingRequested),
-    RecordSpec("channel update requested", "channel-update-requested", model.ChannelUpdateRequested),
-    RecordSpec("sourcing requested", "sourcing-requested", model.SourcingRequested),
-    RecordSpec("sourcing result", "sourcing-result", model.SourcingResult),
-    RecordSpec("sourcing command", "sourcing-command", model.SourcingCommand, by_order=False),
-    RecordSpec("stock change", "stock-change", model.StockChange, intake=True, by_order=False),
-    RecordSpec("order picked", "order-picked", model.OrderProgressed),
-    RecordSpec("order shipped", "order-shipped", model.OrderProgressed),
-    RecordSpec("order invoiced", "order-invoiced", model.OrderProgressed),
-    RecordSpec("order held", "order-held", model.OrderStopped),
-    RecordSpec("order rejected", "order-rejected", model.OrderStopped),
-    RecordSpec("order status changed", "order-status", model.OrderStatus),
+    RecordSpec(EventName.ORDER_CREATED, "order-created", model.OrderCreated, intake=True),
+    RecordSpec(EventName.ORDER_COMMAND, "order-command", model.OrderCommand, intake=True),
+    RecordSpec(EventName.PROVIDER_EVENT, "provider-event", model.ProviderEvent, intake=True),
+    RecordSpec(EventName.PROVIDER_RESULT, "provider-result", model.ProviderResult, intake=True),
+    RecordSpec(EventName.ORDER_VALIDATED, "order-validated", model.OrderValidated),
+    RecordSpec(EventName.ORDER_ASSIGNED, "order-assigned", model.OrderAssigned),
+    RecordSpec(EventName.FULFILLMENT_REQUESTED, "fulfillment-requested", model.FulfillmentRequested),
+    RecordSpec(EventName.BILLING_REQUESTED, "billing-requested", model.BillingRequested),
+    RecordSpec(EventName.CHANNEL_UPDATE_REQUESTED, "channel-update-requested", model.ChannelUpdateRequested),
+    RecordSpec(EventName.SOURCING_REQUESTED, "sourcing-requested", model.SourcingRequested),
+    RecordSpec(EventName.SOURCING_RESULT, "sourcing-result", model.SourcingResult),
+    RecordSpec(EventName.SOURCING_COMMAND, "sourcing-command", model.SourcingCommand, by_order=False),
+    RecordSpec(EventName.STOCK_CHANGE, "stock-change", model.StockChange, intake=True, by_order=False),
+    RecordSpec(EventName.ORDER_PICKED, "order-picked", model.OrderProgressed),
+    RecordSpec(EventName.ORDER_SHIPPED, "order-shipped", model.OrderProgressed),
+    RecordSpec(EventName.ORDER_INVOICED, "order-invoiced", model.OrderProgressed),
+    RecordSpec(EventName.ORDER_HELD, "order-held", model.OrderStopped),
+    RecordSpec(EventName.ORDER_REJECTED, "order-rejected", model.OrderStopped),
+    RecordSpec(EventName.ORDER_STATUS_CHANGED, "order-status", model.OrderStatus),
     RecordSpec(CHANGED_AT_FNO, "dualwrite.fno.salesorders", SalesOrderChange, intake=True, by_connectors=True),
     RecordSpec(CHANGED_AT_IOM, "dualwrite.iom.salesorders", SalesOrderChange),
 )
@@ -83,15 +84,15 @@ BY_TOPIC: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.topic: spec f
 
 CARRIED: Final = frozenset(
     {
-        "order confirmed",
-        "order sent to fulfillment",
-        "order canceled",
-        "order changed",
-        "order delayed",
-        "order sourced",
-        "order backordered",
-        "order not sourced",
-        "backorder expired",
+        EventName.ORDER_CONFIRMED,
+        EventName.ORDER_SENT_TO_FULFILLMENT,
+        EventName.ORDER_CANCELED,
+        EventName.ORDER_CHANGED,
+        EventName.ORDER_DELAYED,
+        EventName.ORDER_SOURCED,
+        EventName.ORDER_BACKORDERED,
+        EventName.ORDER_NOT_SOURCED,
+        EventName.BACKORDER_EXPIRED,
     }
 )
 EVENT_NAMES: Final = frozenset(RECORDS) | CARRIED

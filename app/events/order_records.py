@@ -1,5 +1,6 @@
 """From a lane's record to an event and back: the one place where the codec's arguments are spelled out."""
 
+from app.domain.event_names import EventName
 from app.events.catalog import RECORDS, ChangeEvent
 from app.events.codec import Codec
 from app.events.model import Event, ProviderEvent
@@ -52,4 +53,4 @@ def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
 
 def reported(codec: Codec, body: ProviderEvent, at: int, source: str) -> Output:
     """The record of what a provider reports, pulled or called in, at `at` (ms). Raises RecordError."""
-    return encoded(codec, Event("provider event", report_id(body), body.order_id, at, source, "", body))
+    return encoded(codec, Event(EventName.PROVIDER_EVENT, report_id(body), body.order_id, at, source, "", body))

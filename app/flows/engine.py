@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.domain.lifecycle import Status
 from app.domain.order import Order, OrderState
 from app.errors import RecordError
@@ -26,7 +27,7 @@ from app.flows.reactions.provider_answers import provider_result
 from app.flows.reactions.provider_reports import provider_event
 from app.flows.reactions.sourcing_results import sourcing_result, tell_source
 
-CREATED: Final = "order created"
+CREATED: Final = EventName.ORDER_CREATED
 
 
 class Step(Struct, frozen=True):

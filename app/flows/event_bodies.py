@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from app.domain.event_names import EventName
 from app.domain.evolve import progress
+from app.domain.lifecycle import State
 from app.domain.order import Effect, Line, Order, OrderState
 from app.events.model import (
     BillingRequested,
@@ -40,8 +42,8 @@ def assigned(order: Order, results: Results) -> Body:
 
 
 EMITTED: Final[Mapping[str, Callable[[Order, Results], Body]]] = {
-    "order validated": validated,
-    "order assigned": assigned,
+    EventName.ORDER_VALIDATED: validated,
+    EventName.ORDER_ASSIGNED: assigned,
 }
 """Events that a step emits and that have a topic of their own."""
 
@@ -81,7 +83,9 @@ def _channel_update(state: OrderState, effect: Effect, through: str, _pool: str)
     order = state.order
     status, reason = progress(state)
     lines = tuple(
-        LineQuantity(line.line_id, line.quantity, line.reference) for line in order.lines if line.state != "Canceled"
+        LineQuantity(line.line_id, line.quantity, line.reference)
+        for line in order.lines
+        if line.state != State.CANCELED
     )
     return ChannelUpdateRequested(
         order.order_id,
@@ -98,8 +102,8 @@ def _channel_update(state: OrderState, effect: Effect, through: str, _pool: str)
 
 
 _REQUESTS: Final[Mapping[str, Build]] = {
-    "fulfillment requested": _with_order(FulfillmentRequested),
-    "billing requested": _with_order(BillingRequested),
-    "sourcing requested": _sourcing,
-    "channel update requested": _channel_update,
+    EventName.FULFILLMENT_REQUESTED: _with_order(FulfillmentRequested),
+    EventName.BILLING_REQUESTED: _with_order(BillingRequested),
+    EventName.SOURCING_REQUESTED: _sourcing,
+    EventName.CHANNEL_UPDATE_REQUESTED: _channel_update,
 }

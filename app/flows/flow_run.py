@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.domain.evolve import (
     changed_lines,
     expects,
@@ -22,7 +23,7 @@ from app.domain.evolve import (
     would_go_back,
 )
 from app.domain.fulfillment_orders import placed, selected
-from app.domain.lifecycle import MILESTONES
+from app.domain.lifecycle import MILESTONES, State
 from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
 from app.domain.order_fields import mapped_fields_differ
 from app.dualwrite.sync_gate import missing
@@ -34,18 +35,18 @@ from app.flows.installed import KAFKA, ActionSpec
 from app.flows.loading.flow_compiler import Flow, Node
 
 SOURCE: Final = "waybill/orchestrate"
-STATUS_CHANGED: Final = "order status changed"
-ACTION_FAILED: Final = "provider action failed"
+STATUS_CHANGED: Final = EventName.ORDER_STATUS_CHANGED
+ACTION_FAILED: Final = EventName.PROVIDER_ACTION_FAILED
 NOTE_MAX: Final = 500
 """Characters of a note in the timeline."""
-CANCELED: Final = "Canceled"
+CANCELED: Final = State.CANCELED
 DUAL_WRITE: Final = "dual-write"
-BILLING: Final = "billing requested"
+BILLING: Final = EventName.BILLING_REQUESTED
 ANSWER: Final = "answer"
 """Purpose of the timer by which an effect that goes through kafka must be answered; it covers all attempts."""
-_STOPS: Final = {"hold": ("order held",), "reject": ("order rejected", "order held")}
+_STOPS: Final = {"hold": (EventName.ORDER_HELD,), "reject": (EventName.ORDER_REJECTED, EventName.ORDER_HELD)}
 """Failure edge -> the events to try: an order that is too far to be rejected is held."""
-_ENDS: Final = frozenset({"order canceled", "order rejected"})
+_ENDS: Final = frozenset({EventName.ORDER_CANCELED, EventName.ORDER_REJECTED})
 
 
 class Run:
@@ -225,7 +226,7 @@ class Run:
         self.finish(node.name)
         late = node.action is not None and (not expects(order, name) or would_go_back(self.state, name))
         if not name or late:
-            self.noted("provider result", step=node.name, note=note)
+            self.noted(EventName.PROVIDER_RESULT, step=node.name, note=note)
             return
         after = moved(order, name)
         if self.state.fulfillment_orders:

@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from app.domain.event_names import EventName
+
 KAFKA: Final = "kafka"
 """Carried out by a consumer outside, which answers on `provider-result` (docs/providers/kafka.md)."""
 
@@ -34,7 +36,7 @@ class Setup(Struct, frozen=True):
 MAIN_POOL: Final = "main"
 OPTIMIZATION: Final = "dom"
 """The provider inside: distributed order management, which the role `source` is."""
-OPTIMIZE: Final = ActionSpec(OPTIMIZATION, "Send to fulfillment optimization", "sourcing requested", "sourcing")
+OPTIMIZE: Final = ActionSpec(OPTIMIZATION, "Send to fulfillment optimization", EventName.SOURCING_REQUESTED, "sourcing")
 INSIDE: Final = Setup(actions={OPTIMIZATION: {OPTIMIZE.action: OPTIMIZE}}, events={OPTIMIZATION: frozenset()})
 """What is always set up, because nobody outside is asked."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final, TypeVar
 
+from app.domain.event_names import EventName
 from app.domain.order import OrderState
 from app.inventory import source_ledger
 from app.inventory.ledger_values import Explained
@@ -11,7 +12,7 @@ from app.queries import order_queries
 from app.queries.views import order_view, sourcing_view
 
 LEDGER: Final = "source-ledger"
-_SOURCING: Final = frozenset({"order sourced", "order backordered", "order not sourced"})
+_SOURCING: Final = frozenset({EventName.ORDER_SOURCED, EventName.ORDER_BACKORDERED, EventName.ORDER_NOT_SOURCED})
 Kept = TypeVar("Kept", bound=Value)
 
 

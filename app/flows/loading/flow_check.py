@@ -4,6 +4,7 @@ there is."""
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
+from app.domain.event_names import EventName
 from app.domain.lifecycle import TRANSITIONS
 from app.errors import DefinitionError, suggest
 from app.flows.installed import KAFKA, ActionSpec, Setup
@@ -12,10 +13,17 @@ from app.flows.loading.step_paths import FROM_OUTSIDE, inputs, loops, reachable
 
 EVENTS: Final = frozenset(event for _, event in TRANSITIONS) | FROM_OUTSIDE
 """Every event that an order knows."""
-EMITTED: Final = frozenset({"order validated", "order assigned", "order sourced", "order sent to fulfillment"})
+EMITTED: Final = frozenset(
+    {EventName.ORDER_VALIDATED, EventName.ORDER_ASSIGNED, EventName.ORDER_SOURCED, EventName.ORDER_SENT_TO_FULFILLMENT}
+)
 """Events that a step of ours may raise; the others come from providers or from failure edges."""
 REQUESTED: Final = frozenset(
-    {"fulfillment requested", "billing requested", "channel update requested", "sourcing requested"}
+    {
+        EventName.FULFILLMENT_REQUESTED,
+        EventName.BILLING_REQUESTED,
+        EventName.CHANNEL_UPDATE_REQUESTED,
+        EventName.SOURCING_REQUESTED,
+    }
 )
 """What an action may become."""
 _ONE_OF_EMITTED: Final = f"use one of: {', '.join(sorted(EMITTED))}"

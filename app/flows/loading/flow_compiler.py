@@ -2,18 +2,17 @@
 Done once."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
+from app.domain.event_names import EventName
 from app.domain.order import Order
 from app.events.model import PolicyResult
 from app.flows.installed import MAIN_POOL, ActionSpec, EngineLimits, Setup
 from app.flows.loading.flow_check import check
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
 from app.flows.loading.step_paths import downstream, overtaken
-
-SOURCING: Final = "sourcing requested"
 
 
 class Change(Protocol):
@@ -104,7 +103,9 @@ def compile_flow(
         awaited=_by_event(nodes, ((step.step, (step.wait,) if step.wait else ()) for step in spec.steps)),
         limits=limits or EngineLimits(),
         pools=setup.pools,
-        sourcing=next((node for node in nodes.values() if node.action and node.action.event == SOURCING), None),
+        sourcing=next(
+            (node for node in nodes.values() if node.action and node.action.event == EventName.SOURCING_REQUESTED), None
+        ),
     )
 
 

@@ -3,10 +3,11 @@ Pure."""
 
 from collections.abc import Iterator
 
+from app.domain.lifecycle import State
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
 from app.flows.loading.step_paths import FROM_OUTSIDE, STOPS, inputs, outcomes
 
-_ENDS = {"hold": "On Hold", "reject": "Canceled", "note": "Noted, goes on"}
+_ENDS = {"hold": State.ON_HOLD, "reject": State.CANCELED, "note": "Noted, goes on"}
 
 
 def graph(spec: FlowSpec) -> str:

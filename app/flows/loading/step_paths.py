@@ -1,15 +1,16 @@
 """Which step leads to which, along the events of a flow: reachability, loops, what comes after and what was overtaken.
 Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from app.domain.event_names import EventName
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
 
 Neighbours = Callable[[StepSpec], Iterable[StepSpec]]
 
-STOPS = {"hold": "order held", "reject": "order rejected"}
+STOPS: Mapping[str, str] = {"hold": EventName.ORDER_HELD, "reject": EventName.ORDER_REJECTED}
 """Failure edge -> the event that it raises; a noted failure raises none."""
-FROM_OUTSIDE = frozenset({"order created", "order changed", "order canceled"})
+FROM_OUTSIDE: frozenset[str] = frozenset({EventName.ORDER_CREATED, EventName.ORDER_CHANGED, EventName.ORDER_CANCELED})
 """Events that reach every order, waited for or not."""
 
 
@@ -25,7 +26,8 @@ def outcomes(step: StepSpec) -> tuple[str, ...]:
 
 def raised(step: StepSpec) -> tuple[str, ...]:
     """All events that a step leads to, failures included."""
-    return (*outcomes(step), *(STOPS[edge] for edge in (step.otherwise,) if edge in STOPS))
+    stop = STOPS.get(step.otherwise or "")
+    return outcomes(step) if stop is None else (*outcomes(step), stop)
 
 
 def reachable(spec: FlowSpec) -> frozenset[str]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.domain.evolve import row
 from app.domain.fulfillment_orders import waits
 from app.domain.order import Effect
@@ -56,7 +57,7 @@ def _unanswered(run: Run, effect: Effect) -> None:
 def _expired(run: Run, node: Node) -> None:
     """While lines wait for stock the order as a whole cannot go on: the wait begins anew."""
     if any(map(waits, run.state.order.lines)):
-        run.noted("wait prolonged", step=node.name, note="lines wait for stock")
+        run.noted(EventName.WAIT_PROLONGED, step=node.name, note="lines wait for stock")
         run.start_wait(node)
         return
     run.fail(node, "wait-expired", f"no {node.wait!r} from {node.source} within {_duration(node.within_ms)}")
@@ -83,7 +84,7 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
         raise RecordError("read-only", f"the order is {CANCELED} ({state.order.reason}): no step runs any more")
     pending = next((effect for effect in state.effects if effect.step == name), None)
     if pending is not None and name in state.failed:
-        run.noted("order command", step=name, note=f"reprocess by {body.actor or 'unknown'}")
+        run.noted(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
         again(run, pending)
         return ""
     if pending is not None:
@@ -91,7 +92,7 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
     if name not in state.failed and (node.wait or name not in state.done):
         raise RecordError("not-failed", f"step {name!r} has not failed, so there is nothing to run again")
     run.renew(node)
-    run.noted("order command", step=name, note=f"reprocess by {body.actor or 'unknown'}")
+    run.noted(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
     if node.wait:
         run.start_wait(node)
     else:
@@ -101,13 +102,13 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
 
 def _change(run: Run, body: OrderCommand) -> str:
     before = run.state.order
-    row(before.state, before.reason, "order changed")
+    row(before.state, before.reason, EventName.ORDER_CHANGED)
     after, names = changed(before, body.values)
     if not names:
         return "no field differs from what is known"
-    run.applied("order changed", after, note=f"command by {body.actor or 'unknown'}: {', '.join(names)}")
+    run.applied(EventName.ORDER_CHANGED, after, note=f"command by {body.actor or 'unknown'}: {', '.join(names)}")
     run.trace("", [(name, "command") for name in names])
-    run.offer("order changed")
+    run.offer(EventName.ORDER_CHANGED)
     return ""
 
 

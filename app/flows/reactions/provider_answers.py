@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.domain.evolve import referenced
 from app.domain.order import Effect, Timer
 from app.errors import RecordError
@@ -65,7 +66,7 @@ def _retry_later(run: Run, effect: Effect, body: ProviderResult) -> None:
     timer = Timer(timer_id, run.cause.at + wait_ms, RETRY, effect.effect_id)
     run.state = replace(run.state, timers=(*run.state.timers, timer))
     note = f"{body.outcome} {body.code}, attempt {effect.attempt}; again in {wait_ms} ms: {body.detail}"
-    run.noted("provider result", step=effect.step, note=note)
+    run.noted(EventName.PROVIDER_RESULT, step=effect.step, note=note)
 
 
 def close(run: Run, effect: Effect) -> None:
@@ -103,5 +104,5 @@ def again(run: Run, effect: Effect) -> None:
     run.state = replace(run.state, effects=effects, timers=timers)
     spec = run.flow.nodes[effect.step].action
     assert spec is not None, "an effect belongs to a step with an action"
-    run.noted("provider action repeated", step=effect.step, note=f"attempt {next_attempt.attempt}")
+    run.noted(EventName.PROVIDER_ACTION_REPEATED, step=effect.step, note=f"attempt {next_attempt.attempt}")
     run.ask(next_attempt, spec)

@@ -9,10 +9,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from app.domain.event_names import EventName
 from app.domain.evolve import lines_moved, reached, row, shared_milestone
 from app.domain.external_keys import line_ids
 from app.domain.fulfillment_orders import stands_apart
-from app.domain.lifecycle import MILESTONES
+from app.domain.lifecycle import MILESTONES, Status
 from app.domain.order import Line, Order
 from app.domain.order_fields import changed, check_bounds
 from app.dualwrite.changed_fields import REMOVED, assign
@@ -22,10 +23,12 @@ from app.events.model import ProviderEvent
 from app.flows.flow_run import Run
 from app.flows.milestones import AT, raise_whole
 
-REPORTED: Final = frozenset({*MILESTONES, "order confirmed", "order canceled", "order changed", "order delayed"})
+REPORTED: Final = frozenset(
+    {*MILESTONES, EventName.ORDER_CONFIRMED, EventName.ORDER_CANCELED, EventName.ORDER_CHANGED, EventName.ORDER_DELAYED}
+)
 NOTE_CHARS_MAX: Final = 200
 """Of what a provider says about an event, in the order's timeline."""
-_HEADER_ONLY: Final = frozenset({"order confirmed", "order changed", "order delayed"})
+_HEADER_ONLY: Final = frozenset({EventName.ORDER_CONFIRMED, EventName.ORDER_CHANGED, EventName.ORDER_DELAYED})
 _FIXED: Final = frozenset({"source_ref", "placed_at", "channel"})
 _LINES: Final = "lines."
 """How the path of a line's field begins."""
@@ -37,7 +40,7 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
     if body.event not in REPORTED:
         raise RecordError("invalid", f"no provider reports {body.event!r}; use one of {', '.join(sorted(REPORTED))}")
     body = _by_line_id(run.state.order, body)
-    if body.event == "order changed":
+    if body.event == EventName.ORDER_CHANGED:
         return _fields_changed(run, body)
     quantities = () if body.event in _HEADER_ONLY else body.lines
     order = run.state.order
@@ -71,7 +74,7 @@ def _shared(run: Run, after: Order, event: str) -> str | None:
     """The event of the whole order that the lines now amount to, None while they differ."""
     shared = shared_milestone(after)
     if shared is None:
-        return "order canceled"
+        return EventName.ORDER_CANCELED
     if shared > reached(run.state.order, run.state.raised):
         return AT[shared]
     return event if shared >= MILESTONES.get(event, 99) else None
@@ -112,7 +115,7 @@ def _placed(before: Order, after: Order) -> Order:
     if all(line.line_id in known for line in after.lines):
         return after
     shipped = reached(before, ()) > 0
-    state, reason = ("Validated", "Sent to fulfillment") if shipped else (before.state, before.reason)
+    state, reason = Status.SENT.value if shipped else (before.state, before.reason)
     lines = tuple(_started(line, state, reason) if line.line_id not in known else line for line in after.lines)
     return replace(after, lines=lines)
 

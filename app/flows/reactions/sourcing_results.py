@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain import fulfillment_orders
+from app.domain.event_names import EventName
 from app.domain.evolve import header_moved, reached, shared_milestone, some_lines_moved
 from app.domain.order import FulfillmentOrder, Line, Order, Timer
 from app.errors import RecordError
@@ -20,12 +21,12 @@ from app.flows.loading.flow_compiler import Node
 from app.flows.milestones import AT, raise_whole
 from app.flows.reactions.provider_answers import close
 
-SOURCED: Final = "order sourced"
-EXPIRED: Final = "backorder expired"
+SOURCED: Final = EventName.ORDER_SOURCED
+EXPIRED: Final = EventName.BACKORDER_EXPIRED
 BACKORDER: Final = "backorder"
 RELEASED: Final = "released"
 _OUTCOMES: Final = frozenset({"sourced", "partial", "none", RELEASED})
-_UNSOURCED: Final = {True: "order backordered", False: "order not sourced"}
+_UNSOURCED: Final = {True: EventName.ORDER_BACKORDERED, False: EventName.ORDER_NOT_SOURCED}
 
 
 def sourcing_result(run: Run, body: SourcingResult) -> str:
@@ -49,7 +50,7 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
     elif not unwanted:
         return "no line wants a source any more"
     else:
-        run.noted("sourcing result", step=node.name, note="no line wants a source any more: it is released")
+        run.noted(EventName.SOURCING_RESULT, step=node.name, note="no line wants a source any more: it is released")
     return ""
 
 
@@ -141,7 +142,7 @@ def expire(run: Run) -> str:
         after = header_moved(after, EXPIRED)
     run.applied(EXPIRED, after, note=f"lines {', '.join(sorted(waiting))} found no stock in time")
     if shared is not None and shared > reached(after, run.state.raised):
-        raise_whole(run, AT[shared], after, "waybill", "backorder expired")
+        raise_whole(run, AT[shared], after, "waybill", EventName.BACKORDER_EXPIRED)
     return ""
 
 
@@ -174,5 +175,6 @@ def tell_source(run: Run, before: Order) -> None:
 def _command(run: Run, command: str, lines: list[ReservedLine]) -> None:
     order = run.state.order
     run.emit(
-        "sourcing command", SourcingCommand(run.flow.pool_of(order), command, order.order_id, tuple(lines), {}, SOURCE)
+        EventName.SOURCING_COMMAND,
+        SourcingCommand(run.flow.pool_of(order), command, order.order_id, tuple(lines), {}, SOURCE),
     )

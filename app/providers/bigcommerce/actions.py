@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.domain.lifecycle import Reason
 from app.events.model import ChannelUpdateRequested
 from app.providers.port import Action, Code, Outcome, Result
 from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
@@ -21,7 +22,7 @@ ACTIONS: Final = frozenset({UPDATE_ORDER_STATUS})
 AWAITING_FULFILLMENT: Final = 11
 SHIPPED: Final = 2
 COMPLETED: Final = 10
-STATUS_OF_REASON: Final[Mapping[str, int]] = {"Packed": SHIPPED, "Fulfilled": COMPLETED}
+STATUS_OF_REASON: Final[Mapping[str, int]] = {Reason.PACKED: SHIPPED, Reason.FULFILLED: COMPLETED}
 
 _ORDER_ID: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 """As BigCommerce writes it: `0500` and `500` would lead to one order."""

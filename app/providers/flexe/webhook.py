@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from app.domain.event_names import EventName
 from app.errors import RecordError
 from app.events import headers as times
 from app.events.intake_limits import LINES_MAX, NAME_CHARS_MAX, ORDER_ID, TEXT_CHARS_MAX
@@ -96,19 +97,19 @@ def _event(body: bytes, owner_id: str) -> ProviderEvent | None:
 def _shipped(data: Raw, owner_id: str, at: int) -> ProviderEvent:
     told = _data(data, _Shipped, owner_id)
     lines = tuple(LineQuantity(item.line_ref, _quantity(item)) for item in told.shipment.items)
-    return ProviderEvent(told.external_id, PROVIDER, "order shipped", told.shipment.id, at, lines)
+    return ProviderEvent(told.external_id, PROVIDER, EventName.ORDER_SHIPPED, told.shipment.id, at, lines)
 
 
 def _delayed(data: Raw, owner_id: str, at: int) -> ProviderEvent:
     told = _data(data, _Delayed, owner_id)
     values = {"reason": told.exception.code, "detail": told.exception.message[:TEXT_CHARS_MAX]}
-    return ProviderEvent(told.external_id, PROVIDER, "order delayed", told.exception.id, at, values=values)
+    return ProviderEvent(told.external_id, PROVIDER, EventName.ORDER_DELAYED, told.exception.id, at, values=values)
 
 
 def _cancelled(data: Raw, owner_id: str, at: int) -> ProviderEvent:
     told = _data(data, _Cancelled, owner_id)
     values = {"reason": told.reason[:TEXT_CHARS_MAX]}
-    return ProviderEvent(told.external_id, PROVIDER, "order canceled", told.id, at, values=values)
+    return ProviderEvent(told.external_id, PROVIDER, EventName.ORDER_CANCELED, told.id, at, values=values)
 
 
 _KINDS: Final[Mapping[str, Callable[[Raw, str, int], ProviderEvent]]] = {

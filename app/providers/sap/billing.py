@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from app.domain.event_names import EventName
 from app.events.model import LineQuantity, ProviderEvent
 from app.providers.port import RefusedOrder
 from app.providers.sap import actions, odata
@@ -19,7 +20,6 @@ from app.providers.sap.cursor import Cursor, Quantities, Stamp
 from app.providers.wire import Call
 
 PROVIDER: Final = "sap"
-INVOICED: Final = "order invoiced"
 POSTED: Final = "C"
 INVOICE: Final = "M"
 """Of SDDocumentCategory: no credit memo, no cancellation, no pro forma."""
@@ -244,7 +244,9 @@ def _report_order(
             lines.append(LineQuantity(order.lines[item].line_id, added))
     if lines:
         found.reported[number] = dict(so_far)
-        event = ProviderEvent(order.order_id, PROVIDER, INVOICED, invoice.number, invoice.created, tuple(lines))
+        event = ProviderEvent(
+            order.order_id, PROVIDER, EventName.ORDER_INVOICED, invoice.number, invoice.created, tuple(lines)
+        )
         found.events.append(event)
 
 

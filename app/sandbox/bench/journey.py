@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from app.agents import order_ledger
 from app.agents.orchestrate import Orchestrate
+from app.domain.event_names import EventName
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order, OrderState
 from app.events.codec import Codec
 from app.events.ids import derive
@@ -50,13 +51,13 @@ def _answered(order: Order, state: OrderState | None) -> Body:
 
 
 KINDS: Final = (
-    Kind("order created", "order created", _created),
-    Kind("result: sent to F+O", "provider result", _answered),
-    Kind("order picked", "provider event", _reported("order picked")),
-    Kind("order shipped", "provider event", _reported("order shipped")),
-    Kind("result: shop told", "provider result", _answered),
-    Kind("order invoiced", "provider event", _reported("order invoiced")),
-    Kind("result: shop told again", "provider result", _answered),
+    Kind(EventName.ORDER_CREATED, EventName.ORDER_CREATED, _created),
+    Kind("result: sent to F+O", EventName.PROVIDER_RESULT, _answered),
+    Kind(EventName.ORDER_PICKED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_PICKED)),
+    Kind(EventName.ORDER_SHIPPED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_SHIPPED)),
+    Kind("result: shop told", EventName.PROVIDER_RESULT, _answered),
+    Kind(EventName.ORDER_INVOICED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_INVOICED)),
+    Kind("result: shop told again", EventName.PROVIDER_RESULT, _answered),
 )
 """What happens to each order, in this order."""
 
