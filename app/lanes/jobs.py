@@ -31,7 +31,7 @@ class Pending(NamedTuple):
     record: Record
 
 
-class Ended(NamedTuple):
+class EndedJob(NamedTuple):
     """A job that ran to its end."""
 
     pending: Pending
@@ -50,7 +50,7 @@ class Jobs:
         """Jobs that wait for a free place at their provider."""
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._at_provider: dict[str, int] = {}
-        self._ended: deque[Ended] = deque()
+        self._ended: deque[EndedJob] = deque()
         self._waiting = self._waiting_bytes = 0
 
     @property
@@ -95,8 +95,8 @@ class Jobs:
                 if provider in self._ready:
                     providers.append(provider)
 
-    def ended(self) -> Ended | None:
-        """The next result."""
+    def next_ended(self) -> EndedJob | None:
+        """Return the next job that has ended, None when there is none."""
         return self._ended.popleft() if self._ended else None
 
     def next_waiting(self, key: bytes) -> Pending | None:
@@ -138,7 +138,7 @@ class Jobs:
             outcome = await job.run(self._lease)
         except Exception as exc:
             outcome = exc
-        self._ended.append(Ended(pending, job.key, outcome))
+        self._ended.append(EndedJob(pending, job.key, outcome))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         provider = self._tasks.pop(task)

@@ -2,36 +2,41 @@
 
 Opening fences the previous owner, restores the ledger and skips what is folded. Then each turn folds what waits and
 commits outputs, changed states and position in one transaction; only then is any of it visible, here or outside.
-The lane knows no Kafka: its log is a port. It does not recover either: whatever goes wrong ends it, and the process.
+The lane knows no Kafka: its log is a port.
+
+A lane does not recover from a failure. Whether a commit that got no answer took place, only the ledger says, so memory
+cannot be trusted any more; and a fenced lane has a successor already. Whatever goes wrong ends the lane and its
+process, and the next owner opens from the last transaction: the way that a crash takes, and the only one there is.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from app.errors import LaneError
-from app.events.record import DEAD_LETTER, Record
+from app.events.record import DEAD_LETTER
+from app.lanes.backlog import Backlog
 from app.lanes.checkpoint import Checkpoint, Folder
-from app.lanes.inbox import Batch, Intake
-from app.lanes.jobs import Jobs, Pending
+from app.lanes.filling import Filler
+from app.lanes.inbox import Batch, Inbox
+from app.lanes.jobs import Jobs
 from app.lanes.lane_limits import Clock, LaneLimits, SystemClock
-from app.lanes.lane_log import Bounds, Entry, Log
+from app.lanes.lane_log import Entry, Log
 from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
 from app.lanes.opening import check_inputs
 from app.lanes.poller import Poller
 from app.lanes.position import POSITION_KEY, Position
-from app.lanes.role import Folded, Job, LaneObserver, Role, Unobserved
+from app.lanes.role import Folded, LaneObserver, Role, Unobserved
+from app.lanes.settled_values import SettledValues
 
-_RECORDS_BETWEEN_LOOKS = 64
-"""Records folded until the clock is looked at again."""
 _journal = logging.getLogger(__name__)
 
 
 class LaneStatus(NamedTuple):
-    """How a lane is, for people and for the watchdog. `commits` counts its transactions since it was opened."""
+    """State of a lane, for people and for the watchdog. `commits` counts its transactions since it was opened."""
 
     partition: int
     opened: bool
@@ -44,7 +49,10 @@ class LaneStatus(NamedTuple):
 
 
 class Lane:
-    """Driven by one task: `open`, then `run` until cancelled. `offer`, `pause`, `resume`, `close` come from outside."""
+    """A lane, driven by one task: `open`, then `run` until cancelled.
+
+    `offer`, `pause`, `resume`, `close` and `value` are called from outside, on the same event loop.
+    """
 
     def __init__(
         self,
@@ -66,14 +74,18 @@ class Lane:
         self._state = LaneState(role.settled_at, int(limits.settled_after_s * 1000))
         self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
         self._position = Position(self.topics)
-        self._empty_below = dict.fromkeys(self.topics, 0)
-        """For each input an offset: nothing but markers of transactions lies between the position and it."""
-        self._repeated_below: Mapping[str, int] = {}
+        self._backlog = Backlog(self.topics, self._position, log)
+        place = f"{self.name}: {role.ledger}/{partition}"
+        self._settled = SettledValues(self._state, log, role.ledger, place, now_ms=self._clock.now_ms)
+        self._inbox = Inbox()
         self._folder: Folder
-        self._intake = Intake()
-        self._unproved = False
-        ask = self._ask if partition == 0 else None
-        self._poller = Poller(self.name, ask, limits.poll_interval_s, self._clock.monotonic, self._wake.set)
+        self._filler: Filler
+        self._must_prove = False
+        """After a rebalance: the lane is said to be ours, and commits at once to learn whether that is true."""
+        poll = self._poll if partition == 0 else None
+        self._poller = Poller(
+            self.name, poll, limits.poll_interval_s, monotonic=self._clock.monotonic, wake=self._wake.set
+        )
 
     @property
     def name(self) -> str:
@@ -82,14 +94,15 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether fetching for this lane should pause."""
-        return len(self._intake.waiting) >= self._limits.waiting_batches_max
+        return len(self._inbox.waiting) >= self._limits.waiting_batches_max
 
     @property
     def suspended(self) -> bool:
+        """Whether a rebalance is under way: nobody knows whose lane it is."""
         return self._lease.suspended
 
     def next_offsets(self) -> Mapping[str, int]:
-        """Where reading goes on: what lies below is folded, or in the hands of a job."""
+        """Return where reading goes on in each input: what lies below is folded, or waits for a job here."""
         return {topic: progress.next for topic, progress in self._position.items()}
 
     async def value(self, key: bytes) -> bytes | None:
@@ -106,45 +119,35 @@ class Lane:
             offset, value = self._state.settled.get(key), self._state.live.get(key)
         if offset is None:
             return value
-        entry = await self._log.fetch(self.role.ledger, offset)
-        return entry.value if entry is not None and entry.key == key else self._state.live.get(key)
+        settled = await self._settled.fetch(key, offset)
+        return self._state.live.get(key) if settled is None else settled  # None: it became live, and was written again
 
     def status(self) -> LaneStatus:
-        state, jobs = self._state, self._jobs
-        position = {topic: progress.low for topic, progress in self._position.items()}
-        keys, settled = len(state.live), len(state.settled)
-        counts = (keys, settled, jobs.running, jobs.waiting, self.commits)
-        return LaneStatus(self.partition, self.opened, *counts, position)
+        """Return how the lane is now."""
+        return LaneStatus(
+            partition=self.partition,
+            opened=self.opened,
+            keys=len(self._state.live),
+            settled=len(self._state.settled),
+            running=self._jobs.running,
+            waiting=self._jobs.waiting,
+            commits=self.commits,
+            position={topic: progress.low for topic, progress in self._position.items()},
+        )
 
     async def backlog(self) -> Mapping[str, int]:
-        """Return for each input how many records wait: the offsets from the first unfinished record to the end.
-
-        This is the one definition of "records wait" for watchdog, lag and commit age. The end alone does not do: a
-        transaction ends with a marker that takes up an offset and is handed to nobody, so a lane that has seen all of
-        an input which other roles write is one offset behind its end for as long as it has nothing to do. Where a
-        look met markers alone, the next one begins behind them. The lane's own connection is asked, so that a consumer
-        that sleeps is noticed. Raises LaneError when the broker does not answer.
-        """
-        bounds = await self._log.bounds(self.topics)
-        return {topic: await self._records_waiting(topic, bounds[topic]) for topic in self.topics}
-
-    async def _records_waiting(self, topic: str, bounds: Bounds) -> int:
-        begin = max(self._position[topic].low, self._empty_below[topic], bounds.begin)
-        if begin >= bounds.end:
-            return 0
-        first = await self._log.first_record(topic, Bounds(begin, bounds.end))
-        if first is None:
-            self._empty_below[topic] = bounds.end
-            return 0
-        return bounds.end - first
+        """Return how many records of each input wait. Raises LaneError when the broker does not answer."""
+        return await self._backlog.count()
 
     def offer(self, batch: Batch) -> None:
-        """Hand over records. Never waits: whoever fetches looks at `full`."""
-        self._intake.waiting.append((batch, 0))
+        """Hand over records. It never waits: the consumer looks at `full` before it fetches."""
+        self._inbox.waiting.append((batch, 0))
         self._wake.set()
 
     async def open(self, committed: Mapping[str, int | None]) -> None:
         """Fence, restore, check the inputs. `committed` are the group's offsets, a hint that may show a lost ledger.
+
+        The fence comes first: while the previous owner can still commit, what is read of the ledger is not all of it.
 
         Raises LaneError when the log cannot be used, LedgerError when the ledger and the inputs contradict each other.
         """
@@ -152,16 +155,26 @@ class Lane:
         await self._log.fence()
         await self._restore()
         bounds = await check_inputs(self.role, self.partition, self._position, self._log, committed)
-        self._repeated_below = {topic: bound.end for topic, bound in bounds.items()}
         dead_letters = await self._log.partitions(DEAD_LETTER)
         lane = (self.partition, self._partitions)
         self._folder = Folder(self.role, lane, self._limits.fold, dead_letters, self._clock.now_ms)
+        self._filler = Filler(
+            self._folder,
+            self._inbox,
+            self._jobs,
+            self._position,
+            settled=self._settled,
+            # What was there when the lane opened may have been in the hands of a previous owner's jobs.
+            repeated_below={topic: bound.end for topic, bound in bounds.items()},
+            limits=self._limits,
+            clock=self._clock,
+        )
         self.role.restored(self._state.live.items())
         seconds = self._clock.monotonic() - began
         self._observer.opened(self.partition, len(self._state.live), seconds)
         live, settled = len(self._state.live), len(self._state.settled)
-        opened = "%s: %d live and %d settled keys in %.2f s, reading on at %s"
-        _journal.info(opened, self.name, live, settled, seconds, self.next_offsets())
+        sentence = "%s: %d live and %d settled keys in %.2f s, reading on at %s"
+        _journal.info(sentence, self.name, live, settled, seconds, self.next_offsets())
         self.opened = True
 
     async def _restore(self) -> None:
@@ -178,7 +191,10 @@ class Lane:
             self._position.load(position)
 
     async def run(self) -> None:
-        """Take turns until cancelled. Any exception but cancellation means that the process must end."""
+        """Take turns until cancelled: when something woke the lane, and each `tick_s` for the role's timers.
+
+        Any exception but cancellation means that the process must end.
+        """
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._limits.tick_s)
@@ -188,22 +204,24 @@ class Lane:
                     self._wake.set()
 
     def suspend(self) -> None:
-        """From now on nothing is folded and no request leaves: a pause begins."""
+        """Begin a pause: from now on no turn begins and no request leaves."""
         self._lease.suspended = True
 
     async def pause(self) -> None:
-        """Stop folding: returns when the running checkpoint is committed. What waits is dropped, to be read again."""
+        """Stop folding; return when the running checkpoint is committed. What waits is dropped, to be read again."""
         self.suspend()
         async with self._turning:
-            self._intake.clear()
+            self._inbox.clear()
 
     def resume(self) -> None:
-        """Go on after a pause, the lane being still ours; if it is not after all, the next turn is stopped.
+        """Go on after a pause, the lane being still ours.
 
-        That happens to a process which slept through the time when another one had the lane.
+        It may not be: a process which slept through two rebalances is given back a lane that another one had meanwhile,
+        and its memory is old. So the next turn commits even when it has folded nothing: if another process had the
+        lane, this one is fenced, the commit fails, and the process ends before its old memory has done any harm.
         """
         self._lease.expire()
-        self._unproved = True
+        self._must_prove = True
         self._wake.set()
 
     async def close(self) -> None:
@@ -214,160 +232,58 @@ class Lane:
         self._observer.closed(self.partition)
 
     async def turn(self) -> bool:
-        """Fold what waits and commit it; whether more of it waits already. One at a time, never after `pause`."""
+        """Fold what waits and commit it. Return whether more waits already. One at a time, never after `pause`.
+
+        A turn that folded nothing commits all the same when somebody needs the proof that the lane is still ours.
+        """
         began = self._clock.monotonic()
         checkpoint = Checkpoint(self._state)
         checkpoint.outputs += self.role.due(self._clock.now_ms())
-        await self._fold_ended(checkpoint)
-        await self._fold_waiting(checkpoint, began + self._limits.checkpoint_fold_s_max)
-        if (found := self._poller.found()) is not None:
-            checkpoint.add(found, self._folder.measure(found))
-        await self._conclude(checkpoint)
-        if checkpoint.records or checkpoint.outputs or self._lease.wanted or self._unproved:
+        await self._filler.fold_results(checkpoint)
+        await self._filler.fold_waiting(checkpoint, began + self._limits.checkpoint_fold_s_max)
+        self._add(self._poller.take_answer(), checkpoint)
+        self._add(await self._settled.load_for(partial(self._conclude, checkpoint)), checkpoint)
+        if checkpoint.records or checkpoint.outputs or self._lease.is_awaited or self._must_prove:
             await self._commit(checkpoint, began)
         self._jobs.launch()
         self._observer.in_flight(self.partition, self._jobs.running, self._jobs.waiting)
         self._state.sweep(self._clock.now_ms())
-        return bool(self._intake.waiting) and not self._jobs.full
+        return bool(self._inbox.waiting) and not self._jobs.full
 
-    async def _fold_waiting(self, checkpoint: Checkpoint, deadline: float) -> None:
-        waiting = self._intake.waiting
-        while waiting and not self._spent(checkpoint, deadline):
-            batch, start = waiting.popleft()
-            end = await self._fold_batch(batch, start, checkpoint, deadline)
-            self._intake.stopped(batch, end)
+    def _conclude(self, checkpoint: Checkpoint) -> Folded | None:
+        return self.role.conclude(checkpoint.view, self._clock.now_ms())
 
-    async def _fold_batch(self, batch: Batch, start: int, checkpoint: Checkpoint, deadline: float) -> int:
-        """Fold from there to the end of the batch or of the checkpoint; where it stopped."""
-        progress, records, jobs = self._position[batch.topic], batch.records, self._jobs
-        for index in range(start, len(records)):
-            if index % _RECORDS_BETWEEN_LOOKS == 0 and index > start and self._spent(checkpoint, deadline):
-                return index
-            if progress.take(records[index]):
-                try:
-                    self._meet(records[index], checkpoint)
-                except Cold as cold:
-                    await self._warm(cold.key)
-                    await self._meet_again(records[index], checkpoint)
-                if jobs.full or checkpoint.size >= self._limits.checkpoint_bytes_max:
-                    return index + 1
-        return len(records)
+    def _add(self, folded: Folded | None, checkpoint: Checkpoint) -> None:
+        if folded is not None:
+            checkpoint.add(folded, self._folder.measure(folded))
 
-    async def _conclude(self, checkpoint: Checkpoint) -> None:
-        while True:
-            try:
-                found = self.role.conclude(checkpoint.view, self._clock.now_ms())
-            except Cold as cold:
-                await self._warm(cold.key)
-                continue
-            if found is not None:
-                checkpoint.add(found, self._folder.measure(found))
-            return
-
-    def _spent(self, checkpoint: Checkpoint, deadline: float) -> bool:
-        return (
-            self._jobs.full
-            or checkpoint.records >= self._limits.checkpoint_records_max
-            or checkpoint.size >= self._limits.checkpoint_bytes_max
-            or self._clock.monotonic() >= deadline
-        )
-
-    async def _meet_again(self, original: Record, checkpoint: Checkpoint) -> None:
-        """A record whose settled keys are being read back, one by one."""
-        while True:
-            try:
-                return self._meet(original, checkpoint)
-            except Cold as cold:
-                await self._warm(cold.key)
-
-    def _meet(self, original: Record, checkpoint: Checkpoint) -> None:
-        """A record that this owner meets for the first time. Raises Cold before it has had any effect."""
-        record = self._folder.owner(original, checkpoint)
-        if record is None:
-            return
-        keys = self._jobs.keys
-        if keys and record.key in keys:
-            self._position[record.topic].unfinished[record.offset] = None
-            self._jobs.queue(record.key, Pending(original, record))
-        elif job := self._fold(record, original, checkpoint):
-            self._position[record.topic].unfinished[record.offset] = None
-            self._enlist(Pending(original, record), job)
-
-    def _fold(self, record: Record, original: Record, checkpoint: Checkpoint) -> Job | None:
-        repeated = record.offset < self._repeated_below[record.topic]
-        return self._folder.fold(record, original, checkpoint, repeated=repeated)
-
-    async def _fold_later(self, pending: Pending, checkpoint: Checkpoint) -> Job | None:
-        while True:
-            try:
-                return self._fold(pending.record, pending.original, checkpoint)
-            except Cold as cold:
-                await self._warm(cold.key)
-
-    async def _fold_ended(self, checkpoint: Checkpoint) -> None:
-        """The results of jobs, and the records that waited for them."""
-        while ended := self._jobs.ended():
-            original = ended.pending.original
-            if isinstance(ended.outcome, Exception):
-                self._folder.bury(original, ended.outcome, checkpoint)
-            else:
-                self._folder.settle(ended.outcome, original, checkpoint)
-            self._finish(ended.pending)
-            await self._fold_queue(ended.key, checkpoint)
-
-    async def _fold_queue(self, key: bytes, checkpoint: Checkpoint) -> None:
-        """The records that waited for the key, up to the next that needs a job of it."""
-        while pending := self._jobs.next_waiting(key):
-            job = await self._fold_later(pending, checkpoint)
-            if job is None:
-                self._finish(pending)
-            elif job.key == key:
-                self._jobs.add(pending, job)
-                return
-            else:
-                self._enlist(pending, job)
-
-    def _enlist(self, pending: Pending, job: Job) -> None:
-        if job.key in self._jobs.keys:
-            self._jobs.queue(job.key, pending)
-        else:
-            self._jobs.add(pending, job)
-
-    def _finish(self, pending: Pending) -> None:
-        del self._position[pending.record.topic].unfinished[pending.record.offset]
-
-    async def _warm(self, key: bytes) -> None:
-        """Read a settled value back into memory."""
-        offset = self._state.settled[key]
-        entry = await self._log.fetch(self.role.ledger, offset)
-        if entry is None or entry.key != key or entry.value is None:
-            raise LaneError(
-                f"{self.name}: {self.role.ledger}/{self.partition} has no value of {key!r} at offset {offset} any more:"
-                " was the topic changed by hand? A restart reads it anew"
-            )
-        self._state.warm(key, entry.value, self._clock.now_ms())
-
-    async def _ask(self) -> Folded | None:
+    async def _poll(self) -> Folded | None:
         while True:
             try:
                 return await self.role.poll(View(self._state, {}))
             except Cold as cold:
-                await self._warm(cold.key)
+                await self._settled.load(cold.key)
 
     async def _commit(self, checkpoint: Checkpoint, began: float) -> None:
-        """One transaction, and only then what depends on it."""
+        """Write the checkpoint in one transaction; only then let state, role and consumer know of it.
+
+        The position is a record of the ledger, in the same transaction as all that its records did: both are there or
+        neither, and an owner that was fenced cannot move it. The group's own offsets could be sent to the transaction
+        instead, but aiokafka sends them without the group's generation, and it costs two round trips (ADR 0004).
+        """
         changes = list(checkpoint.changes.items())
         await self._log.begin()
         offsets = await self._log.send(checkpoint.outputs, [*changes, (POSITION_KEY, self._position.encode())])
-        asked_at = self._clock.monotonic()
+        # Taken before the commit is asked for: how long the answer was on its way must not prolong the lease.
+        began_commit = self._clock.monotonic()
         await self._log.commit()
-        self._lease.proved(asked_at)
-        self._unproved = False
+        self._lease.renew(began_commit)
+        self._must_prove = False
         self.commits += 1
         self._state.publish(changes, offsets[:-1], checkpoint.final)
         for key, value in changes:
             self.role.changed(key, value)
-        self._intake.acknowledge(self._position)
+        self._inbox.acknowledge(self._position)
         self._report(checkpoint, self._clock.monotonic() - began)
 
     def _report(self, checkpoint: Checkpoint, seconds: float) -> None:

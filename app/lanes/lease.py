@@ -24,14 +24,17 @@ class Lease(Protocol):
 
 
 class LaneLease:
-    """`term_s` is how long a proof is good for; `wake` asks the lane to commit, be it an empty checkpoint."""
+    """The lease that a lane renews with each commit.
+
+    `term_s` is how long a proof is good for; `wake` asks the lane to commit, be it an empty checkpoint.
+    """
 
     def __init__(self, term_s: float, monotonic: Callable[[], float], wake: Callable[[], None]) -> None:
         self._term_s, self._monotonic, self._wake = term_s, monotonic, wake
         self._proved_at: float | None = None
         self._waiters: list[asyncio.Future[None]] = []
         self.suspended = False
-        """During a rebalance nobody knows whose lane it is."""
+        """True during a rebalance, while nobody knows whose lane it is."""
 
     def valid(self) -> bool:
         if self.suspended or self._proved_at is None:
@@ -46,16 +49,16 @@ class LaneLease:
             await waiter
 
     def expire(self) -> None:
-        """After a rebalance: the lane is said to be ours, and has to prove it."""
+        """Void the proof, after a rebalance: the lane is said to be ours, and has to prove it."""
         self.suspended, self._proved_at = False, None
 
     @property
-    def wanted(self) -> bool:
+    def is_awaited(self) -> bool:
         """Whether somebody waits for a proof."""
         return any(not waiter.done() for waiter in self._waiters)
 
-    def proved(self, asked_at: float) -> None:
-        """A commit succeeded that was asked for at that time of the monotonic clock."""
+    def renew(self, asked_at: float) -> None:
+        """Renew the lease by a commit that succeeded: it is good from `asked_at` of the monotonic clock."""
         self._proved_at = asked_at
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
