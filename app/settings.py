@@ -25,6 +25,10 @@ MACHINE: Final = {
     "KAFKA_HOME": ("", "unpacked Kafka for the local broker; without it the one that Waybill fetches"),
     "JAVA_HOME": ("", "Java for the local broker; without it the one that comes with Waybill"),
     "M2_REPO": ("~/.m2/repository", "folder that Kafka is fetched into"),
+    "WAYBILL_MAVEN_URL": (
+        "https://repo1.maven.org/maven2",
+        "Maven repository that Kafka is fetched from, or a mirror of it",
+    ),
     "HTTPS_PROXY": ("", "proxy through which Kafka is fetched"),
 }
 """What the local broker and `waybill up` read: (default, meaning). No setting of a worker."""

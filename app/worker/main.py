@@ -15,7 +15,7 @@ from app.agents.orchestrate import Orchestrate
 from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec, schema_registry
-from app.kafka import arrival, topics
+from app.kafka import broker_wait, topics
 from app.kafka.publisher import KafkaPublisher
 from app.lanes.hosting import LaneHost
 from app.lanes.lane_limits import SystemClock
@@ -99,8 +99,8 @@ def _apps(
 
 
 async def _require_broker(bootstrap_servers: str) -> None:
-    limit_s = arrival.BROKER_LIMIT_S
-    if not await arrival.broker_there(bootstrap_servers, limit_s):
+    limit_s = broker_wait.BROKER_LIMIT_S
+    if not await broker_wait.wait_for_broker(bootstrap_servers, limit_s):
         raise LaneError(
             f"no broker answered at {bootstrap_servers} for {limit_s:g} s: start it, or set KAFKA_BOOTSTRAP_SERVERS"
             " to one that runs"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.kafka import arrival
+from app.kafka import broker_wait
 from app.resources import ROOT
 from app.sandbox.local.ports import free_port
 from tests.commands.console import Console
@@ -52,7 +52,7 @@ def test_one_sentence_says_that_no_kafka_answers(waybill: Console, nowhere: str,
 
 
 def test_a_worker_that_waited_in_vain_says_so(waybill: Console, nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival, "BROKER_LIMIT_S", 0.3)
+    monkeypatch.setattr(broker_wait, "BROKER_LIMIT_S", 0.3)
     said = waybill("worker", "mirror")
     assert said.code == 70
     assert " ".join(said.err.splitlines()).endswith(

@@ -12,7 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.sandbox.local import broker
 from app.sandbox.local.broker_fence import FENCED
-from app.sandbox.local.jvm import command_line, wait_until
+from app.sandbox.local.broker_folder import BrokerFolder
+from app.sandbox.local.jvm import MarkedProcess, wait_until
 from app.sandbox.local.ports import free_port, is_taken
 
 pytestmark = pytest.mark.kafka
@@ -65,7 +66,7 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
     kept = {TOPIC, "__transaction_state"}
 
     assert broker.stop(data)
-    assert not command_line(first.pid)
+    assert not MarkedProcess(first.pid, BrokerFolder.of(data).mark).alive()
     assert not is_taken(port)
     assert (data / "log" / ".kafka_cleanshutdown").exists(), "Kafka was not stopped cleanly"
     assert not broker.status(data).running
@@ -87,6 +88,6 @@ def test_a_temporary_broker_leaves_nothing_behind() -> None:
     notices: list[str] = []
     with broker.temporary(notice=notices.append) as info:
         assert broker.status(info.data).running
-    assert not command_line(info.pid)
+    assert not MarkedProcess(info.pid, BrokerFolder.of(info.data).mark).alive()
     assert not info.data.exists()
     assert notices[-1] == f"Kafka (process {info.pid}) stopped; its topics are removed"

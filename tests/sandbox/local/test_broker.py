@@ -13,18 +13,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
 from app.errors import BrokerError
 from app.sandbox.local import broker
 from app.sandbox.local.broker_folder import SETTINGS, BrokerFolder, BrokerRecord, last_error_line, properties
-from app.sandbox.local.jars import LOCK, parse_lock
-from app.sandbox.local.jvm import command_line
+from app.sandbox.local.jars import locked_jars, locked_version
+from app.sandbox.local.jvm import MarkedProcess
 from app.sandbox.local.ports import free_port
 
 COMPOSE = Path(__file__).parents[3] / "docker-compose.kafka.yml"
-VERSION = next(jar.version for jar in parse_lock(LOCK.read_text()) if jar.artifact == "kafka_2.13")
+VERSION = locked_version(locked_jars())
 # `java -version` and the tool that formats the folder succeed; then the broker does what the test wants.
 JAVA = """#!/bin/sh
 case "$*" in
@@ -112,7 +113,7 @@ def test_a_reused_process_id_is_not_our_broker(folder: BrokerFolder) -> None:
         assert not broker.status(folder.path).running
         assert broker.status(folder.path).pid is None
         assert not broker.stop(folder.path)
-        assert command_line(pid), "a stranger's process was ended"
+        assert psutil.pid_exists(pid), "a stranger's process was ended"
     assert folder.record() is None
 
 
@@ -122,7 +123,7 @@ def test_a_process_of_ours_that_does_not_answer_is_not_running_and_can_be_stoppe
         record(folder, pid, free_port())
         assert broker.status(folder.path) == broker.BrokerStatus(False, None, pid, VERSION, folder.path)
         assert broker.stop(folder.path, notice=notices.append)
-        assert not command_line(pid)
+        assert not MarkedProcess(pid, folder.mark).alive()
     assert notices == [f"Kafka (process {pid}) stopped; its topics are kept in {folder.path}"]
     assert not broker.stop(folder.path)
 
@@ -150,7 +151,7 @@ def test_a_broker_that_hangs_is_named_with_its_log_and_left_alone(folder: Broker
         record(folder, pid, port)
         with pytest.raises(BrokerError, match=r"not ready within 0.1 s: 12:00 ERROR disk full \(its log: .*broker.log"):
             broker.start(folder.path, port, ready_timeout_s=0.1)
-        assert command_line(pid)
+        assert psutil.pid_exists(pid)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": "1"}'])
@@ -237,7 +238,7 @@ def test_a_broker_that_does_not_get_ready_is_an_error_and_is_ended(folder: Broke
     play(java, f"echo $$ > '{java.parent}/pid'; while :; do sleep 0.1; done")
     with pytest.raises(BrokerError, match=r"not ready within 1 s: nothing was logged \(its log: .*broker.log"):
         broker.start(folder.path, free_port(), ready_timeout_s=1)
-    assert not command_line(int((java.parent / "pid").read_text()))
+    assert not MarkedProcess(int((java.parent / "pid").read_text()), folder.mark).alive()
     assert folder.record() is None
 
 
