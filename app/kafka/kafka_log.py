@@ -1,7 +1,8 @@
-"""The log of a lane on Kafka: one transactional producer, readers that see whole transactions only.
+"""The log of a lane on Kafka: one transactional producer, readers that see committed records only.
 
-It tries nothing twice: aiokafka repeats what may be repeated, and whatever is left ends the process, which starts again
-from its last transaction.
+It tries nothing twice: aiokafka repeats what may be repeated, and any other failure ends the process, which starts
+again from its last transaction. Every wait for the broker has a limit, because aiokafka has none of its own in some
+places: a request that is never answered would leave the lane standing still without a word.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ _new_record = tuple.__new__
 
 @dataclass(frozen=True, slots=True)
 class KafkaLimits:
-    """`broker_gone_s`: seconds without an answer after which the broker counts as gone for good.
+    """Bounds of the clients. `broker_gone_s`: seconds without an answer after which the broker counts as gone for good.
 
     No compression: lz4 was measured to cost a tenth of a lane's CPU and to gain nothing beside the broker.
     """
@@ -50,13 +51,17 @@ class KafkaLimits:
 
 
 def record_of(raw: Any) -> Record:
-    """aiokafka's record as ours."""
+    """Return aiokafka's record as ours."""
     fields = (raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
     return _new_record(Record, fields)
 
 
 class KafkaLog:
-    """The log of one lane: `transactional_id` is the lane's name, for all processes that ever own it."""
+    """The log of one lane: `transactional_id` is the lane's name, for all processes that ever own it.
+
+    That is what fences: a producer that starts with a transactional id ends the transactions of those that had it
+    before, and the broker refuses whatever they still send.
+    """
 
     def __init__(self, transactional_id: str, ledger: str, partition: int, limits: KafkaLimits) -> None:
         self._name, self._ledger, self._partition, self._limits = transactional_id, ledger, partition, limits
@@ -65,6 +70,7 @@ class KafkaLog:
         self._looking = asyncio.Lock()
 
     async def fence(self) -> None:
+        """Start the producer, which fences the previous owner, and a reader for single records."""
         limits = self._limits
         with self._failures("could not be fenced"):
             async with asyncio.timeout(limits.broker_gone_s):
@@ -78,6 +84,8 @@ class KafkaLog:
             try:
                 reader.assign([ledger])
                 await reader.seek_to_beginning(ledger)
+                # With read_committed the end is that of the last stable record. No transaction of this ledger is open
+                # any more: fencing has ended the one that a previous owner left, and there is no other writer.
                 end = (await reader.end_offsets([ledger]))[ledger]
                 while await reader.position(ledger) < end:
                     for records in (await reader.getmany(timeout_ms=500)).values():
@@ -94,15 +102,19 @@ class KafkaLog:
         return {topic: Bounds(begins[place], ends[place]) for topic, place in places.items()}
 
     async def fetch(self, topic: str, offset: int) -> Record | None:
-        found = await self._first(topic, Bounds(offset, offset + 1))
-        return found if found is not None and found.offset == offset else None
+        record = await self._first(topic, Bounds(offset, offset + 1))
+        return record if record is not None and record.offset == offset else None
 
     async def first_record(self, topic: str, bounds: Bounds) -> int | None:
         record = await self._first(topic, bounds)
         return None if record is None else record.offset
 
     async def _first(self, topic: str, bounds: Bounds) -> Record | None:
-        """The first committed record from the beginning on; None when the end is passed without one."""
+        """Return the first committed record from the beginning on; None when the end is passed without one.
+
+        The consumer's place is what says that the end is passed: it moves over markers and aborted records too, which
+        `getmany` does not return. One look at a time, since all share one reader.
+        """
         place = TopicPartition(topic, self._partition)
         with self._failures(f"could not read {topic}"):
             async with self._looking, asyncio.timeout(self._limits.broker_gone_s):
@@ -152,7 +164,10 @@ class KafkaLog:
                 await client.stop()
 
     async def _connect(self, make: Any) -> Any:
-        """A started client; a broker that is just starting is waited for, within the caller's time limit."""
+        """Return a started client. A broker that is just starting is waited for, within the caller's time limit.
+
+        A client that failed to start is stopped and a new one made: aiokafka's do not start twice.
+        """
         while True:
             client = make()
             try:
@@ -191,6 +206,11 @@ class KafkaLog:
 
     @contextlib.contextmanager
     def _failures(self, what: str) -> Iterator[None]:
+        """Turn every failure of a client into a LaneError that says what this lane could not do.
+
+        IllegalOperation and AssertionError are aiokafka's ways of saying that the producer's transaction has failed
+        meanwhile; ConsumerStoppedError that the log was closed while somebody read.
+        """
         try:
             yield
         except ProducerFenced as exc:
@@ -214,15 +234,20 @@ class KafkaLog:
 
 
 class _Writer:
-    """Gathers the records of one transaction into batches, one open batch for each partition."""
+    """Gathers the records of one transaction into batches, one open batch for each partition.
+
+    aiokafka's `send` makes a future for each record, and a lane needs none of them: that a batch is stored, and where
+    its first record lies, says all. Whole batches are handed over instead.
+    """
 
     def __init__(self, producer: Any, partition: int) -> None:
         self._producer, self._partition = producer, partition
         self._batches: dict[tuple[str, int], list[Any]] = {}
 
     def add(self, output: Output) -> None:
-        topic, key, value, given, partition, timestamp = output
-        headers = given if type(given) is list else list(given)
+        topic, key, value, headers, partition, timestamp = output
+        if type(headers) is not list:  # a batch takes nothing else
+            headers = list(headers)
         place = (topic, self._partition if partition is None else partition)
         batches = self._batches.get(place)
         if batches is None:
@@ -232,10 +257,11 @@ class _Writer:
             batches[-1].append(timestamp=timestamp, key=key, value=value, headers=headers)
 
     async def send(self) -> dict[tuple[str, int], list[tuple[int, int]]]:
-        """Send all and wait until they are stored: for each partition the first offset and the count of its batches."""
+        """Send all and wait until they are stored. Return for each partition (first offset, count) of its batches."""
         return dict(zip(self._batches, await asyncio.gather(*map(self._send, self._batches)), strict=True))
 
     async def _send(self, place: tuple[str, int]) -> list[tuple[int, int]]:
+        """Send the batches of one partition, each after the one before was taken up: so they stay in order."""
         topic, partition = place
         batches = self._batches[place]
         deliveries = []
@@ -243,4 +269,4 @@ class _Writer:
             batch.close()
             deliveries.append(await self._producer.send_batch(batch, topic, partition=partition))
         stored = await asyncio.gather(*deliveries)
-        return [(found.offset, batch.record_count()) for found, batch in zip(stored, batches, strict=True)]
+        return [(metadata.offset, batch.record_count()) for metadata, batch in zip(stored, batches, strict=True)]

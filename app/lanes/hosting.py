@@ -1,6 +1,6 @@
-"""The lanes of one process and role: opened when their partitions are assigned, closed when they are not any more.
+"""The lanes of one process and role, through assignments and rebalances: opened, paused, resumed, closed.
 
-It is what the transport asks and tells. The first thing that goes wrong with any lane ends the process.
+The transport calls it. The first thing that goes wrong with any lane ends the process.
 """
 
 import asyncio
@@ -21,19 +21,20 @@ _journal = logging.getLogger(__name__)
 
 
 class Reading(Protocol):
-    """What the host asks of the consumer."""
+    """What the host needs of the consumer."""
 
     async def committed(self, topics: tuple[str, ...], partition: int) -> Mapping[str, int | None]:
-        """The group's committed offsets."""
+        """Return the group's committed offset of the partition in each topic, None where there is none."""
 
     async def read_on(self) -> None:
-        """Let the lanes that are open begin to read."""
+        """Let the lanes that are open begin to read, at the `offsets` of the host."""
 
 
 @dataclass(eq=False, slots=True)
 class _Hosted:
     lane: Lane
     reads: bool = False
+    """Whether records are handed to the lane. Not before it is open, and not from a rebalance until reading goes on."""
     expected: dict[str, int] = field(default_factory=dict)
     """The offset up to which records were handed over, for each input; empty from a rebalance on."""
     lost: int = 0
@@ -43,10 +44,10 @@ class _Hosted:
 
 
 class LaneHost:
-    """`make_lane` makes the lane of a partition, `fail` ends the process; it may return only in tests.
+    """The lanes of a role. `make_lane` makes that of a partition, `fail` ends the process; it may return only in tests.
 
-    `assigned` is whether the group has said which partitions are ours, be it none; not so during a rebalance. `joined`
-    is whether it has said so once, and all is not let go yet.
+    `assigned`: the group has said which partitions are ours, be it none, and no rebalance is under way. `joined`: it
+    has said so once, and the host is not closed yet.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class LaneHost:
 
     @property
     def lanes(self) -> list[Lane]:
+        """All lanes, also those that are being opened."""
         return [hosted.lane for hosted in self._hosted.values()]
 
     def status(self) -> list[LaneStatus]:
-        """How each lane is, by partition."""
+        """Return the state of each lane, by partition."""
         return sorted(lane.status() for lane in self.lanes)
 
     async def value(self, partition: int, key: bytes) -> bytes | None:
@@ -85,11 +87,20 @@ class LaneHost:
         _journal.critical("%s ends: %s", self.name, problem, exc_info=unforeseen)
         self._fail(problem)
 
-    def held(self, topic: str, partition: int) -> bool:
+    def may_fetch(self, topic: str, partition: int) -> bool:
+        """Whether the partition may be fetched: its lane reads, and has not enough to do already.
+
+        The role's own ledger never is: it stands among the inputs only to make the process a member of the group.
+        """
         hosted = self._hosted.get(partition)
-        return hosted is None or not hosted.reads or hosted.lane.full or topic not in hosted.lane.topics
+        return hosted is not None and hosted.reads and not hosted.lane.full and topic in hosted.lane.topics
 
     def offsets(self) -> Mapping[tuple[str, int], int]:
+        """Return where reading goes on, for the lanes that are open and do not read yet.
+
+        After a rebalance that is the lane's position: what was waiting in its inbox was dropped by the pause. Where
+        records got lost on the way, it is the first of these: what was handed over before is still in the inbox.
+        """
         return {
             (topic, hosted.lane.partition): offset
             for hosted in self._hosted.values()
@@ -98,6 +109,7 @@ class LaneHost:
         }
 
     def release(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Let lanes read from these offsets on, unless a rebalance began meanwhile."""
         for (topic, partition), offset in offsets.items():
             hosted = self._hosted.get(partition)
             if hosted is not None:
@@ -105,7 +117,13 @@ class LaneHost:
                 hosted.reads = not hosted.lane.suspended
 
     def offer(self, partition: int, start: int, batch: Batch) -> None:
-        """Hand records to their lane. What got lost on the way here is read again."""
+        """Hand records to their lane. Records that got lost on the way here are read again.
+
+        `start` is the offset at which their fetch began. If it is not where the last batch ended, what lies between was
+        fetched and never came: Faust drops batches when rebalances overlap. A lane would take the gap for offsets that
+        compaction left out, commit a position behind them, and nobody would ever read them. A batch that begins earlier
+        is harmless: the lane skips what it has folded.
+        """
         hosted = self._hosted.get(partition)
         if hosted is None or not hosted.reads:
             return
@@ -118,7 +136,7 @@ class LaneHost:
         hosted.lane.offer(batch)
 
     async def revoke(self) -> None:
-        """A rebalance begins: running checkpoints end, nothing new begins, no request leaves."""
+        """Begin a rebalance: return when the running checkpoints have ended. No new one begins, no request leaves."""
         self.assigned = False
         for hosted in self._hosted.values():
             hosted.reads, hosted.expected = False, {}
@@ -128,7 +146,14 @@ class LaneHost:
         await asyncio.gather(*(lane.pause() for lane in self.lanes))
 
     async def assign(self, partitions: set[tuple[str, int]]) -> None:
-        """A rebalance ended. A lane that stayed goes on: had another process had it meanwhile, it would be fenced."""
+        """End a rebalance: close the lanes that are not ours any more, open new ones, let the others go on.
+
+        A lane that stayed keeps its memory instead of restoring it. That is safe although another process may have had
+        it in between: then the lane is fenced, and its next commit, which comes at once, ends the process.
+
+        New lanes open in tasks of their own. The group waits for the rebalance to end, and restoring may take longer
+        than the time that a member is given.
+        """
         mine = {partition for topic, partition in partitions if topic in self._inputs}
         if missing := {(topic, n) for topic in self._inputs for n in mine} - partitions:
             problem = f"{self.name} was not given {sorted(missing)}"
@@ -142,13 +167,16 @@ class LaneHost:
             hosted.task = asyncio.create_task(self._serve(hosted), name=f"lane {self.name}-{partition}")
 
     async def close(self) -> None:
-        """Let all lanes go, after their running checkpoints."""
+        """Close all lanes, after their running checkpoints."""
         self.joined = False
         await self.revoke()
         await asyncio.gather(*(self._close(partition) for partition in set(self._hosted)))
 
     def _read_again(self, hosted: _Hosted, gap: str) -> None:
-        """Faust drops records around rebalances: what it did not hand over must not be passed over."""
+        """Stop handing records to the lane, and seek to the first one that is missing.
+
+        It may happen again while the seek is under way. More than `LOST_MAX` times in a row is no rebalance any more.
+        """
         hosted.reads, hosted.lost = False, hosted.lost + 1
         what = f"{gap} got lost between the consumer and the lane"
         if hosted.lost > LOST_MAX:
@@ -164,6 +192,7 @@ class LaneHost:
             self.fail(exc)
 
     async def _serve(self, hosted: _Hosted) -> None:
+        """Open the lane, let it read, and run it until it is cancelled or fails."""
         lane = hosted.lane
         try:
             await lane.open(await self.reading.committed(self._inputs, lane.partition))

@@ -1,6 +1,7 @@
 """The jobs of one lane: in sequence for a key, side by side otherwise, bounded in all and for each provider.
 
-Results are only gathered here; the lane folds them. A cancelled job leaves no trace: its record stays unfinished.
+Results are only gathered here; the lane folds them in its next turn. A cancelled job leaves no trace: its record stays
+unfinished in the position, and the next owner folds it again.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from app.lanes.role import Folded, Job
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """`running_max` and `per_provider_max` bound what runs at a time, the other two what waits for a turn."""
+    """Limits of jobs: `running_max` and `per_provider_max` of those that run, the other two of records that wait."""
 
     running_max: int = 64
     per_provider_max: int = 32
@@ -40,7 +41,7 @@ class EndedJob(NamedTuple):
 
 
 class Jobs:
-    """`wake` is called whenever a result is there to be folded."""
+    """The jobs of a lane. `wake` is called whenever a result is there to be folded."""
 
     def __init__(self, lease: Lease, limits: JobLimits, wake: Callable[[], None]) -> None:
         self._lease, self._limits, self._wake = lease, limits, wake
@@ -55,10 +56,12 @@ class Jobs:
 
     @property
     def running(self) -> int:
+        """The number of jobs that run."""
         return len(self._tasks)
 
     @property
     def waiting(self) -> int:
+        """The number of records that wait for a place or for their key."""
         return self._waiting
 
     @property
@@ -75,18 +78,18 @@ class Jobs:
         )
 
     def queue(self, key: bytes, pending: Pending) -> None:
-        """Let a record wait until the key's earlier ones are finished."""
+        """Queue a record behind the key's earlier ones."""
         self.keys[key].append(pending)
         self._count(pending, 1)
 
     def add(self, pending: Pending, job: Job) -> None:
-        """Take a job whose key is not busy; it runs after the next `launch`."""
+        """Add a job whose key is not busy; it runs after the next `launch`."""
         self.keys.setdefault(job.key, deque())
         self._ready.setdefault(job.provider, deque()).append((pending, job))
         self._count(pending, 1)
 
     def launch(self) -> None:
-        """Start what there is room for, the providers in turn."""
+        """Start jobs while there is room, the providers in turn, so that a busy one does not starve the others."""
         providers = deque(self._ready)
         while providers and len(self._tasks) < self._limits.running_max:
             provider = providers.popleft()
@@ -100,7 +103,7 @@ class Jobs:
         return self._ended.popleft() if self._ended else None
 
     def next_waiting(self, key: bytes) -> Pending | None:
-        """After a job of the key: the record whose turn it is. None frees the key."""
+        """Return the next record that waits for the key, after a job of it has ended; None frees the key."""
         queue = self.keys[key]
         if not queue:
             del self.keys[key]

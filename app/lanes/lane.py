@@ -22,7 +22,7 @@ from app.lanes.checkpoint import Checkpoint, Folder
 from app.lanes.filling import Filler
 from app.lanes.inbox import Batch, Inbox
 from app.lanes.jobs import Jobs
-from app.lanes.lane_limits import Clock, LaneLimits, SystemClock
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock, LaneLimits
 from app.lanes.lane_log import Entry, Log
 from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
@@ -62,12 +62,12 @@ class Lane:
         partitions: int,
         limits: LaneLimits,
         *,
-        clock: Clock | None = None,
+        clock: Clock = SYSTEM_CLOCK,
         observer: LaneObserver | None = None,
     ) -> None:
         self.role, self.partition, self.opened, self.commits = role, partition, False, 0
         self._log, self._partitions, self._limits = log, partitions, limits
-        self._clock, self._observer = clock or SystemClock(), observer or Unobserved()
+        self._clock, self._observer = clock, observer or Unobserved()
         self._wake, self._turning = asyncio.Event(), asyncio.Lock()
         self._lease = LaneLease(limits.lease_s, self._clock.monotonic, self._wake.set)
         self._jobs = Jobs(self._lease, limits.jobs, self._wake.set)

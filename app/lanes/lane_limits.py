@@ -1,4 +1,4 @@
-"""Every bound of a lane, named with its unit, and the clock that it looks at."""
+"""Limits of a lane, each with its unit, and the clock by which it keeps them."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,14 +9,18 @@ from app.lanes.jobs import JobLimits
 
 
 class Clock(Protocol):
+    """The two clocks of a process: for what is written down, and for how long something takes."""
+
     def now_ms(self) -> int:
-        """The time of day, in milliseconds since the epoch, UTC."""
+        """Return the time of day, in milliseconds since the epoch, UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back and that pass while the process is paused."""
+        """Return seconds that never go back and that pass while the process is paused."""
 
 
 class SystemClock:
+    """The clocks of the machine."""
+
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 

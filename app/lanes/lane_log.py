@@ -1,4 +1,4 @@
-"""The port between a lane and its log: fence, restore, one transaction at a time. kafka_log is what Kafka makes of it.
+"""The port between a lane and its log: fence, restore, one transaction at a time. `kafka_log` implements it on Kafka.
 
 The simulation drives the same lanes over a log in memory. Nothing here knows a client or a broker.
 """
@@ -39,14 +39,14 @@ class Log(Protocol):
     async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
         """Read the ledger partition from its beginning to its committed end as of now.
 
-        `take` is given its entries in order and in portions.
+        `take` is called with its entries in order, a portion at a time, so that a long ledger is never all in memory.
         """
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
-        """The lane's partition of each topic."""
+        """Return the bounds of the lane's partition of each topic."""
 
     async def fetch(self, topic: str, offset: int) -> Record | None:
-        """The record at that offset of the lane's partition; None when it is not there any more."""
+        """Return the record at that offset of the lane's partition; None when it is not there any more."""
 
     async def first_record(self, topic: str, bounds: Bounds) -> int | None:
         """Return the offset of the first committed record within the bounds, None where there is none.
@@ -55,13 +55,13 @@ class Log(Protocol):
         """
 
     async def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises LaneError when it does not exist."""
+        """Return how many partitions the topic has. Raises LaneError when it does not exist."""
 
     async def begin(self) -> None:
         """Begin a transaction."""
 
     async def send(self, outputs: Sequence[Output], changes: Sequence[Change]) -> Sequence[int]:
-        """Write within the transaction, return when all is stored: the ledger offset of each change, in order."""
+        """Write within the transaction. Return when all is stored, with the ledger offset of each change, in order."""
 
     async def commit(self) -> None:
         """End the transaction: all of it becomes visible at once."""

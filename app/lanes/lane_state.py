@@ -1,6 +1,8 @@
-"""What a lane keeps of its ledger partition: live values in memory, for settled keys the ledger offset alone.
+"""The state of a lane: live values of its ledger partition in memory, of settled keys the ledger offset alone.
 
-Reading a settled value back is the lane's work; here it only becomes known that one is needed.
+A settled order hardly ever matters again, but a duplicate or a late command may come at any time: by the offset a lane
+recognises its key and can read the value back. That is the work of `settled_values`; here it only turns out that a
+value is needed (`Cold`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +15,7 @@ _RESTORED_BETWEEN_SWEEPS = 50_000
 
 
 class Cold(BaseException):
-    """A settled key was asked for: its value must be read back first.
+    """A settled key was looked up in the state: its value must be read back first.
 
     Not an Exception, so that no handler of a role takes it for a fault of the record.
     """
@@ -24,7 +26,10 @@ class Cold(BaseException):
 
 
 class LaneState:
-    """The values of one lane. `settled_at` is the role's: when a value became final, 0 while it is live."""
+    """The values of one lane. `settled_at` is the role's: when a value became final, 0 while it is live.
+
+    A settled value leaves memory `settled_after_ms` later, so that what comes right after it needs no read.
+    """
 
     def __init__(self, settled_at: Callable[[bytes], int], settled_after_ms: int) -> None:
         self.live: dict[bytes, bytes] = {}
@@ -36,7 +41,10 @@ class LaneState:
         self._fresh: dict[bytes, int] = {}
 
     def load(self, entries: Sequence[Entry], now_ms: int) -> None:
-        """Take over what the ledger holds, in its order; `finish_load` comes after the last."""
+        """Load entries of the ledger, in its order; `finish_load` comes after the last.
+
+        Whether a value has settled is asked once for each key, not for each entry: only its last value counts.
+        """
         for key, value, offset in entries:
             self.settled.pop(key, None)
             if value is None:
@@ -49,6 +57,7 @@ class LaneState:
             self.finish_load(now_ms)
 
     def finish_load(self, now_ms: int) -> None:
+        """Let go of what had settled among the entries that were loaded."""
         for key, offset in self._fresh.items():
             self._consider(key, self.live[key], offset)
         self._fresh = {}
@@ -69,22 +78,22 @@ class LaneState:
                     self._consider(key, value, offset)
 
     def warm(self, key: bytes, value: bytes, now_ms: int) -> None:
-        """A settled value was read back; it may leave again after the same time."""
+        """Put a settled value that was read back into memory; it may leave again after the same time."""
         offset = self.settled.pop(key)
         self.live[key] = value
         self._leave(now_ms + self._after_ms, key, offset)
 
     def sweep(self, now_ms: int) -> int:
-        """Let go of what settled long enough ago; the number of keys that left."""
-        left = 0
+        """Drop from memory what settled long enough ago. Return the number of keys that left."""
+        count = 0
         while self._leaving and self._leaving[0][0] <= now_ms:
             _, key, offset = heappop(self._leaving)
             # A later change of the key made this entry void.
             if self._offsets.get(key) == offset:
                 del self._offsets[key], self.live[key]
                 self.settled[key] = offset
-                left += 1
-        return left
+                count += 1
+        return count
 
     def _consider(self, key: bytes, value: bytes, offset: int) -> None:
         if at := self._settled_at(value):

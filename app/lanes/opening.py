@@ -1,4 +1,4 @@
-"""What a lane checks before it folds: that its ledger was not lost, and that its inputs are the topics it read from."""
+"""Checks of a lane that opens: its ledger was not lost, and its inputs are the topics that it was reading."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _journal = logging.getLogger(__name__)
 async def check_inputs(
     role: Role, partition: int, position: Position, log: Log, committed: Mapping[str, int | None]
 ) -> Mapping[str, Bounds]:
-    """The bounds of each input, once the position fits them. Says in the journal what was found and what follows.
+    """Make the position fit the inputs, and return the bounds of each. What does not fit is logged.
 
     Raises LedgerError when the group had folded more than the ledger holds.
     """
@@ -33,15 +33,15 @@ async def check_inputs(
 
 async def _check_input(place: str, topic: str, progress: Progress, bounds: Bounds, log: Log) -> None:
     """Start over on a topic that was deleted and created again: its new records must not look old."""
-    before = progress.taken - 1
+    before = progress.high - 1
     last = await log.fetch(topic, before) if bounds.begin <= before < bounds.end else None
     finding = compare(progress, bounds, last)
     if finding is not Finding.SAME:
-        found = "%s: %s (position %d, topic %d to %d), so it was created anew: reading it from its beginning"
-        _journal.warning(found, place, finding.value, progress.taken, *bounds)
+        sentence = "%s: %s (position %d, topic %d to %d), so it was created anew: reading it from its beginning"
+        _journal.warning(sentence, place, finding.value, progress.high, *bounds)
         progress.restart(bounds.begin)
     if lost := progress.forget_below(bounds.begin):
         _journal.error("%s: retention removed %d records that were not finished: %s", place, len(lost), lost[:20])
-    if 0 < progress.taken < bounds.begin:
-        missed = "%s: retention removed records from %d to %d before they were read"
-        _journal.error(missed, place, progress.taken, bounds.begin)
+    if 0 < progress.high < bounds.begin:
+        sentence = "%s: retention removed records from %d to %d before they were read"
+        _journal.error(sentence, place, progress.high, bounds.begin)

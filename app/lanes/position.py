@@ -1,7 +1,9 @@
-"""How far a lane is in its inputs, and whether a topic is still the one that it read from.
+"""The position of a lane in its inputs, and whether a topic is still the one that it was read from.
 
-An asynchronous lane finishes records out of order: its position is the next offset to take and those below it that are
-not finished. Nothing is read or written here; the lane stores the encoded position with every transaction.
+A lane with jobs finishes records out of order, so one offset cannot say how far it is: the lowest unfinished one would
+have everything behind it folded twice, the highest would lose what is below. A position is therefore a high watermark,
+from which on all is new, and the unfinished offsets below it. Nothing is read or written here; the lane stores the
+encoded position with every transaction.
 """
 
 from collections.abc import Iterable
@@ -19,9 +21,13 @@ POSITION_KEY = b"\x00position"
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """The stored position in one input. `timestamp` and `digest` are those of the record at `taken - 1`."""
+    """The stored position in one input. `timestamp` and `digest` are those of the record at `high - 1`.
 
-    taken: int
+    An offset alone does not identify a record: a topic that was deleted and created again has other ones at the same
+    offsets. Timestamp and digest of the last record tell the two topics apart.
+    """
+
+    high: int
     unfinished: tuple[int, ...] = ()
     timestamp: int = -1
     digest: int = 0
@@ -32,62 +38,75 @@ _decode = msgspec.msgpack.Decoder(dict[str, Mark]).decode
 
 
 def digest(record: Record) -> int:
-    """A number that tells two records apart which lie at the same offset of a topic and its namesake."""
+    """Return a number that tells two records apart which lie at the same offset of a topic and its namesake."""
     return crc32(record.value or b"", crc32(record.key or b""))
 
 
 class Progress:
-    """One input. Offsets are taken in ascending order; each is finished once, in any order."""
+    """The progress in one input. Offsets are taken in ascending order; each is finished once, in any order.
 
-    __slots__ = ("_again", "_last", "_mark", "taken", "unfinished")
+    `high`: everything from there on is new. `unfinished`: what this owner took and has not finished, in the order in
+    which it was taken, which is that of the offsets. What a previous owner had not finished stays in `_to_repeat` until
+    it is read again.
+    """
+
+    __slots__ = ("_last", "_mark", "_to_repeat", "high", "unfinished")
 
     def __init__(self, mark: Mark | None = None) -> None:
         self._mark = mark or Mark(0)
         self._last: Record | None = None
-        self.taken = self._mark.taken
+        self.high = self._mark.high
         self.unfinished: dict[int, None] = {}
-        self._again = set(self._mark.unfinished)
+        self._to_repeat = set(self._mark.unfinished)
 
     def restart(self, begin: int) -> None:
-        """Forget everything: the topic begins anew."""
-        self._mark, self._last, self.taken = Mark(begin), None, begin
-        self._again.clear()
+        """Start over at `begin`: the topic was created anew."""
+        self._mark, self._last, self.high = Mark(begin), None, begin
+        self._to_repeat.clear()
 
     def forget_below(self, begin: int) -> list[int]:
-        """Drop what retention removed before it was finished; the offsets that are lost."""
-        lost = sorted(offset for offset in self._again if offset < begin)
-        self._again.difference_update(lost)
+        """Drop what retention removed before it was finished. Return the offsets that are lost."""
+        lost = sorted(offset for offset in self._to_repeat if offset < begin)
+        self._to_repeat.difference_update(lost)
         return lost
 
     @property
     def low(self) -> int:
-        """Everything below is finished."""
-        low = min(self._again, default=self.taken)
-        return min(low, next(iter(self.unfinished), self.taken))
+        """The low watermark: everything below is finished."""
+        low = min(self._to_repeat, default=self.high)
+        return min(low, next(iter(self.unfinished), self.high))
 
     @property
     def next(self) -> int:
-        """Where reading goes on."""
-        return min(self._again, default=self.taken)
+        """The offset at which reading goes on."""
+        return min(self._to_repeat, default=self.high)
 
     def take(self, record: Record) -> bool:
-        """Whether the record is to be folded: it is new, or a previous owner did not finish it."""
+        """Take a record that was read. Return whether it is to be folded: it is new, or a previous owner did not
+        finish it.
+
+        Reading begins at the lowest offset to repeat and is in order. So when the first new record comes, all that are
+        to be repeated have come, and one that has not is no longer there.
+        """
         offset = record.offset
-        if offset >= self.taken:
-            if self._again:  # reading is in order: what was not met by now is not there any more
-                self._again.clear()
-            self.taken, self._last = offset + 1, record
+        if offset >= self.high:
+            if self._to_repeat:
+                self._to_repeat.clear()
+            self.high, self._last = offset + 1, record
             return True
-        if offset in self._again:
-            self._again.remove(offset)
+        if offset in self._to_repeat:
+            self._to_repeat.remove(offset)
             return True
         return False
 
     def mark(self) -> Mark:
-        """What to store now."""
-        unfinished = tuple(sorted((*self.unfinished, *self._again))) if self.unfinished or self._again else ()
+        """Return what to store now.
+
+        The digest is worked out here, once for a checkpoint, and not for each record that is taken.
+        """
+        unfinished = tuple(sorted((*self.unfinished, *self._to_repeat))) if self.unfinished or self._to_repeat else ()
         if self._last is not None:
-            self._mark = Mark(self.taken, unfinished, self._last.timestamp, digest(self._last))
+            self._mark = Mark(self.high, unfinished, self._last.timestamp, digest(self._last))
             self._last = None
         elif unfinished != self._mark.unfinished:
             self._mark = msgspec.structs.replace(self._mark, unfinished=unfinished)
@@ -108,7 +127,7 @@ class Position:
         return self._topics.items()
 
     def load(self, value: bytes) -> None:
-        """Take over the stored position. Raises LedgerError when it is not one."""
+        """Load the stored position. Raises LedgerError when it is not one."""
         try:
             marks = _decode(value)
         except msgspec.DecodeError as exc:
@@ -118,11 +137,12 @@ class Position:
         self._topics = {topic: Progress(marks.get(topic)) for topic in self._topics}
 
     def encode(self) -> bytes:
+        """Return the position as the ledger stores it."""
         return _encode({topic: progress.mark() for topic, progress in self._topics.items()} | self._others)
 
 
 class Finding(Enum):
-    """What a look at an input says about the stored position."""
+    """Whether an input is still the topic of the stored position, and why not."""
 
     SAME = "the topic is the one that was read"
     SHORTER = "the topic ends before the position"
@@ -130,12 +150,12 @@ class Finding(Enum):
 
 
 def compare(progress: Progress, bounds: Bounds, last: Record | None) -> Finding:
-    """Whether the input is still the topic of the position.
+    """Return whether the input is still the topic of the position.
 
-    `last` is the record at `taken - 1`; one that is not there (retention, compaction) proves nothing.
+    `last` is the record at `high - 1`; one that is not there (retention, compaction) proves nothing.
     """
     mark = progress.mark()
-    if mark.taken > bounds.end:
+    if mark.high > bounds.end:
         return Finding.SHORTER
     if last is not None and mark.timestamp >= 0 and (last.timestamp, digest(last)) != (mark.timestamp, mark.digest):
         return Finding.OTHER
@@ -143,8 +163,10 @@ def compare(progress: Progress, bounds: Bounds, last: Record | None) -> Finding:
 
 
 def lost_ledger(progress: Progress, committed: int | None, bounds: Bounds) -> bool:
-    """Whether the group's committed offset says that more was folded than the ledger knows of.
+    """Return whether the group's committed offset says that more was folded than the ledger knows of.
 
-    An offset beyond the topic's end was committed for a former topic of that name and says nothing.
+    The group's offset is committed after the transaction, so it is never ahead of a ledger that is whole. Going on with
+    a lost one would fold as new what other systems have answered long ago. An offset beyond the topic's end was
+    committed for a former topic of that name and says nothing.
     """
     return committed is not None and progress.low < committed <= bounds.end

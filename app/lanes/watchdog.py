@@ -1,7 +1,8 @@
-"""Ends a process that stands still although records wait: a known ill of Faust, and of brokers that went away.
+"""The watchdog, which ends a process that stands still although records wait.
 
-It looks at the ends of the inputs itself, on a connection of the lane's own, so that a consumer that sleeps is noticed.
-A process that has no lanes because its group never told it which is noticed as well.
+Faust's consumers are known to fall asleep after rebalances, and so are clients whose broker went away. The watchdog
+therefore asks for the ends of the inputs on the lanes' own connections, not through the consumer. A process without
+lanes, whose group never said which are its own, is ended as well.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class Hosting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Records wait `since` that time, and the lane had committed so often then."""
+    """Records have waited since that time of the monotonic clock, when the lane had committed so often."""
 
     since: float
     commits: int
@@ -37,7 +38,7 @@ class _Wait:
 
 @dataclass(slots=True)
 class Watchdog:
-    """`commit_age_max_s`: seconds for which records may wait for a lane that commits nothing."""
+    """The watchdog. `commit_age_max_s`: seconds for which records may wait for a lane that commits nothing."""
 
     commit_age_max_s: float
     monotonic: Callable[[], float]
@@ -47,25 +48,25 @@ class Watchdog:
     _unassigned_since: float | None = None
 
     async def watch(self, hosting: Hosting, every_s: float) -> None:
-        """Look again and again, until cancelled."""
+        """Look at the group and at each open lane every `every_s` seconds, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
             self.look_at_group(hosting.assigned)
             await self.look([lane for lane in hosting.lanes if lane.opened and not lane.suspended])
 
     def look_at_group(self, assigned: bool) -> None:
-        """Once: whether the group said in time which lanes are ours."""
+        """Check once that the group says in time which lanes are ours."""
         now = self.monotonic()
         if assigned:
             self._unassigned_since = None
         elif self._unassigned_since is None:
             self._unassigned_since = now
         elif now - self._unassigned_since > ASSIGN_LIMIT_S:
-            waited = f"the consumer group has given out no partitions for {now - self._unassigned_since:.0f} s"
-            self.fail(LaneError(f"{waited}: the consumer stands still, or another member of the group does"))
+            problem = f"the consumer group has given out no partitions for {now - self._unassigned_since:.0f} s"
+            self.fail(LaneError(f"{problem}: the consumer stands still, or another member of the group does"))
 
     async def look(self, lanes: list[Lane]) -> None:
-        """Look at each lane once. A broker that does not answer fails in the lane's log, after the limit there."""
+        """Check each lane once. A broker that does not answer fails in the lane's log, after the limit there."""
         self._waits = {lane: wait for lane, wait in self._waits.items() if lane in lanes}
         try:
             for lane in lanes:
@@ -94,6 +95,6 @@ class Watchdog:
             self.fail(LaneError(f"{problem}: the consumer or a job stands still"))
 
     def _wait_of(self, lane: Lane, now: float) -> _Wait:
-        """The wait goes on, or begins anew when it is the first look at it or when the lane has committed meanwhile."""
+        """Return the lane's wait: a new one at the first look, and when the lane has committed since the last one."""
         wait = self._waits.get(lane)
         return wait if wait is not None and wait.commits == lane.commits else _Wait(now, lane.commits)

@@ -1,21 +1,16 @@
-"""Builds the Faust app of a role and runs apps: no app exists before it is asked for, and no `faust` command is needed.
+"""Building of the Faust app of a role. No app exists at import, and no `faust` command is needed.
 
 Faust contributes worker, group membership and web server; the path of a record is transport -> agent -> lane.
 """
 
-import asyncio
-import gc
 import logging
-import os
-import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import faust
 
-from app.errors import LaneError, LedgerError, TopicError
+from app.errors import LaneError
 from app.events.record import Record
 from app.kafka.kafka_log import KafkaLimits, KafkaLog
 from app.lanes.checkpoint import FoldLimits
@@ -23,33 +18,27 @@ from app.lanes.hosting import LaneHost
 from app.lanes.inbox import Batch
 from app.lanes.jobs import JobLimits
 from app.lanes.lane import Lane
-from app.lanes.lane_limits import LaneLimits, SystemClock
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock, LaneLimits
 from app.lanes.lane_log import Log
 from app.lanes.role import LaneObserver, RoleKind, Unobserved
 from app.lanes.watchdog import Watchdog
 from app.settings import Settings
 from app.worker.listening import ListeningWeb
+from app.worker.process_end import end_process
 from app.worker.transport import BatchSchema, BatchTransport
 
-EXIT_LANE_LOST = 70
-"""Exit code of a process that cannot go on: start it again, it continues from its last transaction."""
-EXIT_REFUSED = 78
-"""Exit code of a process that must not go on as things are: starting it again helps only after somebody acted."""
 STREAM_BATCHES_MAX = 16
 """Batches inside Faust; its own default of 4096 would hold millions of records."""
 FETCH_RECORDS_MAX = 2_000
 COMMIT_INTERVAL_S = 1.0
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
-"""Allocations between two looks for cycles. Python's default of 700 looks at each batch of records many times over."""
 WATCH_INTERVAL_S = 5.0
-STOP_LIMIT_S = 20.0
 MakeLog = Callable[[str, str, int, KafkaLimits], Log]
 Prepare = Callable[[Sequence[Record]], Awaitable[None]]
 _journal = logging.getLogger(__name__)
 
 
 class RoleApp(faust.App):
-    """A Faust app with the lanes of one role."""
+    """A Faust app with the lanes of one role. `listening` is the socket of its web server."""
 
     host: LaneHost
     listening: socket.socket | None
@@ -68,7 +57,7 @@ class RoleApp(faust.App):
 
 
 def lane_limits(settings: Settings) -> LaneLimits:
-    """The lane's bounds as the settings give them."""
+    """Return the bounds of a lane as the settings give them."""
     return LaneLimits(
         checkpoint_records_max=settings.batch_records_max,
         poll_interval_s=settings.pull_interval_s,
@@ -88,15 +77,17 @@ def build_app(
     *,
     web: socket.socket | None = None,
     observer: LaneObserver | None = None,
-    make_log: MakeLog = KafkaLog,
-    fail: Callable[[BaseException], None] | None = None,
+    clock: Clock = SYSTEM_CLOCK,
     prepare: Prepare | None = None,
+    make_log: MakeLog = KafkaLog,
+    make_host: type[LaneHost] = LaneHost,
+    transport: type[BatchTransport] = BatchTransport,
 ) -> RoleApp:
-    """The app of a role whose inputs all have `partitions` partitions. `web`: where the views are served; without it
-    nothing is.
+    """Return the app of a role whose inputs all have `partitions` partitions.
 
-    `prepare` is awaited with each batch before its lane gets it; nothing else of the role is read meanwhile.
-    `fail` is called when a lane cannot go on; by default the process ends at once, with EXIT_LANE_LOST or EXIT_REFUSED.
+    `web` is the socket on which the views are served; without it there are none. `prepare` is awaited with each batch
+    before its lane gets it; nothing else of the role is read meanwhile. The last three are the parts that tests replace
+    by ones that fail. A lane that cannot go on ends the process at once, with EXIT_LANE_LOST or EXIT_REFUSED.
     """
     observer = observer or Unobserved()
     name = f"waybill-{role.name}"
@@ -104,27 +95,20 @@ def build_app(
 
     def make_lane(partition: int) -> Lane:
         log = make_log(f"{name}-{partition}", role.ledger, partition, kafka)
-        return Lane(role.for_lane(partition), log, partition, partitions, limits, observer=observer)
+        return Lane(role.for_lane(partition), log, partition, partitions, limits, clock=clock, observer=observer)
 
-    host = LaneHost(name, role.inputs, make_lane, fail or end_process)
+    host = make_host(name, role.inputs, make_lane, end_process)
     app = _new_app(name, settings, partitions, web=web is not None)
     app.host, app.listening = host, web
-    app.transport = BatchTransport(app.conf.broker_consumer, app, lanes=host)
+    app.transport = transport(app.conf.broker_consumer, app, lanes=host)
     _register(app, role, partitions, prepare)
-    watchdog = Watchdog(settings.commit_age_max_s, SystemClock().monotonic, observer, host.fail)
+    watchdog = Watchdog(settings.commit_age_max_s, clock.monotonic, observer, host.fail)
 
     async def watch() -> None:
         await watchdog.watch(host, WATCH_INTERVAL_S)
 
     app.task(watch)
     return app
-
-
-def end_process(problem: BaseException) -> None:
-    """End now: a lane that lost its right to write must not do anything more, not even stop in order."""
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(EXIT_REFUSED if isinstance(problem, LedgerError | TopicError) else EXIT_LANE_LOST)
 
 
 def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> RoleApp:
@@ -170,49 +154,3 @@ def _register(app: RoleApp, role: RoleKind, partitions: int, prepare: Prepare | 
 
     topic = app.topic(*role.inputs, schema=BatchSchema(), partitions=partitions)
     app.agent(topic, name=role.name)(hand_over)
-
-
-def run(apps: Sequence[RoleApp]) -> int:
-    """Run apps until SIGTERM or SIGINT, then stop them in order; the exit code for the process."""
-    return asyncio.run(serve(apps))
-
-
-async def serve(apps: Sequence[RoleApp]) -> int:
-    """As `run`, inside a running event loop. Takes the signals of the process."""
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    asked = asyncio.create_task(stop.wait())
-    running = [asyncio.create_task(_until_stopped(app)) for app in apps]
-    done, _ = await asyncio.wait([asked, *running], return_when=asyncio.FIRST_COMPLETED)
-    failed = [task for task in done if task is not asked]
-    for task in failed:
-        _journal.critical("a worker ended: %s", task.exception() or task.result())
-    try:
-        async with asyncio.timeout(STOP_LIMIT_S):
-            for app in apps:
-                await _stop(app)
-    except TimeoutError:
-        _journal.critical("the worker did not stop within %g s and is ended", STOP_LIMIT_S)
-        end_process(TimeoutError())
-    for task in (asked, *running):
-        task.cancel()
-    await asyncio.gather(asked, *running, return_exceptions=True)
-    return EXIT_LANE_LOST if failed else 0
-
-
-async def _until_stopped(app: RoleApp) -> object:
-    """Run an app; returns why it ended when it crashed."""
-    app.host.reading = app.consumer  # type: ignore[assignment]
-    await app.start()
-    await app.wait_until_stopped()
-    return app.crash_reason
-
-
-async def _stop(app: RoleApp) -> None:
-    """No new folds, the running checkpoints end, the producers close; then Faust commits what was acked and leaves."""
-    app.consumer.stop_flow()
-    await app.host.close()
-    await app.stop()

@@ -1,4 +1,8 @@
-"""Puts the parts together: what a process has once, and what each lane gets. Nothing is started here."""
+"""The composition root: what a process has once, and what each lane gets. Nothing is started here.
+
+Every process that runs roles is put together here: the worker's, and the simulated ones of the tests, which give other
+parts (clock, gazetteer, strategies, flows, providers).
+"""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -52,8 +56,8 @@ _journal = logging.getLogger(__name__)
 
 
 @dataclass
-class Kind:
-    """A role as such; `for_lane` makes the instance of a lane."""
+class ComposedRole:
+    """A role with its parts; `for_lane` makes the instance of a lane."""
 
     name: str
     inputs: tuple[str, ...]
@@ -61,10 +65,12 @@ class Kind:
     make: Callable[[int], Role]
 
     def for_lane(self, partition: int) -> Role:
+        """Return a new instance, for a lane that opens."""
         return self.make(partition)
 
 
 def published_flows(setup: Setup, settings: Settings) -> Published:
+    """Return the flows that this setup allows, compiled."""
     limits = EngineLimits(
         attempts_max=settings.effect_attempts_max,
         retry_initial_ms=settings.effect_retry_initial_ms,
@@ -77,7 +83,7 @@ def published_flows(setup: Setup, settings: Settings) -> Published:
 class Parts:
     """What a process has once. `providers` are the open clients; whoever made the parts closes them.
 
-    What is loaded only when a role needs it, and the clock, stand last; who composes a process may give others.
+    The last four have defaults: the clock, and what is loaded only when a role needs it.
     """
 
     settings: Settings
@@ -98,7 +104,10 @@ class Parts:
 
 
 def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[int, int] | None = None) -> Parts:
-    """All parts of a process. `schema_ids`: what a registry calls our schemas. Raises DefinitionError, SettingError."""
+    """Return all parts of a worker's process. `schema_ids` are a registry's ids of our schemas.
+
+    Raises DefinitionError, SettingError.
+    """
     network = load_network(settings)
     setup = replace(registry.setup(settings, environ), pools=network.pools)
     return Parts(
@@ -119,12 +128,16 @@ def _writers(settings: Settings) -> WriterSchemas:
 
 
 def sales_orders() -> SalesOrders:
+    """Return the field maps of F+O's sales orders."""
     return sales_order_mapping.load({file: resources.read_text(file) for file in sales_order_mapping.FILES})
 
 
-def role_kind(name: str, parts: Parts, metrics: Metrics) -> Kind:
-    """The role as this process runs it. Raises SettingError for one that does not exist or lacks its provider."""
-    makers: Mapping[str, Callable[[], Kind]] = {
+def compose_role(name: str, parts: Parts, metrics: Metrics) -> ComposedRole:
+    """Return a role as this process runs it.
+
+    Raises SettingError for one that does not exist or lacks its provider.
+    """
+    makers: Mapping[str, Callable[[], ComposedRole]] = {
         "orchestrate": lambda: _orchestrate(parts),
         "source": lambda: _source(parts, metrics),
         "perform": lambda: _kind(Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock)),
@@ -137,11 +150,11 @@ def role_kind(name: str, parts: Parts, metrics: Metrics) -> Kind:
     return makers[name]()
 
 
-def _kind(role: type[Role], make: Callable[[], Role]) -> Kind:
-    return Kind(role.name, role.inputs, role.ledger, lambda _: make())
+def _kind(role: type[Role], make: Callable[[], Role]) -> ComposedRole:
+    return ComposedRole(role.name, role.inputs, role.ledger, lambda _: make())
 
 
-def _orchestrate(parts: Parts) -> Kind:
+def _orchestrate(parts: Parts) -> ComposedRole:
     published = parts.flows(parts.setup, parts.settings)
     for (flow, version), problem in published.refused.items():
         _journal.warning("flow %s version %d is not published: %s", flow, version, problem)
@@ -151,7 +164,7 @@ def _orchestrate(parts: Parts) -> Kind:
     return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
 
 
-def _source(parts: Parts, metrics: Metrics) -> Kind:
+def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
     planner = Planner(parts.network, parts.strategies(settings), measured(solver.solve, metrics))
     desk = Desk(planner, load_preferences(settings))
@@ -162,14 +175,14 @@ def _source(parts: Parts, metrics: Metrics) -> Kind:
         place = (partition, partitions)
         return Sourcing(parts.codec, desk, find, batching, settings.backorder_job_s, place, metrics)
 
-    return Kind(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
+    return ComposedRole(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
 
 
 def _mirrors(parts: Parts) -> bool:
     return FNO_TO_IOM in parts.setup.maps
 
 
-def _apply(parts: Parts, metrics: Metrics) -> Kind:
+def _apply(parts: Parts, metrics: Metrics) -> ComposedRole:
     erps = registry.with_actions_through("dual-write")
     writers = [parts.providers[name] for name in erps if name in parts.providers]
     if not writers:
@@ -180,7 +193,7 @@ def _apply(parts: Parts, metrics: Metrics) -> Kind:
     return _kind(Apply, lambda: Apply(parts.codec, cast(SalesOrderWriter, writers[0]), metrics, parts.clock))
 
 
-def _pull(parts: Parts) -> Kind:
+def _pull(parts: Parts) -> ComposedRole:
     names = registry.with_capability(registry.PULL)
     sources = [cast(Source, parts.providers[name]) for name in names if name in parts.providers]
     if not sources:
@@ -196,7 +209,7 @@ def _set_up(names: Sequence[str]) -> str:
 
 
 def webhook_intake(parts: Parts, publisher: Publisher, collectors: Collectors) -> WebhookIntake:
-    """Where the webhooks of active providers come in. Raises SettingError."""
+    """Return the intake of webhooks of the providers that are set up. Raises SettingError."""
 
     def count(provider: str, outcome: str) -> None:
         collectors.webhooks.labels(provider, outcome).inc()

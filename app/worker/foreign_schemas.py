@@ -1,6 +1,6 @@
-"""Fetches the schemas that records of connectors were written with, before their lanes see the records.
+"""Fetching of writer schemas from a registry, for records of connectors, before their lanes see the records.
 
-Lanes and codec wait for nobody: where a schema is missing when a record is decoded, the record becomes a dead letter.
+Lanes and codec do no I/O: where a schema is missing when a record is decoded, the record becomes a dead letter.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from app.lanes.lane_limits import Clock
 LIMIT_S: Final = 10.0
 """Seconds that a batch waits for a registry which does not answer."""
 AGAIN_S: Final = 10.0
-"""Seconds until a schema that could not be had is asked for again."""
+"""Seconds until a schema that could not be fetched is fetched again."""
 _PAUSE_S: Final = 0.25
 _journal = logging.getLogger(__name__)
 
@@ -34,7 +34,10 @@ class ForeignSchemas:
         await self._client.aclose()
 
     async def prepare(self, records: Sequence[Record]) -> None:
-        """Fetch what the records need and nobody knows yet. Returns after LIMIT_S seconds at most, and never raises."""
+        """Fetch the schemas that the records need and that are not there. Never raises.
+
+        It returns after `limit_s` seconds at most: the lanes of the role are handed nothing meanwhile.
+        """
         ids = [
             number for record in records for number in self._codec.foreign_ids(record.topic, record.key, record.value)
         ]
@@ -47,14 +50,14 @@ class ForeignSchemas:
 
     async def _learn(self, number: int, deadline: float) -> None:
         try:
-            self._codec.writers.learn(number, await self._fetched(number, deadline))
+            self._codec.writers.learn(number, await self._fetch(number, deadline))
         except UnknownSchemaError as exc:
             self._refuse(number, str(exc))
         except SchemaError as exc:
             self._refuse(number, f"{exc}; replay the record when it answers")
 
-    async def _fetched(self, number: int, deadline: float) -> str:
-        """The schema's text, asked for again and again while there is time. Raises SchemaError."""
+    async def _fetch(self, number: int, deadline: float) -> str:
+        """Return the schema's text; try again while there is time. Raises SchemaError."""
         while True:
             try:
                 async with asyncio.timeout(max(deadline - self._clock.monotonic(), 0)):
@@ -74,7 +77,7 @@ class ForeignSchemas:
         self._refused[number] = self._clock.monotonic()
 
     def _forget_refusals(self) -> None:
-        """The oldest stand first."""
+        """Let schemas be fetched again that were refused some time ago; the oldest refusals stand first."""
         now = self._clock.monotonic()
         for number, at in list(self._refused.items()):
             if now - at < AGAIN_S:

@@ -1,4 +1,4 @@
-"""What a worker answers over HTTP: metrics, liveness and readiness, orders, webhooks, what a registry is asked.
+"""Routes of a worker's web server: metrics, liveness and readiness, orders, webhooks, the schema registry.
 
 They are plain aiohttp routes, added to the application inside Faust's web server.
 """
@@ -25,13 +25,13 @@ LOOKUP_TIMEOUT_S: Final = 30.0
 WEBHOOK_BYTES_MAX: Final = 256 << 10
 """The body of a webhook: a shipment of a thousand lines has some 100 KB."""
 BODY_S_MAX: Final = 10.0
-"""How long a body may take to come."""
+"""Seconds that a body may take to come."""
 Find = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """An order by its id as it is shown, or None. Raises BrokerError."""
 
 
-class Status(Protocol):
-    """A lane's status, as a named tuple."""
+class LaneView(Protocol):
+    """The status of a lane, as a named tuple."""
 
     @property
     def opened(self) -> bool: ...
@@ -39,8 +39,8 @@ class Status(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
-class Lanes(Protocol):
-    """What the views ask of the lanes of a role."""
+class RoleLanes(Protocol):
+    """What the views show of the lanes of a role."""
 
     @property
     def name(self) -> str: ...
@@ -49,11 +49,14 @@ class Lanes(Protocol):
     def joined(self) -> bool:
         """Whether the consumer group has said which lanes are ours, be it none: there may be more processes."""
 
-    def status(self) -> Sequence[Status]: ...
+    def status(self) -> Sequence[LaneView]: ...
 
 
 class WebhookAnswer(NamedTuple):
-    """`outcome` is a closed label, `detail` a sentence for the sender. `retry_after_s` 0: nothing is said about it."""
+    """The answer to a webhook. `outcome` is a closed label, `detail` a sentence for the sender.
+
+    `retry_after_s` 0: the answer has no such header.
+    """
 
     status: int
     outcome: str
@@ -63,14 +66,17 @@ class WebhookAnswer(NamedTuple):
 
 class Webhooks(Protocol):
     async def take(self, provider: str, headers: Mapping[str, str], body: bytes | None) -> WebhookAnswer:
-        """Take a webhook in. `body` is None when it did not come whole; one byte too many says that it is too large."""
+        """Take in a webhook and return the answer.
+
+        `body` is None when it did not come whole; one byte more than the limit says that it is too large.
+        """
 
 
 def register(
     application: web.Application,
     published: Schemas,
     collectors: CollectorRegistry,
-    hosts: Sequence[Lanes],
+    hosts: Sequence[RoleLanes],
     find: Find,
     webhooks: Webhooks,
 ) -> None:
@@ -80,14 +86,16 @@ def register(
 
 
 def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
+    """Return `/metrics`, in Prometheus' text format."""
+
     async def view(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(collectors), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return web.get("/metrics", view)
 
 
-def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
-    """`/health`: the process answers. `/ready`: it has joined its groups, and every lane that they gave it is open.
+def health_routes(hosts: Sequence[RoleLanes]) -> list[web.RouteDef]:
+    """Return `/health` (the process answers) and `/ready` (it has joined its groups, and all lanes are open).
 
     `/ready` answers 503 until then. A spare process, which was given no lane, is ready to be given one.
     """
@@ -107,7 +115,10 @@ def health_routes(hosts: Sequence[Lanes]) -> list[web.RouteDef]:
 
 
 def order_route(find: Find) -> web.RouteDef:
-    """`/orders/{id}`: state, lines, sources, lineage, timeline. 404: an unknown one, 503: Kafka cannot be asked."""
+    """Return `/orders/{id}`: state, lines, sources, lineage, timeline.
+
+    It answers 404 for an order that does not exist, and 503 when Kafka gives no answer or too many look-ups wait.
+    """
     turns, waiting = asyncio.Semaphore(LOOKUPS_MAX), 0
 
     async def view(request: web.Request) -> web.Response:
@@ -118,36 +129,36 @@ def order_route(find: Find) -> web.RouteDef:
         waiting += 1
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S), turns:
-                found = await find(order_id)
+                order = await find(order_id)
         except BrokerError as problem:
             return _unavailable(str(problem))
         except TimeoutError:
             return _unavailable(f"the ledger was not read within {LOOKUP_TIMEOUT_S:.0f} s")
         finally:
             waiting -= 1
-        if found is None:
+        if order is None:
             return web.json_response({"error": f"no order {order_id} in the ledger"}, status=404)
-        return web.json_response(found)
+        return web.json_response(order)
 
     return web.get("/orders/{order_id}", view)
 
 
 def webhook_route(webhooks: Webhooks) -> web.RouteDef:
-    """`POST /webhooks/{provider}`: 2xx once what it says is stored; 503 asks the sender to send it again."""
+    """Return `POST /webhooks/{provider}`: 2xx once what it says is stored; 503 asks the sender to send it again."""
 
     async def take(request: web.Request) -> web.Response:
         answer = await webhooks.take(
             request.match_info["provider"], request.headers, await _whole(request, WEBHOOK_BYTES_MAX)
         )
         headers = {"retry-after": str(answer.retry_after_s)} if answer.retry_after_s else {}
-        said = {"outcome": answer.outcome, "detail": answer.detail}
-        return web.json_response(said, status=answer.status, headers=headers)
+        body = {"outcome": answer.outcome, "detail": answer.detail}
+        return web.json_response(body, status=answer.status, headers=headers)
 
     return web.post("/webhooks/{provider}", take)
 
 
 async def _whole(request: web.Request, bytes_max: int) -> bytes | None:
-    """The body, or one byte more than it may have; None when it ends early or takes too long."""
+    """Return the body, or one byte more than it may have; None when it ends early or takes too long."""
     try:
         async with asyncio.timeout(BODY_S_MAX):
             return await request.content.readexactly(bytes_max + 1)
@@ -162,7 +173,7 @@ def _unavailable(why: str) -> web.Response:
 
 
 def registry_routes(published: Schemas) -> list[web.RouteDef]:
-    """Routes that answer as a registry would, for any aiohttp application. None of them changes anything."""
+    """Return routes that answer as a schema registry would, for any aiohttp application. None changes anything."""
     lookup = schema_lookup.Lookup(published)
 
     async def get(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""The address that a worker's web views are served at: taken at once, so that who needs it knows it at once."""
+"""The socket of a worker's web server. It listens before anything else starts, so that the address is known at once."""
 
 import errno
 import socket
@@ -14,7 +14,7 @@ BACKLOG: Final = 128
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A socket at the settings' address. Where no port is set and the usual one is taken, at a free port.
+    """Return a socket at the settings' address; at a free port where none is set and the usual one is in use.
 
     Raises SettingError for an address that cannot be listened on.
     """
@@ -31,7 +31,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def url_of(listening: socket.socket) -> str:
-    """Where it is reached from this machine."""
+    """Return the address at which it is reached from this machine."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 

@@ -1,4 +1,4 @@
-"""The composition root of a worker process: settings, parts, one Faust app a role, web views, and the end of it all."""
+"""The worker's process: settings, parts, one Faust app a role, web views, and the end of it all."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ from app.events import codec, schema_registry
 from app.kafka import broker_wait, topics
 from app.kafka.publisher import KafkaPublisher
 from app.lanes.hosting import LaneHost
-from app.lanes.lane_limits import SystemClock
 from app.queries import order_queries, sourcing_queries
 from app.resources import PACKAGE
 from app.settings import Settings
-from app.worker import app_factory, http_views
-from app.worker.composition import Parts, compose, role_kind, webhook_intake
+from app.worker import http_views, serving
+from app.worker.app_factory import RoleApp, build_app
+from app.worker.composition import Parts, compose, compose_role, webhook_intake
 from app.worker.foreign_schemas import ForeignSchemas
 from app.worker.listening import listen, url_of
 from app.worker.metrics import Collectors, Metrics
@@ -34,7 +34,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run roles until SIGTERM; the exit code of the process. Raises WaybillError when it cannot start."""
+    """Run roles until SIGTERM. Return the exit code of the process. Raises WaybillError when it cannot start."""
     names = list(dict.fromkeys(roles))
     for name in names:
         if name not in ROLES:
@@ -49,14 +49,14 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     parts = compose(settings, environ, await _schema_ids(settings))
     publisher = KafkaPublisher(settings.bootstrap_servers)
     url = settings.schema_registry_url
-    foreign = ForeignSchemas(parts.codec, url, SystemClock()) if url and Mirror.name in names else None
+    foreign = ForeignSchemas(parts.codec, url, parts.clock) if url and Mirror.name in names else None
     try:
         with listen(settings) as listening:
             apps = _apps(names, parts, publisher, listening, foreign=foreign)
-            # Only now: what is wrong with a setting is said at once.
+            # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
             await _require_broker(settings.bootstrap_servers)
             await _require_partitions(settings.bootstrap_servers, parts)
-            return await app_factory.serve(apps)
+            return await serving.serve(apps)
     finally:
         await publisher.close()
         if foreign is not None:
@@ -71,18 +71,18 @@ def _apps(
     listening: socket.socket,
     *,
     foreign: ForeignSchemas | None,
-) -> list[app_factory.RoleApp]:
-    """An app a role; the first one serves the web views of all."""
+) -> list[RoleApp]:
+    """Return an app for each role; the first one serves the web views of all."""
     registry = CollectorRegistry()
     collectors, settings = Collectors(registry), parts.settings
     apps, hosts = [], dict[str, LaneHost]()
     for position, name in enumerate(names):
         metrics = Metrics(name, collectors)
-        kind = role_kind(name, parts, metrics)
+        kind = compose_role(name, parts, metrics)
         served = None if position else listening
         partitions = parts.partitions(kind.inputs[0])
         prepare = foreign.prepare if foreign and name == Mirror.name else None
-        app = app_factory.build_app(settings, kind, partitions, web=served, observer=metrics, prepare=prepare)
+        app = build_app(settings, kind, partitions, web=served, observer=metrics, clock=parts.clock, prepare=prepare)
         apps.append(app)
         hosts[name] = app.host
     lookup = OrderLookup(
@@ -110,12 +110,12 @@ async def _require_broker(bootstrap_servers: str) -> None:
 async def _require_partitions(bootstrap_servers: str, parts: Parts) -> None:
     try:
         await topics.require_partitions(bootstrap_servers, parts.topics.values())
-    except BrokerError as problem:  # it went away again, as brokers do that start: a new start waits for it
+    except BrokerError as problem:  # it went away again, as starting brokers do: the next start waits for it
         raise LaneError(str(problem)) from problem
 
 
 async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:
-    """What the registry calls our schemas, registered there if it lacks them; None without a registry."""
+    """Return the registry's ids of our schemas, registered there if it lacks them; None without a registry."""
     if settings.schema_registry_url is None:
         return None
     return await schema_registry.publish(settings.schema_registry_url, codec.load().schemas)

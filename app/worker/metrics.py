@@ -1,11 +1,11 @@
-"""What operators watch: Prometheus collectors, base units, no order ids in labels, counted per checkpoint.
+"""Prometheus metrics: base units, no order ids in labels, counted once for each checkpoint.
 
 Names follow the Prometheus practices: prefix `waybill_`, unit as suffix, `_total` for counters. Faust's own sensor is
 not used: it costs more per record than a lane does (docs/adr/0008).
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ _RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 
 
 class Metrics:
-    """What one role reports, into collectors that all roles of the process share."""
+    """The metrics of one role, in collectors that all roles of the process share."""
 
     def __init__(self, role: str, shared: "Collectors") -> None:
         self.role = role
@@ -83,40 +83,41 @@ class Metrics:
     # ---- what the agents that call providers report ----
 
     def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None:
-        """One attempt at an effect, from the first request to the answer."""
+        """Count one attempt at an effect, from the first request to the answer."""
         self._calls.labels(provider, action, outcome, code).inc()
         self._call_seconds.labels(provider, action).observe(seconds)
 
     # ---- what sourcing reports ----
 
     def sourced(self, outcome: str) -> None:
-        """One order was answered: sourced, partial, none, released, exception."""
+        """Count one answer to an order: sourced, partial, none, released, exception."""
         self._sourcing.orders.labels(outcome).inc()
 
     def solved(self, seconds: float, status: str, gap: float) -> None:
-        """One plan was made; `gap` is a share of its cost."""
+        """Count one plan; `gap` is a share of its cost."""
         self._sourcing.seconds.labels(status).observe(seconds)
         self._sourcing.gap.observe(gap)
 
     def waiting(self, partition: int, pool: str, lines: int) -> None:
-        """Order lines of a pool that wait for stock."""
+        """Show how many order lines of a pool wait for stock."""
         self._show(partition, self._sourcing.waiting, lines, pool)
 
     def stocked(self, partition: int, total: Warehouse) -> None:
-        """Totals of one warehouse over all its items."""
+        """Show the totals of one warehouse over all its items."""
         for name in ("on_hand", "reserved", "available", "short"):
             self._show(partition, self._sourcing.stock, getattr(total, name) / AMOUNT_SCALE, total.warehouse, name)
 
     def _show(self, partition: int, gauge: Gauge, value: float, *labels: str) -> None:
-        """A figure that goes with its lane."""
+        """Set a figure that is removed when its lane is closed."""
         gauge.labels(*labels).set(value)
         self._shown.setdefault(partition, set()).add((gauge, labels))
 
 
 class _Ages(Collector):
-    """How long records have waited for each open lane without a commit: computed when scraped."""
+    """Seconds for which records have waited for each open lane without a commit, computed when scraped."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._since: dict[tuple[str, int], float | None] = {}
         """Times of the monotonic clock; None for a lane that no record waits for."""
 
@@ -125,7 +126,7 @@ class _Ages(Collector):
 
     def committed(self, role: str, partition: int) -> None:
         if self._since.get((role, partition)) is not None:
-            self._since[role, partition] = time.monotonic()
+            self._since[role, partition] = self._monotonic()
 
     def waits(self, role: str, partition: int, since: float | None) -> None:
         self._since[role, partition] = since
@@ -139,7 +140,7 @@ class _Ages(Collector):
             "Seconds for which records have waited for a lane that committed nothing, 0 when none wait",
             labels=["role", "partition"],
         )
-        now = time.monotonic()
+        now = self._monotonic()
         for (role, partition), since in self._since.items():
             family.add_metric([role, str(partition)], 0.0 if since is None else now - since)
         yield family
@@ -156,9 +157,9 @@ class Sourcing(NamedTuple):
 
 
 class Collectors:
-    """All collectors, registered once in a registry."""
+    """All collectors, registered once in a registry. `monotonic` is the clock that the lanes look at as well."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float] = time.monotonic) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
@@ -199,7 +200,7 @@ class Collectors:
             gauge("waybill_backorder_lines", "Order lines that wait for stock", "pool"),
             gauge("waybill_stock_pieces", "Pieces of all items at a warehouse", "warehouse", "kind"),
         )
-        self.ages = _Ages()
+        self.ages = _Ages(monotonic)
         registry.register(self.ages)
         build = gauge("waybill_build_info", "Version, always 1", "version")
         build.labels(version("waybill")).set(1)

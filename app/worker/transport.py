@@ -1,7 +1,14 @@
-"""What Faust has to be told so that its agents can feed lanes: a subclass of its aiokafka transport.
+"""Faust's transport as lanes need it: batches, committed records only, and reading that goes on where a lane says.
 
-One Message per fetched batch of a partition, whole transactions only, partition n of every input at the same worker,
-and reading that goes on where the lane says. tests/kafka/test_pins.py holds every internal of Faust relied on here.
+A Message is a fetched batch of one partition, not one record; partition n of every input goes to the same worker.
+
+Faust loses records around rebalances in ways that its at-least-once promise does not show, because it commits offsets
+past them. Three of its habits matter here, and each has its answer below: it hands over, or drops, what was fetched
+before a rebalance (`read_on`, `getmany`); it drops what lies below the offset that it has noted, and may note an offset
+of before the rebalance (`NoReadOffsets`); and what it fetches while its flow stands still is dropped (`_getmany`). What
+is lost all the same is a gap that the lane's host sees, which is read again (`LaneHost.offer`).
+
+tests/kafka/test_pins.py holds every internal of Faust and aiokafka that is relied on here.
 """
 
 import asyncio
@@ -23,11 +30,11 @@ from app.kafka.kafka_log import record_of
 FETCH_WAIT_MS = 500
 FETCH_S_MAX = 0.5
 """Seconds that a fetch may wait for records: a rebalance waits for the one that it meets."""
-HELD_FETCH_WAIT_S = 0.05
-"""Seconds that a fetch waits while some partition is held back, so that it is fetched soon after it is released."""
+PAUSED_FETCH_WAIT_S = 0.05
+"""Seconds that a fetch waits while some partition may not be fetched, so that it is fetched soon after it may."""
 
 
-class Fetched(NamedTuple):
+class FetchedBatch(NamedTuple):
     """Records of one partition, in order. The fetch began at `start`: nothing lies between it and the first record."""
 
     start: int
@@ -35,43 +42,47 @@ class Fetched(NamedTuple):
 
 
 class Fetch:
-    """A fetch under way, or the last one. `rebalances` is how many there had been when it began."""
+    """The fetch that is under way, or the last one. `rebalances` is how many there had been when it began."""
 
     def __init__(self, partitions: frozenset[TP], rebalances: int) -> None:
         self.partitions, self.rebalances, self.done = partitions, rebalances, asyncio.Event()
 
-    def ended(self, fetching: "asyncio.Future[Any]") -> None:
+    def end(self, fetching: "asyncio.Future[Any]") -> None:
+        """Note that it has ended, however it did."""
         self.done.set()
         if not fetching.cancelled():
-            fetching.exception()  # whoever waits for it is told; nobody may be left who does
+            fetching.exception()  # looked at, so that asyncio does not complain when nobody waits for it any more
 
 
 class Lanes(Protocol):
-    """What the transport asks of the lanes."""
+    """What the transport needs of the lanes; `LaneHost` has them."""
 
-    def held(self, topic: str, partition: int) -> bool:
-        """Whether nothing may be fetched of the partition: its lane is not open yet, or has enough to do."""
+    def may_fetch(self, topic: str, partition: int) -> bool:
+        """Whether the partition may be fetched: its lane reads and has not enough to do already."""
 
     def offsets(self) -> Mapping[tuple[str, int], int]:
-        """Where the lanes go on reading that are open and do not read yet."""
+        """Return where reading goes on, for the lanes that are open and do not read yet."""
 
     def release(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Reading goes on there."""
+        """Let lanes read from these offsets on."""
 
     async def revoke(self) -> None:
-        """A rebalance begins."""
+        """Begin a rebalance: return when no checkpoint runs any more."""
 
     async def assign(self, partitions: set[tuple[str, int]]) -> None:
-        """A rebalance ended."""
+        """End a rebalance with these partitions."""
 
     def fail(self, problem: BaseException) -> None:
         """End the process."""
 
 
-class Forgotten(dict[TP, int | None]):
-    """How far Faust has read: nothing, whatever it notes. It drops what lies below, and would so drop what a lane goes
-    back to after a rebalance: it may note a fetch from before it, and read on before it notes that the lane went back.
-    Lanes know what they have, and skip it."""
+class NoReadOffsets(dict[TP, int | None]):
+    """Faust's memory of how far it has read each partition: nothing, whatever it notes.
+
+    Faust drops a message below the offset that it has noted. After a rebalance a lane goes back to its position; but
+    the task that hands messages on may only then note the end of a batch from before, and would take the records that
+    the lane reads again for old ones. A lane knows itself what it has folded, and skips it.
+    """
 
     def __getitem__(self, _: TP) -> int | None:
         return None
@@ -80,11 +91,13 @@ class Forgotten(dict[TP, int | None]):
 class BatchConsumer(driver.Consumer):
     """Faust's consumer, a batch at a time, steered by the lanes."""
 
+    # Two threads: aiokafka's consumer fetches in a thread of its own, this class runs on the loop of app and lanes.
+
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         transport: Any = self.transport
         self._lanes: Lanes = transport.lanes
-        self._read_offset = Forgotten()
+        self._read_offset = NoReadOffsets()
         self._starts: dict[TP, int] = {}
         self._rebalances = 0
         self._fetch = Fetch(frozenset(), 0)
@@ -95,24 +108,32 @@ class BatchConsumer(driver.Consumer):
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Stop the flow first, then pause the lanes: only after that may another process be given them."""
         self._rebalances += 1
         await super().on_partitions_revoked(revoked)
         await self._lanes.revoke()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Open and close lanes first, then let Faust resume the flow, which asks for offsets (`seek_to_committed`)."""
         await self._lanes.assign({(tp.topic, tp.partition) for tp in assigned})
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go to where the lanes are: the group's committed offsets are a hint for people."""
+        """Go to where the lanes are, not to the group's committed offsets.
+
+        Those are committed apart from the transactions and may be ahead of them or behind: a hint for people, and the
+        lag that other tools show.
+        """
         await self.read_on()
         return dict(self._starts)
 
     async def read_on(self) -> None:
-        """Let the open lanes that do not read yet begin to, where they are.
+        """Let the open lanes that do not read yet begin to, at their positions.
 
-        A fetch from before the rebalance may be under way still. What it brings is dropped, so it must not take along
-        what lies where reading goes on: the lanes would never see it.
+        A fetch from before the rebalance may still be under way in the consumer's thread. What it brings is dropped,
+        but it moves the consumer's place in the partition all the same. If the seek came first, the fetch could take
+        along the very records that the lane goes on with, and no lane would ever see them. So the fetch is waited for,
+        then the lane's offset is sought; `_seeking` keeps two lanes that open together from undoing each other's seek.
         """
         async with self._seeking:
             while self._fetch.partitions & self._to_read().keys() and not self._fetch.done.is_set():
@@ -127,26 +148,35 @@ class BatchConsumer(driver.Consumer):
         return {TP(*place): offset for place, offset in self._lanes.offsets().items() if TP(*place) in mine}
 
     async def committed(self, topics: tuple[str, ...], partition: int) -> Mapping[str, int | None]:
-        """The group's committed offset of the partition in each topic."""
+        """Return the group's committed offset of the partition in each topic."""
         thread: Any = self._thread
         return {topic: await thread.committed(TP(topic, partition)) for topic in topics}
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        if not self.flow_active:  # Faust asked before it slept: what is fetched now would be dropped
+        """Fetch what lanes may be handed. Return nothing at once while the flow stands still.
+
+        Faust looks whether the flow stands still, then waits for it, then fetches; meanwhile another rebalance may have
+        stopped it again. Records fetched then would be dropped, and the lanes would have to notice the gap.
+        """
+        if not self.flow_active:
             return {}
         active = active_partitions or set()
-        free = {tp for tp in active if not self._lanes.held(tp.topic, tp.partition)}
+        free = {tp for tp in active if self._lanes.may_fetch(tp.topic, tp.partition)}
         if not free:
-            await self.sleep(HELD_FETCH_WAIT_S)
+            await self.sleep(PAUSED_FETCH_WAIT_S)
             return {}
         self._fetch = fetch = Fetch(frozenset(free), self._rebalances)
-        wait_s = min(timeout, FETCH_S_MAX) if len(free) == len(active) else HELD_FETCH_WAIT_S
+        wait_s = min(timeout, FETCH_S_MAX) if len(free) == len(active) else PAUSED_FETCH_WAIT_S
         # The consumer's thread goes on fetching when this task is cancelled: it is done only when the thread is.
         fetching = asyncio.ensure_future(super()._getmany(free, wait_s))
-        fetching.add_done_callback(fetch.ended)
+        fetching.add_done_callback(fetch.end)
         return await asyncio.shield(fetching)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Yield a message for each fetched batch, unless a rebalance began since the fetch: its lanes have stopped.
+
+        The flow is looked at before each one, because whoever takes a message may wait.
+        """
         records, _ = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
@@ -168,14 +198,18 @@ class BatchConsumer(driver.Consumer):
             )
         self._starts[tp] = batch[-1].offset + 1
         message: Any = self._to_message(tp, batch[-1])
-        message.value = Fetched(start, [record_of(raw) for raw in batch])
+        message.value = FetchedBatch(start, [record_of(raw) for raw in batch])
         return message
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """No gaps: a lane acknowledges its batches in order. (Faust's own counts a batch's last offset twice and then
-        moves the group's offset by one batch for each commit interval.)"""
+        """Note no gap: the offsets between the ends of two batches are those of the batch, which is acknowledged whole.
+
+        Faust's own method counts a batch's last offset twice, and then the group's offset moves by one batch for each
+        commit interval.
+        """
 
     def _new_offset(self, tp: TP) -> int | None:
+        """Return the offset to commit: lanes acknowledge in order, so the highest acknowledged one stands for all."""
         acknowledged = self._acked[tp]
         if not acknowledged:
             return None
@@ -186,10 +220,11 @@ class BatchConsumer(driver.Consumer):
 
 
 def assignor_of(lanes: Lanes) -> Any:
-    """Keeps partition n of all inputs together, and gives out none while the broker tells nothing of some input.
+    """Return an assignor that keeps partition n of all inputs together.
 
-    A broker that has just started may not know its topics yet. aiokafka would give out nothing of them then, and look
-    again after five minutes; nobody would read them until then. A process that starts again looks at once.
+    It ends the process while the broker knows nothing of some input: one that has just started may not know its topics
+    yet. aiokafka would give out nothing of them then and look again after five minutes. A process that starts again
+    looks at once.
     """
 
     class LaneAssignor(RangePartitionAssignor):  # type: ignore[misc]
@@ -205,9 +240,9 @@ def assignor_of(lanes: Lanes) -> Any:
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Makes the consumer: read_committed, and an assignor that keeps partition n of all inputs together.
+    """The thread of the consumer, made to read committed records only, with the lanes' assignor.
 
-    (Faust would take RoundRobin, which scatters them, and read what is not committed.)
+    (Faust would take RoundRobin, which scatters the partitions of a lane, and read what is not committed.)
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -232,12 +267,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     async def committed(self, tp: TP) -> int | None:
-        found: int | None = await self.call_thread(self._ensure_consumer().committed, TopicPartition(*tp))
-        return found
+        """Return the group's committed offset of a partition, None when it has none."""
+        offset: int | None = await self.call_thread(self._ensure_consumer().committed, TopicPartition(*tp))
+        return offset
 
 
 class BatchTransport(driver.Transport):
-    """Install with `app.transport = BatchTransport(...)` before anything asks for the app's consumer."""
+    """The transport. Install it with `app.transport = BatchTransport(...)` before anything needs the app's consumer."""
 
     Consumer = BatchConsumer
 
@@ -246,8 +282,8 @@ class BatchTransport(driver.Transport):
         self.lanes = lanes
 
 
-class BatchSchema(faust.Schema[None, Fetched]):
-    """Hands a batch to the agent as it is."""
+class BatchSchema(faust.Schema[None, FetchedBatch]):
+    """A schema that decodes nothing: the agent is handed the batch as it is."""
 
     def compile(self, app: Any, **_: Any) -> Any:
         async def decode(message: Any, **_: Any) -> Event:

@@ -1,8 +1,8 @@
-"""The intake of webhooks: proven, written to Kafka, and only then taken. Whoever is told otherwise sends it again.
+"""Intake of webhooks: the signature is verified, the events are written to Kafka, and only then the answer is 2xx.
 
-The intake keeps no webhook: while the broker is away it answers 503, and the sender is the memory. A copy is told by
-the webhook's own id for as long as its signature would be valid; one that comes later, or to another process, becomes
-a record with the same event id, which the order's lane has seen.
+No webhook is kept: while the broker is away the answer is 503, and the sender sends it again. A copy is recognised by
+the webhook's own id for as long as its signature would be valid. One that comes later, or to another process, becomes a
+record with the same event id, which the order's lane knows.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from app.worker.http_views import WEBHOOK_BYTES_MAX, WebhookAnswer
 SOURCE: Final = "waybill/webhooks"
 HINTS: Final = "pull-requested"
 AT_ONCE_MAX: Final = 256
-"""Webhooks that are being written; more are asked to come again, so that a broker that is away costs no memory."""
+"""Webhooks that are written at a time. More are answered 503, so that a broker that is away costs no memory."""
 IDS_MAX: Final = 50_000
-"""Ids remembered, of all providers."""
+"""Ids that are remembered, of all providers."""
 IDS_S: Final = 2.0 * TOLERANCE_S
-"""How long: a signature may be from the future by its tolerance, and stays valid for it."""
+"""Seconds for which an id is remembered: a signature may be from the future by its tolerance, and is valid for it."""
 RETRY_AFTER_S: Final = 5
 UNKNOWN: Final = "unknown"
-"""The provider that is counted for an address that nobody has."""
+"""Provider in the metrics for an address that no provider has."""
 _JSON: Final = (("content-type", b"application/json"),)
 _journal = logging.getLogger(__name__)
 
@@ -42,11 +42,11 @@ Count = Callable[[str, str], None]
 
 class Publisher(Protocol):
     async def publish(self, outputs: Sequence[Output]) -> None:
-        """Returns when all records are stored. Raises BrokerError, and soon, when that is not known."""
+        """Return when all records are stored. Raises BrokerError, and soon, when it is not known whether they are."""
 
 
 class Window:
-    """The ids of what was taken lately. `turn` lets copies that come together go one after the other."""
+    """The ids of webhooks that were taken in lately."""
 
     def __init__(self, seconds: float, ids_max: int, monotonic: Callable[[], float]) -> None:
         self._seconds, self._ids_max, self._monotonic = seconds, ids_max, monotonic
@@ -60,9 +60,11 @@ class Window:
         return len(self._until)
 
     def turn(self, key: bytes) -> asyncio.Lock:
+        """Return the lock under which copies that come at the same time go one after the other."""
         return self._turns.setdefault(key, asyncio.Lock())
 
     def add(self, key: bytes) -> None:
+        """Remember an id; forget those whose time is over, and the oldest ones beyond `ids_max`."""
         now = self._monotonic()
         self._until[key] = now + self._seconds
         self._until.move_to_end(key)
@@ -71,7 +73,7 @@ class Window:
 
 
 class WebhookIntake:
-    """Of one process. `receivers` are by provider; `clock` gives seconds since the epoch, `count` counts."""
+    """The intake of one process. `receivers` are by provider; `clock` gives seconds since the epoch, `count` counts."""
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class WebhookIntake:
         self._problem = ""
 
     async def take(self, provider: str, headers: Mapping[str, str], body: bytes | None) -> WebhookAnswer:
-        """The answer to the sender. `body` None: it did not come whole, or not in time."""
+        """Return the answer to the sender. `body` is None when it did not come whole, or not in time."""
         answer = await self._answer(provider, headers, body)
         self._count(provider if provider in self._receivers else UNKNOWN, answer.outcome)
         return answer
@@ -113,11 +115,11 @@ class WebhookIntake:
             return _later("unconfigured", "webhooks of this provider cannot be proven here yet; see the log")
         self._running += 1
         try:
-            return await self._taken(provider, received, body)
+            return await self._store(provider, received, body)
         finally:
             self._running -= 1
 
-    async def _taken(self, provider: str, received: Received, body: bytes) -> WebhookAnswer:
+    async def _store(self, provider: str, received: Received, body: bytes) -> WebhookAnswer:
         if not received.events and not received.hints:
             return WebhookAnswer(202, "ignored", "it says nothing that is of use here")
         key = _digest(provider, received.webhook_id.encode() or body)
@@ -136,13 +138,13 @@ class WebhookIntake:
         return WebhookAnswer(202, "taken", "it is stored")
 
     def _note(self, problem: str) -> None:
-        """Says once that webhooks cannot be stored, and once that they are again."""
+        """Log once that webhooks cannot be stored, and once that they are again."""
         if bool(problem) != bool(self._problem):
             _journal.warning("webhooks: %s", problem or "stored again")
         self._problem = problem
 
     def _outputs(self, received: Received) -> list[Output]:
-        """Events of orders for their lanes, and hints for the puller. Raises RecordError."""
+        """Return events of orders for their lanes, and hints for the role `pull`. Raises RecordError."""
         now = int(self._clock() * 1000)
         events = [reported(self._codec, body, now, SOURCE) for body in received.events]
         return [*events, *(Output(HINTS, hint.encode(), b"{}", _JSON) for hint in received.hints)]
@@ -152,5 +154,5 @@ def _later(outcome: str, why: str) -> WebhookAnswer:
     return WebhookAnswer(503, outcome, f"{why}; send it again", RETRY_AFTER_S)
 
 
-def _digest(provider: str, said: bytes) -> bytes:
-    return blake2b(provider.encode() + b"\x00" + said, digest_size=16).digest()
+def _digest(provider: str, identity: bytes) -> bytes:
+    return blake2b(provider.encode() + b"\x00" + identity, digest_size=16).digest()

@@ -22,7 +22,8 @@ from app.lanes.hosting import LaneHost
 from app.lanes.inbox import Batch
 from app.lanes.lane_log import Change
 from app.settings import Settings
-from app.worker.app_factory import build_app, run
+from app.worker.app_factory import build_app
+from app.worker.serving import run
 from app.worker.transport import BatchConsumer, BatchTransport
 from tests.lanes import example_roles
 
@@ -85,6 +86,12 @@ class DwellingConsumer(BatchConsumer):
         return found
 
 
+class DwellingTransport(BatchTransport):
+    """The transport with that consumer."""
+
+    Consumer = DwellingConsumer
+
+
 async def call(effect: bytes, repeated: bool) -> None:
     """Note the call in a file and wait until the test has put an answer beside it."""
     folder = Path(ENVIRON["CALLS"])
@@ -100,9 +107,14 @@ def main() -> int:
     kind = getattr(example_roles, ENVIRON.get("ROLE", "Counting"))
     role = kind(tuple(ENVIRON["INPUTS"].split(",")), ENVIRON["NAME"], ENVIRON["OUT"])
     role.ledger = ENVIRON["LEDGER"]
-    BatchTransport.Consumer = DwellingConsumer
-    app = build_app(Settings.from_env(ENVIRON), role, int(ENVIRON.get("PARTITIONS", "4")), make_log=FaultyLog)
-    app.host.__class__ = FaultyHost
+    app = build_app(
+        Settings.from_env(ENVIRON),
+        role,
+        int(ENVIRON.get("PARTITIONS", "4")),
+        make_log=FaultyLog,
+        make_host=FaultyHost,
+        transport=DwellingTransport,
+    )
     return run([app])
 
 

@@ -17,7 +17,7 @@ from app.kafka.publisher import KafkaPublisher
 from app.resources import ROOT
 from app.sandbox.local import broker as local_broker
 from app.sandbox.local import broker_folder
-from app.worker.app_factory import EXIT_LANE_LOST
+from app.worker.process_end import EXIT_LANE_LOST
 from tests.commands.console import Console
 from tests.kafka.one_worker import OneWorker
 

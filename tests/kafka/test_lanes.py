@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.events.ids import partition_of
-from app.worker.app_factory import EXIT_LANE_LOST, EXIT_REFUSED
+from app.worker.process_end import EXIT_LANE_LOST, EXIT_REFUSED
 from tests.kafka.lane_worker import CRASHED
 from tests.kafka.lane_world import PARTITIONS, LaneWorld, Worker, counted
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
-from app.worker.app_factory import EXIT_LANE_LOST
+from app.worker.process_end import EXIT_LANE_LOST
 
 LIMIT_S = 60.0
 

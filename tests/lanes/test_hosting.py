@@ -38,7 +38,7 @@ class Reading:
     def fetch(self, topic: str, partition: int) -> None:
         start = self.at[topic, partition]
         records = self.world.cluster.read(topic, partition, start)
-        if records and not self.host.held(topic, partition):
+        if records and self.host.may_fetch(topic, partition):
             self.at[topic, partition] = records[-1].offset + 1
             self.host.offer(partition, start, Batch(topic, records, lambda: None))
 
@@ -78,7 +78,7 @@ class Hosted:
         self.host.offer(0, offset + 1, Batch(topic, [record], lambda: None))
 
     def reads(self, *partitions: int) -> bool:
-        return all(not self.host.held("in-a", partition) for partition in partitions)
+        return all(self.host.may_fetch("in-a", partition) for partition in partitions)
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ async def test_a_process_is_ready_once_it_has_joined_and_has_opened_what_it_was_
 
 async def test_a_lane_is_held_until_it_is_open(hosted: Hosted) -> None:
     await hosted.assign(0)
-    assert hosted.host.held("in-a", 0)
+    assert not hosted.host.may_fetch("in-a", 0)
     await hosted.until(lambda: hosted.reads(0))
-    assert hosted.host.held("in-a", 1)
+    assert not hosted.host.may_fetch("in-a", 1)
     assert [status.partition for status in hosted.host.status()] == [0]
     await hosted.host.close()
 
@@ -128,9 +128,9 @@ async def test_records_are_folded_and_a_full_lane_is_held(hosted: Hosted) -> Non
     await hosted.assign(0, 1)
     await hosted.until(lambda: hosted.reads(0, 1))
     hosted.reading.fetch("in-a", 0)
-    assert hosted.host.held("in-a", 0)
+    assert not hosted.host.may_fetch("in-a", 0)
     await hosted.until(lambda: hosted.host.status()[0].commits > 0)
-    assert not hosted.host.held("in-a", 0)
+    assert hosted.host.may_fetch("in-a", 0)
     await hosted.host.close()
 
 
@@ -139,7 +139,7 @@ async def test_a_rebalance_closes_what_was_lost_and_keeps_the_rest(hosted: Hoste
     await hosted.until(lambda: hosted.reads(0, 1))
     kept = hosted.host.lanes[0]
     await hosted.host.revoke()
-    assert hosted.host.held("in-a", 0)
+    assert not hosted.host.may_fetch("in-a", 0)
     await hosted.assign(0)
     assert hosted.host.lanes == [kept]
     assert [log.closed for log in hosted.logs] == [False, True]

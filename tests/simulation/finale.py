@@ -87,7 +87,7 @@ class Finale:
                 marks = world.checker.position(role, partition)
                 for topic in topics:
                     mark = marks.get(topic)
-                    waiting = world.cluster.read(topic, partition, mark.taken if mark else 0, 1)
+                    waiting = world.cluster.read(topic, partition, mark.high if mark else 0, 1)
                     if waiting or (mark is not None and mark.unfinished):
                         yield f"{role} has not finished {topic}/{partition}"
         if world.providers.rows.travelling or len(world.providers.world.agenda):

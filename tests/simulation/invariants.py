@@ -99,14 +99,14 @@ class Checker:
 
     def _passed(self, topic: str, partition: int, old: Mark, new: Mark) -> list[Record]:
         place = f"{topic}/{partition}"
-        assert new.taken >= old.taken, f"{place} went back from {old.taken} to {new.taken}"
+        assert new.high >= old.high, f"{place} went back from {old.high} to {new.high}"
         bounds = self._world.cluster.bounds(topic, partition)
-        assert new.taken <= bounds.end, f"{place} was folded to {new.taken}, beyond what is committed ({bounds.end})"
+        assert new.high <= bounds.end, f"{place} was folded to {new.high}, beyond what is committed ({bounds.end})"
         left = set(new.unfinished)
-        fresh = set(range(old.taken, new.taken))
+        fresh = set(range(old.high, new.high))
         assert left <= set(old.unfinished) | fresh, f"{place}: finished offsets became unfinished again"
-        low = min([*old.unfinished, old.taken])
-        records = self._world.cluster.read(topic, partition, low) if new.taken > low else []
+        low = min([*old.unfinished, old.high])
+        records = self._world.cluster.read(topic, partition, low) if new.high > low else []
         gone = (set(old.unfinished) | fresh) - left
         return [record for record in records if record.offset in gone]
 

@@ -166,7 +166,7 @@ class Reader:
         records = self._world.cluster.read(topic, partition, start, self._world.dice.random.randint(1, 6))
         if not records:
             return False
-        if self._host.held(topic, partition):
+        if not self._host.may_fetch(topic, partition):
             return any(lane.partition == partition for lane in self._host.lanes)
         if self._world.dice.happens(self._world.dice.odds.late):
             return True

@@ -27,7 +27,7 @@ from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
 from app.settings import Settings
 from app.worker import composition
-from app.worker.composition import Kind, Parts
+from app.worker.composition import ComposedRole, Parts
 from app.worker.configured_files import load_network, load_strategies
 from app.worker.metrics import Metrics
 from app.worker.webhook_intake import WebhookIntake
@@ -196,7 +196,7 @@ class World:
 
     # ---- what a process needs ----
 
-    def kinds(self) -> Sequence[Kind]:
+    def kinds(self) -> Sequence[ComposedRole]:
         settings = settings_of(self.partitions)
         setup = registry.setup(settings, ENVIRON)
         clients = self.providers.clients()
@@ -207,7 +207,7 @@ class World:
             strategies=lambda _settings: patient(), places=gazetteer,
         )  # fmt: skip
         names = [name for name in ROLES if name != "source" or self.workload.sourced]
-        return [composition.role_kind(name, parts, cast(Metrics, Unwatched())) for name in names]
+        return [composition.compose_role(name, parts, cast(Metrics, Unwatched())) for name in names]
 
     def intake(self) -> WebhookIntake:
         """Where one process takes webhooks in."""

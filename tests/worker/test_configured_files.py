@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from app.errors import DefinitionError, SettingError
 from app.settings import Settings
-from app.worker.composition import compose, role_kind
+from app.worker.composition import compose, compose_role
 from app.worker.configured_files import load_network, load_preferences, load_strategies
 from app.worker.metrics import Collectors, Metrics
 
@@ -59,7 +59,7 @@ def test_plans_that_would_cost_a_worker_its_lanes_are_refused(tmp_path: Path) ->
 
 def test_each_lane_gets_a_role_of_its_own() -> None:
     observer = Metrics("source", Collectors(CollectorRegistry()))
-    kind = role_kind("source", compose(Settings(), {}), observer)
+    kind = compose_role("source", compose(Settings(), {}), observer)
     first, second = kind.for_lane(0), kind.for_lane(1)
     assert first is not second
     assert first.name == "source"

@@ -9,11 +9,11 @@ from app.worker.metrics import Collectors, Metrics
 
 
 class Shown:
-    """The collectors of one process, with two roles that report to them."""
+    """The collectors of one process, with two roles that report to them; `now` is their clock."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        shared = Collectors(self.registry)
+        self.registry, self.now = CollectorRegistry(), 100.0
+        shared = Collectors(self.registry, lambda: self.now)
         self.orchestrate, self.perform = Metrics("orchestrate", shared), Metrics("perform", shared)
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -76,26 +76,22 @@ def test_lag_goes_with_its_lane(shown: Shown) -> None:
     assert shown.value("waybill_lag_records", **labels, topic="order-created") is None
 
 
-def test_the_age_of_a_commit_grows_while_records_wait_and_nothing_is_committed(
-    shown: Shown, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr("app.worker.metrics.time.monotonic", lambda: now)
+def test_the_age_of_a_commit_grows_while_records_wait_and_nothing_is_committed(shown: Shown) -> None:
     age = {"role": "orchestrate", "partition": "0"}
     shown.orchestrate.opened(0, 0, 0.1)
-    now = 130.0
+    shown.now = 130.0
     assert shown.value("waybill_commit_age_seconds", **age) == 0, "an idle lane has no age"
     shown.orchestrate.backlog(0, {"order-created": 4, "order-command": 0}, 120.0)
     assert shown.value("waybill_commit_age_seconds", **age) == 10
-    now = 150.0
+    shown.now = 150.0
     shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 4}, 120.0)
     assert shown.value("waybill_commit_age_seconds", **age) == 30, "an input that is caught up excuses no other"
     shown.orchestrate.checkpoint(0, 1, 0.1, {"applied": 1})
-    now = 151.0
+    shown.now = 151.0
     assert shown.value("waybill_commit_age_seconds", **age) == 1
     shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 0}, None)
     shown.orchestrate.checkpoint(0, 0, 0.1, {})
-    now = 190.0
+    shown.now = 190.0
     assert shown.value("waybill_commit_age_seconds", **age) == 0
 
 

@@ -15,7 +15,7 @@ from app.optimizer.sourcing_network import Network, NetworkSource
 from app.optimizer.sourcing_plan import SourcingPlan
 from app.optimizer.sourcing_strategy import Strategies
 from app.sandbox.bench.machine import describe
-from app.worker.app_factory import GARBAGE_THRESHOLDS
+from app.worker.serving import GARBAGE_THRESHOLDS
 
 ORDERS: Final = 200
 SOURCES: Final = 20
