@@ -81,7 +81,7 @@ def run_up(
         if json:
             output.data({"broker": found.broker, "simulators": found.simulators, "workers": dict(found.workers)})
             return
-        for name, address in up.shown(found):
+        for name, address in up.addresses_of(found):
             output.line(f"{name:<12} {address}")
 
     warn()

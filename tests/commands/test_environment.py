@@ -44,7 +44,7 @@ def test_the_nearest_broker_is_meant(waybill: Console, monkeypatch: pytest.Monke
         assert asked(waybill) == of_broker
         with only_one({"WAYBILL_HOME": str(home)}) as notice:
             assert asked(waybill) == of_broker, "`up` has not said where"
-            notice.tell(Running(1, of_up, "http://127.0.0.1:1", {}))
+            notice.publish(Running(1, of_up, "http://127.0.0.1:1", {}))
             assert asked(waybill) == of_up
             monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", named)
             assert asked(waybill) == named

@@ -28,7 +28,7 @@ from app.sandbox.demo.verdict import Report, judge
 from app.sandbox.local.ports import free_port
 from app.sandbox.local.running import Running
 from app.sandbox.local.supervise import Supervisor
-from app.sandbox.local.up import shown, simulated, start_all
+from app.sandbox.local.up import addresses_of, simulated, start_all
 
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0
@@ -86,7 +86,7 @@ async def run(plan: Plan, console: Console) -> Report:
         await observer.open()
         async with Supervisor(plan.folder, told) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
             here = start_all(supervisor, plan.bootstrap_servers, port)
-            for name, address in shown(here):
+            for name, address in addresses_of(here):
                 console.print(f"{name:<12} {address}", markup=False, highlight=False)
             definitions = asyncio.create_task(show_definitions(told))
             await _ready(client, supervisor, here)

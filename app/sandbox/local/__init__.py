@@ -1,2 +1,4 @@
-"""Everything on one machine: Kafka from Python packages, simulators, and who keeps the processes running. For demos,
-tests and first steps; production has its own."""
+"""Everything on one machine: a Kafka broker without Docker, the simulators, and a supervisor for the processes.
+
+For demos, tests and first steps; production has its own.
+"""

@@ -63,8 +63,8 @@ def start(
 ) -> BrokerInfo:
     """Start the broker of a data folder, detached, and return when it answers; one that runs already is left as it is.
 
-    `notice` is told what takes long (the first download). Blocks: async code calls it in a thread. Raises BrokerError
-    for everything that stands in the way, with what to do about it; what was started is then stopped again.
+    `notice` gets a sentence before what takes long (the first download). Blocks: async code calls it in a thread.
+    Raises BrokerError for everything that stands in the way, with the fix; no process is left behind then.
     """
     folder = BrokerFolder.of(data)
     with folder.start_lock():
@@ -78,44 +78,48 @@ def start(
 
 
 def stop(data: Path | None = None, *, limit_s: float = STOP_LIMIT_S, notice: Notice = _log.info) -> bool:
-    """Stop the broker of a data folder; False when none runs.
+    """Stop the broker of a data folder. Return False when none runs.
 
-    Kafka has `limit_s` seconds to end by itself, then it is killed; `notice` is told which. Raises BrokerError when the
-    process cannot be ended.
+    Kafka has `limit_s` seconds to end by itself, then it is killed; `notice` gets a sentence that says which. Raises
+    BrokerError when the process cannot be ended.
     """
     folder = BrokerFolder.of(data)
     return _stop(folder, limit_s, notice, f"its topics are kept in {folder.path}")
 
 
 def address(data: Path | None = None) -> str | None:
-    """Where the broker of a data folder serves, or will in a moment; None when none runs. Nothing is asked of it.
+    """Return host:port where the broker of a data folder serves, or will in a moment; None when none runs.
 
-    Raises BrokerError for an unreadable folder.
+    Sends no request to it. Raises BrokerError for an unreadable folder.
     """
     record = _living(BrokerFolder.of(data))
     return None if record is None else f"{HOST}:{record.port}"
 
 
 def status(data: Path | None = None) -> BrokerStatus:
-    """What the broker of a data folder does now; changes nothing. Raises BrokerError for an unreadable folder."""
+    """Return whether the broker of a data folder answers, and where. Raises BrokerError for an unreadable folder."""
     folder = BrokerFolder.of(data)
     record = _living(folder)
     if record is None:
-        return BrokerStatus(False, None, None, None, folder.path)
+        return BrokerStatus(running=False, bootstrap_servers=None, pid=None, version=None, data=folder.path)
     running = _answers(folder, record)
-    servers = f"{HOST}:{record.port}" if running else None
-    return BrokerStatus(running, servers, record.pid, record.version, folder.path)
+    return BrokerStatus(
+        running=running,
+        bootstrap_servers=f"{HOST}:{record.port}" if running else None,
+        pid=record.pid,
+        version=record.version,
+        data=folder.path,
+    )
 
 
 @contextmanager
 def temporary(
     *, port: int | None = None, ready_timeout_s: float = READY_TIMEOUT_S, notice: Notice = _log.info
 ) -> Iterator[BrokerInfo]:
-    """A broker of one's own, in a temporary folder: stopped and removed, with its topics, when the block ends.
+    """Run a broker in a temporary folder, and remove it with its topics when the block ends.
 
     Without `port` it takes a free one. It also ends when this process is killed. Inside the block it may be stopped and
-    started again (`info.data`,
-    `info.port`); the one started then no longer ends with a killed process.
+    started again (`info.data`, `info.port`); the one started then no longer ends with a killed process.
     """
     with TemporaryDirectory(prefix="waybill-kafka-", ignore_cleanup_errors=True) as path:
         info = start(Path(path), port or free_port(), ready_timeout_s=ready_timeout_s, notice=notice)
@@ -140,7 +144,7 @@ def _stop(folder: BrokerFolder, limit_s: float, notice: Notice, topics: str) -> 
 
 
 def _living(folder: BrokerFolder) -> BrokerRecord | None:
-    """The folder's record if its process still lives and is ours."""
+    """Return the folder's record if its process still lives and is ours."""
     record = folder.record()
     return record if record is not None and _process(folder, record).alive() else None
 
@@ -155,8 +159,15 @@ def _answers(folder: BrokerFolder, record: BrokerRecord) -> bool:
 
 
 def _info(folder: BrokerFolder, record: BrokerRecord) -> BrokerInfo:
-    servers = f"{HOST}:{record.port}"
-    return BrokerInfo(servers, record.port, record.pid, record.version, record.started_at, folder.path, folder.log)
+    return BrokerInfo(
+        bootstrap_servers=f"{HOST}:{record.port}",
+        port=record.port,
+        pid=record.pid,
+        version=record.version,
+        started_at=record.started_at,
+        data=folder.path,
+        log=folder.log,
+    )
 
 
 def _require_port(folder: BrokerFolder, record: BrokerRecord, port: int) -> None:
@@ -189,7 +200,7 @@ def _start_new(folder: BrokerFolder, port: int, ready_timeout_s: float, notice: 
 
 
 def _environment(kafka: Kafka) -> dict[str, str]:
-    """The class path goes here to keep the command line short; the locale lets Java open a folder that is not ASCII."""
+    # The class path stands here to keep the command line short; the locale lets Java open a folder that is not ASCII.
     return {**os.environ, "CLASSPATH": kafka.classpath, "LC_ALL": "C.UTF-8"}
 
 
@@ -198,17 +209,17 @@ def _java_command(folder: BrokerFolder, java: Path) -> list[str]:
 
 
 def _format(folder: BrokerFolder, java: Path, environment: dict[str, str]) -> None:
-    """Let Kafka's own tool make a new data folder; one that has a cluster id is left as it is."""
+    """Format a new data folder with Kafka's own tool; leave one that has a cluster id as it is."""
     if folder.cluster_id() is not None:
         return
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # A short run is not worth the second compiler: 0.2 s less.
     command = [*_java_command(folder, java), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
     command += ["--ignore-formatted", f"--cluster-id={cluster}", "--config=server.properties"]
-    code, printed = run(command, folder.path, environment, _FORMAT_LIMIT_S)
+    code, output = run(command, folder.path, environment, _FORMAT_LIMIT_S)
     if code:
         raise BrokerError(
-            f"Kafka cannot format {folder.path}: {last_error_line(printed)}: delete that folder and start again"
+            f"Kafka cannot format {folder.path}: {last_error_line(output)}: delete that folder and start again"
         )
 
 
@@ -221,10 +232,10 @@ def _launch(folder: BrokerFolder, java: Path, kafka: Kafka, port: int, environme
 
 
 def _await_ready(folder: BrokerFolder, record: BrokerRecord, limit_s: float) -> None:
-    """Return when the broker answers. Raises BrokerError when it ends before, or takes over `limit_s` seconds."""
+    """Wait until the broker answers. Raises BrokerError when it ends before, or takes over `limit_s` seconds."""
     process = _process(folder, record)
-    ready = wait_until(lambda: _answers(folder, record) or not process.alive(), limit_s)
-    if ready and process.alive():
+    in_time = wait_until(lambda: _answers(folder, record) or not process.alive(), limit_s)
+    if in_time and process.alive():
         return
-    what = "ended before it was ready" if ready else f"was not ready within {limit_s:g} s"
-    raise BrokerError(f"Kafka {what}: {folder.last_trouble()} (its log: {folder.log})")
+    failure = "ended before it was ready" if in_time else f"was not ready within {limit_s:g} s"
+    raise BrokerError(f"Kafka {failure}: {folder.last_trouble()} (its log: {folder.log})")

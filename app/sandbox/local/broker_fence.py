@@ -1,4 +1,4 @@
-"""After a crash: let Kafka forget that the broker was alive, before it starts again.
+"""The fence after a crash: Kafka forgets that the broker was alive, before it starts again.
 
 The metadata still names the crashed node as the leader of everything. A broker that starts on it takes up its open
 transactions at once, and loses its leaderships nine seconds later, when the old registration expires. So the controller
@@ -18,14 +18,14 @@ ACTIVE = re.compile(r"Performing controller activation")
 FENCED = re.compile(r"Fencing broker 1 .*Replayed BrokerRegistrationChangeRecord", re.DOTALL)
 _ACTIVE_LIMIT_S = 30.0
 _FENCED_LIMIT_S = 5.0
-"""Of a controller that is active. A broker that crashed while it was fenced is not fenced again."""
+"""Seconds that an active controller gets. A broker that crashed while it was fenced is not fenced again."""
 _STOP_LIMIT_S = 10.0
 
 
 def fence(folder: BrokerFolder, java: Sequence[str], environment: Mapping[str, str]) -> None:
     """Run the controller of a crashed broker until the broker is fenced. `java` is the command up to Kafka's class.
 
-    A controller that does not start is no reason to stop: the broker itself then says what is wrong.
+    Raises nothing for a controller that does not start: the broker itself then says what is wrong.
     """
     settings, log = folder.write_controller_settings(free_port())
     options = (f"-Dlog4j2.configurationFile={CONTROLLER_LOG4J}", "-XX:TieredStopAtLevel=1")
@@ -33,16 +33,16 @@ def fence(folder: BrokerFolder, java: Sequence[str], environment: Mapping[str, s
     process = MarkedProcess(pid, folder.mark)
     with dies_with_us(pid):
         try:
-            if _said(ACTIVE, log, process, _ACTIVE_LIMIT_S):
-                _said(FENCED, log, process, _FENCED_LIMIT_S)
+            if _wait_for_line(ACTIVE, log, process, _ACTIVE_LIMIT_S):
+                _wait_for_line(FENCED, log, process, _FENCED_LIMIT_S)
         finally:
             process.end(_STOP_LIMIT_S)
 
 
-def _said(what: re.Pattern[str], log: Path, process: MarkedProcess, limit_s: float) -> bool:
-    """Whether the log comes to say it while the process lives."""
-    wait_until(lambda: bool(what.search(_text(log))) or not process.alive(), limit_s)
-    return bool(what.search(_text(log)))
+def _wait_for_line(pattern: re.Pattern[str], log: Path, process: MarkedProcess, limit_s: float) -> bool:
+    """Return whether the log comes to match while the process lives, `limit_s` seconds at most."""
+    wait_until(lambda: bool(pattern.search(_text(log))) or not process.alive(), limit_s)
+    return bool(pattern.search(_text(log)))
 
 
 def _text(log: Path) -> str:

@@ -1,4 +1,4 @@
-"""The data folder of a local broker: Kafka's settings, who wrote it, which process serves it, and why that one failed.
+"""The data folder of a local broker: Kafka's settings, the version that wrote it, the process that serves it, its log.
 
 Files only; the process itself is in broker.py. Kafka's own topics are in the folder `log` inside it.
 """
@@ -84,13 +84,13 @@ _Kind = TypeVar("_Kind", BrokerRecord, _Origin)
 
 @dataclass(frozen=True, slots=True)
 class BrokerFolder:
-    """One data folder. Making the value touches nothing on disk."""
+    """One data folder. To make the value touches nothing on disk."""
 
     path: Path
 
     @classmethod
     def of(cls, data: Path | None) -> "BrokerFolder":
-        """The given folder, or the user's own: `kafka` in WAYBILL_HOME or in ~/.waybill. Raises BrokerError."""
+        """Return the given folder, or the user's own: `kafka` in WAYBILL_HOME or in ~/.waybill. Raises BrokerError."""
         home = os.environ.get("WAYBILL_HOME") or "~/.waybill"
         try:
             return cls((Path(home, "kafka") if data is None else data).expanduser().resolve())
@@ -99,18 +99,18 @@ class BrokerFolder:
 
     @property
     def log(self) -> Path:
-        """What Kafka prints: its warnings and errors since the last start. The start before that is in broker.log.1."""
+        """File of Kafka's warnings and errors since the last start. Those of the start before are in broker.log.1."""
         return self.path / "broker.log"
 
     @property
     def mark(self) -> str:
-        """Stands on the command line of the folder's broker. Hashed, because `ps` rewrites what is not ASCII."""
+        """Argument that marks the command line of the folder's broker: a hash, since not every path is ASCII."""
         return f"-Dwaybill.broker={hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}"
 
     @contextmanager
     def start_lock(self) -> Iterator[None]:
         """Make the folder and keep other starts out of it. Raises BrokerError when one is under way already."""
-        with _used(self.path):
+        with _file_access(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / "start.lock").open("w")
         with file:
@@ -118,22 +118,22 @@ class BrokerFolder:
             yield
 
     def record(self) -> BrokerRecord | None:
-        """The process that was last started, alive or not. Raises BrokerError for a record that cannot be read."""
+        """Return the process that was last started, alive or not. Raises BrokerError for an unreadable record."""
         return _read(self.path / "broker.json", BrokerRecord)
 
     def write_record(self, record: BrokerRecord) -> None:
-        with _used(self.path):
+        with _file_access(self.path):
             _write(self.path / "broker.json", record)
 
     def remove_record(self) -> None:
-        with _used(self.path), suppress(FileNotFoundError):
+        with _file_access(self.path), suppress(FileNotFoundError):
             (self.path / "broker.json").unlink()
 
     def claim(self, version: str) -> None:
         """Note the Kafka version that writes here. Raises BrokerError when another or an unknown one did before."""
         origin = _read(self.path / "meta.json", _Origin)
         if origin is None and not (self.path / "log").exists():
-            with _used(self.path):
+            with _file_access(self.path):
                 return _write(self.path / "meta.json", _Origin(version))
         if origin is None or origin.kafka_version != version:
             writer = f"Kafka {origin.kafka_version}" if origin else "a Kafka of unknown version"
@@ -144,35 +144,35 @@ class BrokerFolder:
         return None
 
     def write_settings(self, port: int, controller_port: int) -> None:
-        """Write server.properties and the log settings, and put the log of the last run aside."""
-        with _used(self.path):
+        """Write server.properties and the log settings, and move the log of the last run to broker.log.1."""
+        with _file_access(self.path):
             (self.path / "server.properties").write_text(properties(port, controller_port))
             (self.path / "log4j2.properties").write_text(_LOG4J)
             if self.log.exists():
                 self.log.replace(self.path / "broker.log.1")
 
     def write_controller_settings(self, controller_port: int) -> tuple[Path, Path]:
-        """Write the settings of the controller alone; they, and the file that takes what it logs."""
+        """Write the settings of the controller alone. Return their file, and the file of its log."""
         settings = self.path / "controller.properties"
-        with _used(self.path):
+        with _file_access(self.path):
             settings.write_text(controller_properties(controller_port))
             (self.path / CONTROLLER_LOG4J).write_text(_CONTROLLER_LOG4J)
         return settings, self.path / "controller.log"
 
     def crashed(self) -> bool:
-        """Whether a broker ran here that did not stop in order."""
+        """Return whether a broker ran here that did not stop in order."""
         log = self.path / "log"
         return (log / "__cluster_metadata-0").exists() and not (log / ".kafka_cleanshutdown").exists()
 
     def cluster_id(self) -> str | None:
-        """The id of the cluster whose topics are here; None before Kafka has formatted the folder."""
+        """Return the id of the cluster whose topics are here; None before Kafka has formatted the folder."""
         file = self.path / "log" / "meta.properties"
-        with _used(self.path):
-            found = _CLUSTER.search(file.read_text()) if file.exists() else None
-        return found[1].strip() if found else None
+        with _file_access(self.path):
+            line = _CLUSTER.search(file.read_text()) if file.exists() else None
+        return line[1].strip() if line else None
 
     def last_trouble(self) -> str:
-        """The last line of the log that names an error, or simply the last one."""
+        """Return the last line of the log that names an error, or simply the last one."""
         try:
             text = self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
         except FileNotFoundError:
@@ -181,25 +181,26 @@ class BrokerFolder:
 
 
 def last_error_line(text: str) -> str:
-    """The last line that names an error, or the last one, cut to 300 characters."""
+    """Return the last line that names an error, or the last one, cut to 300 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if _TROUBLE.search(line) and not line.startswith("at ")]
     return (errors or lines or ["nothing was logged"])[-1][:_LINE_CHARACTERS]
 
 
 def properties(port: int, controller_port: int) -> str:
-    """Kafka's server.properties. The log folder is relative: such a file is Latin-1 and splits folders at commas."""
+    """Return Kafka's server.properties."""
     places = {
         "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.quorum.voters": f"{SETTINGS['node.id']}@{HOST}:{controller_port}",
+        # Relative, because such a file is Latin-1 and splits folders at commas.
         "log.dirs": "log",
     }
     return "".join(f"{name}={value}\n" for name, value in {**SETTINGS, **places}.items())
 
 
 def controller_properties(port: int) -> str:
-    """Settings of the same node as a controller only, which takes a silent broker for dead after half a second."""
+    """Return settings of the same node as a controller only, which takes a silent broker for dead after 0.5 s."""
     own = {
         "process.roles": "controller",
         "listeners": f"CONTROLLER://{HOST}:{port}",
@@ -213,7 +214,8 @@ def controller_properties(port: int) -> str:
 
 
 @contextmanager
-def _used(folder: Path) -> Iterator[None]:
+def _file_access(folder: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a BrokerError with the fix."""
     try:
         yield
     except OSError as exc:

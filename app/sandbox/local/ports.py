@@ -36,14 +36,14 @@ def is_taken(port: int) -> bool:
 
 
 def require_free(port: int, limit_s: float = 1.0) -> None:
-    """Return when the port is free; a port that is still taken after `limit_s` seconds raises BrokerError.
+    """Wait until the port is free. Raises BrokerError when it is still taken after `limit_s` seconds.
 
-    It waits because the kernel closes the ports of a killed process a moment after the process is gone.
+    The wait is there because the kernel closes the ports of a killed process a moment after the process is gone.
     """
     deadline = time.monotonic() + limit_s
     while is_taken(port):
         if time.monotonic() > deadline:
-            raise BrokerError(_taken(port))
+            raise BrokerError(_refusal(port))
         time.sleep(0.05)
 
 
@@ -105,7 +105,7 @@ def _binds(port: int) -> bool:
     return True
 
 
-def _taken(port: int) -> str:
+def _refusal(port: int) -> str:
     if cluster_at(port) is None:
         return f"Port {port} on {HOST} is taken by another program: end that program or choose another port"
     return (

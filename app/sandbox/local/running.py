@@ -1,4 +1,4 @@
-"""Which `waybill up` runs for this user, and where it answers: in a file that its process keeps locked.
+"""The `waybill up` that runs for this user, and its addresses: a file that its process keeps locked.
 
 A lock ends with its process, however that ends: a file that nobody locks is of one that is gone.
 """
@@ -19,7 +19,7 @@ FILE: Final = "up.json"
 
 
 class Running(Struct, frozen=True):
-    """Addresses: host:port of the broker, URLs of the simulators and of each role's web views."""
+    """Addresses of one `waybill up`: host:port of the broker, URLs of the simulators and of each role's web views."""
 
     pid: int
     broker: str
@@ -28,12 +28,12 @@ class Running(Struct, frozen=True):
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """The folder of what belongs to this user: WAYBILL_HOME, or ~/.waybill."""
+    """Return the folder of what belongs to this user: WAYBILL_HOME, or ~/.waybill."""
     return Path(os.path.expanduser(environ.get("WAYBILL_HOME") or "~/.waybill"))
 
 
 def running(environ: Mapping[str, str]) -> Running | None:
-    """The `waybill up` that runs now; None when there is none, or when it has just begun."""
+    """Return the `waybill up` that runs now; None when there is none, or when it has just begun."""
     try:
         with (home(environ) / FILE).open("rb") as file:
             if _is_locked(file):
@@ -43,20 +43,20 @@ def running(environ: Mapping[str, str]) -> Running | None:
     return None
 
 
-class Notice:
-    """The file, while it is locked by us."""
+class AddressFile:
+    """The file while this process holds its lock."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def tell(self, found: Running) -> None:
-        """Say where everything answers."""
-        self._file.write(msgspec.json.encode(found))
+    def publish(self, addresses: Running) -> None:
+        """Write the addresses for other commands of this user."""
+        self._file.write(msgspec.json.encode(addresses))
         self._file.flush()
 
 
 @contextmanager
-def only_one(environ: Mapping[str, str]) -> Iterator[Notice]:
+def only_one(environ: Mapping[str, str]) -> Iterator[AddressFile]:
     """Keep other `waybill up` of this user out while the block runs. Raises WaybillError when one runs already."""
     path = home(environ) / FILE
     try:
@@ -75,7 +75,7 @@ def only_one(environ: Mapping[str, str]) -> Iterator[Notice]:
             ) from problem
         file.truncate()
         try:
-            yield Notice(file)
+            yield AddressFile(file)
         finally:
             file.truncate(0)
 

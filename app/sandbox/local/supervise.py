@@ -1,4 +1,4 @@
-"""Keeps processes running: starts each role, starts it again when it ends, ends all of them at the end.
+"""The supervisor: starts each role's process, starts it again when it ends, ends all of them at the end.
 
 A worker that is fenced or loses the broker ends itself on purpose (exit 70) and goes on from its last transaction
 when it is started again: this is who starts it. In production the platform's own supervisor does the same.
@@ -31,8 +31,11 @@ LOG_TAIL_BYTES: Final = 4_096
 
 @dataclass
 class Process:
-    """One supervised process. `ends` counts how often it ended without being asked to, `stumbles` how often in a row
-    soon after its start and not by a signal: that is no crash but a process that cannot run."""
+    """One supervised process.
+
+    `ends` counts how often it ended by itself, `stumbles` how often in a row soon after its start and not by a signal:
+    that is no crash but a process that cannot run.
+    """
 
     name: str
     command: Sequence[str]
@@ -43,15 +46,17 @@ class Process:
     running: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
     def tail(self) -> str:
-        """The end of its log, for a message that people read."""
+        """Return the end of its log, for a message that people read."""
         with self.log.open("rb") as log:
             log.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             return log.read().decode(errors="replace").strip()
 
 
 class Supervisor:
-    """Async context: on leaving it, every process has ended; the one that was started first ended last, because the
-    others may need it until they have ended."""
+    """Keeps processes running inside its async context, and ends all of them with it.
+
+    The one that was started first is ended last: the others may need it until they have ended.
+    """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder, self.environment = folder, dict(environment)
@@ -59,7 +64,7 @@ class Supervisor:
         self._watchers: list[asyncio.Task[None]] = []
 
     def start(self, name: str, *arguments: str, **extra: str) -> Process:
-        """Runs `waybill ARGUMENTS` from now on; `extra` are environment variables of this process alone."""
+        """Run `waybill ARGUMENTS` from now on; `extra` are environment variables of this process alone."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = (sys.executable, "-m", PACKAGE, *arguments)
         process = Process(name, command, self.environment | extra, self.folder / f"{name}.log")
@@ -74,8 +79,8 @@ class Supervisor:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        for some in (self.processes[1:], self.processes[:1]):
-            await asyncio.gather(*(_stop(process) for process in some))
+        for group in (self.processes[1:], self.processes[:1]):
+            await asyncio.gather(*(_stop(process) for process in group))
 
     async def _watch(self, process: Process) -> None:
         delay_s = RESTART_DELAY_S
@@ -100,7 +105,7 @@ class Supervisor:
             delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
 
     def check(self) -> None:
-        """Raises WaybillError, with the end of its log, when a process cannot be kept running."""
+        """Raise WaybillError, with the end of its log, when a process cannot be kept running."""
         for process, watcher in zip(self.processes, self._watchers, strict=True):
             if process.stumbles >= STUMBLES_MAX:
                 raise WaybillError(f"{process.name} does not run; the end of {process.log}:\n{process.tail()}")

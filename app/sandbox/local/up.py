@@ -20,26 +20,26 @@ Say = Callable[[str], object]
 SIMULATORS: Final = "simulators"
 LOGS: Final = "logs"
 MAPS: Final = ",".join(map_names.MAPS)
-TAKES_WEBHOOKS: Final = "pull"
-"""Every worker would: this one has the least to do."""
+WEBHOOK_ROLE: Final = "pull"
+"""Role whose worker takes webhooks. Every worker would; this one has the least to do."""
 CHECK_INTERVAL_S: Final = 2.0
 
 
 async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], None]) -> None:
-    """Until cancelled. `say` gets sentences about what takes a while, `tell` where everything answers.
+    """Run everything until cancelled. `say` gets sentences about what takes a while, `tell` all addresses.
 
     Raises WaybillError when a process cannot be kept running, and when another `up` of this user runs.
     """
-    with only_one(environ) as notice, chosen_broker(environ, say, usual_port=True) as bootstrap_servers:
+    with only_one(environ) as file, chosen_broker(environ, say, usual_port=True) as bootstrap_servers:
         port = free_port()
         simulated_environ = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, port)
         settings = Settings.from_env(simulated_environ)
         await topics.prepare(bootstrap_servers, topics.load(settings.partitions))
         folder = home(environ) / LOGS
         async with Supervisor(folder, simulated_environ) as supervisor:
-            here = start_all(supervisor, bootstrap_servers, port)
-            notice.tell(here)
-            tell(here)
+            addresses = start_all(supervisor, bootstrap_servers, port)
+            file.publish(addresses)
+            tell(addresses)
             say(f"Logs in {folder}. The commands of Waybill on this machine find this broker by themselves.")
             say("Ctrl-C ends everything.")
             while True:
@@ -50,21 +50,21 @@ async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], No
 def start_all(supervisor: Supervisor, bootstrap_servers: str, port: int) -> Running:
     """Start the simulators on `port` and one process for each role. Return where each answers.
 
-    Webhooks go to the worker of TAKES_WEBHOOKS.
+    Webhooks go to the worker of WEBHOOK_ROLE.
     """
     workers = {role: f"http://{HOST}:{free_port()}" for role in ROLES}
-    webhooks = f"{workers[TAKES_WEBHOOKS]}/webhooks"
+    webhooks = f"{workers[WEBHOOK_ROLE]}/webhooks"
     supervisor.start(SIMULATORS, "simulators", "--port", str(port), "--generous", "--webhooks", webhooks)
     for role, url in workers.items():
         supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=url.rsplit(":", 1)[1])
     return Running(os.getpid(), bootstrap_servers, f"http://{HOST}:{port}", workers)
 
 
-def shown(found: Running) -> Iterator[tuple[str, str]]:
-    """Each process and its address, for people."""
-    yield "broker", found.broker
-    yield SIMULATORS, found.simulators
-    for role, url in found.workers.items():
+def addresses_of(up: Running) -> Iterator[tuple[str, str]]:
+    """Yield each process and its address, for people."""
+    yield "broker", up.broker
+    yield SIMULATORS, up.simulators
+    for role, url in up.workers.items():
         yield role, f"{url}/metrics"
 
 
@@ -76,17 +76,17 @@ def simulated(environ: Mapping[str, str], port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def chosen_broker(environ: Mapping[str, str], say: Say, *, usual_port: bool = False) -> Iterator[str]:
-    """The broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs, or one of the caller's own.
+    """Yield host:port of the broker to use; start one that ends with the block where there is none.
 
-    One that a `waybill up` uses is left to it. `usual_port`: a broker of the caller's own takes the port that everyone
-    looks at first, if that is free.
+    It is the broker of KAFKA_BOOTSTRAP_SERVERS, or the one that `waybill broker` runs unless a `waybill up` uses it, or
+    one of the caller's own. `usual_port`: that one takes the port that everyone looks at first, if it is free.
     """
-    if given := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
-        yield given
+    if bootstrap_servers := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
+        yield bootstrap_servers
         return
-    found, other = broker.status(), running(environ)
-    if found.running and found.bootstrap_servers and (other is None or other.broker != found.bootstrap_servers):
-        yield found.bootstrap_servers
+    status, other = broker.status(), running(environ)
+    if status.running and status.bootstrap_servers and (other is None or other.broker != status.bootstrap_servers):
+        yield status.bootstrap_servers
         return
     say("Starting a broker that ends with this command (the first time fetches 43 MB) ...")
     port = broker.DEFAULT_PORT if usual_port else None

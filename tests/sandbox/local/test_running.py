@@ -16,7 +16,7 @@ HOLDER = """
 import sys, time
 from app.sandbox.local.running import Running, only_one
 with only_one({"WAYBILL_HOME": sys.argv[1]}) as notice:
-    notice.tell(Running(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"}))
+    notice.publish(Running(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"}))
     print("told", flush=True)
     sys.stdin.read()
 """
@@ -71,7 +71,7 @@ def test_one_that_was_killed_is_not_found(environ: dict[str, str], other: "subpr
 
 def test_one_that_ended_is_not_found(environ: dict[str, str]) -> None:
     with only_one(environ) as notice:
-        notice.tell(HERE)
+        notice.publish(HERE)
     assert running(environ) is None
     assert (Path(environ["WAYBILL_HOME"]) / FILE).read_bytes() == b""
 
