@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check lint types schemas docs storm soak package bench clean
+.PHONY: help demo test check lint types schemas docs layers storm soak package bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +37,9 @@ schemas: $(READY) ## write the JSON Schemas of what producers may write, as the 
 
 docs: $(READY) ## write the parts of documents that follow from the code
 	$(BIN)/python -m tests.documents.write
+
+layers: $(READY) ## who imports whom, layer by layer
+	$(BIN)/python -m tests.layers
 
 storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at random for minutes
 	$(BIN)/python -m tests.kafka.storm $(ARGS)

@@ -7,26 +7,8 @@ from pathlib import Path
 
 import pytest
 
-APP = Path(__file__).parent.parent / "app"
+from tests.layers import APP, imports, layer, modules, name_of, upward
 
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "resources"}),
-    frozenset({"domain"}),
-    frozenset({"definitions"}),
-    frozenset({"events"}),
-    frozenset({"lanes"}),
-    frozenset({"policies", "dualwrite", "optimizer", "inventory"}),
-    frozenset({"flows"}),
-    frozenset({"settings"}),
-    frozenset({"kafka"}),
-    frozenset({"providers"}),
-    frozenset({"agents"}),
-    frozenset({"queries"}),
-    frozenset({"worker"}),
-    frozenset({"sandbox"}),
-    frozenset({"commands", "__main__"}),
-)
-"""Lowest first. A module may import its own layer and lower ones, without exception."""
 PURE = ("domain", "definitions", "policies", "flows", "dualwrite", "optimizer", "inventory")
 PURE_FILES = ("events/model.py", "events/catalog.py", "events/ids.py", "events/sales_order_change.py")
 ALLOWED_IN_PURE = frozenset(
@@ -71,28 +53,6 @@ ALLOWED_IN_PURE = frozenset(
 BANNED_CALLS = frozenset({"now", "utcnow", "today", "uuid4", "open"})
 
 
-def modules() -> list[Path]:
-    return sorted(APP.rglob("*.py"))
-
-
-def name_of(path: Path) -> str:
-    return ".".join(("app", *path.relative_to(APP).with_suffix("").parts)).removesuffix(".__init__")
-
-
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{path}: import by full name"
-            yield node.module
-
-
-def layer(module: str) -> int:
-    part = module.split(".")[1]
-    return next(number for number, names in enumerate(LAYERS) if part in names)
-
-
 def is_pure(path: Path) -> bool:
     inside = path.relative_to(APP)
     return inside.parts[0] in PURE or inside.as_posix() in PURE_FILES
@@ -106,6 +66,10 @@ def test_lower_never_imports_higher(path: Path) -> None:
     for imported in imports(path):
         if imported.startswith("app."):
             assert layer(imported) <= layer(module), f"{module} imports {imported}, which is above it"
+
+
+def test_no_arrow_of_the_import_graph_points_up() -> None:
+    assert upward() == []
 
 
 @pytest.mark.parametrize("path", [path for path in modules() if is_pure(path)], ids=name_of)
