@@ -5,10 +5,11 @@ Settings of providers are absent: each provider's manifest declares its own.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from app.definitions.model_errors import ModelError, model_errors
 from app.dualwrite.map_names import MAPS
 from app.errors import SettingError, suggest
 
@@ -169,15 +170,10 @@ def variables() -> dict[str, str]:
 
 
 def _refusal(error: ValidationError) -> SettingError:
-    names, meanings = variables(), _meanings()
-    return SettingError("; ".join(_sentence(problem, names, meanings) for problem in error.errors()))
+    return SettingError("; ".join(_sentence(each) for each in model_errors(error, Settings)))
 
 
-def _sentence(problem: Any, names: Mapping[str, str], meanings: Mapping[str, str]) -> str:
-    message = problem["msg"].removeprefix("Value error, ")
-    key = str(problem["loc"][0])
-    return f"{names[key]}={problem['input']!r}: {message[:1].lower()}{message[1:]}; it is the {meanings[key]}"
-
-
-def _meanings() -> dict[str, str]:
-    return {name: field.description or "" for name, field in Settings.model_fields.items()}
+def _sentence(error: ModelError) -> str:
+    field = str(error.place[0])
+    meaning = Settings.model_fields[field].description
+    return f"{variables()[field]}={error.value!r}: {error.sentence}; it is the {meaning}"

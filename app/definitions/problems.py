@@ -1,4 +1,4 @@
-"""Collects all that is wrong with one definition, so that its author corrects it in one go."""
+"""The list of all that is wrong with one definition, so that its author corrects it in one go."""
 
 from app.errors import DefinitionError
 
@@ -8,7 +8,8 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.found: list[DefinitionError] = []
+        self.errors: list[DefinitionError] = []
 
     def add(self, path: str, problem: str, fix: str) -> None:
-        self.found.append(DefinitionError(self.file, path, problem, fix))
+        """Add an error at a path of the file."""
+        self.errors.append(DefinitionError(self.file, path, problem, fix))

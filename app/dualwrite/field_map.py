@@ -6,13 +6,13 @@ Only fields are moved here. What a map cannot say (ids of lines, sums) is in sal
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, NamedTuple, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NamedTuple, NoReturn, Union, cast, get_args, get_origin, get_type_hints
 
-import yaml
 from msgspec import Struct
 from msgspec.structs import fields
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from app.definitions.validation import STRICT_KEYS, load_spec
 from app.errors import DefinitionError, RecordError
 
 Table = Mapping[str, str]
@@ -22,18 +22,18 @@ _BIRTHS: Final = ("fno", "iom")
 
 
 class FieldRule(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = STRICT_KEYS
 
     to: str
     from_: str | list[str] = Field("", alias="from")
-    value: str | bool | None = None
+    value: str | None = None
     values: str = ""
     born: Literal["any", "fno", "iom"] = "any"
     follow: bool = True
 
 
 class MapSpec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = STRICT_KEYS
 
     map: str
     version: int
@@ -43,7 +43,7 @@ class MapSpec(BaseModel):
 
 
 class TableSpec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = STRICT_KEYS
 
     table: str
     rows: dict[str, str]
@@ -87,13 +87,13 @@ class Ends(NamedTuple):
 
 def load_table(text: str, file: str) -> tuple[str, Table]:
     """Name and rows of a value map in a file of its own. Raises DefinitionError."""
-    spec = _parse(TableSpec, text, file)
+    spec = load_spec(TableSpec, text, file)
     return spec.table, spec.rows
 
 
 def load_map(text: str, file: str, header_ends: Ends, line_ends: Ends, tables: Mapping[str, Table]) -> FieldMap:
     """Compile a map. `tables` are the value maps that it may name besides its own. Raises DefinitionError."""
-    spec = _parse(MapSpec, text, file)
+    spec = load_spec(MapSpec, text, file)
     compiler = _Compiler(file, {**tables, **spec.values})
     header = compiler.rules("header", spec.header, header_ends)
     lines = compiler.rules("lines", spec.lines, line_ends)
@@ -116,7 +116,7 @@ class _Compiler:
         self._file, self._tables = file, tables
 
     def rules(self, place: str, rules: Sequence[FieldRule], ends: Ends) -> _Compiled:
-        compiled = [(rule, self._rule(f"{place}.{at}", rule, ends)) for at, rule in enumerate(rules)]
+        compiled = [(rule, self._rule(f"{place}[{at}]", rule, ends)) for at, rule in enumerate(rules)]
         for birth in _BIRTHS:
             self._check_targets(place, birth, [rule.to for rule in rules if rule.born in ("any", birth)], ends)
         return compiled
@@ -136,26 +136,34 @@ class _Compiler:
 
     def _rule(self, path: str, rule: FieldRule, ends: Ends) -> Assignment:
         part, _, name = rule.to.rpartition(".")
-        nullable = self._nullable(f"{path}.to", ends.target, rule.to)
+        target = self._type(f"{path}.to", ends.target, rule.to)
         if rule.value is not None:
             if rule.from_ or rule.values:
                 self._refuse(path, "`value` stands beside `from` or `values`", "a constant needs neither")
-            return Assignment(part, name, repr(rule.value))
+            return Assignment(part, name, self._constant(f"{path}.value", rule.value, target))
         names = [rule.from_] if isinstance(rule.from_, str) else rule.from_
         for field in names:
-            self._nullable(f"{path}.from", ends.source, field)
+            self._type(f"{path}.from", ends.source, field)
         if not rule.values:
             if len(names) > 1:
                 self._refuse(path, "several fields in `from` without `values`", "name a value map that joins them")
-            return Assignment(part, name, _plain(names[0], nullable))
+            return Assignment(part, name, _plain(names[0], _is_nullable(target)))
         if rule.values not in self._tables:
             known = ", ".join(sorted(self._tables))
             self._refuse(f"{path}.values", f"no value map {rule.values!r}", f"known: {known}")
         translate, read = _translation(names, rule.values, self._tables[rule.values]), f"{part}_{name}"
         return Assignment(part, name, f"{read}({_joined(names)})", {read: translate})
 
-    def _nullable(self, path: str, struct: type[Struct], name: str) -> bool:
-        """Whether a field may be None; refuses one that does not exist."""
+    def _constant(self, path: str, text: str, target: Any) -> str:
+        """Return a constant as source text. YAML is read as text; only for a switch that says true or false."""
+        if target is not bool:
+            return repr(text)
+        if text not in ("true", "false"):
+            self._refuse(path, f"{text!r} is neither true nor false", "write one of them")
+        return text.capitalize()
+
+    def _type(self, path: str, struct: type[Struct], name: str) -> Any:
+        """Return the type of a field; refuse one that does not exist."""
         hint: Any = struct
         for step in name.split("."):
             hints = get_type_hints(hint) if isinstance(hint, type) and issubclass(hint, Struct) else {}
@@ -163,10 +171,14 @@ class _Compiler:
                 known = ", ".join(struct.__struct_fields__)
                 self._refuse(path, f"{struct.__name__} has no field {name!r}", f"use one of {known}")
             hint = hints[step]
-        return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
+        return hint
 
     def _refuse(self, path: str, problem: str, fix: str) -> NoReturn:
         raise DefinitionError(self._file, path, problem, fix)
+
+
+def _is_nullable(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
 
 
 def _plain(name: str, nullable: bool) -> str:
@@ -206,20 +218,6 @@ def _function(assignments: Sequence[Assignment]) -> Move:
     body = ", ".join(f"{part!r}: {{{', '.join(values)}}}" for part, values in parts.items())
     exec(compile(f"def move(source):\n    return {{{body}}}\n", "<field map>", "exec"), scope)
     return cast(Move, scope["move"])
-
-
-_Spec = TypeVar("_Spec", bound=BaseModel)
-
-
-def _parse(model: type[_Spec], text: str, file: str) -> _Spec:
-    try:
-        return model.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        raise DefinitionError(file, "(file)", f"is not YAML: {exc}", "correct the syntax") from exc
-    except ValidationError as exc:
-        error = exc.errors()[0]
-        path = ".".join(str(step) for step in error["loc"]) or "(file)"
-        raise DefinitionError(file, path, error["msg"], "the packaged maps explain the notation") from exc
 
 
 def _by_birth(compiled: _Compiled) -> Mapping[str, Move]:

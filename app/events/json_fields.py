@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from app.definitions.model_errors import Hint
 from app.errors import RecordError
 from app.events import headers
 from app.events.avro_shapes import AMOUNT_PRECISION, AMOUNT_SCALE_PLACES
@@ -111,7 +112,11 @@ Time = Annotated[
 Text = Annotated[str, StringConstraints(max_length=TEXT_CHARS_MAX)]
 Name = Annotated[str, StringConstraints(max_length=NAME_CHARS_MAX)]
 Required = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARS_MAX)]
-OrderId = Annotated[str, StringConstraints(pattern=f"^{ORDER_ID.pattern}$")]
+OrderId = Annotated[
+    str,
+    StringConstraints(pattern=f"^{ORDER_ID.pattern}$"),
+    Hint("write text of 1 to 128 characters without spaces or control characters"),
+]
 # The bounds stand before the validator: only so does pydantic write them into a JSON Schema.
 Count = Annotated[
     int,

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from app.definitions.model_errors import Hint, ModelError, model_errors, path_of
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order
 from app.errors import RecordError
 from app.events import debezium
 from app.events.debezium import Message
+from app.events.dualwrite_rows import ChangeIn
 from app.events.headers import STRUCTURED
 from app.events.intake_limits import LINES_MAX, STOCK_KINDS
 from app.events.json_fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, whole
@@ -176,7 +178,11 @@ class ProviderResultIn(_Intake):
         Literal["ok", "declined", "retry", "unknown"],
         Field(description="retry: nothing happened, ask again; unknown: it may have happened, look before you repeat."),
     ]
-    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Default: the outcome.")] = ""
+    code: Annotated[
+        str,
+        Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Default: the outcome."),
+        Hint("write up to 40 small letters, digits and underscores, a letter first"),
+    ] = ""
     detail: Text = ""
     reference: Text = ""
     retry_after_ms: Count = 0
@@ -248,7 +254,7 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
     try:
         return MODELS[topic].model_validate(_document(value, headers)).body(max(timestamp, 0))
     except ValidationError as exc:
-        raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
+        raise _refusal(topic, exc, MODELS[topic]) from exc
 
 
 def read_change(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> SalesOrderChange | None:
@@ -265,7 +271,7 @@ def change(topic: str, message: Message) -> SalesOrderChange | None:
     try:
         return debezium.change(message)
     except ValidationError as exc:
-        raise RecordError("invalid", f"{topic}: {_sentences(exc)}") from exc
+        raise _refusal(topic, exc, ChangeIn) from exc
 
 
 def _document(value: bytes, headers: dict[str, str]) -> Any:
@@ -289,23 +295,19 @@ def _product(quantity: int, price: int) -> int:
     return whole + (rest * 2 > AMOUNT_SCALE or (rest * 2 == AMOUNT_SCALE and whole % 2 == 1))
 
 
-def _sentences(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False)
-    shown = "; ".join(_sentence(problem) for problem in found[:PROBLEMS_SHOWN_MAX])
-    return shown + (f"; and {len(found) - PROBLEMS_SHOWN_MAX} more" if len(found) > PROBLEMS_SHOWN_MAX else "")
+def _refusal(topic: str, error: ValidationError, model: type[BaseModel]) -> RecordError:
+    problems = [_sentence(each) for each in model_errors(error, model)]
+    first, more = "; ".join(problems[:PROBLEMS_SHOWN_MAX]), len(problems) - PROBLEMS_SHOWN_MAX
+    return RecordError("invalid", f"{topic}: {first}" + (f"; and {more} more" if more > 0 else ""))
 
 
-def _sentence(problem: Any) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    path = shown(path)
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{path}: unknown field; remove it or correct its name"
+def _sentence(error: ModelError) -> str:
+    """A record has fields where a definition has keys, and a name that nobody should guess at."""
+    match error.kind:
+        case "unknown":
+            text = "unknown field; remove it or correct its name"
         case "missing":
-            return f"{path}: required, and missing"
-        case "string_pattern_mismatch":
-            return f"{path}: write 1 to 128 characters without spaces or control characters"
-        case "value_error":
-            return f"{path}: {problem['msg'].removeprefix('Value error, ')}"
-    message = problem["msg"]
-    return f"{path or 'the record'}: {message[:1].lower()}{message[1:]}"
+            text = "required, and missing"
+        case _:
+            text = error.sentence
+    return f"{shown(path_of(error.place)) or 'the record'}: {text}"

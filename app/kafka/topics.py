@@ -4,20 +4,20 @@ Deleting topics and altering their settings are deliberately absent: both can lo
 """
 
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import yaml
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from msgspec import Struct
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from app import resources
-from app.errors import BrokerError, TopicError
+from app.definitions.model_errors import model_errors, path_of
+from app.definitions.validation import STRICT_KEYS, definition_error, read_mapping
+from app.errors import BrokerError, DefinitionError, TopicError
 from app.kafka.clients import AIOKafkaAdminClient
 
 FILE: Final = "topics.yaml"
@@ -44,7 +44,7 @@ def _milliseconds(value: object) -> object:
 class _Entry(BaseModel):
     """One topic as topics.yaml has it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT_KEYS
 
     event: str | None = None
     topic_schema: Annotated[str | None, Field(alias="schema")] = None
@@ -64,7 +64,7 @@ class _Entry(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT_KEYS
 
     partitions: Annotated[int, Field(ge=1, le=1024)]
     topics: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,200}$")], _Entry], Field(min_length=1)]
@@ -124,12 +124,12 @@ def load(partitions: int | None = None) -> tuple[TopicSpec, ...]:
 def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpec, ...]:
     """The topics in `text`. Raises TopicError that names `file`, the path in it and the fix."""
     try:
-        _require_unique_keys(yaml.compose(text, yaml.SafeLoader), file)
-        content = _File.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        raise TopicError(f"{file}: not YAML: {exc}") from exc
+        content = _File.model_validate(read_mapping(_File, text, file))
+    except DefinitionError as exc:
+        raise TopicError(str(exc)) from exc
     except ValidationError as exc:
-        raise TopicError("\n".join(_sentences(exc, file))) from exc
+        errors = (definition_error(each, file, path_of(each.place)) for each in model_errors(exc, _File))
+        raise TopicError("\n".join(map(str, errors))) from exc
     count = partitions or content.partitions
     return tuple(_spec(name, entry, count) for name, entry in content.topics.items())
 
@@ -182,36 +182,6 @@ def _spec(name: str, entry: _Entry, partitions: int) -> TopicSpec:
         writers=entry.writers,
         meaning=entry.meaning,
     )
-
-
-def _require_unique_keys(node: yaml.Node | None, file: str) -> None:
-    """Raises TopicError where a mapping has a key twice: YAML would drop the first without a word."""
-    for mapping in _mappings(node):
-        seen = Counter(key.value for key, _ in mapping.value)
-        if twice := [key for key, _ in mapping.value if seen[key.value] > 1]:
-            line = twice[-1].start_mark.line + 1
-            raise TopicError(f"{file}: line {line}: `{twice[-1].value}` is given twice; remove one of them")
-
-
-def _mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
-
-
-def _sentences(error: ValidationError, file: str) -> Iterator[str]:
-    for problem in error.errors():
-        path = ".".join(str(part) for part in problem["loc"]) or "the file"
-        if problem["type"] == "extra_forbidden":
-            yield f"{file}: {path}: unknown key; one of {', '.join(_keys(problem['loc']))}"
-        else:
-            yield f"{file}: {path}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _keys(path: tuple[Any, ...]) -> list[str]:
-    fields = _Entry.model_fields if len(path) > 1 else _File.model_fields
-    return [field.alias or name for name, field in fields.items()]
 
 
 def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Drift]:

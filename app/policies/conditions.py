@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from app.definitions.model_errors import describe
 from app.definitions.problems import Problems
 from app.definitions.yaml_document import Node
 from app.errors import suggest
-from app.policies.literals import LiteralError, amount, shown, text
+from app.policies.literals import LiteralError, amount, text
 from app.policies.named_checks import CHECKS
 from app.policies.policy_fields import READABLE, Field, Kind, Scope
 
@@ -81,7 +82,7 @@ class ConditionReader:
     def condition(self, node: Node, path: str, depth: int = 1) -> Condition | None:
         if not isinstance(node, dict) or not node:
             fix = "write a mapping, such as `ship_to.country: {equals: DE}`"
-            self._problems.add(path, f"{shown(node)} is not a condition", fix)
+            self._problems.add(path, f"{describe(node)} is not a condition", fix)
             return None
         if depth > DEPTH_MAX:
             self._problems.add(path, f"groups nested deeper than {DEPTH_MAX}", "flatten them, or split the rule")
@@ -103,7 +104,7 @@ class ConditionReader:
     def _members(self, kind: str, node: Node, path: str, depth: int) -> Condition | None:
         if not isinstance(node, list) or not 1 <= len(node) <= MEMBERS_MAX:
             fix = f"write a list of 1 to {MEMBERS_MAX} conditions, each after a dash"
-            self._problems.add(path, f"{shown(node)} is not a list of conditions", fix)
+            self._problems.add(path, f"{describe(node)} is not a list of conditions", fix)
             return None
         return _group(kind, [self.condition(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(node)])
 
@@ -130,7 +131,7 @@ class ConditionReader:
                 fix = f"write `{{equals: {node[:60]}}}`, `{HAS_DATA}` or `{NO_DATA}`"
             else:
                 fix = f"write an operator and its value; operators: {', '.join(OPERATORS)}"
-            self._problems.add(path, f"{shown(node)} is not a comparison", fix)
+            self._problems.add(path, f"{describe(node)} is not a comparison", fix)
             return None
         return _group("all", [self._comparison(field, key, item, f"{path}.{key}") for key, item in node.items()])
 
@@ -164,7 +165,9 @@ class ConditionReader:
         """`{field: name}`: another field of the same kind as value."""
         name = node.get("field")
         if not isinstance(name, str) or len(node) != 1:
-            self._problems.add(path, f"{shown(node)} is not a value", "write the value, or `{field: name of a field}`")
+            self._problems.add(
+                path, f"{describe(node)} is not a value", "write the value, or `{field: name of a field}`"
+            )
             return None
         found = self.field(name, f"{path}.field")
         if found is not None and found.kind is not kind:
@@ -181,13 +184,13 @@ class ConditionReader:
             return None
         if not isinstance(name, str) or name not in CHECKS:
             fix = suggest(name if isinstance(name, str) else "", CHECKS)
-            self._problems.add(f"{path}.check", f"there is no check {shown(name)}", fix)
+            self._problems.add(f"{path}.check", f"there is no check {describe(name)}", fix)
             return None
         bound = self._parameters(name, {key: item for key, item in node.items() if key != "check"}, path)
         return None if bound is None else Check(name, partial(CHECKS[name].run, **bound))
 
     def _parameters(self, name: str, given: dict[str, Node], path: str) -> dict[str, int | str] | None:
-        known, before = CHECKS[name].parameters, len(self._problems.found)
+        known, before = CHECKS[name].parameters, len(self._problems.errors)
         for key in given.keys() - known.keys():
             fix = suggest(key, known) if known else "remove it"
             self._problems.add(f"{path}.{key}", f"the check `{name}` has no parameter `{key[:60]}`", fix)
@@ -200,7 +203,7 @@ class ConditionReader:
                     bound[key] = known[key](item)
                 except LiteralError as exc:
                     self._problems.add(f"{path}.{key}", exc.problem, exc.fix)
-        return bound if len(self._problems.found) == before else None
+        return bound if len(self._problems.errors) == before else None
 
 
 def _group(kind: str, members: list[Condition | None]) -> Condition | None:
@@ -215,13 +218,13 @@ def _literal(kind: Kind, node: Node) -> str | int:
     if kind is Kind.TEXT:
         return text(node)
     if kind is Kind.TIME:
-        raise LiteralError(f"{shown(node)} is not a field", "compare times with another field: `{field: placed_at}`")
+        raise LiteralError(f"{describe(node)} is not a field", "compare times with another field: `{field: placed_at}`")
     return amount(node)
 
 
 def _choices(kind: Kind, node: Node) -> frozenset[str] | frozenset[int]:
     if not isinstance(node, list) or not 1 <= len(node) <= MEMBERS_MAX:
         raise LiteralError(
-            f"{shown(node)} is not a list of values", f"write 1 to {MEMBERS_MAX} values, as in `[DE, FR]`"
+            f"{describe(node)} is not a list of values", f"write 1 to {MEMBERS_MAX} values, as in `[DE, FR]`"
         )
     return frozenset(text(item) for item in node) if kind is Kind.TEXT else frozenset(amount(item) for item in node)

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from app.definitions.model_errors import describe
 from app.definitions.yaml_document import Node
 from app.domain.order import AMOUNT_SCALE
 
@@ -22,7 +23,7 @@ class LiteralError(ValueError):
 def text(node: Node) -> str:
     """Text of 1 to TEXT_MAX characters. Raises LiteralError."""
     if not isinstance(node, str) or not node.strip():
-        raise LiteralError(f"{shown(node)} is not text", "write some text; for no value use `does not contain data`")
+        raise LiteralError(f"{describe(node)} is not text", "write some text; for no value use `does not contain data`")
     if len(node) > TEXT_MAX:
         raise LiteralError(f"text of {len(node)} characters", f"use at most {TEXT_MAX}")
     return node
@@ -32,15 +33,6 @@ def amount(node: Node) -> int:
     """An exact decimal in ten-thousandths. Raises LiteralError."""
     if not isinstance(node, str) or not _DECIMAL.fullmatch(node):
         raise LiteralError(
-            f"{shown(node)} is not a decimal", 'write an exact decimal with at most 4 places, such as "0.01"'
+            f"{describe(node)} is not a decimal", 'write an exact decimal with at most 4 places, such as "0.01"'
         )
     return int(Decimal(node) * AMOUNT_SCALE)
-
-
-def shown(node: Node) -> str:
-    """A value for a message: what kind of thing it is where it is not text, and never long."""
-    if node is None:
-        return "nothing"
-    if isinstance(node, str):
-        return f"`{node[:60]}`" if node else "an empty text"
-    return "a list" if isinstance(node, list) else "a mapping"

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from app.definitions.model_errors import describe
 from app.definitions.yaml_document import Node
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.policies.codes import COUNTRIES, CURRENCIES, POSTAL_CODE_OPTIONAL
-from app.policies.literals import LiteralError, amount, shown
+from app.policies.literals import LiteralError, amount
 from app.policies.sentences import clean, money, named, number
 
 PROBLEMS_SHOWN_MAX: Final = 3
@@ -112,13 +113,13 @@ def _sums(order: Order, slack: int, tax: str) -> Iterable[str]:
 def _tax(node: Node) -> str:
     if node in (TAX_ON_TOP, TAX_INCLUDED):
         return str(node)
-    raise LiteralError(f"{shown(node)} is not a way to treat tax", f"write `{TAX_ON_TOP}` or `{TAX_INCLUDED}`")
+    raise LiteralError(f"{describe(node)} is not a way to treat tax", f"write `{TAX_ON_TOP}` or `{TAX_INCLUDED}`")
 
 
 def _tolerance(node: Node) -> int:
     value = amount(node)
     if value < 0:
-        raise LiteralError(f"{shown(node)} is negative", 'write zero or more, such as "0.01"')
+        raise LiteralError(f"{describe(node)} is negative", 'write zero or more, such as "0.01"')
     return value
 
 

@@ -33,8 +33,8 @@ def _read(text: str, file: str) -> tuple[Policy | None, list[DefinitionError]]:
     if shape is not None:
         _criticality(shape, problems)
     rules = _rules(shape, tree, problems)
-    if shape is None or problems.found:
-        return None, problems.found
+    if shape is None or problems.errors:
+        return None, problems.errors
     criticality = shape.criticality or Criticality.CRITICAL
     policy = Policy(shape.policy, shape.version, shape.type, criticality, tuple(rule for _, rule in rules), file)
     return policy, []

@@ -1,10 +1,11 @@
 """Reads one rule: its condition, what it sets and what it says when it fails; and what can be wrong between rules."""
 
+from app.definitions.model_errors import describe
 from app.definitions.problems import Problems
 from app.definitions.yaml_document import Node
 from app.errors import suggest
 from app.policies.conditions import Condition, ConditionReader, checks_of
-from app.policies.literals import LiteralError, shown, text
+from app.policies.literals import LiteralError, text
 from app.policies.policy_fields import READABLE, SETTABLE, Kind, Scope
 from app.policies.policy_shape import RuleShape
 from app.policies.policy_spec import PolicyType, Rule, Setting
@@ -13,13 +14,13 @@ from app.policies.sentences import PROBLEM, Sentence, places, sentence
 
 def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str, problems: Problems) -> Rule | None:
     """The rule, or None with the reasons in `problems`."""
-    before = len(problems.found)
+    before = len(problems.errors)
     _combination(shape, policy_type, path, problems)
     reader = ConditionReader(problems, scope)
     when = None if shape.when is None else reader.condition(shape.when, f"{path}.when")
     settings = () if shape.set is None else _settings(shape.set, scope, reader, f"{path}.set", problems)
     said = _said(shape, when, scope, path, problems)
-    if len(problems.found) > before:
+    if len(problems.errors) > before:
         return None
     if policy_type is PolicyType.FILTER:
         return Rule(shape.rule, scope, when, (), False, sentence(f"rule {shape.rule} does not hold", scope))
@@ -48,7 +49,7 @@ def _combination(shape: RuleShape, policy_type: PolicyType, path: str, problems:
 
 def _settings(node: Node, scope: Scope, reader: ConditionReader, path: str, problems: Problems) -> tuple[Setting, ...]:
     if not isinstance(node, dict) or not node:
-        problems.add(path, f"{shown(node)} is not a mapping", "write fields and values, such as `company: USMF`")
+        problems.add(path, f"{describe(node)} is not a mapping", "write fields and values, such as `company: USMF`")
         return ()
     made = [_setting(name, value, scope, reader, f"{path}.{name}", problems) for name, value in node.items()]
     return tuple(setting for setting in made if setting is not None)
@@ -75,7 +76,7 @@ def _said(shape: RuleShape, when: Condition | None, scope: Scope, path: str, pro
     key, template = ("fail", shape.fail) if shape.fail is not None else ("otherwise", shape.otherwise)
     if template is None:
         return None
-    known, before = {PROBLEM, *READABLE[scope]}, len(problems.found)
+    known, before = {PROBLEM, *READABLE[scope]}, len(problems.errors)
     for place in places(template):
         if place not in known:
             problems.add(
@@ -86,7 +87,7 @@ def _said(shape: RuleShape, when: Condition | None, scope: Scope, path: str, pro
     if PROBLEM in places(template) and (key == "fail" or (when is not None and not checks_of(when))):
         fix = "name the fields, such as `{total}`, or use a named check and `otherwise`"
         problems.add(f"{path}.{key}", "{problem} is what a named check finds, and here is none", fix)
-    return sentence(template, scope) if len(problems.found) == before else None
+    return sentence(template, scope) if len(problems.errors) == before else None
 
 
 def check_together(rules: list[tuple[int, Rule]], problems: Problems) -> None:

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from app.errors import DefinitionError
+from app.definitions.validation import STRICT_KEYS, load_spec
 
 _Text = Annotated[str, Field(min_length=1)]
 _SETTING: Final = r"^[A-Z][A-Z0-9_]*$"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT_KEYS
 
 
 class ManifestAction(_Part):
@@ -79,12 +78,5 @@ class Manifest(_Part):
 
 
 def parse_manifest(text: str, file: str) -> Manifest:
-    """The manifest of a text. Raises DefinitionError that names file, path and the fix."""
-    try:
-        return Manifest.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        raise DefinitionError(file, "(file)", f"not YAML: {exc}", "mind the indentation and quotes") from exc
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        path = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise DefinitionError(file, path, first["msg"], "see the fields of app/providers/manifest.py") from exc
+    """Return the manifest in `text`. Raises DefinitionError that names file, path and the fix."""
+    return load_spec(Manifest, text, file)

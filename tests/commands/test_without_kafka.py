@@ -91,7 +91,7 @@ def broken(**changes: object) -> bytes:
         (broken(order_id=None), "order_id"),
         (broken(shipping="abc"), "shipping"),
         (broken(lines=[{"sku": "A", "quantity": "many", "unit_price": "1"}]), "lines[0].quantity"),
-        (broken(order_id="a b"), "order_id: write 1 to 128 characters without spaces"),
+        (broken(order_id="a b"), "order_id: `a b` cannot be used; write text of 1 to 128 characters"),
         (EXAMPLE, "order_id web-100042 is that of -:1 too; give each its own"),
         (
             broken(order_id="b", flow="bigcommerce-fno-fn"),

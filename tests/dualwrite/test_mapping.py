@@ -185,17 +185,21 @@ def _texts(find: str, put: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("find", "put", "problem"),
     [
-        ("{from: Email,", "{from: EMail,", "header.16.from: SalesOrderRow has no field 'EMail'"),
-        ("to: ship_to.email", "to: ship_to.mail", "header.16.to: Order has no field 'ship_to.mail'"),
+        ("{from: Email,", "{from: EMail,", "header[16].from: SalesOrderRow has no field 'EMail'"),
+        ("to: ship_to.email", "to: ship_to.mail", "header[16].to: Order has no field 'ship_to.mail'"),
         ("to: ship_to.email", "to: ship_to.city", "two rules set ship_to.city"),
         ("values: country", "values: land", "no value map 'land'"),
         ("  - {from: ItemNumber, to: sku}\n", "", "lines: no rule sets sku on orders of fno"),
         ("to: ship_to.email", "to: order_id", "has a rule of its own in the code"),
         ("{value: true,", "{value: true, from: Email,", "`value` stands beside"),
         ("{from: Email,", "{from: [Email, CurrencyCode],", "several fields in `from` without `values`"),
-        ("customer, born: fno", "customer, born: here", "header.5.born: Input should be"),
-        ("version: 1", "version: 1\nversoin: 2", "versoin: Extra inputs are not permitted"),
-        ("header:", "header: [", "is not YAML"),
+        (
+            "customer, born: fno",
+            "customer, born: here",
+            "header[5].born: `here` is not a known value; use one of: any",
+        ),
+        ("version: 1", "version: 1\nversoin: 2", "versoin: unknown key; did you mean `version`?"),
+        ("header:", "header: [", "line 10, column 3: not YAML"),
     ],
 )
 def test_a_wrong_map_is_refused_with_its_place(find: str, put: str, problem: str) -> None:

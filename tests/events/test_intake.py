@@ -176,9 +176,9 @@ def test_the_repeated_name_among_very_many_is_found_in_one_pass() -> None:
     ("document", "problem"),
     [
         ({}, "order_id: required, and missing"),
-        ({"order_id": ""}, "order_id: write 1 to 128 characters without spaces"),
-        ({"order_id": "a b"}, "order_id: write 1 to 128 characters without spaces"),
-        ({"order_id": 5}, "order_id: input should be a valid string"),
+        ({"order_id": ""}, "order_id: an empty text cannot be used; write text of 1 to 128 characters without spaces"),
+        ({"order_id": "a b"}, "order_id: `a b` cannot be used; write text of 1 to 128 characters without spaces"),
+        ({"order_id": 5}, "order_id: `5` cannot be used; write text of 1 to 128 characters"),
         ({"order_id": "x", "colour": 1}, "colour: unknown field; remove it or correct its name"),
         ({"order_id": "x", "lines": [{"qty": 1}]}, "lines[0].qty: unknown field"),
         ({"order_id": "x", "lines": [{}] * 1001}, "lines: tuple should have at most 1000 items"),

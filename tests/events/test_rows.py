@@ -81,7 +81,7 @@ def test_a_deleted_order_has_its_last_row_before() -> None:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ({**ENVELOPE, "op": "x"}, "op: input should be 'c', 'u', 'd' or 'r'"),
+        ({**ENVELOPE, "op": "x"}, "op: `x` is not a known value; use one of: c, d, r, u"),
         ({**ENVELOPE, "after": {**ROW, "Colour": 1}}, "after.Colour: unknown field"),
         (
             {**ENVELOPE, "after": {**ROW, "Lines": [{**LINE, "SalesPrice": "AQ=="}]}},

@@ -23,7 +23,7 @@ def test_a_file_is_read() -> None:
         ("7", "366", "p.yaml: cancellation_sla_days: "),
         ("7", "0", "p.yaml: cancellation_sla_days: "),
         ("10", "high", "p.yaml: priorities.shop-2: "),
-        ("priorities", "priority", "p.yaml: (file): unknown key `priority`"),
+        ("priorities", "priority", "p.yaml: priority: unknown key"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(old: str, new: str, problem: str) -> None:

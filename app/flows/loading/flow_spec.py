@@ -4,12 +4,14 @@ Names in it are checked against what is there by flow_check.py alone.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.definitions.yaml_document import read
-from app.errors import DefinitionError, suggest
+from app.definitions.model_errors import Place, path_of
+from app.definitions.validation import definition_error, first_error, read_mapping
+from app.errors import DefinitionError
 
 STEPS_MAX: Final = 100
 WITHIN_MAX_MS: Final = 366 * 86_400_000
@@ -95,62 +97,35 @@ class RoutingSpec(BaseModel):
 
 
 def load(text: str, file: str) -> FlowSpec:
-    """The flow written in `text`. Raises DefinitionError, for the first thing that is wrong, with file, path and
-    fix."""
+    """Return the flow in `text`. Raises DefinitionError, for the first thing that is wrong, with file, path and fix."""
     return _validated(FlowSpec, text, file)
 
 
 def load_routing(text: str, file: str) -> RoutingSpec:
-    """The routing policy written in `text`. Raises DefinitionError."""
+    """Return the routing policy in `text`. Raises DefinitionError."""
     return _validated(RoutingSpec, text, file)
 
 
 def _validated(model: type[_Spec], text: str, file: str) -> _Spec:
-    document = read(text, file)
-    if not isinstance(document, dict):
-        raise DefinitionError(file, "(file)", "not a mapping of keys to values", "start with `flow:`")
+    document = read_mapping(model, text, file)
     if "file" in document:
-        raise DefinitionError(file, "file", "unknown key `file`", "remove it")
+        raise DefinitionError(file, "file", "unknown key", "remove it")
     try:
         return model.model_validate({**document, "file": file})
     except ValidationError as exc:
-        raise _refusal(exc.errors()[0], document, file) from exc
+        error = first_error(exc, model)
+        raise definition_error(error, file, path_of(_with_names(error.place, document))) from exc
 
 
-def _refusal(problem: Any, document: Any, file: str) -> DefinitionError:
-    place, kind = list(problem["loc"]), problem["type"]
-    if kind == "extra_forbidden":
-        key = str(place.pop())
-        return DefinitionError(file, _path(place, document), f"unknown key `{key}`", suggest(key, _keys(place)))
-    if kind == "missing":
-        key = str(place.pop())
-        return DefinitionError(file, _path(place, document), f"`{key}` is missing", f"add `{key}:`")
-    message = problem["msg"].removeprefix("Value error, ")
-    problem_text, fix = f"{message[:1].lower()}{message[1:]}", f"correct {problem['input']!r}"
-    return DefinitionError(file, _path(place, document), problem_text, fix)
-
-
-def _keys(place: list[Any]) -> set[str]:
-    model: type[BaseModel] = FlowSpec
-    if place:
-        model = StepSpec if place[0] == "steps" else RouteSpec
-    return {field.alias or name for name, field in model.model_fields.items()} - {"file"}
-
-
-def _path(place: list[Any], document: Any) -> str:
-    """`steps.send.action` where the step has a name, `steps[2].action` where it has none."""
-    parts: list[str] = []
+def _with_names(place: Place, document: Any) -> Iterator[int | str]:
+    """A place with steps and routes by their names, where they have one: `steps.send.action`."""
     for key in place:
         document = _inside(document, key)
         name = document.get("step") or document.get("route") if isinstance(document, dict) else None
-        if isinstance(key, int):
-            parts.append(f".{name}" if isinstance(name, str) else f"[{key}]")
-        else:
-            parts.append(f".{key}")
-    return "".join(parts).lstrip(".") or "(file)"
+        yield name if isinstance(key, int) and isinstance(name, str) else key
 
 
-def _inside(document: Any, key: Any) -> Any:
+def _inside(document: Any, key: int | str) -> Any:
     try:
         return document[key]
     except (KeyError, IndexError, TypeError):
