@@ -252,7 +252,7 @@ class ProviderContract:
         assert (await provider.perform(stage.bench.action(3), ALWAYS)).outcome is Outcome.OK
         assert stage.proxy.sockets > before
         await provider.close()
-        for _ in range(200):
+        for _ in range(2000):
             if stage.proxy.sockets == before:
                 break
             await asyncio.sleep(0.01)

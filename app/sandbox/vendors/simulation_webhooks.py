@@ -113,6 +113,7 @@ class WebhookSender:
             else:
                 self._again(webhook)
             self.waiting -= 1
+            self._due.task_done()
 
     async def _is_taken(self, post: Post, target: Target, webhook: _Webhook) -> bool:
         """One attempt; any 2xx means that it was taken."""
@@ -127,6 +128,10 @@ class WebhookSender:
             self.counts["given up"] += 1
             return
         self._put(webhook, BACK_OFF_MS[min(webhook.attempts, len(BACK_OFF_MS)) - 1])
+
+    async def drain(self) -> None:
+        """Wait until every webhook that is due has been attempted, so that simulated time may pass."""
+        await self._due.join()
 
     def state(self) -> dict[str, object]:
         """For the control plane: without the secret."""

@@ -18,10 +18,10 @@ from app.sandbox.vendors.bigcommerce.hooks import HOOKS_OF_SCOPE_MAX
 from app.sandbox.vendors.simulation import FaultRequest
 from app.sandbox.vendors.simulation_webhooks import BACK_OFF_MS
 from tests.providers.bigcommerce.simulated_bigcommerce import NOW_MS, TOKEN, SimulatedShop, open_simulated_shop, seed
+from tests.providers.simulated_time import pass_time_until
 
 HOOKS = "/bigcommerce/stores/hash/v3/hooks"
 SETTINGS = {"STORE_HASH": "hash", "ACCESS_TOKEN": "secret", "CLIENT_SECRET": "simulated-bigcommerce-secret"}
-LIMIT_S = 20.0
 CREATED, UPDATED, STATUS = "store/order/created", "store/order/updated", "store/order/statusUpdated"
 
 
@@ -39,15 +39,10 @@ class Receiver:
         self.posts.append((headers, await request.read()))
         return web.Response(status=self.answers.pop(0) if self.answers else 200)
 
-    async def heard(self, count: int) -> None:
-        """Until so many came. The clock goes on, so that what waits for its turn is sent."""
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                if len(self.posts) >= count:
-                    return
-                self.shop.now[0] += 20
-                self.shop.world.agenda.run_due()
-                await asyncio.sleep(0.001)
+    async def let_arrive(self, count: int) -> None:
+        """Let time pass until so many posts have come."""
+        shop = self.shop
+        await pass_time_until(lambda: len(self.posts) >= count, shop.world, shop.now, shop.simulator.hooks.drain)
 
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _, body in self.posts]
@@ -148,7 +143,7 @@ async def test_hooks_need_the_token_and_are_one_for_a_destination_and_ten_for_a_
 async def test_a_new_order_is_called_back_as_documented(shop: SimulatedShop, receiver: Receiver) -> None:
     await registered(shop, receiver, CREATED, headers={"username": "Hello"})
     await shop.seed(seed(250))
-    await receiver.heard(1)
+    await receiver.let_arrive(1)
     data = {"type": "order", "id": 250}
     payload_hash = hashlib.sha1(json.dumps(data, separators=(",", ":")).encode()).hexdigest()
     assert receiver.bodies() == [
@@ -167,7 +162,7 @@ async def test_each_change_calls_back_who_asked_for_it(shop: SimulatedShop, rece
     await shop.seed(seed(250))
     await shop.call("PUT", "/orders/250", json={"staff_notes": "fragile"})
     await shop.call("PUT", "/orders/250", json={"status_id": 2})
-    await receiver.heard(4)
+    await receiver.let_arrive(4)
     assert receiver.scopes() == [CREATED, STATUS, UPDATED, UPDATED]
     (status,) = (body for body in receiver.bodies() if body["scope"] == STATUS)
     assert status["data"]["status"] == {"previous_status_id": 11, "new_status_id": 2}
@@ -181,7 +176,7 @@ async def test_a_hook_that_is_inactive_or_of_another_scope_is_not_called(
     await shop.seed(seed(250))
     await hooks(shop, "PUT", f"/{hook['id']}", json={"is_active": True})
     await shop.seed(seed(251))
-    await receiver.heard(1)
+    await receiver.let_arrive(1)
     assert [body["data"]["id"] for body in receiver.bodies()] == [251]
 
 
@@ -189,7 +184,7 @@ async def test_a_callback_is_repeated_with_its_id_until_it_is_taken(shop: Simula
     receiver.answers = [503, 500, 404, 202]
     await registered(shop, receiver, CREATED)
     await shop.seed(seed(250))
-    await receiver.heard(4)
+    await receiver.let_arrive(4)
     assert shop.now[0] - NOW_MS >= sum(BACK_OFF_MS[:3])
     assert len({headers["webhook-id"] for headers, _ in receiver.posts}) == 1
     assert len({headers["webhook-timestamp"] for headers, _ in receiver.posts}) > 1
@@ -200,7 +195,7 @@ async def test_callbacks_are_doubled_on_purpose_and_copies_are_known(shop: Simul
     await registered(shop, receiver, CREATED)
     shop.world.faults.add(FaultRequest("bigcommerce", "duplicate-webhooks", delay_ms=100))
     await shop.seed(seed(250))
-    await receiver.heard(2)
+    await receiver.let_arrive(2)
     assert len({told.webhook_id for told in receiver.received()}) == 1
 
 
@@ -210,7 +205,7 @@ async def test_the_control_plane_aims_all_callbacks_at_once(shop: SimulatedShop,
     assert (response.status, len((await response.json())["data"])) == (200, 3)
     await shop.seed(seed(250))
     await shop.call("PUT", "/orders/250", json={"status_id": 2})
-    await receiver.heard(3)
+    await receiver.let_arrive(3)
     assert receiver.scopes() == [CREATED, STATUS, UPDATED]
     assert all(told.hints for told in receiver.received(CLIENT_SECRET="another-secret"))
     state = await (await shop.client.get("/_sim/state")).json()

@@ -1,7 +1,7 @@
-"""A simulated Flexe with a clock that tests move, what to send to it, and who hears its webhooks."""
+"""A simulated Flexe with a clock that tests move, what to send to it, and a receiver of its webhooks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from app.providers.webhooks import Received
 from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
 from app.sandbox.vendors.simulation import World
 from app.sandbox.vendors.simulation_http import application
+from tests.providers.simulated_time import pass_time, pass_time_until
 
 KEY = {"Authorization": "Bearer secret"}
 API = "/flexe/v1"
@@ -60,13 +61,11 @@ class SimulatedFlexe:
         response = await self.client.post(f"/_sim/flexe/{name}", json=body)
         return response.status, await response.json()
 
-    def later(self, ms: int) -> None:
-        """Time goes on, and what is due happens in its time."""
-        end = self.now[0] + ms
-        while self.now[0] < end:
-            self.now[0] += min(10, end - self.now[0])
-            while self.world.agenda.run_due():
-                pass
+    def let_pass(self, ms: int) -> None:
+        pass_time(self.world, self.now, ms)
+
+    async def let_pass_until(self, is_over: Callable[[], bool]) -> None:
+        await pass_time_until(is_over, self.world, self.now, self.simulator.sender.drain)
 
     def effects(self) -> list[tuple[str, str]]:
         return [(effect.kind, effect.order) for effect in self.world.journal.effects("flexe")]
@@ -87,7 +86,7 @@ async def open_simulated_flexe(**options: Any) -> AsyncIterator[SimulatedFlexe]:
 
 @dataclass
 class Receiver:
-    """Who hears webhooks: `answers` are its next statuses, 202 after the last."""
+    """A receiver of webhooks: `answers` are its next statuses, 202 after the last."""
 
     flexe: SimulatedFlexe
     url: str = ""
@@ -98,19 +97,13 @@ class Receiver:
         self.posts.append((dict(request.headers), await request.read()))
         return web.Response(status=self.answers.pop(0) if self.answers else 202)
 
-    async def heard(self, count: int) -> None:
-        """Wait until so many posts have come, while the simulated time goes on."""
-        async with asyncio.timeout(10):
-            while len(self.posts) < count:
-                self.flexe.later(10)
-                await asyncio.sleep(0.001)
+    async def let_arrive(self, count: int) -> None:
+        """Let time pass until so many posts have come."""
+        await self.flexe.let_pass_until(lambda: len(self.posts) >= count)
 
-    async def settled(self) -> None:
-        """Wait until nothing is on its way and nothing is due."""
-        async with asyncio.timeout(10):
-            while self.flexe.simulator.sender.waiting or len(self.flexe.world.agenda):
-                self.flexe.later(10)
-                await asyncio.sleep(0.001)
+    async def let_all_arrive(self) -> None:
+        """Let time pass until nothing is on its way and nothing is due."""
+        await self.flexe.let_pass_until(lambda: not self.flexe.simulator.sender.waiting + len(self.flexe.world.agenda))
 
     def received(self) -> list[Received]:
         """What we make of all posts, at the time of the last one."""
@@ -125,7 +118,7 @@ class Receiver:
 
 @asynccontextmanager
 async def listening(flexe: SimulatedFlexe) -> AsyncIterator[Receiver]:
-    """Webhooks of the flexe go to the receiver from now on."""
+    """Send Flexe's webhooks to a receiver from now on."""
     receiver = Receiver(flexe)
     app = web.Application()
     app.router.add_post("/webhooks/flexe", receiver.take)

@@ -96,7 +96,7 @@ async def test_answers_of_an_orders_whole_life_are_as_documented(flexe: Simulate
     assert await spoken(flexe, "POST", orders, json=a_creation(**full)) == 200
     assert await spoken(flexe, "POST", orders, json=a_creation()) == 409
     for _ in range(6):
-        flexe.later(100)
+        flexe.let_pass(100)
         assert await spoken(flexe, "GET", f"{orders}/FXO-000001") == 200
         assert await spoken(flexe, "GET", f"{orders}?external_id=bc-demo-1") == 200
         assert await spoken(flexe, "GET", "/v1/inventory?sku=S-ORAN&sku=S-BLUE") == 200
@@ -151,7 +151,7 @@ async def test_webhooks_are_as_documented(flexe: SimulatedFlexe) -> None:
         await flexe.create("bc-demo-2")
         await flexe.control("exceptions", external_id="bc-demo-2", code="address")
         await flexe.control("cancellations", external_id="bc-demo-2")
-        await receiver.heard(5)
+        await receiver.let_arrive(5)
         assert set(receiver.kinds()) == DOCUMENT["webhooks"].keys()
         for headers, body in receiver.posts:
             webhook = DOCUMENT["webhooks"][msgspec.json.decode(body)["type"]]["post"]

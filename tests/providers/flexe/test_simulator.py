@@ -53,7 +53,7 @@ async def test_the_same_body_again_is_200_and_the_same_order(flexe: SimulatedFle
     _, first = await flexe.create()
     body = dict(reversed(a_creation().items()))
     assert await flexe.call("POST", "/outbound-orders", json=body) == (200, first)
-    flexe.later(sum(DELAYS.values()))
+    flexe.let_pass(sum(DELAYS.values()))
     status, shipped = await flexe.create()
     assert (status, shipped["id"], shipped["status"]) == (200, first["id"], "shipped")
     assert flexe.effects().count(("order created", "bc-demo-1")) == 1
@@ -194,7 +194,7 @@ async def test_an_order_is_canceled_once(flexe: SimulatedFlexe) -> None:
     assert (status, order["status"], order["cancel_reason"]) == (200, "cancelled", "no money")
     again = await flexe.call("POST", "/outbound-orders/FXO-000001/cancel", json={"reason": "another"})
     assert again == (200, order)
-    flexe.later(1000)
+    flexe.let_pass(1000)
     assert flexe.effects() == [("order created", "bc-demo-1"), ("order canceled", "bc-demo-1")]
     assert flexe.details("order canceled") == [{"reason": "no money"}]
 

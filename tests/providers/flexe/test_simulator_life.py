@@ -37,7 +37,7 @@ async def test_an_order_is_accepted_then_shipped_in_its_time() -> None:
         await flexe.create()
         seen = [(await flexe.order())["status"]]
         for wait in (DELAYS["accepted"] - 10, 10, DELAYS["shipped"] - 10, 10, WHOLE):
-            flexe.later(wait)
+            flexe.let_pass(wait)
             seen.append((await flexe.order())["status"])
         assert seen == ["received", "received", "accepted", "accepted", "shipped", "shipped"]
         order = await flexe.order()
@@ -57,10 +57,10 @@ async def test_an_order_is_accepted_then_shipped_in_its_time() -> None:
 
 async def test_an_order_that_is_split_leaves_twice_and_adds_up(flexe: SimulatedFlexe) -> None:
     await flexe.create()
-    flexe.later(DELAYS["accepted"] + DELAYS["shipped"])
+    flexe.let_pass(DELAYS["accepted"] + DELAYS["shipped"])
     order = await flexe.order()
     assert (order["status"], len(order["shipments"])) == ("partially_shipped", 1)
-    flexe.later(DELAYS["completed"])
+    flexe.let_pass(DELAYS["completed"])
     order = await flexe.order()
     assert (order["status"], len(order["shipments"])) == ("shipped", 2)
     assert shipped(order) == {"1": 20_000, "2": 5_000}
@@ -68,7 +68,7 @@ async def test_an_order_that_is_split_leaves_twice_and_adds_up(flexe: SimulatedF
 
 async def test_orders_of_one_line_leave_at_once(flexe: SimulatedFlexe) -> None:
     await flexe.create(items=a_creation()["items"][:1])
-    flexe.later(WHOLE)
+    flexe.let_pass(WHOLE)
     assert len((await flexe.order())["shipments"]) == 1
 
 
@@ -110,22 +110,22 @@ async def test_a_stage_without_a_delay_waits_for_the_control_plane(flexe: Simula
     delays = {"provider": "flexe", "delays": {"shipped": None}}
     assert (await flexe.client.post("/_sim/progress", json=delays)).status == 200
     await flexe.create()
-    flexe.later(10_000)
+    flexe.let_pass(10_000)
     assert (await flexe.order())["status"] == "accepted"
     part = [{"line_ref": "1", "quantity": "1"}]
     status, order = await flexe.control("shipments", external_id="bc-demo-1", items=part)
     assert (status, order["status"], shipped(order)) == (201, "partially_shipped", {"1": 10_000})
-    flexe.later(DELAYS["completed"])
+    flexe.let_pass(DELAYS["completed"])
     assert shipped(await flexe.order()) == {"1": 20_000, "2": 5_000}
 
 
 async def test_new_delays_hold_for_orders_that_waited(flexe: SimulatedFlexe) -> None:
     await flexe.client.post("/_sim/progress", json={"provider": "flexe", "delays": {"accepted": None}})
     await flexe.create()
-    flexe.later(1000)
+    flexe.let_pass(1000)
     assert (await flexe.order())["status"] == "received"
     await flexe.client.post("/_sim/progress", json={"provider": "flexe", "delays": {"accepted": 20}})
-    flexe.later(20)
+    flexe.let_pass(20)
     assert (await flexe.order())["status"] == "accepted"
     unknown = {"provider": "flexe", "delays": {"lost": 1}}
     assert (await flexe.client.post("/_sim/progress", json=unknown)).status == 400
@@ -135,12 +135,12 @@ async def test_an_exception_holds_the_order_until_it_is_released(flexe: Simulate
     await flexe.create()
     status, order = await flexe.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
     assert (status, order["status"], order["hold"]) == (201, "on_hold", "address")
-    flexe.later(10_000)
+    flexe.let_pass(10_000)
     assert (await flexe.order())["status"] == "on_hold"
     assert len(flexe.world.agenda) == 0, "nothing is tried while it is held"
     assert flexe.details("order delayed") == [{"exception": "FXO-000001-E1", "code": "address"}]
     await flexe.control("releases", external_id="bc-demo-1")
-    flexe.later(WHOLE)
+    flexe.let_pass(WHOLE)
     order = await flexe.order()
     assert (order["status"], order["hold"]) == ("shipped", None)
 
@@ -148,11 +148,11 @@ async def test_an_exception_holds_the_order_until_it_is_released(flexe: Simulate
 async def test_out_of_stock_holds_the_order_until_there_is_some(flexe: SimulatedFlexe) -> None:
     assert (await flexe.control("inventory", counts=[{"sku": "S-BLUE", "on_hand": "0"}]))[0] == 201
     await flexe.create()
-    flexe.later(10_000)
+    flexe.let_pass(10_000)
     order = await flexe.order()
     assert (order["hold"], shipped(order)) in (("out_of_stock", {}), ("out_of_stock", {"1": 10_000}))
     await flexe.control("inventory", counts=[{"sku": "S-BLUE", "on_hand": "0.5"}])
-    flexe.later(WHOLE)
+    flexe.let_pass(WHOLE)
     assert shipped(await flexe.order()) == {"1": 20_000, "2": 5_000}
     _, body = await flexe.get("/inventory?sku=S-BLUE")
     assert body["inventory"] == [{"sku": "S-BLUE", "on_hand": "0", "allocated": "0", "available": "0"}]
@@ -191,7 +191,7 @@ async def test_the_control_plane_refuses_with_a_fix(flexe: SimulatedFlexe, name:
 
 async def test_what_is_final_is_left_alone(flexe: SimulatedFlexe) -> None:
     await flexe.create()
-    flexe.later(WHOLE)
+    flexe.let_pass(WHOLE)
     before = await flexe.order()
     for name in ("shipments", "exceptions", "cancellations"):
         body = {"code": "late"} if name == "exceptions" else {}

@@ -56,7 +56,7 @@ def quantities(receiver: Receiver, order: str) -> dict[str, int]:
 
 async def test_the_life_of_an_order_is_told(flexe: SimulatedFlexe, receiver: Receiver) -> None:
     await flexe.create()
-    await receiver.heard(3)
+    await receiver.let_arrive(3)
     assert sorted(receiver.kinds()) == ["order.accepted", "shipment.shipped", "shipment.shipped"]
     assert quantities(receiver, "bc-demo-1") == {"1": 20_000, "2": 5_000}
     assert len({told.webhook_id for told in receiver.received()}) == 3
@@ -68,7 +68,7 @@ async def test_exceptions_and_cancellations_are_told(flexe: SimulatedFlexe, rece
     await flexe.create()
     await flexe.control("exceptions", external_id="bc-demo-1", code="address", message="no such street")
     await flexe.control("cancellations", external_id="bc-demo-1", reason="no such street")
-    await receiver.heard(2)
+    await receiver.let_arrive(2)
     told = {event.event: event for each in receiver.received() for event in each.events}
     assert told["order delayed"].values == {"reason": "address", "detail": "no such street"}
     assert told["order canceled"].values == {"reason": "no such street"}
@@ -79,12 +79,12 @@ async def test_a_webhook_is_repeated_with_its_id_until_it_is_taken(flexe: Simula
     started = flexe.now[0]
     await flexe.create()
     await flexe.control("cancellations", external_id="bc-demo-1")
-    await receiver.heard(5)
+    await receiver.let_arrive(5)
     assert flexe.now[0] - started >= sum(BACK_OFF_MS[:4])
     assert len({told.webhook_id for told in receiver.received()}) == 1
     assert len({headers["webhook-timestamp"] for headers, _ in receiver.posts}) > 1, "each attempt is signed anew"
     assert len({body for _, body in receiver.posts}) == 1
-    flexe.later(GIVE_UP_MS // 1000)
+    await receiver.let_all_arrive()
     assert len(receiver.posts) == 5
 
 
@@ -92,11 +92,9 @@ async def test_nobody_at_the_address_is_tried_again(flexe: SimulatedFlexe, recei
     await flexe.control("webhooks", url="http://127.0.0.1:9/webhooks/flexe", secret=SECRET)
     await flexe.create()
     await flexe.control("cancellations", external_id="bc-demo-1")
-    while flexe.simulator.sender.counts["attempts"] < 2:
-        flexe.later(10)
-        await flexe.get("/inventory?sku=A")
+    await flexe.let_pass_until(lambda: flexe.simulator.sender.counts["attempts"] >= 2)
     await flexe.control("webhooks", url=receiver.url, secret=SECRET)
-    await receiver.heard(1)
+    await receiver.let_arrive(1)
     assert receiver.kinds() == ["order.cancelled"]
 
 
@@ -104,10 +102,10 @@ async def test_one_that_is_never_taken_is_given_up_after_a_day(flexe: SimulatedF
     receiver.answers = [503] * 1000
     await flexe.create()
     await flexe.control("cancellations", external_id="bc-demo-1")
-    await receiver.heard(1)
+    await receiver.let_arrive(1)
     before = flexe.simulator.sender.counts["given up"]
     flexe.now[0] += GIVE_UP_MS
-    await receiver.settled()
+    await receiver.let_all_arrive()
     assert (before, flexe.simulator.sender.counts["given up"]) == (0, 1)
 
 
@@ -116,8 +114,8 @@ async def test_doubled_and_overtaken_webhooks_tell_the_same(flexe: SimulatedFlex
     flexe.world.faults.add(FaultRequest("flexe", "reorder-webhooks", share=0.5, seconds=3600, delay_ms=700, seed=3))
     for number in range(1, 21):
         await flexe.create(f"bc-demo-{number}")
-    await receiver.heard(60)
-    await receiver.settled()
+    await receiver.let_arrive(60)
+    await receiver.let_all_arrive()
     ids = [told.webhook_id for told in receiver.received()]
     assert len(set(ids)) == 60 < len(ids)
     shipments = [body["data"]["shipment"]["id"] for body in receiver.bodies() if "shipment" in body["data"]]
@@ -129,7 +127,7 @@ async def test_doubled_and_overtaken_webhooks_tell_the_same(flexe: SimulatedFlex
 async def test_another_secret_is_told_apart(flexe: SimulatedFlexe, receiver: Receiver) -> None:
     await flexe.control("webhooks", url=receiver.url, secret="whsec_b3RoZXI=")
     await flexe.create()
-    await receiver.heard(1)
+    await receiver.let_arrive(1)
     with pytest.raises(WebhookRefusedError):
         receiver.received()
 
@@ -137,11 +135,11 @@ async def test_another_secret_is_told_apart(flexe: SimulatedFlexe, receiver: Rec
 async def test_without_an_address_nothing_is_sent_or_kept(flexe: SimulatedFlexe, receiver: Receiver) -> None:
     await flexe.control("webhooks", url="")
     await flexe.create()
-    flexe.later(WHOLE)
+    flexe.let_pass(WHOLE)
     assert flexe.simulator.sender.counts["unsent"] == 3
     await flexe.control("webhooks", url=receiver.url)
     await flexe.create("bc-demo-2")
-    await receiver.heard(3)
+    await receiver.let_arrive(3)
     assert {event.order_id for told in receiver.received() for event in told.events} == {"bc-demo-2"}
 
 
@@ -170,6 +168,5 @@ async def test_the_host_sends_what_the_settings_it_tells_can_read() -> None:
             provider = build("flexe", environ)
             await provider.perform(a_request(an_order()), Always())
             await provider.close()
-            async with asyncio.timeout(10):
-                events = [event for _ in range(2) for event in (await heard.get()).events]
+            events = [event for _ in range(2) for event in (await heard.get()).events]
     assert [(event.event, event.order_id) for event in events] == [("order shipped", "bc-demo-0")]

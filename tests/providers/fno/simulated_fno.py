@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
 from app.sandbox.vendors.simulation import World
 from app.sandbox.vendors.simulation_http import application
+from tests.providers.simulated_time import pass_time
 
 START_MS = 1_551_822_011_000
 HEADER = {
@@ -110,10 +111,7 @@ class SimulatedFno:
             assert (await self.call("PATCH", KEY, {"IsSalesProcessingStopped": "No"}))[0] == 204
 
     def let_pass(self, ms: int) -> None:
-        """Time goes by, and everything due happens in its time."""
-        for _ in range(ms):
-            self.now[0] += 1
-            self.world.agenda.run_due()
+        pass_time(self.world, self.now, ms)
 
     def rows(self) -> list[dict[str, Any]]:
         return [json.loads(value) for _, value in self.memory.rows if value is not None]

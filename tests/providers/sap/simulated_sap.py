@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from app.sandbox.vendors.sap import SapOptions, SapSimulator
 from app.sandbox.vendors.simulation import World
 from app.sandbox.vendors.simulation_http import application
+from tests.providers.simulated_time import pass_time
 
 START_MS = 1_551_822_011_000
 SALES = "/sap/sap/opu/odata/sap/API_SALES_ORDER_SRV"
@@ -85,10 +86,7 @@ class SimulatedSap:
         return str(body["billing_document"])
 
     def let_pass(self, ms: int) -> None:
-        """Time goes by, and everything due happens in its time."""
-        for _ in range(ms):
-            self.now[0] += 1
-            self.world.agenda.run_due()
+        pass_time(self.world, self.now, ms)
 
     def effects(self) -> list[str]:
         return [effect.kind for effect in self.world.journal.effects("sap")]

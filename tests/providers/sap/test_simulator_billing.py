@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.sap.simulated_sap import BILLING, ITEM, PRICE, SALES, SimulatedSap, open_simulated_sap
+from tests.providers.simulated_time import pass_time_until
 
 DOCUMENTS = f"{BILLING}/A_BillingDocument"
 ITEMS = f"{BILLING}/A_BillingDocumentItem"
@@ -194,18 +195,15 @@ async def notified(tenant: SimulatedSap) -> AsyncIterator[Receiver]:
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def until(tenant: SimulatedSap, receiver: Receiver, count: int) -> None:
-    for _ in range(1000):
-        if len(receiver.bodies) >= count:
-            return
-        tenant.let_pass(20)
-        await asyncio.sleep(0.005)
-    raise AssertionError(receiver.bodies)
+async def let_arrive(tenant: SimulatedSap, receiver: Receiver, count: int) -> None:
+    """Let time pass until so many notifications have come."""
+    sender = tenant.simulator.sender
+    await pass_time_until(lambda: len(receiver.bodies) >= count, tenant.world, tenant.now, sender.drain)
 
 
 async def test_notifications_are_cloudevents_with_a_key_alone(tenant: SimulatedSap, notified: Receiver) -> None:
     await tenant.create()
-    await until(tenant, notified, 2)
+    await let_arrive(tenant, notified, 2)
     created, billed = notified.bodies
     assert created["type"] == "sap.s4.beh.salesorder.v1.SalesOrder.Created.v1"
     assert billed["type"] == "sap.s4.beh.billingdocument.v1.BillingDocument.Created.v1"
@@ -219,7 +217,7 @@ async def test_a_notification_that_is_not_taken_comes_again(tenant: SimulatedSap
     tenant.simulator.set_delays(NEVER)
     notified.refusals = 2
     await tenant.create()
-    await until(tenant, notified, 1)
+    await let_arrive(tenant, notified, 1)
     assert notified.told() == [{"SalesOrder": "1"}]
     assert tenant.simulator.sender.counts["attempts"] == 3
 
@@ -234,8 +232,8 @@ async def test_faults_double_and_reorder_them(
     tenant.world.faults.clear()
     if kind == "reorder-webhooks":
         await tenant.create("second")
-        await until(tenant, notified, 1)
-    await until(tenant, notified, 2)
+        await let_arrive(tenant, notified, 1)
+    await let_arrive(tenant, notified, 2)
     assert [key["SalesOrder"] for key in notified.told()] == keys
 
 

@@ -89,6 +89,11 @@ class Hooks:
             while True:
                 tasks.create_task((await self._idle.get()).run())
 
+    async def drain(self) -> None:
+        """Wait until every callback that is due has been attempted, so that simulated time may pass."""
+        for sender in self._senders.values():
+            await sender.drain()
+
     def all(self) -> list[Hook]:
         return list(self._hooks.values())
 
