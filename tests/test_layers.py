@@ -176,7 +176,6 @@ ROOMS_WITH_BARE_WORDS = frozenset(
         "dualwrite",
         "events",
         "flows",
-        "inventory",
         "kafka",
         "lanes",
         "policies",
@@ -250,11 +249,8 @@ ROLES_OF_CLASSES = frozenset(
 """Class names that each provider's folder, or each simulator's, has for the same thing."""
 REPEATED_CLASSES = frozenset(
     [
-        "Agenda",
-        "Answer",
         "Asked",
         "Batch",
-        "Book",
         "Case",
         "Change",
         "Effect",
@@ -262,10 +258,8 @@ REPEATED_CLASSES = frozenset(
         "Field",
         "Found",
         "Item",
-        "Job",
         "Kind",
         "Lanes",
-        "Look",
         "Measured",
         "Mirror",
         "Observer",
@@ -277,12 +271,10 @@ REPEATED_CLASSES = frozenset(
         "ShipTo",
         "Source",
         "Status",
-        "Stock",
         "StoredOrder",
         "Target",
         "Tokens",
         "Verdict",
-        "Wanted",
     ]
 )
 """Names that still mean two things. None is ever added."""

@@ -21,14 +21,14 @@ from app.events.model import Event, OrderCommand, SourcingCommand, SourcingReque
 from app.events.order_records import decoded, encoded
 from app.events.record import Output, Record
 from app.inventory import preferences, record_effects, source_ledger
-from app.inventory.agenda import Agenda, Batching, Job
+from app.inventory.allocator import Allocator, Cause
 from app.inventory.checked_plans import EXCEPTION, Solve
-from app.inventory.desk import Cause, Desk
-from app.inventory.ledger_values import Chosen, Runs, Sourced, Warehouse, Why
+from app.inventory.ledger_values import BackorderRuns, PreferenceOverrides, RunTrigger, SourcedOrder, WarehouseTotals
 from app.inventory.pool_commands import CONFIRM, RELEASE, RUN, SET
-from app.inventory.record_effects import Taken
-from app.inventory.result_bodies import Answer
-from app.inventory.stock_book import Book
+from app.inventory.record_effects import RecordEffect
+from app.inventory.sourcing_agenda import Batching, RunRequest, SourcingAgenda
+from app.inventory.sourcing_answers import SourcingAnswer
+from app.inventory.stock_book import StockBook
 from app.lanes.role import Folded
 from app.optimizer.gazetteer import Place
 from app.optimizer.sourcing_plan import SourcingPlan
@@ -49,7 +49,7 @@ class Observer(Protocol):
     def waiting(self, partition: int, pool: str, lines: int) -> None:
         """So many lines of the pool wait for stock."""
 
-    def stocked(self, partition: int, total: Warehouse) -> None:
+    def stocked(self, partition: int, total: WarehouseTotals) -> None:
         """Totals of one warehouse."""
 
 
@@ -63,7 +63,7 @@ class Source:
     def __init__(
         self,
         codec: Codec,
-        desk: Desk,
+        allocator: Allocator,
         find: Callable[[Address], Place],
         batching: Batching,
         job_s: int,
@@ -71,10 +71,12 @@ class Source:
         observer: Observer,
     ) -> None:
         """`job_s`: seconds between two runs of the backorder job, 0 for none. `lane`: its number, and how many."""
-        self._codec, self._desk, self._find, self._observer = codec, desk, find, observer
+        self._codec, self._allocator, self._find, self._observer = codec, allocator, find, observer
         self._partition, self._partitions = lane
-        self._agenda = Agenda(desk, batching)
-        self._pools = [p for p in desk.planner.pools if partition_of(p.encode(), self._partitions) == self._partition]
+        self._agenda = SourcingAgenda(allocator, batching)
+        self._pools = [
+            p for p in allocator.planner.pools if partition_of(p.encode(), self._partitions) == self._partition
+        ]
         self._job_ms, self._due_at = job_s * 1000, dict[str, int]()
         self._read: tuple[tuple[str, int, int], Event] | None = None
 
@@ -90,40 +92,49 @@ class Source:
         """The record was decoded a moment ago, for its owner; the lane folds it right after."""
         known = self._read if self._read and self._read[0] == _place(record) else None
         event = known[1] if known else decoded(self._codec, record._replace(key=None))
-        book = Book(state)
+        book = StockBook(state)
         taken = self._taken(book, event)
         self._agenda.wake(taken.woken, Cause(event.event_id, event.at))
         return Folded((), book.changes(), outcome=taken.outcome, settled=True)
 
-    def _taken(self, book: Book, event: Event) -> Taken:
+    def _taken(self, book: StockBook, event: Event) -> RecordEffect:
         match event.body:
             case StockChange() as body:
-                source = self._desk.planner.sources.get(body.warehouse)
-                return record_effects.stock_changed(book, body, event.event_id, source.pool if source else None)
+                source = self._allocator.planner.sources.get(body.warehouse)
+                return record_effects.apply_stock_change(book, body, event.event_id, source.pool if source else None)
             case SourcingRequested() as body:
-                priority = self._desk.priority(body.order.channel)
-                taken = record_effects.asked(book, event, body, self._find(body.order.ship_to), priority)
-                self._agenda.ask(body.order.order_id)
+                priority = self._allocator.priority(body.order.channel)
+                taken = record_effects.take_request(
+                    book, event, body, place=self._find(body.order.ship_to), priority=priority
+                )
+                self._agenda.add_request(body.order.order_id)
                 return taken
             case SourcingCommand() as body:
                 return self._commanded(book, event, body)
         raise RecordError("invalid", f"{event.name} is nothing that {self.name} takes")
 
-    def _commanded(self, book: Book, event: Event, body: SourcingCommand) -> Taken:
+    def _commanded(self, book: StockBook, event: Event, body: SourcingCommand) -> RecordEffect:
         match body.command:
             case "confirm":
-                return record_effects.confirmed(book, body, event.at)
+                return record_effects.confirm_reservations(book, body, event.at)
             case "release":
-                return record_effects.released(book, body, event.at)
+                return record_effects.release_reservations(book, body, event.at)
             case "run backorders":
-                why: Why = "schedule" if body.values.get("why") == "schedule" else "command"
-                self._agenda.run(Job(body.pool, Cause(event.event_id, event.at), why, body.actor))
-                return Taken("run")
+                trigger: RunTrigger = "schedule" if body.values.get("why") == "schedule" else "command"
+                cause = Cause(event.event_id, event.at)
+                self._agenda.add_run(RunRequest(body.pool, cause, trigger, body.actor))
+                return RecordEffect("run")
             case "set preferences":
-                chosen = book.find(Chosen, body.pool) or Chosen(body.pool)
-                file = self._desk.file
-                book.keep(preferences.changed(file, chosen, body.values, event.event_id, event.at, body.actor))
-                return Taken("preferences")
+                overrides = preferences.change_preferences(
+                    self._allocator.file_preferences,
+                    book.find(PreferenceOverrides, body.pool) or PreferenceOverrides(body.pool),
+                    body.values,
+                    event_id=event.event_id,
+                    at=event.at,
+                    actor=body.actor,
+                )
+                book.keep(overrides)
+                return RecordEffect("preferences")
         known = ", ".join((CONFIRM, RELEASE, RUN, SET))
         raise RecordError("invalid", f"command {body.command[:40]!r} is none of {known}")
 
@@ -132,7 +143,7 @@ class Source:
     def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
         if self._agenda.is_idle:
             return None
-        book = Book(state)
+        book = StockBook(state)
         said = self._agenda.work(book, now_ms)
         changes = book.changes()
         if not said and not changes:
@@ -141,7 +152,7 @@ class Source:
             self._tell(answer)
         return Folded([self._result(answer) for answer in said], changes, outcome="planned", settled=True)
 
-    def _result(self, answer: Answer) -> Output:
+    def _result(self, answer: SourcingAnswer) -> Output:
         """It goes to the partition of its order, which is not the pool's."""
         body = answer.body
         event = Event(
@@ -157,7 +168,7 @@ class Source:
         output = encoded(self._codec, event)
         return output._replace(partition=partition_of(output.key or b"", self._partitions))
 
-    def _tell(self, answer: Answer) -> None:
+    def _tell(self, answer: SourcingAnswer) -> None:
         body = answer.body
         if body.code == EXCEPTION:
             _journal.error("order %s could not be planned and was answered so: %s", body.order_id, body.detail)
@@ -184,25 +195,25 @@ class Source:
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         for key, value in items:
             self.changed(key, value)
-        self._agenda.wake(self._agenda.waiters.items(), None)
+        self._agenda.wake(self._agenda.queue.items(), None)
 
     def changed(self, key: bytes, value: bytes | None) -> None:
         kind: type[Any] | None = source_ledger.kind_of(value) if value is not None else None
         if value is None:
             return
-        if kind is Sourced:
-            self._order_changed(source_ledger.decode(Sourced, value))
-        elif kind is Warehouse:
-            self._observer.stocked(self._partition, source_ledger.decode(Warehouse, value))
-        elif kind is Runs:
-            self._runs_changed(source_ledger.decode(Runs, value))
+        if kind is SourcedOrder:
+            self._order_changed(source_ledger.decode(SourcedOrder, value))
+        elif kind is WarehouseTotals:
+            self._observer.stocked(self._partition, source_ledger.decode(WarehouseTotals, value))
+        elif kind is BackorderRuns:
+            self._runs_changed(source_ledger.decode(BackorderRuns, value))
 
-    def _order_changed(self, order: Sourced) -> None:
+    def _order_changed(self, order: SourcedOrder) -> None:
         self._agenda.keep(order)
-        for pool, lines in self._agenda.waiters.counts().items():
+        for pool, lines in self._agenda.queue.counts().items():
             self._observer.waiting(self._partition, pool, lines)
 
-    def _runs_changed(self, runs: Runs) -> None:
+    def _runs_changed(self, runs: BackorderRuns) -> None:
         """After a restart the job goes on in its rhythm."""
         self._agenda.keep_runs(runs)
         scheduled = [run.at for run in runs.jobs if run.why == "schedule"]
@@ -219,9 +230,9 @@ class Source:
 def measured(solve: Solve, observer: Observer) -> Solve:
     """The solver, with what each plan takes reported."""
 
-    def timed(*asked: Any) -> SourcingPlan:
+    def timed(*problem: Any, **day: Any) -> SourcingPlan:
         began = time.monotonic()
-        plan = solve(*asked)
+        plan = solve(*problem, **day)
         observer.solved(time.monotonic() - began, plan.status, plan.gap)
         return plan
 

@@ -14,7 +14,7 @@ from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
 
 if TYPE_CHECKING:
-    from app.inventory.ledger_values import Chosen, Run, Runs, Sourced, Waiting
+    from app.inventory.ledger_values import BackorderRun, BackorderRuns, PreferenceOverrides, SourcedOrder, WaitingLine
     from app.inventory.preferences import Preferences
     from app.settings import Settings
 
@@ -41,16 +41,16 @@ def run_job(pool: Pool = MAIN, actor: Actor = SOMEBODY, json: Json = False) -> N
         output.line(f"{run.looked_at} lines looked at, {run.released} released, {run.waiting} still waiting")
 
 
-async def _run(settings: "Settings", pool: str, actor: str) -> "Run":
+async def _run(settings: "Settings", pool: str, actor: str) -> "BackorderRun":
     from app.events.ids import derive
-    from app.inventory.ledger_values import Runs
+    from app.inventory.ledger_values import BackorderRuns
     from app.inventory.pool_commands import RUN
     from app.queries import sourcing_queries
 
     wanted = derive(await _command(settings, pool, RUN, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
-        for runs in await sourcing_queries.values(settings.bootstrap_servers, Runs):
+        for runs in await sourcing_queries.values(settings.bootstrap_servers, BackorderRuns):
             for run in runs.jobs:
                 if run.event_id == wanted and run.ended:
                     return run
@@ -78,24 +78,24 @@ def list_waiting(
         _print(f"Last runs in pool {each.pool}", columns, _runs(tuple(recent)))
 
 
-async def _waiting(settings: "Settings", sku: str | None) -> tuple[list[dict[str, Any]], list["Runs"]]:
-    from app.inventory.ledger_values import Runs, Sourced
+async def _waiting(settings: "Settings", sku: str | None) -> tuple[list[dict[str, Any]], list["BackorderRuns"]]:
+    from app.inventory.ledger_values import BackorderRuns, SourcedOrder
     from app.queries import sourcing_queries
     from app.queries.views import waiting_view
 
-    orders = await sourcing_queries.values(settings.bootstrap_servers, Sourced)
+    orders = await sourcing_queries.values(settings.bootstrap_servers, SourcedOrder)
     lines = [(order, line) for order in orders for line in order.waiting if sku in (None, line.sku)]
     lines.sort(key=_in_turn)
-    runs = await sourcing_queries.values(settings.bootstrap_servers, Runs)
+    runs = await sourcing_queries.values(settings.bootstrap_servers, BackorderRuns)
     return [waiting_view(order, line) for order, line in lines], runs
 
 
-def _in_turn(waiting: "tuple[Sourced, Waiting]") -> tuple[str, int, int, str, str]:
+def _in_turn(waiting: "tuple[SourcedOrder, WaitingLine]") -> tuple[str, int, int, str, str]:
     order, line = waiting
     return line.sku, -order.priority, line.since, order.order_id, line.line_id
 
 
-def _runs(runs: "tuple[Run, ...]") -> list[dict[str, Any]]:
+def _runs(runs: "tuple[BackorderRun, ...]") -> list[dict[str, Any]]:
     from app.queries.views import run_view
 
     return [run_view(run) for run in runs]
@@ -129,7 +129,7 @@ def show_preferences(
             output.line(f"asked for: {', '.join(change)}; `waybill backorders preferences` shows it once done")
         return
     chosen = asyncio.run(_chosen(given, pool))
-    now, audit = file.under(chosen).values(), [change_view(each) for each in chosen.changes]
+    now, audit = file.overridden(chosen).values(), [change_view(each) for each in chosen.changes]
     if json:
         output.data({"pool": pool, **now, "priorities": dict(file.priorities), "changes": audit})
         return
@@ -141,22 +141,22 @@ def show_preferences(
 def _values(given: list[str], file: "Preferences") -> dict[str, str]:
     """What --set says. Raises SettingError for what the role would refuse."""
     from app.inventory import preferences
-    from app.inventory.ledger_values import Chosen
+    from app.inventory.ledger_values import PreferenceOverrides
 
     values = dict(text.partition("=")[::2] for text in given)
     try:
-        preferences.changed(file, Chosen(MAIN), values, "", 0, "")
+        preferences.change_preferences(file, PreferenceOverrides(MAIN), values, event_id="", at=0, actor="")
     except RecordError as problem:
         raise SettingError(f"--set: {problem.detail}") from problem
     return values
 
 
-async def _chosen(settings: "Settings", pool: str) -> "Chosen":
-    from app.inventory.ledger_values import Chosen
+async def _chosen(settings: "Settings", pool: str) -> "PreferenceOverrides":
+    from app.inventory.ledger_values import PreferenceOverrides
     from app.queries import sourcing_queries
 
-    found = await sourcing_queries.values(settings.bootstrap_servers, Chosen)
-    return next((chosen for chosen in found if chosen.pool == pool), Chosen(pool))
+    found = await sourcing_queries.values(settings.bootstrap_servers, PreferenceOverrides)
+    return next((chosen for chosen in found if chosen.pool == pool), PreferenceOverrides(pool))
 
 
 async def _command(settings: "Settings", pool: str, command: str, actor: str, values: dict[str, str]) -> str:

@@ -63,11 +63,11 @@ def list_stock(
     json: Json = False,
 ) -> None:
     """What warehouses have of each item, what of it is reserved, and what is available."""
-    from app.inventory.item_stock import Stock
+    from app.inventory.item_stock import ItemStock
     from app.queries import sourcing_queries
     from app.queries.views import stock_view
 
-    found = asyncio.run(sourcing_queries.values(settings().bootstrap_servers, Stock))
+    found = asyncio.run(sourcing_queries.values(settings().bootstrap_servers, ItemStock))
     rows = [row for stock in found if sku in (None, stock.sku) for row in stock_view(stock)]
     chosen = [row for row in rows if warehouse in (None, row["warehouse"])]
     if json:

@@ -1,1 +1,1 @@
-"""Stock of pools of warehouses: what is there, what is reserved for which order line, and who waits for more. Pure."""
+"""Inventory of pools of warehouses: stock, reservations for order lines, and backorders (lines that wait). Pure."""

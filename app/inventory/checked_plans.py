@@ -1,45 +1,57 @@
-"""One plan for several orders of a pool, held against the stock before it is used, and made order by order if it fails.
+"""Plans for several orders of a pool, checked against the stock before they are used; order by order where one fails.
 
 An order that makes the solver fail, or a plan that would oversell, costs that order its plan and no other one anything.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.inventory.ledger_values import Sourced, Wanted
-from app.inventory.stock_book import Book
-from app.optimizer.demand import Demand, DemandLine
+from app.inventory.ledger_values import RequestedLine, SourcedOrder
+from app.inventory.stock_book import StockBook
+from app.optimizer.demand import AvailableStock, Demand, DemandLine
 from app.optimizer.shipping_days import local_day
 from app.optimizer.sourcing_network import Network, NetworkSource
 from app.optimizer.sourcing_plan import OrderPlan, SourcingPlan
 from app.optimizer.sourcing_strategy import Strategies
 
-Solve = Callable[
-    [Sequence[Demand], Network, Mapping[tuple[str, str], int], Strategies, int, Mapping[str, int]],
-    SourcingPlan,
-]
 EXCEPTION, UNKNOWN_POOL = "exception", "unknown-pool"
 
 
-class Asked(Struct, frozen=True):
+class Solve(Protocol):
+    """`app.optimizer.solver.solve`, or a wrapper that measures it."""
+
+    def __call__(
+        self,
+        demands: Sequence[Demand],
+        network: Network,
+        stock: AvailableStock,
+        strategies: Strategies,
+        /,
+        *,
+        at_ms: int,
+        used_today: Mapping[str, int],
+    ) -> SourcingPlan: ...
+
+
+class OrderToPlan(Struct, frozen=True):
     """An order, and which of its lines are to be sourced now."""
 
-    order: Sourced
-    lines: tuple[Wanted, ...]
+    order: SourcedOrder
+    lines: tuple[RequestedLine, ...]
 
 
-class Planned(Struct, frozen=True):
-    """`solver` and `gap` (share of the cost) are those of the whole plan that the order's is part of."""
+class CheckedPlan(Struct, frozen=True):
+    """The plan of one order. `solver` (status) and `gap` (share of the cost) are those of the plan of its batch."""
 
     plan: OrderPlan
     solver: str
     gap: float
 
 
-class Failed(Struct, frozen=True):
+class FailedPlan(Struct, frozen=True):
     """No plan could be made. `code` is closed: exception, unknown-pool."""
 
     code: str
@@ -47,14 +59,15 @@ class Failed(Struct, frozen=True):
 
 
 class PlanError(Exception):
-    """A plan contradicts what was asked, or takes more than there is."""
+    """A plan that contradicts its demand, or takes more than there is."""
 
 
 class Planner:
-    """Makes plans over a network of sources. `solve` is app.optimizer.solver.solve, or one that measures it."""
+    """Plans over a network of sources, pool by pool."""
 
     def __init__(self, network: Network, strategies: Strategies, solve: Solve) -> None:
-        self._strategies, self._solve = strategies, solve
+        self._strategies = strategies
+        self._solve = solve
         pools = dict.fromkeys(source.pool for source in network.sources)
         self._networks = {name: network.pool(name) for name in pools}
         self.sources: Final[Mapping[str, NetworkSource]] = {source.warehouse: source for source in network.sources}
@@ -72,71 +85,81 @@ class Planner:
         network = self._networks.get(pool)
         return [source.warehouse for source in network.sources] if network else []
 
-    def plan(self, book: Book, pool: str, asked: Sequence[Asked], at: int) -> Iterator[tuple[Asked, Planned | Failed]]:
-        """What becomes of each. The caller books one before it takes the next: where orders have to be planned one by
-        one, each sees what the ones before it left."""
+    def plan(
+        self, book: StockBook, pool: str, orders: Sequence[OrderToPlan], at: int
+    ) -> Iterator[tuple[OrderToPlan, CheckedPlan | FailedPlan]]:
+        """Yield each order with its plan, or why it has none.
+
+        The caller books one before it takes the next: where orders have to be planned one by one, each sees the stock
+        that the ones before it left.
+        """
         if pool not in self._networks:
             detail = f"no source of the network is in pool {pool!r}; name one of {', '.join(self._networks)}"
-            yield from ((each, Failed(UNKNOWN_POOL, detail)) for each in asked)
+            yield from ((order, FailedPlan(UNKNOWN_POOL, detail)) for order in orders)
             return
         try:
-            plan = self._planned(book, self._networks[pool], asked, at)
+            plan = self._checked_plan(book, self._networks[pool], orders, at)
         except Exception as problem:
-            if len(asked) > 1:
-                for each in asked:
-                    yield from self.plan(book, pool, [each], at)
-            elif asked:
-                yield asked[0], Failed(EXCEPTION, f"{type(problem).__name__}: {problem}")
+            if len(orders) > 1:
+                for order in orders:
+                    yield from self.plan(book, pool, [order], at)
+            elif orders:
+                yield orders[0], FailedPlan(EXCEPTION, f"{type(problem).__name__}: {problem}")
             return
-        of = {found.order_id: found for found in plan.orders}
-        yield from ((each, Planned(of[each.order.order_id], plan.status, plan.gap)) for each in asked)
+        plans = {each.order_id: each for each in plan.orders}
+        yield from ((each, CheckedPlan(plans[each.order.order_id], plan.status, plan.gap)) for each in orders)
 
-    def _planned(self, book: Book, network: Network, asked: Sequence[Asked], at: int) -> SourcingPlan:
-        demands = [_demand(each) for each in asked]
-        skus = {line.sku for demand in demands for line in demand.lines}
-        stock = {
-            (sku, source.warehouse): found.shelf(source.warehouse).available
-            for sku in sorted(skus)
-            for found in (book.stock(sku),)
-            for source in network.sources
-        }
-        used = {source.warehouse: used_on(book, source, at) for source in network.sources}
-        plan = self._solve(demands, network, stock, self._strategies, at, used)
+    def _checked_plan(self, book: StockBook, network: Network, orders: Sequence[OrderToPlan], at: int) -> SourcingPlan:
+        demands = [_demand(order) for order in orders]
+        stock = _available_stock(book, network, demands)
+        used_today = {source.warehouse: used_lines(book, source, at) for source in network.sources}
+        plan = self._solve(demands, network, stock, self._strategies, at_ms=at, used_today=used_today)
         _check(plan, demands, stock)
         return plan
 
 
-def _demand(asked: Asked) -> Demand:
-    order = asked.order
-    lines = tuple(DemandLine(line.line_id, line.sku, line.quantity) for line in asked.lines)
-    return Demand(order.order_id, order.place, lines, order.priority, order.wanted_at)
+def _available_stock(book: StockBook, network: Network, demands: Sequence[Demand]) -> AvailableStock:
+    stock: dict[tuple[str, str], int] = {}
+    for sku in sorted({line.sku for demand in demands for line in demand.lines}):
+        item = book.stock(sku)
+        for source in network.sources:
+            stock[sku, source.warehouse] = item.shelf(source.warehouse).available
+    return stock
 
 
-def _check(plan: SourcingPlan, demands: Sequence[Demand], stock: Mapping[tuple[str, str], int]) -> None:
-    """Raises PlanError unless each line is sourced whole or not at all, from what is there."""
-    left = dict(stock)
-    plans = {found.order_id: found for found in plan.orders}
+def _demand(order_to_plan: OrderToPlan) -> Demand:
+    order = order_to_plan.order
+    lines = tuple(DemandLine(line.line_id, line.sku, line.quantity) for line in order_to_plan.lines)
+    return Demand(order.order_id, order.place, lines, priority=order.priority, wanted_at=order.wanted_at)
+
+
+def _check(plan: SourcingPlan, demands: Sequence[Demand], stock: AvailableStock) -> None:
+    """Raise PlanError unless each line is sourced whole or not at all, from stock that is there."""
+    remaining = dict(stock)
+    plans = {order.order_id: order for order in plan.orders}
     for demand in demands:
-        found = plans[demand.order_id]
-        given = {line.line_id: 0 for line in demand.lines}
+        order_plan = plans[demand.order_id]
+        allocated = {line.line_id: 0 for line in demand.lines}
         skus = {line.line_id: line.sku for line in demand.lines}
-        for part in found.allocations:
-            given[part.line_id] += part.quantity
-            left[skus[part.line_id], part.warehouse] -= part.quantity
-        expected = {line.line_id: 0 if line.line_id in found.unsourced else line.quantity for line in demand.lines}
-        if given != expected:
-            raise PlanError(f"order {demand.order_id}: lines {expected} are wanted, the plan gives {given}")
-    if over := next((place for place, quantity in left.items() if quantity < 0), None):
-        raise PlanError(f"the plan takes {-left[over]} more of {over[0]} than {over[1]} has")
+        for part in order_plan.allocations:
+            allocated[part.line_id] += part.quantity
+            remaining[skus[part.line_id], part.warehouse] -= part.quantity
+        unsourced = order_plan.unsourced
+        expected = {line.line_id: 0 if line.line_id in unsourced else line.quantity for line in demand.lines}
+        if allocated != expected:
+            raise PlanError(f"order {demand.order_id}: lines {expected} are wanted, the plan gives {allocated}")
+    if oversold := next((cell for cell, quantity in remaining.items() if quantity < 0), None):
+        sku, warehouse = oversold
+        raise PlanError(f"the plan takes {-remaining[oversold]} more of {sku} than {warehouse} has")
 
 
-def used_on(book: Book, source: NetworkSource, at: int) -> int:
-    """Order lines that the source was given already on the day that it is there."""
-    total = book.warehouse(source.warehouse)
-    return total.lines if total.day == local_day(source, at) else 0
+def used_lines(book: StockBook, source: NetworkSource, at: int) -> int:
+    """Return how many order lines the source has got on the day that it is there."""
+    totals = book.warehouse(source.warehouse)
+    return totals.lines if totals.day == local_day(source, at) else 0
 
 
-def count_lines(book: Book, source: NetworkSource, at: int, lines: int) -> None:
-    """Note that the source was given so many order lines more; what is canceled later is not taken off again."""
-    day, used = local_day(source, at), used_on(book, source, at)
-    book.keep(replace(book.warehouse(source.warehouse), day=day, lines=used + lines))
+def count_lines(book: StockBook, source: NetworkSource, at: int, lines: int) -> None:
+    """Note that the source got so many order lines more; lines that are canceled later are not taken off again."""
+    used = used_lines(book, source, at)
+    book.keep(replace(book.warehouse(source.warehouse), day=local_day(source, at), lines=used + lines))

@@ -1,4 +1,4 @@
-"""Stock of one item: what each warehouse has and what of it is reserved. Counts are kept exactly, whatever comes when.
+"""Stock of one item: what each warehouse has, and what of it is reserved. Counts are exact, whatever comes when.
 
 A count may go below what is reserved (a shelf was counted again, goods broke): then nothing is available, the
 reservations stand, and the difference is shown as short until stock or a cancellation makes up for it. A booked count
@@ -20,7 +20,7 @@ ON_HAND_MAX: Final = 10**17
 
 
 class OversoldError(Exception):
-    """More was to be reserved than is available. Whoever plans never asks for that; a plan that does is not used."""
+    """More was to be reserved than is available. A correct plan never does that; one that does is not used."""
 
 
 class Shelf(Struct, frozen=True, array_like=True):
@@ -44,7 +44,7 @@ class Shelf(Struct, frozen=True, array_like=True):
 EMPTY: Final = Shelf()
 
 
-class Stock(Struct, frozen=True, array_like=True):
+class ItemStock(Struct, frozen=True, array_like=True):
     """`shelves` by warehouse; `recent` are the ids of the last changes, so that a repeated one changes nothing."""
 
     sku: str
@@ -54,41 +54,41 @@ class Stock(Struct, frozen=True, array_like=True):
     def shelf(self, warehouse: str) -> Shelf:
         return self.shelves.get(warehouse, EMPTY)
 
-    def with_shelf(self, warehouse: str, shelf: Shelf) -> "Stock":
+    def with_shelf(self, warehouse: str, shelf: Shelf) -> "ItemStock":
         return replace(self, shelves={**self.shelves, warehouse: shelf})
 
 
-def change(stock: Stock, change: StockChange, event_id: str) -> tuple[Stock, str]:
-    """The stock after a receipt, an adjustment or a snapshot, and what became of that: set, added, repeated, older.
+def apply_change(stock: ItemStock, change: StockChange, event_id: str) -> tuple[ItemStock, str]:
+    """Return the stock after a receipt, an adjustment or a snapshot, and the outcome: set, added, repeated, older.
 
     Raises RecordError for a count beyond all bounds.
     """
     if event_id in stock.recent:
         return stock, "repeated"
     before = stock.shelf(change.warehouse)
-    seen = replace(stock, recent=(*stock.recent, event_id)[-RECENT_EVENTS_MAX:])
+    remembered = replace(stock, recent=(*stock.recent, event_id)[-RECENT_EVENTS_MAX:])
     if change.kind == "set" and 0 < change.version <= before.version:
-        return seen, "older"
+        return remembered, "older"
     on_hand = change.quantity if change.kind == "set" else before.on_hand + change.quantity
     if abs(on_hand) > ON_HAND_MAX:
         raise RecordError("invalid", f"{change.sku} at {change.warehouse}: a count beyond 10^13; correct `quantity`")
     version = max(before.version, change.version if change.kind == "set" else 0)
     after = Shelf(change.site or before.site, on_hand, before.reserved, version)
-    return seen.with_shelf(change.warehouse, after), "set" if change.kind == "set" else "added"
+    return remembered.with_shelf(change.warehouse, after), "set" if change.kind == "set" else "added"
 
 
-def reserved(shelf: Shelf, quantity: int) -> Shelf:
-    """Raises OversoldError."""
+def reserve(shelf: Shelf, quantity: int) -> Shelf:
+    """Return the shelf with so much more reserved. Raises OversoldError."""
     if not 0 < quantity <= shelf.available:
         raise OversoldError(f"{quantity} to reserve, {shelf.available} available")
     return replace(shelf, reserved=shelf.reserved + quantity)
 
 
-def shipped(shelf: Shelf, quantity: int) -> Shelf:
-    """What was reserved has left."""
+def ship(shelf: Shelf, quantity: int) -> Shelf:
+    """Return the shelf once so much of what was reserved has left."""
     return replace(shelf, on_hand=shelf.on_hand - quantity, reserved=shelf.reserved - quantity)
 
 
-def released(shelf: Shelf, quantity: int) -> Shelf:
-    """What was reserved is not wanted any more."""
+def release(shelf: Shelf, quantity: int) -> Shelf:
+    """Return the shelf once so much of what was reserved is not needed any more."""
     return replace(shelf, reserved=shelf.reserved - quantity)

@@ -1,4 +1,4 @@
-"""What the ledger of sourcing keeps, each a frozen value under a key of its own. Stock is in stock.py."""
+"""Values of the sourcing ledger, each frozen and under a key of its own. Stock is in item_stock.py."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -11,19 +11,19 @@ from app.optimizer.gazetteer import UNKNOWN, Place
 
 RECENT_REQUESTS_MAX: Final = 16
 OPEN, CONFIRMED, RELEASED = "open", "confirmed", "released"
-Why = Literal["receipt", "schedule", "command"]
+RunTrigger = Literal["receipt", "schedule", "command"]
 
 
-class Wanted(Struct, frozen=True, array_like=True):
-    """One order line as it was asked for. `quantity` in ten-thousandths."""
+class RequestedLine(Struct, frozen=True, array_like=True):
+    """One order line that needs a source. `quantity` in ten-thousandths."""
 
     line_id: str
     sku: str
     quantity: int
 
 
-class Request(Struct, frozen=True, array_like=True):
-    """The request that an answer belongs to."""
+class SourcingRequest(Struct, frozen=True, array_like=True):
+    """The identity of a request to source an order, for its answer. `at` in ms."""
 
     event_id: str
     effect_id: str
@@ -32,7 +32,7 @@ class Request(Struct, frozen=True, array_like=True):
 
 
 class Reservation(Struct, frozen=True, array_like=True):
-    """Some of a line at a warehouse. `status`: open, confirmed (it has left) or released (not wanted any more)."""
+    """Some of a line at a warehouse. `status`: open, confirmed (it has left) or released (not needed any more)."""
 
     line_id: str
     sku: str
@@ -41,8 +41,11 @@ class Reservation(Struct, frozen=True, array_like=True):
     status: str = OPEN
 
 
-class Waiting(Struct, frozen=True, array_like=True):
-    """A line that waits for stock. `since` makes its place in the queue, `cancel_at` is when its order gives it up."""
+class WaitingLine(Struct, frozen=True, array_like=True):
+    """A line that waits for stock (a backorder).
+
+    `since` (ms) makes its place in the queue; at `cancel_at` (ms) its order gives it up.
+    """
 
     line_id: str
     sku: str
@@ -51,10 +54,12 @@ class Waiting(Struct, frozen=True, array_like=True):
     cancel_at: int
 
 
-class Sourced(Struct, frozen=True, array_like=True):
-    """An order as sourcing knows it. `asked` is a request that waits for its batch, with `lines` to be sourced.
+class SourcedOrder(Struct, frozen=True, array_like=True):
+    """An order in the ledger of sourcing: its requests, its reservations and its waiting lines.
 
-    `request` was answered last, `issued` counts the order's fulfillment orders, `recent` are requests taken in.
+    `pending_request` waits for its batch, with `lines` to be sourced; `answered_request` is the last one that was
+    answered. `issued` counts the order's fulfillment orders; `recent` are the event ids of requests, so that a repeated
+    one changes nothing.
     """
 
     order_id: str
@@ -62,27 +67,28 @@ class Sourced(Struct, frozen=True, array_like=True):
     place: Place = UNKNOWN
     priority: int = 0
     wanted_at: int = 0
-    lines: tuple[Wanted, ...] = ()
-    asked: Request | None = None
-    request: Request | None = None
+    lines: tuple[RequestedLine, ...] = ()
+    pending_request: SourcingRequest | None = None
+    answered_request: SourcingRequest | None = None
     reservations: tuple[Reservation, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[WaitingLine, ...] = ()
     issued: int = 0
     recent: tuple[str, ...] = ()
     settled_at: int = 0
 
     def holds(self, line_id: str) -> bool:
-        """Whether some of the line is reserved, or has left already."""
-        return any(held.line_id == line_id and held.status != RELEASED for held in self.reservations)
+        """Return whether some of the line is reserved, or has left already."""
+        return any(each.line_id == line_id and each.status != RELEASED for each in self.reservations)
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing is reserved, waits or is asked for."""
-        return self.asked is None and not self.waiting and all(held.status != OPEN for held in self.reservations)
+        """Whether no request is pending, no line waits and no reservation is open."""
+        is_answered = self.pending_request is None and not self.waiting
+        return is_answered and all(each.status != OPEN for each in self.reservations)
 
 
-class Explained(Struct, frozen=True, array_like=True):
-    """Why each source ships a line of the order or does not, as one plan had it; the rest is as in its result.
+class ExplainedPlan(Struct, frozen=True, array_like=True):
+    """One plan of an order with its explanations: why each source ships a line or does not. Otherwise as in its result.
 
     `issued` counts the fulfillment orders until then: plans that brought any keep their explanations side by side.
     """
@@ -101,8 +107,8 @@ class Explained(Struct, frozen=True, array_like=True):
         return f"{self.order_id}/{self.issued}"
 
 
-class Warehouse(Struct, frozen=True, array_like=True):
-    """Totals over all items, and how many order lines were given to the warehouse on `day` (its own calendar's)."""
+class WarehouseTotals(Struct, frozen=True, array_like=True):
+    """Totals of a warehouse over all items, and how many order lines it got on `day` (of its own calendar)."""
 
     warehouse: str
     on_hand: int = 0
@@ -113,7 +119,7 @@ class Warehouse(Struct, frozen=True, array_like=True):
     lines: int = 0
 
 
-class Change(Struct, frozen=True, array_like=True):
+class PreferenceChange(Struct, frozen=True, array_like=True):
     """One change of preferences, for the audit."""
 
     event_id: str
@@ -123,21 +129,24 @@ class Change(Struct, frozen=True, array_like=True):
     after: Mapping[str, str]
 
 
-class Chosen(Struct, frozen=True, array_like=True):
-    """Preferences of one pool that were set while running; None: as the file says. `changes` are the last ones."""
+class PreferenceOverrides(Struct, frozen=True, array_like=True):
+    """Preferences of one pool that were set while running; None: as in the file. `changes` are the last ones."""
 
     pool: str
     backorders: bool | None = None
     cancellation_sla_days: int | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PreferenceChange, ...] = ()
 
 
-class Run(Struct, frozen=True, array_like=True):
-    """One look at lines that wait. `waiting` still wait, in the whole pool; `ended` is False while it goes on."""
+class BackorderRun(Struct, frozen=True, array_like=True):
+    """One run over waiting lines. `looked_at`, `released` and `waiting` (in the whole pool, afterwards) count lines.
+
+    `ended` is False while it goes on.
+    """
 
     event_id: str
     at: int
-    why: Why
+    why: RunTrigger
     actor: str = ""
     looked_at: int = 0
     released: int = 0
@@ -145,9 +154,9 @@ class Run(Struct, frozen=True, array_like=True):
     ended: bool = True
 
 
-class Runs(Struct, frozen=True, array_like=True):
-    """The last runs of one pool, oldest first: the backorder job's own, and what receipts set off by themselves."""
+class BackorderRuns(Struct, frozen=True, array_like=True):
+    """The last runs of one pool, oldest first: those of the backorder job, and those that receipts started."""
 
     pool: str
-    jobs: tuple[Run, ...] = ()
-    receipts: tuple[Run, ...] = ()
+    jobs: tuple[BackorderRun, ...] = ()
+    receipts: tuple[BackorderRun, ...] = ()

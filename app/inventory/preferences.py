@@ -1,7 +1,7 @@
 """Order handling preferences: whether lines without stock wait, how long at most, and whose orders come first.
 
 The file holds what an installation starts with. What an operator changes while running is kept in the ledger with its
-audit, and holds from then on, whatever the file says later (docs/adr/0019).
+audit, and overrides the file from then on (docs/adr/0019).
 
 Requirements: S65.
 """
@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from app.definitions.validation import STRICT_KEYS, load_spec
 from app.errors import RecordError
-from app.inventory.ledger_values import Change, Chosen
+from app.inventory.ledger_values import PreferenceChange, PreferenceOverrides
 
 SLA_DAYS_MAX: Final = 365
 CHANGES_MAX: Final = 100
@@ -33,20 +33,22 @@ class Preferences(Struct, frozen=True):
     cancellation_sla_days: int = 30
     priorities: Mapping[str, int] = {}
 
-    def under(self, chosen: Chosen | None) -> "Preferences":
-        """As they are once what was changed while running is counted in."""
-        if chosen is None:
+    def overridden(self, overrides: PreferenceOverrides | None) -> "Preferences":
+        """Return the preferences with what was set while running."""
+        if overrides is None:
             return self
-        backorders = self.backorders if chosen.backorders is None else chosen.backorders
-        days = self.cancellation_sla_days if chosen.cancellation_sla_days is None else chosen.cancellation_sla_days
+        backorders = self.backorders if overrides.backorders is None else overrides.backorders
+        days = overrides.cancellation_sla_days
+        if days is None:
+            days = self.cancellation_sla_days
         return replace(self, backorders=backorders, cancellation_sla_days=days)
 
     def values(self) -> dict[str, str]:
-        """What can be changed while running, as a command writes it."""
+        """Return what can be changed while running, as a command writes it."""
         return {BACKORDERS: "on" if self.backorders else "off", SLA: str(self.cancellation_sla_days)}
 
     def cancel_at(self, since: int) -> int:
-        """When a line that waits since then (ms) is given up (ms)."""
+        """Return when a line that waits since then is given up. Both in ms."""
         return min(since + self.cancellation_sla_days * DAY_MS, TIME_MS_MAX)
 
 
@@ -59,23 +61,37 @@ class _Spec(BaseModel):
 
 
 def load(text: str, file: str) -> Preferences:
-    """The preferences in `text` (YAML). Raises DefinitionError."""
+    """Read the preferences in `text` (YAML). Raises DefinitionError."""
     return Preferences(**load_spec(_Spec, text, file).model_dump())
 
 
-def changed(file: Preferences, chosen: Chosen, values: Mapping[str, str], event_id: str, at: int, actor: str) -> Chosen:
-    """What is chosen after an operator's command; a command that is told again changes nothing.
+def change_preferences(
+    file: Preferences,
+    overrides: PreferenceOverrides,
+    values: Mapping[str, str],
+    *,
+    event_id: str,
+    at: int,
+    actor: str,
+) -> PreferenceOverrides:
+    """Return the overrides after an operator's command; a repeated command changes nothing.
 
     Raises RecordError for a value that cannot be used: then none of them is.
     """
-    if any(change.event_id == event_id for change in chosen.changes):
-        return chosen
+    if any(change.event_id == event_id for change in overrides.changes):
+        return overrides
     parsed = {name: _parsed(name, value) for name, value in values.items()}
     if not parsed:
         raise RecordError("invalid", f"no preference is named; set {BACKORDERS} (on, off) or {SLA} (1-{SLA_DAYS_MAX})")
-    after = replace(chosen, **parsed)
-    audit = Change(event_id, at, actor, file.under(chosen).values(), file.under(after).values())
-    return replace(after, changes=(*chosen.changes, audit)[-CHANGES_MAX:])
+    after = replace(overrides, **parsed)
+    change = PreferenceChange(
+        event_id=event_id,
+        at=at,
+        actor=actor,
+        before=file.overridden(overrides).values(),
+        after=file.overridden(after).values(),
+    )
+    return replace(after, changes=(*overrides.changes, change)[-CHANGES_MAX:])
 
 
 def _parsed(name: str, value: str) -> bool | int:

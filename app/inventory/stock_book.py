@@ -1,7 +1,7 @@
-"""The ledger of sourcing as one fold sees and changes it: stock, what is reserved of it, and for which order line.
+"""The stock book: the ledger of sourcing as one fold reads and changes it (stock, reservations, totals of warehouses).
 
-Every movement is keyed by order line and warehouse, so that one that is told again changes nothing. Totals of
-warehouses follow each change of a shelf.
+Every movement is keyed by order line and warehouse, so that a repeated one changes nothing. Totals of warehouses follow
+each change of a shelf.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,103 +9,119 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from app.inventory import item_stock, source_ledger
-from app.inventory.item_stock import OversoldError, Shelf, Stock
-from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, Runs, Sourced, Warehouse
-from app.inventory.source_ledger import Kept, Value
+from app.inventory.item_stock import ItemStock, OversoldError, Shelf
+from app.inventory.ledger_values import (
+    CONFIRMED,
+    OPEN,
+    RELEASED,
+    BackorderRuns,
+    Reservation,
+    SourcedOrder,
+    WarehouseTotals,
+)
+from app.inventory.source_ledger import LedgerValue, ValueT
 
 
-class Book:
+class StockBook:
     """Reads `state`, which is not touched: `changes` are the values that became new."""
 
     def __init__(self, state: Mapping[bytes, bytes]) -> None:
         self._state = state
-        self._known: dict[bytes, Value | None] = {}
-        self._changed: dict[bytes, Value] = {}
+        self._values: dict[bytes, LedgerValue | None] = {}
+        self._changed: dict[bytes, LedgerValue] = {}
 
     def changes(self) -> dict[bytes, bytes | None]:
         return {key: source_ledger.encode(value) for key, value in self._changed.items()}
 
-    def find(self, kind: type[Kept], name: str) -> Kept | None:
+    def find(self, kind: type[ValueT], name: str) -> ValueT | None:
+        """Return a value as it is now, None if there is none. Raises LedgerError."""
         key = source_ledger.key_of(kind, name)
-        if key not in self._known:
+        if key not in self._values:
             value = self._state.get(key)
-            self._known[key] = None if value is None else source_ledger.decode(kind, value)
-        return self._known[key]  # type: ignore[return-value]
+            self._values[key] = None if value is None else source_ledger.decode(kind, value)
+        return self._values[key]  # type: ignore[return-value]
 
-    def keep(self, value: Value) -> None:
+    def keep(self, value: LedgerValue) -> None:
         key = source_ledger.key(value)
-        self._known[key] = self._changed[key] = value
+        self._values[key] = self._changed[key] = value
 
-    def order(self, order_id: str) -> Sourced | None:
-        return self.find(Sourced, order_id)
+    def order(self, order_id: str) -> SourcedOrder | None:
+        return self.find(SourcedOrder, order_id)
 
-    def stock(self, sku: str) -> Stock:
-        return self.find(Stock, sku) or Stock(sku)
+    def stock(self, sku: str) -> ItemStock:
+        return self.find(ItemStock, sku) or ItemStock(sku)
 
-    def warehouse(self, name: str) -> Warehouse:
-        return self.find(Warehouse, name) or Warehouse(name)
+    def warehouse(self, name: str) -> WarehouseTotals:
+        return self.find(WarehouseTotals, name) or WarehouseTotals(name)
 
-    def runs(self, pool: str) -> Runs:
-        return self.find(Runs, pool) or Runs(pool)
+    def runs(self, pool: str) -> BackorderRuns:
+        return self.find(BackorderRuns, pool) or BackorderRuns(pool)
 
     def available(self, sku: str, warehouses: Iterable[str]) -> int:
-        found = self.stock(sku)
-        return sum(found.shelf(warehouse).available for warehouse in warehouses)
+        """Return what is available of the item in these warehouses together."""
+        stock = self.stock(sku)
+        return sum(stock.shelf(warehouse).available for warehouse in warehouses)
 
     # ---- what moves stock ----
 
-    def keep_stock(self, after: Stock) -> None:
+    def keep_stock(self, after: ItemStock) -> None:
         """Keep a changed stock, and let the totals of its warehouses follow."""
-        before = self.stock(after.sku)
+        stock = self.stock(after.sku)
         for warehouse, shelf in after.shelves.items():
-            if shelf != (known := before.shelf(warehouse)):
-                self._total(warehouse, known, shelf)
+            if shelf != (before := stock.shelf(warehouse)):
+                self._keep_totals(warehouse, before, shelf)
         self.keep(after)
 
-    def reserve(self, order: Sourced, wanted: Sequence[Reservation]) -> Sourced:
-        """The order with these reservations as well, all of them or none; those that it holds are passed over.
+    def reserve(self, order: SourcedOrder, reservations: Sequence[Reservation]) -> SourcedOrder:
+        """Return the order with these reservations as well, all of them or none; those that it has are passed over.
 
         Raises OversoldError, and then has changed nothing.
         """
-        held = {(known.line_id, known.warehouse) for known in order.reservations if known.status != RELEASED}
-        new = tuple(asked for asked in wanted if (asked.line_id, asked.warehouse) not in held)
-        stocks: dict[str, Stock] = {}
-        for asked in new:
-            found = stocks.get(asked.sku) or self.stock(asked.sku)
-            shelf = found.shelf(asked.warehouse)
+        existing = {(each.line_id, each.warehouse) for each in order.reservations if each.status != RELEASED}
+        new = tuple(each for each in reservations if (each.line_id, each.warehouse) not in existing)
+        stocks: dict[str, ItemStock] = {}
+        for reservation in new:
+            sku, warehouse = reservation.sku, reservation.warehouse
+            stock = stocks.get(sku) or self.stock(sku)
             try:
-                stocks[asked.sku] = found.with_shelf(asked.warehouse, item_stock.reserved(shelf, asked.quantity))
+                shelf = item_stock.reserve(stock.shelf(warehouse), reservation.quantity)
             except OversoldError as problem:
-                raise OversoldError(f"{asked.sku} at {asked.warehouse}: {problem}") from problem
-        for changed in stocks.values():
-            self.keep_stock(changed)
+                raise OversoldError(f"{sku} at {warehouse}: {problem}") from problem
+            stocks[sku] = stock.with_shelf(warehouse, shelf)
+        for stock in stocks.values():
+            self.keep_stock(stock)
         return replace(order, reservations=(*order.reservations, *new)) if new else order
 
-    def confirm(self, order: Sourced, chosen: Callable[[Reservation], bool]) -> Sourced:
-        """The order after what is reserved of the chosen lines has left."""
-        return self._close(order, chosen, CONFIRMED, item_stock.shipped)
+    def confirm(self, order: SourcedOrder, is_chosen: Callable[[Reservation], bool]) -> SourcedOrder:
+        """Return the order after its chosen open reservations have left the warehouse."""
+        return self._close(order, is_chosen, CONFIRMED, item_stock.ship)
 
-    def release(self, order: Sourced, chosen: Callable[[Reservation], bool]) -> Sourced:
-        """The order after what is reserved of the chosen lines is free again."""
-        return self._close(order, chosen, RELEASED, item_stock.released)
+    def release(self, order: SourcedOrder, is_chosen: Callable[[Reservation], bool]) -> SourcedOrder:
+        """Return the order after its chosen open reservations are free again."""
+        return self._close(order, is_chosen, RELEASED, item_stock.release)
 
     def _close(
-        self, order: Sourced, chosen: Callable[[Reservation], bool], status: str, moved: Callable[[Shelf, int], Shelf]
-    ) -> Sourced:
+        self,
+        order: SourcedOrder,
+        is_chosen: Callable[[Reservation], bool],
+        status: str,
+        move: Callable[[Shelf, int], Shelf],
+    ) -> SourcedOrder:
         reservations = []
-        for held in order.reservations:
-            if held.status == OPEN and chosen(held):
-                found = self.stock(held.sku)
-                shelf = moved(found.shelf(held.warehouse), held.quantity)
-                self.keep_stock(found.with_shelf(held.warehouse, shelf))
-                held = replace(held, status=status)
-            reservations.append(held)
+        for reservation in order.reservations:
+            if reservation.status == OPEN and is_chosen(reservation):
+                stock = self.stock(reservation.sku)
+                shelf = move(stock.shelf(reservation.warehouse), reservation.quantity)
+                self.keep_stock(stock.with_shelf(reservation.warehouse, shelf))
+                reservations.append(replace(reservation, status=status))
+            else:
+                reservations.append(reservation)
         return replace(order, reservations=tuple(reservations))
 
-    def _total(self, warehouse: str, before: Shelf, after: Shelf) -> None:
-        total = self.warehouse(warehouse)
+    def _keep_totals(self, warehouse: str, before: Shelf, after: Shelf) -> None:
+        totals = self.warehouse(warehouse)
         grown = {
-            name: getattr(total, name) + getattr(after, name) - getattr(before, name)
+            name: getattr(totals, name) + getattr(after, name) - getattr(before, name)
             for name in ("on_hand", "reserved", "available", "short")
         }
-        self.keep(replace(total, **grown))
+        self.keep(replace(totals, **grown))

@@ -23,6 +23,7 @@ def solve(
     network: Network,
     stock: AvailableStock,
     strategies: Strategies,
+    *,
     at_ms: int,
     used_today: Mapping[str, int],
 ) -> SourcingPlan:
@@ -31,15 +32,14 @@ def solve(
     `used_today` counts, by warehouse, the order lines that it already has on this day. Raises ValueError where two
     orders, or two lines of one, have the same id.
     """
-    first = search(build(demands, network, stock, strategies.default, at_ms, used_today), {})
+    first = search(build(demands, network, stock, strategies.default, at_ms=at_ms, used_today=used_today), {})
     again = [order for order, lines in enumerate(first.task.lines_of) if first.draft.served[order] < len(lines)]
     if not strategies.alternate or not again:
         return assemble([first])
     rest, used = _rest(first.draft, stock, used_today, frozenset(again))
     unfinished = [first.task.demands[order] for order in again]
-    second = search(
-        build(unfinished, network, rest, strategies.alternate, at_ms, used), _warm_start(first.draft, again)
-    )
+    task = build(unfinished, network, rest, strategies.alternate, at_ms=at_ms, used_today=used)
+    second = search(task, _warm_start(first.draft, again))
     if _unsourced_count(second.draft) >= _unsourced_count(first.draft):
         return assemble([first])
     for order in again:

@@ -75,6 +75,7 @@ def build(
     network: Network,
     stock: AvailableStock,
     strategy: Strategy,
+    *,
     at_ms: int,
     used_today: Mapping[str, int],
 ) -> Task:

@@ -73,7 +73,7 @@ def simulate(
         demands = [each.demand for each in together]
         days = {source.warehouse: local_day(source, at) for source in network.sources}
         used_today = {warehouse: used.get((warehouse, day), 0) for warehouse, day in days.items()}
-        plan = solve(demands, network, remaining, strategies, at, used_today)
+        plan = solve(demands, network, remaining, strategies, at_ms=at, used_today=used_today)
         plans.append(plan)
         for demand, order in zip(sorted(demands, key=lambda each: each.order_id), plan.orders, strict=True):
             _take(demand, order, remaining)

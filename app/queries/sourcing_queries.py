@@ -5,15 +5,15 @@ from typing import Any, Final, TypeVar
 from app.domain.event_names import EventName
 from app.domain.order import OrderState
 from app.inventory import source_ledger
-from app.inventory.ledger_values import Explained
-from app.inventory.source_ledger import Value
+from app.inventory.ledger_values import ExplainedPlan
+from app.inventory.source_ledger import LedgerValue
 from app.kafka import topic_reader
 from app.queries import order_queries
 from app.queries.views import order_view, sourcing_view
 
 LEDGER: Final = "source-ledger"
 _SOURCING: Final = frozenset({EventName.ORDER_SOURCED, EventName.ORDER_BACKORDERED, EventName.ORDER_NOT_SOURCED})
-Kept = TypeVar("Kept", bound=Value)
+Kept = TypeVar("Kept", bound=LedgerValue)
 
 
 async def values(bootstrap_servers: str, kind: type[Kept]) -> list[Kept]:
@@ -23,10 +23,10 @@ async def values(bootstrap_servers: str, kind: type[Kept]) -> list[Kept]:
     ]
 
 
-async def find_explained(bootstrap_servers: str, order_id: str) -> list[Explained]:
+async def find_explained(bootstrap_servers: str, order_id: str) -> list[ExplainedPlan]:
     """The explanations of an order's plans, oldest first; its pool's partition is not its own, so all are read."""
-    found = await _latest(bootstrap_servers, Explained, f"{order_id}/")
-    explained = [source_ledger.decode(Explained, value) for value in found.values()]
+    found = await _latest(bootstrap_servers, ExplainedPlan, f"{order_id}/")
+    explained = [source_ledger.decode(ExplainedPlan, value) for value in found.values()]
     return sorted((each for each in explained if each.order_id == order_id), key=lambda each: (each.issued, each.at))
 
 

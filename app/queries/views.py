@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 
 from app.domain.order import AMOUNT_SCALE, Address, FulfillmentOrder, Line, OrderState
 from app.events.model import Event, OrderStatus, SourceExplanation
-from app.inventory.item_stock import Stock
-from app.inventory.ledger_values import Change, Explained, Run, Sourced, Waiting
+from app.inventory.item_stock import ItemStock
+from app.inventory.ledger_values import BackorderRun, ExplainedPlan, PreferenceChange, SourcedOrder, WaitingLine
 
 
 def amount(value: int) -> str:
@@ -76,7 +76,7 @@ def status_view(event: Event) -> dict[str, Any]:
     }
 
 
-def sourcing_view(plans: Sequence[Explained]) -> list[dict[str, Any]]:
+def sourcing_view(plans: Sequence[ExplainedPlan]) -> list[dict[str, Any]]:
     """Why each line ships from where it does and from nowhere else, as the last plan had it that was about the line."""
     lines: dict[str, dict[str, Any]] = {}
     for plan in plans:
@@ -96,7 +96,7 @@ def _explanation(told: SourceExplanation) -> dict[str, Any]:
     return shown
 
 
-def waiting_view(order: Sourced, line: Waiting) -> dict[str, Any]:
+def waiting_view(order: SourcedOrder, line: WaitingLine) -> dict[str, Any]:
     """One line that waits for stock."""
     return {
         "order_id": order.order_id,
@@ -110,17 +110,17 @@ def waiting_view(order: Sourced, line: Waiting) -> dict[str, Any]:
     }
 
 
-def run_view(run: Run) -> dict[str, Any]:
+def run_view(run: BackorderRun) -> dict[str, Any]:
     """One look at lines that wait."""
     return asdict(run) | {"at": time(run.at)}
 
 
-def change_view(change: Change) -> dict[str, Any]:
+def change_view(change: PreferenceChange) -> dict[str, Any]:
     """One change of preferences."""
     return asdict(change) | {"at": time(change.at), "before": dict(change.before), "after": dict(change.after)}
 
 
-def stock_view(stock: Stock) -> list[dict[str, Any]]:
+def stock_view(stock: ItemStock) -> list[dict[str, Any]]:
     """What each warehouse has of an item. `short` is what is reserved and not there."""
     return [
         {

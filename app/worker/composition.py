@@ -32,9 +32,9 @@ from app.events.record import DEAD_LETTER
 from app.events.writer_schemas import WriterSchemas
 from app.flows.installed import MAIN_POOL, EngineLimits, Setup
 from app.flows.loading.published import Published, publish
-from app.inventory.agenda import Batching
+from app.inventory.allocator import Allocator
 from app.inventory.checked_plans import Planner
-from app.inventory.desk import Desk
+from app.inventory.sourcing_agenda import Batching
 from app.kafka.topics import TopicSpec
 from app.kafka.topics import load as load_topics
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
@@ -167,13 +167,13 @@ def _orchestrate(parts: Parts) -> ComposedRole:
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
     planner = Planner(parts.network, parts.strategies(settings), measured(solver.solve, metrics))
-    desk = Desk(planner, load_preferences(settings))
+    allocator = Allocator(planner, load_preferences(settings))
     find = parts.places().find
     batching = Batching(settings.sourcing_batch_ms, settings.sourcing_batch_max)
 
     def make(partition: int) -> Role:
         place = (partition, partitions)
-        return Sourcing(parts.codec, desk, find, batching, settings.backorder_job_s, place, metrics)
+        return Sourcing(parts.codec, allocator, find, batching, settings.backorder_job_s, place, metrics)
 
     return ComposedRole(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
 

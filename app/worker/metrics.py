@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.domain.order import AMOUNT_SCALE
-from app.inventory.ledger_values import Warehouse
+from app.inventory.ledger_values import WarehouseTotals
 
 _CHECKPOINT_SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _CALL_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -102,7 +102,7 @@ class Metrics:
         """Show how many order lines of a pool wait for stock."""
         self._show(partition, self._sourcing.waiting, lines, pool)
 
-    def stocked(self, partition: int, total: Warehouse) -> None:
+    def stocked(self, partition: int, total: WarehouseTotals) -> None:
         """Show the totals of one warehouse over all its items."""
         for name in ("on_hand", "reserved", "available", "short"):
             self._show(partition, self._sourcing.stock, getattr(total, name) / AMOUNT_SCALE, total.warehouse, name)

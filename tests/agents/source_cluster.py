@@ -19,13 +19,13 @@ from app.events.model import (
 )
 from app.events.record import DEAD_LETTER
 from app.inventory import source_ledger
-from app.inventory.agenda import Batching
+from app.inventory.allocator import Allocator
 from app.inventory.checked_plans import Planner, Solve
-from app.inventory.desk import Desk
-from app.inventory.item_stock import Stock
-from app.inventory.ledger_values import Explained, Runs, Sourced, Warehouse
+from app.inventory.item_stock import ItemStock
+from app.inventory.ledger_values import BackorderRuns, ExplainedPlan, SourcedOrder, WarehouseTotals
 from app.inventory.preferences import Preferences
-from app.inventory.source_ledger import Kept
+from app.inventory.source_ledger import ValueT
+from app.inventory.sourcing_agenda import Batching
 from app.lanes.checkpoint import FoldLimits
 from app.lanes.lane import Lane
 from app.optimizer import solver
@@ -54,7 +54,7 @@ class Reports:
         self.outcomes: list[str] = []
         self.solves: list[str] = []
         self.lines: dict[str, int] = {}
-        self.totals: dict[str, Warehouse] = {}
+        self.totals: dict[str, WarehouseTotals] = {}
 
     def sourced(self, outcome: str) -> None:
         self.outcomes.append(outcome)
@@ -65,7 +65,7 @@ class Reports:
     def waiting(self, partition: int, pool: str, lines: int) -> None:
         self.lines[pool] = lines
 
-    def stocked(self, partition: int, total: Warehouse) -> None:
+    def stocked(self, partition: int, total: WarehouseTotals) -> None:
         self.totals[total.warehouse] = total
 
 
@@ -90,13 +90,13 @@ class Room(World):
         self.limit(fold=FoldLimits())
         self.reports, self._number, self._job_s = Reports(), 0, job_s
         self._planner = Planner(network, strategies or Strategies(STRATEGY), measured(solve, self.reports))
-        self._desk = Desk(self._planner, preferences or Preferences())
+        self._allocator = Allocator(self._planner, preferences or Preferences())
         self._batching = Batching(50, orders_max)
 
     async def start(self, partition: int = 0) -> Driven:
         """A new process takes the lane over."""
         lane_of = (partition, self.cluster.partitions)
-        role = Source(CODEC, self._desk, lambda _: BERLIN, self._batching, self._job_s, lane_of, self.reports)
+        role = Source(CODEC, self._allocator, lambda _: BERLIN, self._batching, self._job_s, lane_of, self.reports)
         log = MemoryLog(self.cluster, f"source-{partition}", Source.ledger, partition)
         lane = Lane(role, log, *lane_of, self.limits, clock=self.clock, observer=self.seen)
         await lane.open({})
@@ -162,27 +162,27 @@ class Room(World):
         bodies = [event.body for event in self.events() if isinstance(event.body, SourcingResult)]
         return [body for body in bodies if order_id in (None, body.order_id)]
 
-    def kept(self, kind: type[Kept]) -> list[Kept]:
+    def kept(self, kind: type[ValueT]) -> list[ValueT]:
         """All values of a kind that the ledger holds."""
         values = (value for key, value in self.cluster.ledger(Source.ledger).items() if not key.startswith(b"\0"))
         return [source_ledger.decode(kind, value) for value in values if source_ledger.kind_of(value) is kind]
 
-    def order(self, order_id: str) -> Sourced:
-        return next(order for order in self.kept(Sourced) if order.order_id == order_id)
+    def order(self, order_id: str) -> SourcedOrder:
+        return next(order for order in self.kept(SourcedOrder) if order.order_id == order_id)
 
     def shelf(self, sku: str, warehouse: str = NEAR) -> tuple[int, int]:
         """On hand and reserved, in pieces."""
-        found = next((item.shelf(warehouse) for item in self.kept(Stock) if item.sku == sku), None)
+        found = next((item.shelf(warehouse) for item in self.kept(ItemStock) if item.sku == sku), None)
         return (found.on_hand // ONE, found.reserved // ONE) if found else (0, 0)
 
     def waiting(self) -> set[tuple[str, str]]:
-        return {(order.order_id, line.line_id) for order in self.kept(Sourced) for line in order.waiting}
+        return {(order.order_id, line.line_id) for order in self.kept(SourcedOrder) for line in order.waiting}
 
-    def runs(self, pool: str = "main") -> Runs:
-        return next((runs for runs in self.kept(Runs) if runs.pool == pool), Runs(pool))
+    def runs(self, pool: str = "main") -> BackorderRuns:
+        return next((runs for runs in self.kept(BackorderRuns) if runs.pool == pool), BackorderRuns(pool))
 
-    def explained(self, order_id: str) -> list[Explained]:
-        return [found for found in self.kept(Explained) if found.order_id == order_id]
+    def explained(self, order_id: str) -> list[ExplainedPlan]:
+        return [found for found in self.kept(ExplainedPlan) if found.order_id == order_id]
 
     def letters(self) -> list[tuple[str, str]]:
         """Code and sentence of each dead letter."""
@@ -192,7 +192,7 @@ class Room(World):
     def reserved_once(self) -> None:
         """Stock, reservations and results agree with each other: nothing is reserved twice, lost, or beyond what is."""
         open_now: dict[tuple[str, str], int] = {}
-        for order in self.kept(Sourced):
+        for order in self.kept(SourcedOrder):
             held = [(part.line_id, part.warehouse) for part in order.reservations if part.status != "released"]
             assert len(held) == len(set(held))
             for part in order.reservations:
@@ -204,7 +204,7 @@ class Room(World):
             assert told == {(part.line_id, part.warehouse) for part in order.reservations}
             numbers = [fo.fulfillment_order_id for fo in issued]
             assert sorted(numbers) == sorted(f"{order.order_id}-FO{n}" for n in range(1, order.issued + 1))
-        for item in self.kept(Stock):
+        for item in self.kept(ItemStock):
             for warehouse, shelf in item.shelves.items():
                 assert shelf.reserved == open_now.pop((item.sku, warehouse), 0)
                 assert shelf.reserved <= shelf.on_hand

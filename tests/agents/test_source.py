@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from app.domain.order import LineQuantity
 from app.events.ids import derive, partition_of
 from app.events.model import OrderCommand, ReservedLine
-from app.inventory.item_stock import Stock
-from app.inventory.ledger_values import Chosen, Sourced
+from app.inventory.item_stock import ItemStock
+from app.inventory.ledger_values import PreferenceOverrides, SourcedOrder
 from app.inventory.preferences import DAY_MS, Preferences
 from app.optimizer import solver
 from app.optimizer.demand import Demand
@@ -157,10 +157,10 @@ async def test_a_forwarded_request_is_read_though_its_key_is_the_pool() -> None:
 
 
 async def test_an_order_that_no_solver_takes_costs_the_others_nothing() -> None:
-    def brittle(demands: Sequence[Demand], *rest: Any) -> SourcingPlan:
+    def brittle(demands: Sequence[Demand], *rest: Any, **day: Any) -> SourcingPlan:
         if any(demand.order_id == "poison" for demand in demands):
             raise ZeroDivisionError("no way")
-        return solver.solve(demands, *rest)
+        return solver.solve(demands, *rest, **day)
 
     room = Room(solve=brittle)
     room.stock("A", 9)
@@ -178,8 +178,8 @@ async def test_an_order_that_no_solver_takes_costs_the_others_nothing() -> None:
 
 
 async def test_a_plan_that_would_oversell_is_not_used() -> None:
-    def careless(demands: Sequence[Demand], network: Network, stock: Any, *rest: Any) -> SourcingPlan:
-        return solver.solve(demands, network, dict.fromkeys(stock, 1000 * ONE), *rest)
+    def careless(demands: Sequence[Demand], network: Network, stock: Any, *rest: Any, **day: Any) -> SourcingPlan:
+        return solver.solve(demands, network, dict.fromkeys(stock, 1000 * ONE), *rest, **day)
 
     room = Room(solve=careless)
     room.stock("A", 5)
@@ -542,7 +542,7 @@ async def test_preferences_change_while_running_and_leave_an_audit() -> None:
     room.request(order_of("o1", ("A", 1)))
     await room.rest(driven)
     assert room.results()[0].waits is False
-    (chosen,) = room.kept(Chosen)
+    (chosen,) = room.kept(PreferenceOverrides)
     (change,) = chosen.changes
     assert (change.actor, change.before["backorders"], change.after["backorders"]) == ("ana", "on", "off")
     assert [code for code, _ in room.letters()] == ["invalid", "invalid"]
@@ -637,8 +637,8 @@ def test_whatever_happens_in_whatever_order_stock_is_sold_once_and_nobody_waits_
     room = Room(orders_max=orders_max)
     asyncio.run(lived_through(room, deeds))
     room.reserved_once()
-    free = {item.sku: sum(shelf.available for shelf in item.shelves.values()) for item in room.kept(Stock)}
-    waiting = [line for order in room.kept(Sourced) for line in order.waiting]
+    free = {item.sku: sum(shelf.available for shelf in item.shelves.values()) for item in room.kept(ItemStock)}
+    waiting = [line for order in room.kept(SourcedOrder) for line in order.waiting]
     assert all(line.quantity > free.get(line.sku, 0) for line in waiting)
     assert len([result for result in room.results() if result.outcome != "released"]) == asked(deeds)
 

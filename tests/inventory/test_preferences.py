@@ -4,8 +4,8 @@ import pytest
 
 from app.errors import DefinitionError, RecordError
 from app.inventory import preferences
-from app.inventory.ledger_values import Chosen
-from app.inventory.preferences import CHANGES_MAX, DAY_MS, TIME_MS_MAX, Preferences
+from app.inventory.ledger_values import PreferenceOverrides
+from app.inventory.preferences import CHANGES_MAX, DAY_MS, TIME_MS_MAX, Preferences, change_preferences
 from app.resources import read_text
 
 GOOD = "backorders: false\ncancellation_sla_days: 7\npriorities: {shop-2: 10}\n"
@@ -34,14 +34,16 @@ def test_what_is_wrong_with_a_file_is_named(old: str, new: str, problem: str) ->
 
 def test_what_is_chosen_holds_over_the_file_and_the_rest_follows_it() -> None:
     file = Preferences(True, 30, {"vip": 1})
-    chosen = preferences.changed(file, Chosen("main"), {"backorders": "off"}, "e1", 5, "ana")
-    assert file.under(chosen) == Preferences(False, 30, {"vip": 1})
-    assert Preferences(True, 9).under(chosen) == Preferences(False, 9)
-    (change,) = chosen.changes
-    assert (change.at, change.actor) == (5, "ana")
-    assert change.before == {"backorders": "on", "cancellation_sla_days": "30"}
-    assert change.after == {"backorders": "off", "cancellation_sla_days": "30"}
-    assert preferences.changed(file, chosen, {"backorders": "on"}, "e1", 6, "bo") is chosen
+    chosen = change_preferences(
+        file, PreferenceOverrides("main"), {"backorders": "off"}, event_id="e1", at=5, actor="ana"
+    )
+    assert file.overridden(chosen) == Preferences(False, 30, {"vip": 1})
+    assert Preferences(True, 9).overridden(chosen) == Preferences(False, 9)
+    (audit,) = chosen.changes
+    assert (audit.at, audit.actor) == (5, "ana")
+    assert audit.before == {"backorders": "on", "cancellation_sla_days": "30"}
+    assert audit.after == {"backorders": "off", "cancellation_sla_days": "30"}
+    assert change_preferences(file, chosen, {"backorders": "on"}, event_id="e1", at=6, actor="bo") is chosen
 
 
 @pytest.mark.parametrize(
@@ -56,14 +58,16 @@ def test_what_is_chosen_holds_over_the_file_and_the_rest_follows_it() -> None:
 )
 def test_a_change_that_makes_no_sense_is_refused_whole(values: dict[str, str], sentence: str) -> None:
     with pytest.raises(RecordError) as caught:
-        preferences.changed(Preferences(), Chosen("main"), values, "e1", 5, "ana")
+        change_preferences(Preferences(), PreferenceOverrides("main"), values, event_id="e1", at=5, actor="ana")
     assert sentence in caught.value.detail
 
 
 def test_the_audit_is_bounded() -> None:
-    chosen = Chosen("main")
+    chosen = PreferenceOverrides("main")
     for number in range(CHANGES_MAX + 5):
-        chosen = preferences.changed(Preferences(), chosen, {"backorders": "off"}, f"e{number}", number, "ana")
+        chosen = change_preferences(
+            Preferences(), chosen, {"backorders": "off"}, event_id=f"e{number}", at=number, actor="ana"
+        )
     assert (len(chosen.changes), chosen.changes[0].at) == (CHANGES_MAX, 5)
 
 

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app.errors import RecordError
 from app.events.model import StockChange
 from app.inventory import item_stock, source_ledger
-from app.inventory.item_stock import OversoldError, Stock
-from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, Sourced, Warehouse
-from app.inventory.stock_book import Book
+from app.inventory.item_stock import ItemStock, OversoldError
+from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, SourcedOrder, WarehouseTotals
+from app.inventory.stock_book import StockBook
 
 SKUS, WAREHOUSES = ("A", "B"), ("EU-HAM", "US-SEA")
 skus, warehouses = st.sampled_from(SKUS), st.sampled_from(WAREHOUSES)
@@ -23,10 +23,10 @@ def a_change(kind: str = "add", quantity: int = 50_000, sku: str = "A", version:
     return StockChange(sku, "EU", more.get("warehouse", "EU-HAM"), kind, quantity, version=version)
 
 
-def changed(*changes: StockChange) -> Stock:
-    found = Stock("A")
+def changed(*changes: StockChange) -> ItemStock:
+    found = ItemStock("A")
     for number, each in enumerate(changes):
-        found, _ = item_stock.change(found, each, f"e{number}")
+        found, _ = item_stock.apply_change(found, each, f"e{number}")
     return found
 
 
@@ -39,32 +39,32 @@ def test_receipts_and_adjustments_add_up_and_a_count_replaces_them() -> None:
 
 
 def test_a_change_that_is_told_again_changes_nothing() -> None:
-    once, outcome = item_stock.change(Stock("A"), a_change(), "e1")
+    once, outcome = item_stock.apply_change(ItemStock("A"), a_change(), "e1")
     assert outcome == "added"
-    assert item_stock.change(once, a_change(), "e1") == (once, "repeated")
+    assert item_stock.apply_change(once, a_change(), "e1") == (once, "repeated")
 
 
 def test_a_snapshot_that_is_not_newer_is_left_out() -> None:
     found = changed(a_change("set", 50_000, version=7))
-    older, outcome = item_stock.change(found, a_change("set", 90_000, version=7), "other")
+    older, outcome = item_stock.apply_change(found, a_change("set", 90_000, version=7), "other")
     assert (older.shelves, outcome) == (found.shelves, "older")
-    newer, outcome = item_stock.change(found, a_change("set", 90_000, version=8), "newer")
+    newer, outcome = item_stock.apply_change(found, a_change("set", 90_000, version=8), "newer")
     assert (newer.shelf("EU-HAM").on_hand, newer.shelf("EU-HAM").version, outcome) == (90_000, 8, "set")
-    unversioned, _ = item_stock.change(newer, a_change("set", 10_000), "by hand")
+    unversioned, _ = item_stock.apply_change(newer, a_change("set", 10_000), "by hand")
     assert (unversioned.shelf("EU-HAM").on_hand, unversioned.shelf("EU-HAM").version) == (10_000, 8)
 
 
 def test_a_count_below_what_is_reserved_keeps_the_reservations_and_shows_the_shortage() -> None:
     book = a_book(on_hand=50_000)
-    order = book.reserve(Sourced("o1", "main"), [Reservation("1", "A", "EU-HAM", 50_000)])
-    book.keep_stock(item_stock.change(book.stock("A"), a_change("set", 20_000), "count")[0])
+    order = book.reserve(SourcedOrder("o1", "main"), [Reservation("1", "A", "EU-HAM", 50_000)])
+    book.keep_stock(item_stock.apply_change(book.stock("A"), a_change("set", 20_000), "count")[0])
     shelf = book.stock("A").shelf("EU-HAM")
     assert (shelf.available, shelf.short, shelf.reserved) == (0, 30_000, 50_000)
     with pytest.raises(OversoldError):
-        book.reserve(Sourced("o2", "main"), [Reservation("1", "A", "EU-HAM", 1)])
+        book.reserve(SourcedOrder("o2", "main"), [Reservation("1", "A", "EU-HAM", 1)])
     book.confirm(order, lambda _: True)
     assert book.stock("A").shelf("EU-HAM").on_hand == -30_000
-    late = item_stock.change(book.stock("A"), a_change(quantity=40_000), "late receipt")[0]
+    late = item_stock.apply_change(book.stock("A"), a_change(quantity=40_000), "late receipt")[0]
     assert late.shelf("EU-HAM").available == 10_000
 
 
@@ -72,18 +72,18 @@ def test_reservations_are_made_all_or_none() -> None:
     book = a_book(on_hand=50_000)
     wanted = [Reservation("1", "A", "EU-HAM", 30_000), Reservation("2", "A", "EU-HAM", 30_000)]
     with pytest.raises(OversoldError, match="A at EU-HAM: 30000 to reserve, 20000 available"):
-        book.reserve(Sourced("o1", "main"), wanted)
+        book.reserve(SourcedOrder("o1", "main"), wanted)
     assert book.stock("A").shelf("EU-HAM").reserved == 0
 
 
 def test_a_count_beyond_all_bounds_is_refused() -> None:
     with pytest.raises(RecordError, match="beyond"):
-        item_stock.change(Stock("A"), a_change(quantity=item_stock.ON_HAND_MAX + 1), "e1")
+        item_stock.apply_change(ItemStock("A"), a_change(quantity=item_stock.ON_HAND_MAX + 1), "e1")
 
 
-def a_book(on_hand: int) -> Book:
-    book = Book({})
-    book.keep_stock(item_stock.change(book.stock("A"), a_change("set", on_hand), "start")[0])
+def a_book(on_hand: int) -> StockBook:
+    book = StockBook({})
+    book.keep_stock(item_stock.apply_change(book.stock("A"), a_change("set", on_hand), "start")[0])
     return book
 
 
@@ -107,7 +107,7 @@ class Warehousing(RuleBasedStateMachine):
         self.expected = Expected()
         self.told: list[tuple[StockChange, str]] = []
 
-    def commit(self, book: Book) -> None:
+    def commit(self, book: StockBook) -> None:
         for key, value in book.changes().items():
             assert value is not None
             self.state[key] = value
@@ -127,15 +127,15 @@ class Warehousing(RuleBasedStateMachine):
         self._tell(data.draw(st.sampled_from(self.told)))
 
     def _tell(self, event: tuple[StockChange, str]) -> None:
-        book = Book(self.state)
+        book = StockBook(self.state)
         change, event_id = event
-        book.keep_stock(item_stock.change(book.stock(change.sku), change, event_id)[0])
+        book.keep_stock(item_stock.apply_change(book.stock(change.sku), change, event_id)[0])
         self.commit(book)
 
     @rule(order_id=orders, line=lines, sku=skus, warehouse=warehouses, quantity=st.integers(1, 9))
     def reserve(self, order_id: str, line: str, sku: str, warehouse: str, quantity: int) -> None:
-        book = Book(self.state)
-        key, order = (order_id, line, warehouse), book.order(order_id) or Sourced(order_id, "main")
+        book = StockBook(self.state)
+        key, order = (order_id, line, warehouse), book.order(order_id) or SourcedOrder(order_id, "main")
         free = self.expected.on_hand.get((sku, warehouse), 0) - self.expected.reserved(sku, warehouse)
         held = self.expected.held.get(key)
         try:
@@ -151,7 +151,7 @@ class Warehousing(RuleBasedStateMachine):
 
     @rule(order_id=orders, line=lines, leaves=st.booleans())
     def a_line_leaves_or_is_canceled(self, order_id: str, line: str, leaves: bool) -> None:
-        book = Book(self.state)
+        book = StockBook(self.state)
         if (order := book.order(order_id)) is not None:
             close = book.confirm if leaves else book.release
             book.keep(close(order, lambda held: held.line_id == line))
@@ -164,7 +164,7 @@ class Warehousing(RuleBasedStateMachine):
 
     @invariant()
     def every_shelf_is_as_expected(self) -> None:
-        book = Book(self.state)
+        book = StockBook(self.state)
         for sku in SKUS:
             for warehouse in WAREHOUSES:
                 shelf = book.stock(sku).shelf(warehouse)
@@ -174,9 +174,9 @@ class Warehousing(RuleBasedStateMachine):
 
     @invariant()
     def totals_are_the_sums(self) -> None:
-        book = Book(self.state)
+        book = StockBook(self.state)
         for warehouse in WAREHOUSES:
-            total: Warehouse = book.warehouse(warehouse)
+            total: WarehouseTotals = book.warehouse(warehouse)
             shelves = [book.stock(sku).shelf(warehouse) for sku in SKUS]
             for name in ("on_hand", "reserved", "available", "short"):
                 assert getattr(total, name) == sum(getattr(shelf, name) for shelf in shelves)

@@ -38,7 +38,7 @@ def crowded(seed: int, sources: int, orders: int = 12) -> Task:
         for sku in range(6)
         for each in network.sources
     }
-    return build(demands, network, stock, STRATEGY, NOON, {})
+    return build(demands, network, stock, STRATEGY, at_ms=NOON, used_today={})
 
 
 def priced(task: Task) -> Priced:

@@ -27,7 +27,8 @@ class World(NamedTuple):
     used: dict[str, int]
 
     def solve(self, strategy: Strategy, alternate: Strategy | None = None) -> SourcingPlan:
-        return solve(self.demands, self.network, self.stock, Strategies(strategy, alternate), NOON, self.used)
+        strategies = Strategies(strategy, alternate)
+        return solve(self.demands, self.network, self.stock, strategies, at_ms=NOON, used_today=self.used)
 
 
 def source(name: str, longitude: float = 0.0, **more: Any) -> NetworkSource:

@@ -11,8 +11,8 @@ from app.domain.order import OrderState
 from app.events.model import SourcingResult, StockChange
 from app.events.record import Record
 from app.inventory import source_ledger
-from app.inventory.item_stock import Shelf, Stock
-from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, Sourced
+from app.inventory.item_stock import ItemStock, Shelf
+from app.inventory.ledger_values import CONFIRMED, OPEN, RELEASED, Reservation, SourcedOrder
 from tests.simulation.stockroom import POOL
 from tests.simulation.transaction import Transaction, decoded, header, origin
 
@@ -26,8 +26,8 @@ class Reserving:
     """Keeps what each order and each shelf was after the last transaction."""
 
     def __init__(self) -> None:
-        self.orders: dict[str, Sourced] = {}
-        self.stocks: dict[str, Stock] = {}
+        self.orders: dict[str, SourcedOrder] = {}
+        self.stocks: dict[str, ItemStock] = {}
         self._reserved: Quantities = Counter()
         self._on_hand: Quantities = Counter()
         self._versions: Quantities = Counter()
@@ -41,7 +41,7 @@ class Reserving:
         for key, value in transaction.changes.items():
             if key.startswith(b"stock/"):
                 assert value is not None, f"{key!r} was thrown away"
-                found = source_ledger.decode(Stock, value)
+                found = source_ledger.decode(ItemStock, value)
                 self.stocks[found.sku] = found
                 for warehouse, shelf in found.shelves.items():
                     self._check_shelf((found.sku, warehouse), shelf, counted, fresh, left)
@@ -100,8 +100,8 @@ class Reserving:
             if not key.startswith(b"order/"):
                 continue
             assert value is not None, f"{key!r} was thrown away"
-            after = source_ledger.decode(Sourced, value)
-            before = self.orders.get(after.order_id) or Sourced(after.order_id, after.pool)
+            after = source_ledger.decode(SourcedOrder, value)
+            before = self.orders.get(after.order_id) or SourcedOrder(after.order_id, after.pool)
             self.orders[after.order_id] = after
             known = len(before.reservations)
             for old, new in zip(before.reservations, after.reservations, strict=False):
@@ -155,7 +155,7 @@ class Reserving:
             same = held[place] == wanted[place] or (place[2] == RELEASED and held[place] > wanted[place])
             assert same, f"{order_id}: {place} holds {held[place]}, its lines want {wanted[place]}"
         for line_waiting in known.waiting:
-            stock = self.stocks.get(line_waiting.sku, Stock(line_waiting.sku))
+            stock = self.stocks.get(line_waiting.sku, ItemStock(line_waiting.sku))
             free = sum(shelf.available for shelf in stock.shelves.values())
             assert free < line_waiting.quantity, f"{order_id} waits for {line_waiting}, and {free} are free"
 

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from app.inventory.ledger_values import Warehouse
+from app.inventory.ledger_values import WarehouseTotals
 from app.worker.metrics import Collectors, Metrics
 
 
@@ -106,7 +106,7 @@ def test_jobs_and_forwarded_records(shown: Shown) -> None:
 def test_what_sourcing_reports_goes_with_its_lane(shown: Shown) -> None:
     source = shown.perform
     for on_hand in (9, 7):
-        source.stocked(2, Warehouse("EU-HAM", on_hand=on_hand * 10_000, reserved=25_000))
+        source.stocked(2, WarehouseTotals("EU-HAM", on_hand=on_hand * 10_000, reserved=25_000))
     source.waiting(2, "main", 3)
     source.sourced("partial")
     source.solved(0.3, "gap", 0.004)

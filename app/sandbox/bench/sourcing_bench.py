@@ -128,7 +128,7 @@ def _stock(dice: Random, case: Case, network: Network, wanted: Mapping[str, int]
 
 
 def _solve(batch: Batch, strategies: Strategies) -> SourcingPlan:
-    return solve(batch.demands, batch.network, batch.stock, strategies, AT_MS, {})
+    return solve(batch.demands, batch.network, batch.stock, strategies, at_ms=AT_MS, used_today={})
 
 
 def _speed(label: str, batches: Sequence[Batch], strategies: Strategies) -> Speed:
@@ -166,7 +166,7 @@ def _one_by_one(batch: Batch, strategies: Strategies) -> list[SourcingPlan]:
     """Each order takes the best that the ones before it have left."""
     left, plans = dict(batch.stock), []
     for demand in batch.demands:
-        plan = solve([demand], batch.network, left, strategies, AT_MS, {})
+        plan = solve([demand], batch.network, left, strategies, at_ms=AT_MS, used_today={})
         skus = {line.line_id: line.sku for line in demand.lines}
         for each in plan.orders[0].allocations:
             left[skus[each.line_id], each.warehouse] -= each.quantity
