@@ -115,6 +115,26 @@ def test_modules_say_what_they_are_and_stay_small(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "manager", "base", "common"}
 
 
+POSITIONAL_MAX = 4
+
+
+def constructions(path: Path) -> Iterator[ast.Call]:
+    """Calls of what is named in CamelCase: classes."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if re.fullmatch(r"_*[A-Z]+[a-z]\w*", name):
+                yield node
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_a_constructor_with_many_arguments_is_called_with_keywords(path: Path) -> None:
+    """No type checker can tell one text from another in a row of five."""
+    for call in constructions(path):
+        place = f"{name_of(path)}:{call.lineno} {ast.unparse(call.func)}()"
+        assert len(call.args) <= POSITIONAL_MAX, f"{place} has {len(call.args)} positional arguments: name them"
+
+
 NAMES_OF_PROVIDERS = sorted(path.parent.name for path in APP.glob("providers/*/manifest.yaml"))
 MAY_NAME_THEM = (
     "sandbox/demo/",  # scenarios tell stories of these four

@@ -66,14 +66,14 @@ class Answering:
             values=result.values,
         )
         event = Event(
-            EventName.PROVIDER_RESULT,
-            derive(request.event_id, "result"),
-            request.order_id,
-            self._clock.now_ms(),
-            self._source,
-            request.event_id,
-            body,
-            request.trace,
+            name=EventName.PROVIDER_RESULT,
+            event_id=derive(request.event_id, "result"),
+            order_id=request.order_id,
+            at=self._clock.now_ms(),
+            source=self._source,
+            cause_id=request.event_id,
+            body=body,
+            trace=request.trace,
         )
         return encoded(self._codec, event)
 

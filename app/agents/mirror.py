@@ -92,4 +92,13 @@ def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:
 
 
 def _event(row: ChangeEvent, name: str, event_id: str, body: OrderCreated | ProviderEvent) -> Event:
-    return Event(name, event_id, row.order_id, row.at, SOURCE, row.event_id, body, row.trace)
+    return Event(
+        name=name,
+        event_id=event_id,
+        order_id=row.order_id,
+        at=row.at,
+        source=SOURCE,
+        cause_id=row.event_id,
+        body=body,
+        trace=row.trace,
+    )

@@ -85,10 +85,19 @@ class Orchestrate:
             raise RecordError(
                 "unknown-pool", f"{body.command!r} goes to a pool of warehouses; order_id is one of {known}"
             )
-        told = SourcingCommand(body.order_id, body.command, "", (), body.values, body.actor)
+        told = SourcingCommand(
+            pool=body.order_id, command=body.command, order_id="", lines=(), values=body.values, actor=body.actor
+        )
         event_id = derive(event.event_id, "pool")
         command = Event(
-            EventName.SOURCING_COMMAND, event_id, body.order_id, event.at, SOURCE, event.event_id, told, event.trace
+            name=EventName.SOURCING_COMMAND,
+            event_id=event_id,
+            order_id=body.order_id,
+            at=event.at,
+            source=SOURCE,
+            cause_id=event.event_id,
+            body=told,
+            trace=event.trace,
         )
         return Folded((self._output(command),), outcome="passed on")
 
@@ -127,7 +136,14 @@ class Orchestrate:
         body = self._orders.to_change(known, after, cause.at, effect=_asked(taken))
         event_id = derive(cause.event_id, "dual-write")
         return ChangeEvent(
-            CHANGED_AT_IOM, event_id, cause.order_id, cause.at, SOURCE, cause.event_id, body, cause.trace
+            name=CHANGED_AT_IOM,
+            event_id=event_id,
+            order_id=cause.order_id,
+            at=cause.at,
+            source=SOURCE,
+            cause_id=cause.event_id,
+            body=body,
+            trace=cause.trace,
         )
 
     # ---- an order that is not known yet ----
@@ -175,7 +191,15 @@ class Orchestrate:
     def _fire(self, order_id: str, timer: Timer, now_ms: int) -> Event:
         event_id = derive(f"{order_id}/{timer.timer_id}", timer.due_at)
         body = OrderCommand(order_id, FIRE, timer.timer_id, SOURCE)
-        return Event(EventName.ORDER_COMMAND, event_id, order_id, now_ms, SOURCE, "", body)
+        return Event(
+            name=EventName.ORDER_COMMAND,
+            event_id=event_id,
+            order_id=order_id,
+            at=now_ms,
+            source=SOURCE,
+            cause_id="",
+            body=body,
+        )
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         for key, value in items:

@@ -43,7 +43,12 @@ class Perform:
         async def run(lease: Lease) -> Folded:
             provider = self._providers.get(body.provider)
             action = Action(
-                body.action, body.effect_id, event.order_id, body.attempt, repeated or body.attempt > 1, body
+                name=body.action,
+                effect_id=body.effect_id,
+                order_id=event.order_id,
+                attempt=body.attempt,
+                repeated=repeated or body.attempt > 1,
+                body=body,
             )
             if provider is None:
                 result = not_set_up(body.provider)

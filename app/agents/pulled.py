@@ -45,7 +45,15 @@ class Pulled:
     def _created(self, source: str, order: Order) -> Output:
         """An order pulled twice has the same id: the lane of its order knows it already."""
         event_id, body = derive(order.order_id, "pulled"), OrderCreated(order)
-        event = Event(EventName.ORDER_CREATED, event_id, order.order_id, self._clock.now_ms(), SOURCE, "", body)
+        event = Event(
+            name=EventName.ORDER_CREATED,
+            event_id=event_id,
+            order_id=order.order_id,
+            at=self._clock.now_ms(),
+            source=SOURCE,
+            cause_id="",
+            body=body,
+        )
         try:
             found = self._placed(encoded(self._codec, event))
         except RecordError as problem:
@@ -79,4 +87,6 @@ class Pulled:
             marks["truncated"] = str(len(refused.wire))
         headers = [(MARK + mark, text.encode(errors="replace")) for mark, text in marks.items()]
         value = refused.wire[:WIRE_BYTES_MAX]
-        return Output(DEAD_LETTER, key, value, headers, partition_of(key, self._dead_letters))
+        return Output(
+            topic=DEAD_LETTER, key=key, value=value, headers=headers, partition=partition_of(key, self._dead_letters)
+        )

@@ -156,14 +156,14 @@ class Source:
         """It goes to the partition of its order, which is not the pool's."""
         body = answer.body
         event = Event(
-            EventName.SOURCING_RESULT,
-            answer.event_id,
-            body.order_id,
-            answer.at,
-            SOURCE,
-            answer.cause_id,
-            body,
-            answer.trace,
+            name=EventName.SOURCING_RESULT,
+            event_id=answer.event_id,
+            order_id=body.order_id,
+            at=answer.at,
+            source=SOURCE,
+            cause_id=answer.cause_id,
+            body=body,
+            trace=answer.trace,
         )
         output = encoded(self._codec, event)
         return output._replace(partition=partition_of(output.key or b"", self._partitions))
@@ -183,10 +183,21 @@ class Source:
             due_at = self._due_at.setdefault(pool, now_ms + self._job_ms)
             if due_at <= now_ms:
                 self._due_at[pool] = now_ms + self._job_ms
-                body = OrderCommand(pool, RUN, "", SOURCE, {"why": "schedule"})
+                body = OrderCommand(order_id=pool, command=RUN, subject="", actor=SOURCE, values={"why": "schedule"})
                 event_id = derive(f"{pool}/{RUN}", due_at)
                 outputs.append(
-                    encoded(self._codec, Event(EventName.ORDER_COMMAND, event_id, pool, now_ms, SOURCE, "", body))
+                    encoded(
+                        self._codec,
+                        Event(
+                            name=EventName.ORDER_COMMAND,
+                            event_id=event_id,
+                            order_id=pool,
+                            at=now_ms,
+                            source=SOURCE,
+                            cause_id="",
+                            body=body,
+                        ),
+                    )
                 )
         return outputs
 

@@ -138,4 +138,4 @@ def original(record: Record) -> Output:
 
 def tombstone(record: Record) -> Output:
     """Resolves a dead letter, on its own partition: compaction is by partition."""
-    return Output(DEAD_LETTER, record.key, None, (), record.partition)
+    return Output(topic=DEAD_LETTER, key=record.key, value=None, headers=(), partition=record.partition)

@@ -40,7 +40,7 @@ def wanted(
     if stock is None and (sources or receipts):
         raise SettingError("--sources and --receipts go with --stock: say what the warehouses have")
     supply = StockFiles(sources, stock, receipts) if stock else None
-    return demo_session.Wanted(numbers, count, orders, supply, parsed)
+    return demo_session.Wanted(scenarios=numbers, count=count, file=orders, stock=supply, faults=parsed)
 
 
 def run(asked: demo_session.Wanted, file: Path | None) -> bool:

@@ -75,18 +75,24 @@ def describe(value: object) -> str:
 def _translated(error: Any, place: Place, holder: type[BaseModel], hint: Hint | None) -> ModelError:
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
-        return ModelError("unknown", place, value, "unknown key", suggest(str(place[-1]), _fields(holder)))
+        return ModelError(
+            kind="unknown", place=place, value=value, text="unknown key", fix=suggest(str(place[-1]), _fields(holder))
+        )
     if kind == "missing":
         fix = f"add `{place[-1]}: {hint.example}`" if hint and hint.example else f"add `{place[-1]}:`"
-        return ModelError("missing", place, value, "the key is missing", fix)
+        return ModelError(kind="missing", place=place, value=value, text="the key is missing", fix=fix)
     if kind in ("enum", "literal_error"):
         fix = suggest(str(value), _OPTION.findall(error["ctx"]["expected"]))
-        return ModelError("invalid", place, value, f"{describe(value)} is not a known value", fix)
+        return ModelError(
+            kind="invalid", place=place, value=value, text=f"{describe(value)} is not a known value", fix=fix
+        )
     if kind == "value_error":
         text, _, fix = error["msg"].removeprefix("Value error, ").partition("; ")
-        return ModelError("invalid", place, value, text, fix)
+        return ModelError(kind="invalid", place=place, value=value, text=text, fix=fix)
     if hint is not None:
-        return ModelError("invalid", place, value, f"{describe(value)} cannot be used", hint.fix)
+        return ModelError(
+            kind="invalid", place=place, value=value, text=f"{describe(value)} cannot be used", fix=hint.fix
+        )
     return ModelError("invalid", place, value, f"{error['msg'][:1].lower()}{error['msg'][1:]}")
 
 

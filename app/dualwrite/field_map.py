@@ -97,7 +97,14 @@ def load_map(text: str, file: str, header_ends: Ends, line_ends: Ends, tables: M
     compiler = _Compiler(file, {**tables, **spec.values})
     header = compiler.rules("header", spec.header, header_ends)
     lines = compiler.rules("lines", spec.lines, line_ends)
-    return FieldMap(spec.map, spec.version, _by_birth(header), _by_birth(lines), _follows(header), _follows(lines))
+    return FieldMap(
+        name=spec.map,
+        version=spec.version,
+        header=_by_birth(header),
+        lines=_by_birth(lines),
+        header_follows=_follows(header),
+        line_follows=_follows(lines),
+    )
 
 
 def inverse(table: Table) -> Table:

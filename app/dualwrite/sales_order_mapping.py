@@ -118,7 +118,9 @@ class SalesOrders:
             attempt=effect.attempt if effect else 0,
         )
         row = None if before is None else self._row_of(before)
-        return SalesOrderChange("c" if row is None else "u", at_ms, row, self._row_of(after), source)
+        return SalesOrderChange(
+            op="c" if row is None else "u", ts_ms=at_ms, before=row, after=self._row_of(after), source=source
+        )
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
         """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold. What is

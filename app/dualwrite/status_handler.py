@@ -178,7 +178,13 @@ def _live(state: MirrorState) -> bool:
 
 def _cancellation(change: SalesOrderChange, of: str) -> ProviderEvent:
     number = change.row.SalesOrderNumber
-    return ProviderEvent(of, FNO, EventName.ORDER_CANCELED, f"{number} deleted".strip(), change.ts_ms)
+    return ProviderEvent(
+        order_id=of,
+        provider=FNO,
+        event=EventName.ORDER_CANCELED,
+        reference=f"{number} deleted".strip(),
+        occurred_at=change.ts_ms,
+    )
 
 
 def _said(
@@ -220,7 +226,13 @@ def _line_events(
 
 
 def _event(change: SalesOrderChange, order: Order, name: str) -> ProviderEvent:
-    return ProviderEvent(order.order_id, FNO, name, change.row.SalesOrderNumber, change.ts_ms)
+    return ProviderEvent(
+        order_id=order.order_id,
+        provider=FNO,
+        event=name,
+        reference=change.row.SalesOrderNumber,
+        occurred_at=change.ts_ms,
+    )
 
 
 def _outcome(created: Order | None, said: tuple[ProviderEvent, ...], newer: bool, change: SalesOrderChange) -> str:

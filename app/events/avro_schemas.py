@@ -137,7 +137,9 @@ def _checked(file: str, text: str, locked: Mapping[str, Mapping[str, Locked]]) -
         raise SchemaError(
             f"schemas/{file}: differs from {LOCK}; published schemas never change, write the next version"
         )
-    return Schema(subject, int(version), entry.id, body, file, shape_of(json.loads(body), file))
+    return Schema(
+        subject=subject, version=int(version), id=entry.id, text=body, file=file, shape=shape_of(json.loads(body), file)
+    )
 
 
 def _line(file: str, version: str, digest: str, locked: Mapping[str, Mapping[str, Locked]]) -> str:

@@ -202,13 +202,13 @@ def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
     subject = avro_schemas.subject_of(spec.topic)
     schema = published.latest(subject)
     return _Plan(
-        spec,
-        schema,
-        bytes([MAGIC]) + schema.id.to_bytes(4, "big"),
-        compile_writer(schema.shape, TYPES),
-        compile_reader(schema.shape, TYPES),
-        {older.id: _parsed(older) for older in published.by_subject[subject][:-1]},
-        _parsed(schema),
+        spec=spec,
+        schema=schema,
+        prefix=bytes([MAGIC]) + schema.id.to_bytes(4, "big"),
+        write=compile_writer(schema.shape, TYPES),
+        read=compile_reader(schema.shape, TYPES),
+        older={older.id: _parsed(older) for older in published.by_subject[subject][:-1]},
+        newest=_parsed(schema),
     )
 
 

@@ -162,7 +162,7 @@ class ChangeIn(BaseModel):
     def change(self) -> SalesOrderChange:
         before = self.before.row() if self.before else None
         after = self.after.row() if self.after else None
-        return SalesOrderChange(self.op, self.ts_ms, before, after, self.source.source())
+        return SalesOrderChange(op=self.op, ts_ms=self.ts_ms, before=before, after=after, source=self.source.source())
 
 
 def json_schema() -> dict[str, Any]:

@@ -135,7 +135,9 @@ class OrderCommandIn(_Intake):
     values: Annotated[Values, Field(description="For change: new values by field of the order.")] = {}
 
     def body(self, _at: int) -> OrderCommand:
-        return OrderCommand(self.order_id, self.command, self.subject, self.actor, self.values)
+        return OrderCommand(
+            order_id=self.order_id, command=self.command, subject=self.subject, actor=self.actor, values=self.values
+        )
 
 
 class LineQuantityIn(_Intake):
@@ -163,7 +165,15 @@ class ProviderEventIn(_Intake):
     def body(self, at: int) -> ProviderEvent:
         occurred_at = at if self.occurred_at is None else self.occurred_at
         lines = tuple(line.line() for line in self.lines)
-        return ProviderEvent(self.order_id, self.provider, self.event, self.reference, occurred_at, lines, self.values)
+        return ProviderEvent(
+            order_id=self.order_id,
+            provider=self.provider,
+            event=self.event,
+            reference=self.reference,
+            occurred_at=occurred_at,
+            lines=lines,
+            values=self.values,
+        )
 
 
 class ProviderResultIn(_Intake):

@@ -53,4 +53,15 @@ def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
 
 def reported(codec: Codec, body: ProviderEvent, at: int, source: str) -> Output:
     """The record of what a provider reports, pulled or called in, at `at` (ms). Raises RecordError."""
-    return encoded(codec, Event(EventName.PROVIDER_EVENT, report_id(body), body.order_id, at, source, "", body))
+    return encoded(
+        codec,
+        Event(
+            name=EventName.PROVIDER_EVENT,
+            event_id=report_id(body),
+            order_id=body.order_id,
+            at=at,
+            source=source,
+            cause_id="",
+            body=body,
+        ),
+    )

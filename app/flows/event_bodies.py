@@ -37,7 +37,13 @@ def validated(order: Order, results: Results) -> Body:
 def assigned(order: Order, results: Results) -> Body:
     lines = tuple([LineAssignment(line.line_id, line.site, line.warehouse) for line in order.lines])
     return OrderAssigned(
-        order.order_id, order.company, order.invoice_customer, order.site, order.warehouse, lines, results
+        order_id=order.order_id,
+        company=order.company,
+        invoice_customer=order.invoice_customer,
+        site=order.site,
+        warehouse=order.warehouse,
+        lines=lines,
+        policies=results,
     )
 
 
@@ -49,11 +55,26 @@ EMITTED: Final[Mapping[str, Callable[[Order, Results], Body]]] = {
 
 
 def progressed(order: Order, provider: str, reference: str) -> Body:
-    return OrderProgressed(order.order_id, provider, reference, order.state, order.reason, line_statuses(order.lines))
+    return OrderProgressed(
+        order_id=order.order_id,
+        provider=provider,
+        reference=reference,
+        state=order.state,
+        reason=order.reason,
+        lines=line_statuses(order.lines),
+    )
 
 
 def stopped(order: Order, step: str, code: str, detail: str, results: Results) -> Body:
-    return OrderStopped(order.order_id, step, order.state, order.reason, code, detail, results)
+    return OrderStopped(
+        order_id=order.order_id,
+        step=step,
+        state=order.state,
+        reason=order.reason,
+        code=code,
+        detail=detail,
+        policies=results,
+    )
 
 
 def requested(event: str, state: OrderState, effect: Effect, through: str, pool: str) -> Body:
@@ -88,16 +109,16 @@ def _channel_update(state: OrderState, effect: Effect, through: str, _pool: str)
         if line.state != State.CANCELED
     )
     return ChannelUpdateRequested(
-        order.order_id,
-        order.source_ref,
-        effect.effect_id,
-        effect.provider,
-        effect.action,
-        effect.attempt,
-        through,
-        status,
-        reason,
-        lines,
+        order_id=order.order_id,
+        source_ref=order.source_ref,
+        effect_id=effect.effect_id,
+        provider=effect.provider,
+        action=effect.action,
+        attempt=effect.attempt,
+        through=through,
+        state=status,
+        reason=reason,
+        lines=lines,
     )
 
 

@@ -72,7 +72,18 @@ class Run:
         cause = self.cause
         event_id = derive(cause.event_id, self._position)
         self._position += 1
-        self.events.append(Event(name, event_id, cause.order_id, cause.at, SOURCE, cause.event_id, body, cause.trace))
+        self.events.append(
+            Event(
+                name=name,
+                event_id=event_id,
+                order_id=cause.order_id,
+                at=cause.at,
+                source=SOURCE,
+                cause_id=cause.event_id,
+                body=body,
+                trace=cause.trace,
+            )
+        )
         return event_id
 
     def applied(self, name: str, after: Order, *, step: str = "", event_id: str = "", note: str = "") -> None:
@@ -80,18 +91,18 @@ class Run:
         state, before = self.state, self.state.order
         moved_lines = () if after is before else event_bodies.line_statuses(changed_lines(before, after))
         status = OrderStatus(
-            after.order_id,
-            after.source_ref,
-            name,
-            step,
-            after.state,
-            after.reason,
-            before.state,
-            before.reason,
-            state.version,
-            state.flow,
-            state.flow_version,
-            moved_lines,
+            order_id=after.order_id,
+            source_ref=after.source_ref,
+            event=name,
+            step=step,
+            state=after.state,
+            reason=after.reason,
+            previous_state=before.state,
+            previous_reason=before.reason,
+            version=state.version,
+            flow=state.flow,
+            flow_version=state.flow_version,
+            lines=moved_lines,
         )
         status_id = self.emit(STATUS_CHANGED, status)
         self.state = replace(state, order=after)
@@ -104,15 +115,15 @@ class Run:
         order, cause = self.state.order, self.cause
         own_id = event_id or cause.event_id
         entry = Entry(
-            name,
-            own_id,
-            cause.cause_id if own_id == cause.event_id else cause.event_id,
-            cause.at,
-            cause.source,
-            step,
-            order.state,
-            order.reason,
-            note[:NOTE_MAX],
+            event=name,
+            event_id=own_id,
+            cause_id=cause.cause_id if own_id == cause.event_id else cause.event_id,
+            at=cause.at,
+            source=cause.source,
+            step=step,
+            state=order.state,
+            reason=order.reason,
+            note=note[:NOTE_MAX],
         )
         self.state = replace(self.state, timeline=recorded(self.state.timeline, entry))
 
@@ -267,7 +278,14 @@ class Run:
                 order, changes = replace(order, ready_to_sync=True), (*changes, ("ready_to_sync", ""))
         turn = dict(self.state.rounds).get(node.name, 0)
         effect_id = derive(f"{order.order_id}/{node.name}", turn)
-        effect = Effect(effect_id, node.name, spec.provider, spec.action, 1, self.cause.at)
+        effect = Effect(
+            effect_id=effect_id,
+            step=node.name,
+            provider=spec.provider,
+            action=spec.action,
+            attempt=1,
+            requested_at=self.cause.at,
+        )
         self.state = replace(self.state, order=order, effects=(*self.state.effects, effect))
         if spec.through == KAFKA:
             due = Timer(derive(effect_id, ANSWER), self.cause.at + node.within_ms, ANSWER, effect_id)

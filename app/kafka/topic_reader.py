@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from app.errors import BrokerError
@@ -87,7 +87,14 @@ async def _records(reader: AIOKafkaConsumer) -> AsyncIterator[Record]:
         yield as_record(record)
 
 
-def as_record(record: object) -> Record:
+def as_record(record: ConsumerRecord) -> Record:
     """aiokafka's record as ours."""
-    r = record
-    return Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, tuple(r.headers))  # type: ignore[attr-defined]
+    return Record(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )

@@ -164,7 +164,9 @@ def forward(record: Record, key: bytes, owner: int) -> Output:
     names = dict(headers)
     if FORWARDED not in names:
         headers.append((FORWARDED, origin(record).encode()))
-    return Output(record.topic, key, record.value, headers, owner, record.timestamp)
+    return Output(
+        topic=record.topic, key=key, value=record.value, headers=headers, partition=owner, timestamp=record.timestamp
+    )
 
 
 def _fit(letter: Output, limit: int) -> Output:

@@ -157,7 +157,9 @@ class Lane:
         bounds = await check_inputs(self.role, self.partition, self._position, self._log, committed)
         dead_letters = await self._log.partitions(DEAD_LETTER)
         lane = (self.partition, self._partitions)
-        self._folder = Folder(self.role, lane, self._limits.fold, dead_letters, self._clock.now_ms)
+        self._folder = Folder(
+            role=self.role, lane=lane, limits=self._limits.fold, dead_letters=dead_letters, now_ms=self._clock.now_ms
+        )
         self._filler = Filler(
             self._folder,
             self._inbox,

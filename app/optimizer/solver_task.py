@@ -104,7 +104,7 @@ def build(
             step = gcd(line.quantity, AMOUNT_SCALE) if parts_max > 1 else line.quantity
             options = _options(line, step, open_to, usable, parts_max)
             unsourced = _unsourced_cost(strategy, sources, parts_max, line.quantity) * (1 + max(0, demand.priority))
-            lines.append(TaskLine(number, line, options, step, unsourced))
+            lines.append(TaskLine(order=number, demand=line, options=options, step=step, unsourced=unsourced))
     return Task(
         strategy=strategy,
         demands=ordered,
@@ -187,7 +187,14 @@ def _route(demand: Demand, source: NetworkSource, km: float, strategy: Strategy,
         trip["cut-off"] = rule.penalty
     late = days_late(source, at_ms, demand.wanted_at)
     line = {"handling": weights.handling * source.handling_cost, "lateness": weights.lateness * late}
-    return Route(km, _nonzero(trip), _nonzero(line), sum(trip.values()), sum(line.values()), barred)
+    return Route(
+        km=km,
+        trip=_nonzero(trip),
+        line=_nonzero(line),
+        fixed=sum(trip.values()),
+        each=sum(line.values()),
+        barred=barred,
+    )
 
 
 def _nonzero(terms: dict[str, float]) -> dict[str, float]:

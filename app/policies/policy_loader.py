@@ -36,7 +36,14 @@ def _read(text: str, file: str) -> tuple[Policy | None, list[DefinitionError]]:
     if shape is None or problems.errors:
         return None, problems.errors
     criticality = shape.criticality or Criticality.CRITICAL
-    policy = Policy(shape.policy, shape.version, shape.type, criticality, tuple(rule for _, rule in rules), file)
+    policy = Policy(
+        name=shape.policy,
+        version=shape.version,
+        type=shape.type,
+        criticality=criticality,
+        rules=tuple(rule for _, rule in rules),
+        file=file,
+    )
     return policy, []
 
 

@@ -23,9 +23,16 @@ def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str
     if len(problems.errors) > before:
         return None
     if policy_type is PolicyType.FILTER:
-        return Rule(shape.rule, scope, when, (), False, sentence(f"rule {shape.rule} does not hold", scope))
+        return Rule(
+            name=shape.rule,
+            scope=scope,
+            when=when,
+            settings=(),
+            fails_if=False,
+            sentence=sentence(f"rule {shape.rule} does not hold", scope),
+        )
     fails_if = None if said is None else shape.fail is not None
-    return Rule(shape.rule, scope, when, settings, fails_if, said)
+    return Rule(name=shape.rule, scope=scope, when=when, settings=settings, fails_if=fails_if, sentence=said)
 
 
 def _combination(shape: RuleShape, policy_type: PolicyType, path: str, problems: Problems) -> None:

@@ -53,8 +53,10 @@ class Verdicts:
         told = (self._said(self._policy.rules[position], before, line) for position, line in failures)
         detail = joined(told, FAILURES_SHOWN_MAX)
         if self._policy.criticality is Criticality.INFORMATION:
-            return Verdict(True, after, self._result("informed", rules), tuple(changes), detail)
-        return Verdict(False, before, self._result("failed", rules), (), detail)
+            return Verdict(
+                passed=True, order=after, result=self._result("informed", rules), changes=tuple(changes), detail=detail
+            )
+        return Verdict(passed=False, order=before, result=self._result("failed", rules), changes=(), detail=detail)
 
     def _result(self, outcome: str, rules: tuple[str, ...]) -> PolicyResult:
         return PolicyResult(self._policy.name, self._policy.version, outcome, rules)

@@ -130,6 +130,8 @@ def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:
 def action_specs(manifest: Manifest) -> dict[str, ActionSpec]:
     """A provider's actions as flows know them."""
     return {
-        action.name: ActionSpec(manifest.name, action.name, action.event, action.through, action.maps)
+        action.name: ActionSpec(
+            provider=manifest.name, action=action.name, event=action.event, through=action.through, maps=action.maps
+        )
         for action in manifest.actions
     }

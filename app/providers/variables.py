@@ -47,7 +47,13 @@ def unread(names: Iterable[str]) -> Iterator[str]:
 def _of_settings() -> Iterator[Variable]:
     for field, name in settings.variables().items():
         found = Settings.model_fields[field]
-        yield Variable(name, WAYBILL, found.description or "", _shown(found.default), _limits(found.metadata))
+        yield Variable(
+            name=name,
+            of=WAYBILL,
+            meaning=found.description or "",
+            default=_shown(found.default),
+            limits=_limits(found.metadata),
+        )
 
 
 def _of_providers() -> Iterator[Variable]:

@@ -95,7 +95,15 @@ def build_app(
 
     def make_lane(partition: int) -> Lane:
         log = make_log(f"{name}-{partition}", role.ledger, partition, kafka)
-        return Lane(role.for_lane(partition), log, partition, partitions, limits, clock=clock, observer=observer)
+        return Lane(
+            role=role.for_lane(partition),
+            log=log,
+            partition=partition,
+            partitions=partitions,
+            limits=limits,
+            clock=clock,
+            observer=observer,
+        )
 
     host = make_host(name, role.inputs, make_lane, end_process)
     app = _new_app(name, settings, partitions, web=web is not None)

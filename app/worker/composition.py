@@ -111,14 +111,14 @@ def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[
     network = load_network(settings)
     setup = replace(registry.setup(settings, environ), pools=network.pools)
     return Parts(
-        settings,
-        environ,
-        {topic.name: topic for topic in load_topics(settings.partitions)},
-        codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids, writers=_writers(settings)),
-        sales_orders(),
-        setup,
-        registry.open_all(environ),
-        network,
+        settings=settings,
+        environ=environ,
+        topics={topic.name: topic for topic in load_topics(settings.partitions)},
+        codec=codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids, writers=_writers(settings)),
+        orders=sales_orders(),
+        setup=setup,
+        providers=registry.open_all(environ),
+        network=network,
     )
 
 
@@ -173,7 +173,15 @@ def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
 
     def make(partition: int) -> Role:
         place = (partition, partitions)
-        return Sourcing(parts.codec, allocator, find, batching, settings.backorder_job_s, place, metrics)
+        return Sourcing(
+            codec=parts.codec,
+            allocator=allocator,
+            find=find,
+            batching=batching,
+            job_s=settings.backorder_job_s,
+            lane=place,
+            observer=metrics,
+        )
 
     return ComposedRole(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
 

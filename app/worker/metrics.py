@@ -194,11 +194,13 @@ class Collectors:
             "waybill_lag_records", "Records of an input that wait for their lane", "role", "topic", "partition"
         )
         self.sourcing = Sourcing(
-            counter("waybill_sourced_orders_total", "Answers to orders that want sources, by outcome", "outcome"),
-            histogram("waybill_solve_seconds", "One plan for a batch of orders", _SOLVE_SECONDS, "status"),
-            histogram("waybill_solve_gap_ratio", "Cost that a plan may be away from the best one", _GAPS),
-            gauge("waybill_backorder_lines", "Order lines that wait for stock", "pool"),
-            gauge("waybill_stock_pieces", "Pieces of all items at a warehouse", "warehouse", "kind"),
+            orders=counter(
+                "waybill_sourced_orders_total", "Answers to orders that want sources, by outcome", "outcome"
+            ),
+            seconds=histogram("waybill_solve_seconds", "One plan for a batch of orders", _SOLVE_SECONDS, "status"),
+            gap=histogram("waybill_solve_gap_ratio", "Cost that a plan may be away from the best one", _GAPS),
+            waiting=gauge("waybill_backorder_lines", "Order lines that wait for stock", "pool"),
+            stock=gauge("waybill_stock_pieces", "Pieces of all items at a warehouse", "warehouse", "kind"),
         )
         self.ages = _Ages(monotonic)
         registry.register(self.ages)

@@ -287,6 +287,6 @@ class BatchSchema(faust.Schema[None, FetchedBatch]):
 
     def compile(self, app: Any, **_: Any) -> Any:
         async def decode(message: Any, **_: Any) -> Event:
-            return Event(app, None, message.value, message.headers, message)
+            return Event(app=app, key=None, value=message.value, headers=message.headers, message=message)
 
         return decode

@@ -171,10 +171,10 @@ async def test_what_a_previous_owner_sent_may_arrive_first(monkeypatch: pytest.M
     monkeypatch.setattr(apply, "HANDOVER_S", 0.05)
     erp = Erp(OK)
     role = Apply(CODEC, erp, Calls())
+    began = asyncio.get_running_loop().time()
     role.restored(())
     job = role.fold(a_row(**EFFECT), {}, repeated=True)
     assert isinstance(job, Job)
-    began = asyncio.get_running_loop().time()
     await job.run(Held())
     assert asyncio.get_running_loop().time() - began >= 0.04
 

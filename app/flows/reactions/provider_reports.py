@@ -1,8 +1,8 @@
 """What providers report of an order's progress: which lines move, and when that is an event of the whole order. Pure.
 
 The order's own event is raised when every line has reached the milestone, never before: a partial shipment or invoice
-moves lines alone (docs/adr/0014, rows 6 and 11). Each milestone is raised once, and one that was overtaken takes nothing
-back.
+moves lines alone (docs/adr/0014, rows 6 and 11). Each milestone is raised once, and one that was overtaken takes
+nothing back.
 """
 
 from typing import Final

@@ -176,5 +176,12 @@ def _command(run: Run, command: str, lines: list[ReservedLine]) -> None:
     order = run.state.order
     run.emit(
         EventName.SOURCING_COMMAND,
-        SourcingCommand(run.flow.pool_of(order), command, order.order_id, tuple(lines), {}, SOURCE),
+        SourcingCommand(
+            pool=run.flow.pool_of(order),
+            command=command,
+            order_id=order.order_id,
+            lines=tuple(lines),
+            values={},
+            actor=SOURCE,
+        ),
     )

@@ -55,14 +55,14 @@ class BigCommerce:
         self._http.headers["x-auth-token"] = access_token
         redaction = Redaction(access_token=access_token)
         self.link = Link(
-            self.name,
-            f"{base_url}/stores/{store_hash}/v2",
-            self._http,
-            redaction,
-            limits,
-            actions.message_of,
-            THROTTLE_MS,
-            clock,
+            provider=self.name,
+            base_url=f"{base_url}/stores/{store_hash}/v2",
+            client=self._http,
+            redaction=redaction,
+            timeouts=limits,
+            message_of=actions.message_of,
+            throttle_ms=THROTTLE_MS,
+            clock=clock,
         )
 
     async def close(self) -> None:

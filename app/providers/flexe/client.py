@@ -37,7 +37,16 @@ class Flexe:
         self._http = open_http(limits)
         self._http.headers["authorization"] = f"Bearer {api_key}"
         redaction = Redaction(api_key=api_key)
-        self.link = Link(self.name, base_url, self._http, redaction, limits, actions.message_of, THROTTLE_MS, clock)
+        self.link = Link(
+            provider=self.name,
+            base_url=base_url,
+            client=self._http,
+            redaction=redaction,
+            timeouts=limits,
+            message_of=actions.message_of,
+            throttle_ms=THROTTLE_MS,
+            clock=clock,
+        )
 
     async def close(self) -> None:
         await self._http.aclose()

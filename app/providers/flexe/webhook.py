@@ -97,19 +97,40 @@ def _event(body: bytes, owner_id: str) -> ProviderEvent | None:
 def _shipped(data: Raw, owner_id: str, at: int) -> ProviderEvent:
     told = _data(data, _Shipped, owner_id)
     lines = tuple(LineQuantity(item.line_ref, _quantity(item)) for item in told.shipment.items)
-    return ProviderEvent(told.external_id, PROVIDER, EventName.ORDER_SHIPPED, told.shipment.id, at, lines)
+    return ProviderEvent(
+        order_id=told.external_id,
+        provider=PROVIDER,
+        event=EventName.ORDER_SHIPPED,
+        reference=told.shipment.id,
+        occurred_at=at,
+        lines=lines,
+    )
 
 
 def _delayed(data: Raw, owner_id: str, at: int) -> ProviderEvent:
     told = _data(data, _Delayed, owner_id)
     values = {"reason": told.exception.code, "detail": told.exception.message[:TEXT_CHARS_MAX]}
-    return ProviderEvent(told.external_id, PROVIDER, EventName.ORDER_DELAYED, told.exception.id, at, values=values)
+    return ProviderEvent(
+        order_id=told.external_id,
+        provider=PROVIDER,
+        event=EventName.ORDER_DELAYED,
+        reference=told.exception.id,
+        occurred_at=at,
+        values=values,
+    )
 
 
 def _cancelled(data: Raw, owner_id: str, at: int) -> ProviderEvent:
     told = _data(data, _Cancelled, owner_id)
     values = {"reason": told.reason[:TEXT_CHARS_MAX]}
-    return ProviderEvent(told.external_id, PROVIDER, EventName.ORDER_CANCELED, told.id, at, values=values)
+    return ProviderEvent(
+        order_id=told.external_id,
+        provider=PROVIDER,
+        event=EventName.ORDER_CANCELED,
+        reference=told.id,
+        occurred_at=at,
+        values=values,
+    )
 
 
 _KINDS: Final[Mapping[str, Callable[[Raw, str, int], ProviderEvent]]] = {

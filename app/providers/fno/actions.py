@@ -82,7 +82,10 @@ def row_of(action: Action) -> SalesOrderRow | Result:
 
 def first_plan(row: SalesOrderRow, effect_id: str) -> Plan:
     """What to write when nothing is known about the order: everything that F+O does not have."""
-    return plan(SalesOrderChange("c", 0, None, row, ChangeSource("iom", 1, effect_id=effect_id)), None)
+    return plan(
+        SalesOrderChange(op="c", ts_ms=0, before=None, after=row, source=ChangeSource("iom", 1, effect_id=effect_id)),
+        None,
+    )
 
 
 def without_writing(asked: Plan) -> Result | None:
@@ -247,7 +250,17 @@ def _line_id(row: SalesOrderRow, entity: odata.Entity) -> str:
     """The line id as dual-write derives it from a row."""
     reference = str(entity.get("ExternalItemNumber") or "")
     position = int(entity.get("LineNumber", 0))
-    return line_id(row, SalesOrderRowLine(position, "", 0, 0, 0, ExternalItemNumber=reference))
+    return line_id(
+        row,
+        SalesOrderRowLine(
+            LineNumber=position,
+            ItemNumber="",
+            OrderedSalesQuantity=0,
+            SalesPrice=0,
+            LineAmount=0,
+            ExternalItemNumber=reference,
+        ),
+    )
 
 
 def row_line(row: SalesOrderRow, write: LineWrite) -> SalesOrderRowLine:

@@ -71,12 +71,26 @@ def read(path: str) -> Call:
 
 
 def create(collection: str, values: Mapping[str, Any]) -> Call:
-    return Call(Intent.CREATE, "POST", f"/data/{collection}", (ACROSS,), _ENCODER.encode(values), (_JSON,))
+    return Call(
+        intent=Intent.CREATE,
+        method="POST",
+        path=f"/data/{collection}",
+        query=(ACROSS,),
+        body=_ENCODER.encode(values),
+        headers=(_JSON,),
+    )
 
 
 def patch(target: Target, values: Mapping[str, Any]) -> Call:
     headers = (_JSON, ("if-match", target.etag))
-    return Call(Intent.SET, "PATCH", target.path, (ACROSS,), _ENCODER.encode(values), headers)
+    return Call(
+        intent=Intent.SET,
+        method="PATCH",
+        path=target.path,
+        query=(ACROSS,),
+        body=_ENCODER.encode(values),
+        headers=headers,
+    )
 
 
 def delete(target: Target) -> Call:

@@ -245,7 +245,12 @@ def _report_order(
     if lines:
         found.reported[number] = dict(so_far)
         event = ProviderEvent(
-            order.order_id, PROVIDER, EventName.ORDER_INVOICED, invoice.number, invoice.created, tuple(lines)
+            order_id=order.order_id,
+            provider=PROVIDER,
+            event=EventName.ORDER_INVOICED,
+            reference=invoice.number,
+            occurred_at=invoice.created,
+            lines=tuple(lines),
         )
         found.events.append(event)
 

@@ -45,7 +45,16 @@ class Sap:
         credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._http.headers["authorization"] = f"Basic {credentials}"
         redaction = Redaction(password=password, credentials=credentials)
-        self.link = Link(self.name, base_url, self._http, redaction, limits, actions.message_of, THROTTLE_MS, clock)
+        self.link = Link(
+            provider=self.name,
+            base_url=base_url,
+            client=self._http,
+            redaction=redaction,
+            timeouts=limits,
+            message_of=actions.message_of,
+            throttle_ms=THROTTLE_MS,
+            clock=clock,
+        )
         self._session = Session(self.link, CsrfToken(self.link, self._http.cookies, redaction))
         self._invoices = Invoices(self._session, area.organization, area.item_reference)
 
@@ -80,13 +89,13 @@ class Sap:
 def open_provider(values: Mapping[str, str]) -> Sap:
     """From the settings of the manifest. Raises SettingError."""
     area = SalesArea(
-        values["SALES_ORDER_TYPE"],
-        values["SALES_ORGANIZATION"],
-        values["DISTRIBUTION_CHANNEL"],
-        values["DIVISION"],
-        values["SOLD_TO_PARTY"],
-        values["PRICE_CONDITION_TYPE"],
-        values["ITEM_REFERENCE"] or actions.UNDERLYING_ITEM,
+        order_type=values["SALES_ORDER_TYPE"],
+        organization=values["SALES_ORGANIZATION"],
+        channel=values["DISTRIBUTION_CHANNEL"],
+        division=values["DIVISION"],
+        sold_to=values["SOLD_TO_PARTY"],
+        price_condition=values["PRICE_CONDITION_TYPE"],
+        item_reference=values["ITEM_REFERENCE"] or actions.UNDERLYING_ITEM,
     )
     if area.item_reference not in (actions.UNDERLYING_ITEM, actions.SHIP_TO_REFERENCE):
         fields = f"write {actions.UNDERLYING_ITEM} or {actions.SHIP_TO_REFERENCE}"

@@ -73,7 +73,16 @@ class Bench:
             empty = _usage(process).resident
         for start in range(0, orders, WRITE_CHUNK):
             keys = [f"{key}-live-{number}".encode() for number in range(start, min(start + WRITE_CHUNK, orders))]
-            outputs = [Output(Orchestrate.ledger, key, value, (), partition_of(key, self._partitions)) for key in keys]
+            outputs = [
+                Output(
+                    topic=Orchestrate.ledger,
+                    key=key,
+                    value=value,
+                    headers=(),
+                    partition=partition_of(key, self._partitions),
+                )
+                for key in keys
+            ]
             await transactions.transact(self._broker.bootstrap_servers, outputs)
         async with self._worker() as (process, seconds):
             grown = _usage(process).resident - empty
@@ -100,7 +109,7 @@ class Bench:
         await _until_folded(ledger, topic, ends)
         seconds = time.monotonic() - began
         cpu_s, broker_s = _usage(process).cpu_s - before.cpu_s, usage(self._broker.pid).cpu_s - broker_before.cpu_s
-        return Wave(KINDS[at].label, len(records), seconds, cpu_s, broker_s)
+        return Wave(label=KINDS[at].label, records=len(records), seconds=seconds, cpu_s=cpu_s, broker_cpu_s=broker_s)
 
     async def outputs(self, told: Sequence[Told]) -> Outputs:
         """Counts what is there for everybody to read."""

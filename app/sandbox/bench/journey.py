@@ -35,7 +35,13 @@ def _created(order: Order, _: OrderState | None) -> Body:
 
 def _reported(event: str) -> Callable[[Order, OrderState | None], Body]:
     def body(order: Order, _: OrderState | None) -> Body:
-        return ProviderEvent(order.order_id, "fno", event, f"SO-{order.source_ref:0>6}", order.placed_at)
+        return ProviderEvent(
+            order_id=order.order_id,
+            provider="fno",
+            event=event,
+            reference=f"SO-{order.source_ref:0>6}",
+            occurred_at=order.placed_at,
+        )
 
     return body
 
@@ -46,7 +52,15 @@ def _answered(order: Order, state: OrderState | None) -> Body:
     effect = state.effects[-1]
     reference = f"SO-{order.source_ref:0>6}" if effect.provider == "fno" else order.source_ref
     return ProviderResult(
-        order.order_id, effect.effect_id, effect.provider, effect.action, effect.attempt, "ok", "ok", "", reference
+        order_id=order.order_id,
+        effect_id=effect.effect_id,
+        provider=effect.provider,
+        action=effect.action,
+        attempt=effect.attempt,
+        outcome="ok",
+        code="ok",
+        detail="",
+        reference=reference,
     )
 
 
@@ -73,21 +87,48 @@ def an_order(number: int, placed_at: int) -> Order:
     """One that every policy accepts, made of the places and products of the demo."""
     place, (first, last) = PLACES[number % len(PLACES)], CUSTOMERS[number % len(CUSTOMERS)]
     address = Address(
-        f"{first} {last}", "", f"{place.street} {number % 240 + 1}", place.city, place.region, place.postal_code,
-        place.iso2, f"customer{number % 9999}@example.com",
-    )  # fmt: skip
+        name=f"{first} {last}",
+        company="",
+        street=f"{place.street} {number % 240 + 1}",
+        city=place.city,
+        region=place.region,
+        postal_code=place.postal_code,
+        country=place.iso2,
+        email=f"customer{number % 9999}@example.com",
+    )
     lines = tuple(_line(number, at) for at in range(1, LINES + 1))
     total = sum(line.total for line in lines)
     return Order(
-        f"bc-{STORE}-{number}", "bigcommerce", str(number), "bigcommerce-1", placed_at, "USD", total, 0, 0, 0, total,
-        address, address, lines, customer=str(number % 9999),
-    )  # fmt: skip
+        order_id=f"bc-{STORE}-{number}",
+        origin="bigcommerce",
+        source_ref=str(number),
+        channel="bigcommerce-1",
+        placed_at=placed_at,
+        currency="USD",
+        subtotal=total,
+        shipping=0,
+        tax=0,
+        discount=0,
+        total=total,
+        ship_to=address,
+        bill_to=address,
+        lines=lines,
+        customer=str(number % 9999),
+    )
 
 
 def _line(number: int, at: int) -> Line:
     sku, name, price = PRODUCTS[(number * LINES + at) % len(PRODUCTS)]
     unit, pieces = int(price * AMOUNT_SCALE), at
-    return Line(str(at), sku, name, pieces * AMOUNT_SCALE, unit, pieces * unit, reference=str(number * 100 + at))
+    return Line(
+        line_id=str(at),
+        sku=sku,
+        name=name,
+        quantity=pieces * AMOUNT_SCALE,
+        unit_price=unit,
+        total=pieces * unit,
+        reference=str(number * 100 + at),
+    )
 
 
 def told(role: Orchestrate, codec: Codec, order: Order) -> Told:
@@ -109,9 +150,25 @@ def told(role: Orchestrate, codec: Codec, order: Order) -> Told:
 def _record(codec: Codec, order: Order, position: int, body: Body, name: str) -> Record:
     order_id, at = order.order_id, order.placed_at + position
     cause = "" if position == 0 else derive(order_id, f"cause {position}")
-    event = Event(name, derive(order_id, f"input {position}"), order_id, at, "bench", cause, body)
+    event = Event(
+        name=name,
+        event_id=derive(order_id, f"input {position}"),
+        order_id=order_id,
+        at=at,
+        source="bench",
+        cause_id=cause,
+        body=body,
+    )
     output = encoded(codec, event)
-    return Record(output.topic, 0, 0, at, output.key, output.value, tuple(output.headers))
+    return Record(
+        topic=output.topic,
+        partition=0,
+        offset=0,
+        timestamp=at,
+        key=output.key,
+        value=output.value,
+        headers=tuple(output.headers),
+    )
 
 
 def journeys(role: Orchestrate, codec: Codec, count: int, first_at: int) -> Iterator[Told]:

@@ -52,7 +52,14 @@ async def run(wanted: Wanted, folder: Path, console: Console) -> Report:
         topics = load(settings.partitions)
         await prepare(bootstrap_servers, topics)
         observed = [topic.name for topic in topics if not topic.name.endswith(LEDGER)]
-        plan = demo.Plan(bootstrap_servers, stamp, rounds, folder, observed, schemas_by_id())
+        plan = demo.Plan(
+            bootstrap_servers=bootstrap_servers,
+            stamp=stamp,
+            rounds=rounds,
+            folder=folder,
+            topics=observed,
+            schemas=schemas_by_id(),
+        )
         number = sum(len(each.orders) + len(each.late) for each in rounds)
         console.print(f"{number} orders through Kafka on {bootstrap_servers}")
         return await demo.run(plan, console)
@@ -74,7 +81,7 @@ def planned(wanted: Wanted, stamp: str) -> list[demo.Round]:
         supply = supplied(orders, wanted, is_first=at == 0)
         last = late(wanted.count, stamp, at, taken) if supply and not wanted.stock and at == len(faults) else []
         taken |= shop_ids(last)
-        rounds.append(demo.Round(orders, over_s, fault, supply, last))
+        rounds.append(demo.Round(orders=orders, over_s=over_s, fault=fault, supply=supply, late=last))
     return rounds
 
 

@@ -17,18 +17,19 @@ class Place(NamedTuple):
     warehouse: str
 
 
-PLACES = (
-    Place("Reims", "", "51100", "Rue de l'Abbaye", "France", "FR", "FRA", "EU", "EU-HAM"),
-    Place("Köln", "Nordrhein-Westfalen", "50667", "Mehrheimerstraße", "Germany", "DE", "DEU", "EU", "EU-HAM"),
-    Place("Łódź", "Łódzkie", "90-001", "Piotrkowska", "Poland", "PL", "POL", "EU", "EU-HAM"),
-    Place("Århus", "", "8000", "Åboulevarden", "Denmark", "DK", "DNK", "EU", "EU-HAM"),
-    Place("Αθήνα", "Αττική", "105 57", "Οδός Ερμού", "Greece", "GR", "GRC", "EU", "EU-HAM"),
-    Place("Seattle", "Washington", "98101", "Pike Street", "United States", "US", "USA", "US", "US-SEA"),
-    Place("Montréal", "Québec", "H2Y 1C6", "Rue Saint-Paul", "Canada", "CA", "CAN", "US", "US-SEA"),
-    Place("São Paulo", "SP", "01310-100", "Avenida Paulista", "Brazil", "BR", "BRA", "SA", "SA-GRU"),
-    Place("Bogotá", "Cundinamarca", "110111", "Carrera Séptima", "Colombia", "CO", "COL", "SA", "SA-GRU"),
-    Place("東京", "東京都", "100-0001", "千代田区千代田", "Japan", "JP", "JPN", "US", "US-SEA"),
+_ROWS = (
+    ("Reims", "", "51100", "Rue de l'Abbaye", "France", "FR", "FRA", "EU", "EU-HAM"),
+    ("Köln", "Nordrhein-Westfalen", "50667", "Mehrheimerstraße", "Germany", "DE", "DEU", "EU", "EU-HAM"),
+    ("Łódź", "Łódzkie", "90-001", "Piotrkowska", "Poland", "PL", "POL", "EU", "EU-HAM"),
+    ("Århus", "", "8000", "Åboulevarden", "Denmark", "DK", "DNK", "EU", "EU-HAM"),
+    ("Αθήνα", "Αττική", "105 57", "Οδός Ερμού", "Greece", "GR", "GRC", "EU", "EU-HAM"),
+    ("Seattle", "Washington", "98101", "Pike Street", "United States", "US", "USA", "US", "US-SEA"),
+    ("Montréal", "Québec", "H2Y 1C6", "Rue Saint-Paul", "Canada", "CA", "CAN", "US", "US-SEA"),
+    ("São Paulo", "SP", "01310-100", "Avenida Paulista", "Brazil", "BR", "BRA", "SA", "SA-GRU"),
+    ("Bogotá", "Cundinamarca", "110111", "Carrera Séptima", "Colombia", "CO", "COL", "SA", "SA-GRU"),
+    ("東京", "東京都", "100-0001", "千代田区千代田", "Japan", "JP", "JPN", "US", "US-SEA"),
 )
+PLACES = tuple(Place(*row) for row in _ROWS)
 CUSTOMERS = tuple(
     (first, last)
     for first in ("Zoë", "Björn", "Nguyễn", "Łukasz", "Olá", "Σοφία", "Jane", "花子")

@@ -187,7 +187,13 @@ def bigcommerce_orders(
         wire = bigcommerce_order(dice, order_id, 1_760_000_000 + position) | {"channel_id": channel}
         if fault := faults.get(position):
             _bigcommerce_fault(wire, fault)
-        yield DemoOrder(f"bc-{store}-{order_id}", str(order_id), scenario, REFUSED if fault else COMPLETED, wire)
+        yield DemoOrder(
+            order_id=f"bc-{store}-{order_id}",
+            source_ref=str(order_id),
+            scenario=scenario,
+            expected=REFUSED if fault else COMPLETED,
+            wire=wire,
+        )
 
 
 def _fno_line(dice: Random, position: int, place: Place) -> Wire:
@@ -259,4 +265,6 @@ def fno_orders(
         if fault := faults.get(position):
             _fno_fault(wire, fault)
         expected = REFUSED if fault else COMPLETED
-        yield DemoOrder(f"fno-{company}-{number}", number, scenario, expected, wire)
+        yield DemoOrder(
+            order_id=f"fno-{company}-{number}", source_ref=number, scenario=scenario, expected=expected, wire=wire
+        )

@@ -51,16 +51,16 @@ class Reader:
     def seen(self, record: ConsumerRecord, order_id: str) -> Seen:
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
         return Seen(
-            record.topic,
-            record.partition,
-            record.offset,
-            order_id,
-            headers.get("ce_id", f"{record.topic}/{record.partition}/{record.offset}"),
-            headers.get("ce_type", ""),
-            headers.get("ce_source", ""),
-            headers.get("ce_causationid", ""),
-            record.timestamp,
-            _why(headers) if record.topic == DEAD_LETTER else self._body(record.value),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            order_id=order_id,
+            event_id=headers.get("ce_id", f"{record.topic}/{record.partition}/{record.offset}"),
+            type=headers.get("ce_type", ""),
+            source=headers.get("ce_source", ""),
+            cause=headers.get("ce_causationid", ""),
+            at_ms=record.timestamp,
+            body=_why(headers) if record.topic == DEAD_LETTER else self._body(record.value),
         )
 
     def _body(self, value: bytes) -> Mapping[str, Any]:

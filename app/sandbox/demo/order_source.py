@@ -72,7 +72,7 @@ def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
 
 def late(each: int, stamp: str, at: int, taken: Collection[int]) -> list[DemoOrder]:
     """Some orders of an item that no warehouse has, for when backorders are switched off."""
-    chosen = SCENARIOS[SOURCED].orders(Run(store(stamp), COMPANY, stamp, each, taken))
+    chosen = SCENARIOS[SOURCED].orders(Run(store=store(stamp), company=COMPANY, stamp=stamp, count=each, taken=taken))
     found = [order for order in chosen if order.expected == COMPLETED]
     for order in found:
         for product in order.wire["products"]:
@@ -95,7 +95,13 @@ def from_file(file: Path, stamp: str, *, sourced: bool = False) -> list[DemoOrde
         if sourced:
             wire["channel_id"] = SOURCED_CHANNEL
         scenario = SCENARIO_OF_CHANNEL.get(wire.get("channel_id"), FNO_SHIPS)
-        orders[wire["id"]] = DemoOrder(f"bc-{store(stamp)}-{wire['id']}", str(wire["id"]), scenario, None, wire)
+        orders[wire["id"]] = DemoOrder(
+            order_id=f"bc-{store(stamp)}-{wire['id']}",
+            source_ref=str(wire["id"]),
+            scenario=scenario,
+            expected=None,
+            wire=wire,
+        )
     if not orders:
         raise SettingError(f"{file}: has no orders; --orders takes a file of one JSON order a line")
     return list(orders.values())

@@ -106,7 +106,14 @@ def _slowness(cases: list[Case], fault: Fault, at: int) -> Iterable[Slowness]:
         if now:
             before = times(case for case in own if case.order.round == 0)
             ended = sum(case.ended() for case in now)
-            yield Slowness(number, fault.provider in scenario.calls, len(now), ended, before, times(now))
+            yield Slowness(
+                scenario=number,
+                calls=fault.provider in scenario.calls,
+                orders=len(now),
+                ended=ended,
+                before=before,
+                during=times(now),
+            )
 
 
 def times(cases: Iterable[Case]) -> Times:

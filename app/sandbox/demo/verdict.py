@@ -90,20 +90,27 @@ def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool], f
         if found:
             solution[number] = holds(number, check, found)
     twice = tuple(seen for case in every for seen in doubled(case.records))
-    return Report(broker, scenarios, solution, twice, every, outages(every, faults))
+    return Report(
+        broker=broker,
+        scenarios=scenarios,
+        solution=solution,
+        doubled=twice,
+        cases=every,
+        outages=outages(every, faults),
+    )
 
 
 def _scenario(number: int, cases: list[Case]) -> ScenarioReport:
     scenario = SCENARIOS[number]
     return ScenarioReport(
-        number,
-        scenario.flow,
-        len(cases),
-        sum(case.end() == ("Completed", "Fulfilled") for case in cases),
-        sum((case.refused or case.set_aside) and case.ended() for case in cases),
-        tuple(case for case in cases if not case.ended()),
-        {name: holds(name, check, cases) for name, check in scenario.checks.items()},
-        times(case for case in cases if case.order.round == 0),
+        scenario=number,
+        flow=scenario.flow,
+        orders=len(cases),
+        completed=sum(case.end() == ("Completed", "Fulfilled") for case in cases),
+        refused=sum((case.refused or case.set_aside) and case.ended() for case in cases),
+        wrong=tuple(case for case in cases if not case.ended()),
+        requirements={name: holds(name, check, cases) for name, check in scenario.checks.items()},
+        times=times(case for case in cases if case.order.round == 0),
     )
 
 

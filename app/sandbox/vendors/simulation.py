@@ -66,7 +66,9 @@ class Journal:
 
     def effect(self, provider: str, kind: str, order: str, detail: Mapping[str, object]) -> None:
         self.last += 1
-        self._effects.append(Effect(self.last, provider, kind, order, detail, self._clock()))
+        self._effects.append(
+            Effect(seq=self.last, provider=provider, kind=kind, order=order, detail=detail, at=self._clock())
+        )
 
     def call(self, provider: str, label: str) -> None:
         """Count one call. Labels come from a closed list of routes, so that the counter is bounded."""

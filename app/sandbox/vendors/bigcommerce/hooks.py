@@ -157,9 +157,18 @@ class Hooks:
 
     def _add(self, asked: HookRequest) -> Hook:
         self._numbers += 1
-        now = self._world.clock() // 1000
-        place = (self._numbers, self._client_id, self._store)
-        hook = Hook(*place, asked.scope, asked.destination, asked.headers, asked.is_active, now, now)
+        now_s = self._world.clock() // 1000
+        hook = Hook(
+            id=self._numbers,
+            client_id=self._client_id,
+            store_hash=self._store,
+            scope=asked.scope,
+            destination=asked.destination,
+            headers=asked.headers,
+            is_active=asked.is_active,
+            created_at=now_s,
+            updated_at=now_s,
+        )
         self._hooks[hook.id] = hook
         return hook
 

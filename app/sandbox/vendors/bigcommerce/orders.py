@@ -106,7 +106,9 @@ class Orders:
         if touch:
             fields["date_modified"] = rfc2822(self._world.clock())
         created_ms, modified_ms = date_ms(fields["date_created"]), date_ms(fields["date_modified"])
-        return StoredOrder(fields["id"], created_ms, modified_ms, fields, lists)
+        return StoredOrder(
+            order_id=fields["id"], created_ms=created_ms, modified_ms=modified_ms, fields=fields, lists=lists
+        )
 
     def update(self, order: StoredOrder, body: Wire) -> None:
         """PUT: take over the writable fields that differ. Nothing changes, not even date_modified, when none does.

@@ -50,7 +50,7 @@ def parse(params: Mapping[str, str]) -> Query:
     field, descending = _sort(params.get("sort", "id:asc"))
     tests = tuple(_FILTERS[name](name, text) for name, text in params.items() if name in _FILTERS)
     modified_from = _date("min_date_modified", params["min_date_modified"]) if "min_date_modified" in params else 0
-    return Query(tests, page, limit, field, descending, modified_from)
+    return Query(tests=tests, page=page, limit=limit, sort=field, descending=descending, modified_from=modified_from)
 
 
 def paging(params: Mapping[str, str]) -> tuple[int, int]:

@@ -64,13 +64,13 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
             raise _invalid(f"The query option '{name[:100]}' is not supported.")
     text = params.get("$filter", "")
     return Query(
-        entity,
-        parse_filter(text, entity) if text else _EVERYTHING,
-        _select(params.get("$select", ""), entity),
-        tuple(_order(part, entity) for part in params.get("$orderby", "").split(",") if part.strip()),
-        _whole(params, "$top") if "$top" in params else None,
-        _whole(params, "$skip") if "$skip" in params else 0,
-        params.get("$count", "false") == "true",
+        entity=entity,
+        filter=parse_filter(text, entity) if text else _EVERYTHING,
+        select=_select(params.get("$select", ""), entity),
+        order=tuple(_order(part, entity) for part in params.get("$orderby", "").split(",") if part.strip()),
+        top=_whole(params, "$top") if "$top" in params else None,
+        skip=_whole(params, "$skip") if "$skip" in params else 0,
+        count=params.get("$count", "false") == "true",
     )
 
 

@@ -166,7 +166,16 @@ def _one(request: web.Request, entity: Entity) -> web.Response:
 
 
 def _expanding(query: Query, expand: frozenset[tuple[str, ...]]) -> Query:
-    return Query(query.filter, query.order, query.top, query.skip, query.token, query.count, expand, query.select)
+    return Query(
+        filter=query.filter,
+        order=query.order,
+        top=query.top,
+        skip=query.skip,
+        token=query.token,
+        count=query.count,
+        expand=expand,
+        select=query.select,
+    )
 
 
 def _unsupported(request: web.Request) -> SapError:

@@ -79,14 +79,14 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
             raise _bad(f"The query option '{name[:100]}' is not supported")
     text = params.get("$filter", "")
     return Query(
-        parse_filter(text, entity) if text else EVERYTHING,
-        tuple(_order(part, entity) for part in params.get("$orderby", "").split(",") if part.strip()),
-        _whole(params, "$top") if "$top" in params else None,
-        _whole(params, "$skip"),
-        _whole(params, "$skiptoken"),
-        params.get("$inlinecount", "none") == "allpages",
-        _paths(params.get("$expand", ""), entity, leaf=False),
-        _paths(params.get("$select", ""), entity, leaf=True),
+        filter=parse_filter(text, entity) if text else EVERYTHING,
+        order=tuple(_order(part, entity) for part in params.get("$orderby", "").split(",") if part.strip()),
+        top=_whole(params, "$top") if "$top" in params else None,
+        skip=_whole(params, "$skip"),
+        token=_whole(params, "$skiptoken"),
+        count=params.get("$inlinecount", "none") == "allpages",
+        expand=_paths(params.get("$expand", ""), entity, leaf=False),
+        select=_paths(params.get("$select", ""), entity, leaf=True),
     )
 
 

@@ -58,10 +58,10 @@ _TEXT: Final = EntityType(
     single="to_SalesOrder",
 )
 SALES_ORDER_ITEM: Final = EntityType(
-    SALES,
-    "A_SalesOrderItem",
-    ("SalesOrder", "SalesOrderItem"),
-    {
+    service=SALES,
+    name="A_SalesOrderItem",
+    key=("SalesOrder", "SalesOrderItem"),
+    fields={
         **_fields("number", "read", "SalesOrder:10"),
         **_fields("number", "insert", "SalesOrderItem:6"),
         **_fields("number", "insert", "HigherLevelItem:6"),
@@ -78,14 +78,14 @@ SALES_ORDER_ITEM: Final = EntityType(
         **_fields("text", "write", "ItemBillingBlockReason:2"),
         **_fields("text", "read", "SDProcessStatus:1 DeliveryStatus:1 OrderRelatedBillingStatus:1"),
     },
-    {"to_PricingElement": _PRICE},
-    "to_SalesOrder",
+    lists={"to_PricingElement": _PRICE},
+    single="to_SalesOrder",
 )
 SALES_ORDER: Final = EntityType(
-    SALES,
-    "A_SalesOrder",
-    ("SalesOrder",),
-    {
+    service=SALES,
+    name="A_SalesOrder",
+    key=("SalesOrder",),
+    fields={
         **_fields("number", "read", "SalesOrder:10"),
         **_fields("text", "insert", "SalesOrderType:4 SalesOrganization:4 DistributionChannel:2"),
         **_fields("text", "insert", "OrganizationDivision:2"),
@@ -107,7 +107,7 @@ SALES_ORDER: Final = EntityType(
         **_fields("text", "read", "OverallSDProcessStatus:1 TotalCreditCheckStatus:1 OverallTotalDeliveryStatus:1"),
         **_fields("text", "read", "OverallSDDocumentRejectionSts:1"),
     },
-    {"to_Item": SALES_ORDER_ITEM, "to_Partner": _PARTNER, "to_Text": _TEXT},
+    lists={"to_Item": SALES_ORDER_ITEM, "to_Partner": _PARTNER, "to_Text": _TEXT},
     etag="LastChangeDateTime",
 )
 BILLING_ITEM: Final = EntityType(
@@ -135,10 +135,10 @@ BILLING_ITEM: Final = EntityType(
     single="to_BillingDocument",
 )
 BILLING_DOCUMENT: Final = EntityType(
-    BILLING,
-    "A_BillingDocument",
-    ("BillingDocument",),
-    {
+    service=BILLING,
+    name="A_BillingDocument",
+    key=("BillingDocument",),
+    fields={
         **_fields("number", "read", "BillingDocument:10"),
         **_fields("text", "read", "SDDocumentCategory:4 BillingDocumentCategory:1 BillingDocumentType:4"),
         **_fields("date", "read", "CreationDate"),
@@ -157,7 +157,7 @@ BILLING_DOCUMENT: Final = EntityType(
         **_fields("text", "read", "SoldToParty:10 PurchaseOrderByCustomer:35 OverallSDProcessStatus:1"),
         **_fields("text", "read", "OverallBillingStatus:1 AccountingPostingStatus:1 AccountingTransferStatus:1"),
     },
-    {"to_Item": BILLING_ITEM},
+    lists={"to_Item": BILLING_ITEM},
     etag="LastChangeDateTime",
 )
 CANCEL: Final = Function(
