@@ -191,18 +191,15 @@ ROOMS_WITH_BARE_WORDS = frozenset(
     [
         "agents",
         "commands",
-        "definitions",
         "domain",
         "dualwrite",
         "events",
         "flows",
         "kafka",
-        "lanes",
         "policies",
         "providers",
         "queries",
         "sandbox",
-        "worker",
     ]
 )
 """Rooms that are still to be cleared of them. None is ever added."""
@@ -260,7 +257,12 @@ ROLES_OF_FILES = {
     "wire": "a simulator's documents, field by field",
 }
 """File names that each provider's folder, or each simulator's, has for the same thing."""
-REPEATED_FILES = frozenset({"simulation", "verdict", "wire"})
+REPEATED_FILES = frozenset(
+    [
+        "verdict",
+        "wire",
+    ]
+)
 """Names that still mean two things. None is ever added."""
 ROLES_OF_CLASSES = frozenset(
     {"Book", "Control", "Cursor", "Entity", "EntityPage", "EntityType", "Filter", "Life", "Notices", "OData", "Query"}
@@ -279,7 +281,6 @@ REPEATED_CLASSES = frozenset(
         "Found",
         "Item",
         "Kind",
-        "Lanes",
         "Measured",
         "Mirror",
         "Observer",
@@ -290,7 +291,6 @@ REPEATED_CLASSES = frozenset(
         "Run",
         "ShipTo",
         "Source",
-        "Status",
         "StoredOrder",
         "Target",
         "Tokens",

@@ -86,7 +86,7 @@ def link(place: Place) -> str:
     shown = place.path
     for start in ("app/", "sandbox/", "tests/sandbox/demo/"):
         shown = shown.removeprefix(start)
-    shown = shown.removesuffix(".py").removesuffix(".yaml")
+    shown = shown.removesuffix(".py").removesuffix(".yaml").removesuffix("/__init__")
     return f"[{shown}]({target})" + (f" *{place.step}*" if place.step else "")
 
 
