@@ -34,8 +34,8 @@ def test_one_record_takes_the_path_that_is_told() -> None:
     asyncio.run(path.walk())
     passed = {file.removeprefix(f"{ROOT}/") for file, _ in path.called}
     orchestrate = section("Follow a record").split("**Role `orchestrate`**")[1].split("**Role `perform`.**")[0]
-    told = set(re.findall(r"`(app/[\w/]+\.py)`", orchestrate))
+    described = set(re.findall(r"`(app/[\w/]+\.py)`", orchestrate))
     no_calls = {"app/kafka/kafka_log.py", "app/domain/lifecycle.py"}
     """A log in memory takes the place of the first; the second is a table."""
-    assert len(told) > 10
-    assert told - passed == no_calls
+    assert len(described) > 10
+    assert described - passed == no_calls
