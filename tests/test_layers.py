@@ -246,27 +246,27 @@ ROLES_OF_FILES = {
     "session": "a provider's signed-in HTTP session",
     "webhook": "a provider's pushes, verified and read",
     "access": "who may call a simulator",
-    "book": "what a simulator remembers",
     "control": "what a test may make a simulator do",
     "entities": "a simulator's entities and their fields",
     "filter": "a simulator's $filter",
-    "life": "what happens to an order at a simulator by itself",
-    "notices": "what a simulator pushes",
+    "metadata": "a simulator's $metadata",
+    "order_store": "a simulator's orders and every change to them",
+    "outgoing_webhooks": "what a simulator pushes",
+    "payloads": "a simulator's JSON bodies, field by field",
+    "progression": "what happens to an order at a simulator by itself",
     "query": "what may be asked of a simulator's list",
     "server": "a simulator's HTTP",
-    "wire": "a simulator's documents, field by field",
 }
 """File names that each provider's folder, or each simulator's, has for the same thing."""
 REPEATED_FILES = frozenset(
     [
         "verdict",
-        "wire",
     ]
 )
 """Names that still mean two things. None is ever added."""
 ROLES_OF_CLASSES = frozenset(
-    {"Book", "Control", "Cursor", "Entity", "EntityPage", "EntityType", "Filter", "Life", "Notices", "OData", "Query"}
-    | {"Session", "Token"}
+    {"ControlRoutes", "Cursor", "Entity", "EntityField", "EntityPage", "EntityType", "Filter", "OData", "OrderStore"}
+    | {"OutgoingWebhooks", "Progression", "Query", "ResultPage", "Session", "StoredOrder", "Token"}
 )
 """Class names that each provider's folder, or each simulator's, has for the same thing."""
 REPEATED_CLASSES = frozenset(
@@ -275,11 +275,9 @@ REPEATED_CLASSES = frozenset(
         "Batch",
         "Case",
         "Change",
-        "Effect",
         "Entry",
         "Field",
         "Found",
-        "Item",
         "Kind",
         "Measured",
         "Mirror",
@@ -289,11 +287,7 @@ REPEATED_CLASSES = frozenset(
         "Policy",
         "Record",
         "Run",
-        "ShipTo",
         "Source",
-        "StoredOrder",
-        "Target",
-        "Tokens",
         "Verdict",
     ]
 )

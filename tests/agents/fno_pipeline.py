@@ -17,7 +17,7 @@ from app.events.record import Output, Record
 from app.lanes.role import Folded, Job, Role
 from app.providers.fno.client import Fno
 from app.sandbox.vendors.fno import FnoSimulator
-from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.fno.order_store import SalesOrder
 from app.sandbox.vendors.host import Simulators
 from tests.agents.stand_ins import AT, CODEC, Calls, Held, as_record
 from tests.dualwrite.rows import ORDERS
@@ -75,7 +75,7 @@ class FnoPipeline:
         return order.state, order.reason
 
     def at_fno(self) -> list[SalesOrder]:
-        return list(self.simulators.of(FnoSimulator).book.all())
+        return list(self.simulators.of(FnoSimulator).orders.all())
 
     async def _fold(self, role: Role, record: Record) -> None:
         state = self.ledgers[role.name]

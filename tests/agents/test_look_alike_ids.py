@@ -45,7 +45,7 @@ async def test_orders_that_f_o_takes_for_one_another_are_each_completed_as_their
     for order_id, name in people.items():
         number = pipeline.state(order_id).reference("fno")
         assert number is not None
-        order = pipeline.simulators.of(FnoSimulator).book.find("USMF", number)
+        order = pipeline.simulators.of(FnoSimulator).orders.find("USMF", number)
         assert order is not None
         assert (order.header.values["DeliveryAddressName"], order.status) == (name, "Invoiced")
     assert pipeline.dead == []
@@ -70,16 +70,16 @@ async def test_what_f_o_says_of_a_line_is_said_of_ours(pipeline: FnoPipeline, li
     [order] = pipeline.at_fno()
     first, second = order.lines.values()
     fno = pipeline.simulators.of(FnoSimulator)
-    fno.life.advance(order, "Picked", (), "fno")
-    fno.book.patch_line(order, second, {"ShippingWarehouseId": "US-NYC", "OrderedSalesQuantity": 7}, "fno")
-    fno.life.advance(order, "PartiallyDelivered", (str(first.values["InventoryLotId"]),), "fno")
+    fno.progression.advance(order, "Picked", (), "fno")
+    fno.orders.patch_line(order, second, {"ShippingWarehouseId": "US-NYC", "OrderedSalesQuantity": 7}, "fno")
+    fno.progression.advance(order, "PartiallyDelivered", (str(first.values["InventoryLotId"]),), "fno")
     await pipeline.settle()
     assert pipeline.dead == []
     lines = {line.line_id: line for line in pipeline.state("Case-A").order.lines}
     assert tuple(lines) == line_ids
     assert (lines[line_ids[0]].reason, lines[line_ids[1]].reason) == ("Packed", "Picked")
     assert (lines[line_ids[1]].quantity, lines[line_ids[1]].warehouse) == (70_000, "US-NYC")
-    fno.life.advance(order, "Invoiced", (), "fno")
+    fno.progression.advance(order, "Invoiced", (), "fno")
     await pipeline.settle()
     assert (pipeline.status("Case-A"), pipeline.dead) == (DONE, [])
 

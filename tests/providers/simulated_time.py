@@ -9,7 +9,7 @@ def pass_time(world: World, now: list[int], ms: int) -> None:
     """Let `ms` pass; everything that is due happens in its millisecond."""
     for _ in range(ms):
         now[0] += 1
-        while world.agenda.run_due():
+        while world.schedule.run_due():
             pass
 
 
@@ -23,7 +23,7 @@ async def pass_time_until(
     """
     await drain()
     while not is_over():
-        assert len(world.agenda), "nothing more is due"
-        while not world.agenda.run_due():
+        assert len(world.schedule), "nothing more is due"
+        while not world.schedule.run_due():
             now[0] += 1
         await drain()

@@ -18,7 +18,7 @@ from app.events.headers import FORWARDED
 from app.events.ids import derive
 from app.events.record import DEAD_LETTER, Record
 from app.events.sales_order_change import SalesOrderChange
-from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.fno.order_store import SalesOrder
 from tests.simulation.expected import SOURCED
 from tests.simulation.people import CHANGED
 from tests.simulation.providers import ROWS
@@ -90,7 +90,7 @@ class Finale:
                     waiting = world.cluster.read(topic, partition, mark.high if mark else 0, 1)
                     if waiting or (mark is not None and mark.unfinished):
                         yield f"{role} has not finished {topic}/{partition}"
-        if world.providers.rows.travelling or len(world.providers.world.agenda):
+        if world.providers.rows.travelling or len(world.providers.world.schedule):
             yield "providers are not done"
         if world.webhooks.travelling:
             yield "webhooks are on their way"
@@ -221,7 +221,7 @@ class Finale:
         if completed and wanted.scenario != 5:
             assert there[0].status == "Invoiced", f"{order_id} is {there[0].status} at F+O"
         if born:
-            made = self._world.providers.erp.book.with_reference(order_id)
+            made = self._world.providers.erp.orders.with_reference(order_id)
             assert not made, f"{order_id}, which F+O has, was made there once more"
         for order in there if born or completed else ():
             self._agree(state, order)

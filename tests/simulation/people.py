@@ -58,7 +58,7 @@ class People:
 
     async def _cancel_there(self, random: Random, order_id: str, wanted: Expectation) -> None:
         """F+O may not have the order for a while."""
-        book = self._providers.erp.book
+        book = self._providers.erp.orders
         for _ in range(round(WAIT_S)):
             places = [wanted.erp] if wanted.erp[1] else [(o.company, o.number) for o in book.with_reference(order_id)]
             for company, number in places:
@@ -79,7 +79,7 @@ class People:
     async def _at_flexe(self, order_id: str, deed: str, said: Mapping[str, str]) -> bool:
         """Whether it was still possible. Flexe may not have the order for a while."""
         for _ in range(round(WAIT_S)):
-            if self._providers.house.book.with_external_id(order_id):
+            if self._providers.house.orders.with_external_id(order_id):
                 status, _ = await self._providers.tried(f"/flexe/{deed}", {"external_id": order_id, **said})
                 return status < 300
             await asyncio.sleep(1)
@@ -88,7 +88,7 @@ class People:
     async def _bill_anew(self, random: Random, order_id: str, wanted: Expectation) -> None:
         """An accountant cancels an invoice, posted or not, and bills the same again; later what is still open."""
         for _ in range(round(WAIT_S)):
-            for document in list(self._providers.accounts.book.documents.values()):
+            for document in list(self._providers.accounts.orders.billing_documents.values()):
                 if document.values["PurchaseOrderByCustomer"] == order_id:
                     await asyncio.sleep(random.uniform(0, 4))
                     await self._bill_like(random, order_id, document)

@@ -15,11 +15,11 @@ from app.providers.sap.actions import SalesArea
 from app.providers.sap.client import Sap
 from app.sandbox.vendors.bigcommerce import BigCommerceOptions, BigCommerceSimulator
 from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
-from app.sandbox.vendors.flexe import life as flexe_life
+from app.sandbox.vendors.flexe import progression as flexe_progression
 from app.sandbox.vendors.fno import STATUS_FIELD, FnoOptions, FnoSimulator, Rows
-from app.sandbox.vendors.fno import life as fno_life
+from app.sandbox.vendors.fno import progression as fno_progression
 from app.sandbox.vendors.sap import SapOptions, SapSimulator
-from app.sandbox.vendors.sap import life as sap_life
+from app.sandbox.vendors.sap import progression as sap_progression
 from app.sandbox.vendors.simulation import World as Simulated
 from app.sandbox.vendors.simulation_http import Simulator, application
 from app.sandbox.vendors.simulation_webhooks import WebhookSender
@@ -99,9 +99,9 @@ class Providers:
             sender.give_up_ms = FOREVER_MS  # their patience must not end because somebody sets the clock
         simulators: list[Simulator] = [self.erp, self.shop, self.house, self.accounts]
         self.network = Network(application(self.world, simulators), dice, now_ms)
-        self.erp.life.delays = _delays(fno_life.STAGES, dice)
-        self.house.life.delays = _delays(flexe_life.STAGES, dice)
-        self.accounts.life.delays = _delays(sap_life.STAGES, dice)
+        self.erp.progression.delays = _delays(fno_progression.STAGES, dice)
+        self.house.progression.delays = _delays(flexe_progression.STAGES, dice)
+        self.accounts.progression.delays = _delays(sap_progression.STAGES, dice)
 
     def clients(self) -> Mapping[str, Provider]:
         """New clients, as a process opens them."""

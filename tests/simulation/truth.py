@@ -12,9 +12,9 @@ from app.domain.lifecycle import RANKS
 from app.domain.order import AMOUNT_SCALE, Order
 from app.events.model import OrderStatus
 from app.events.sales_order_change import SalesOrderChange
-from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.fno.order_store import SalesOrder
 from app.sandbox.vendors.sap.invoicing import is_standing
-from app.sandbox.vendors.simulation import Effect
+from app.sandbox.vendors.simulation import JournalEffect
 from tests.simulation.expected import (
     MADE_AT_FNO,
     NEVER_WRITTEN_TO_FNO,
@@ -50,14 +50,14 @@ class Truth:
         """The lines all of which has left."""
         if wanted.scenario not in SHIPPED_BY_FLEXE:
             return self._at_fno(order_id, wanted, _GONE)
-        held = self._providers.house.book.with_external_id(order_id)
+        held = self._providers.house.orders.with_external_id(order_id)
         return set() if held is None else held.asked.ordered().keys() - held.left().keys()
 
     def invoiced(self, order_id: str, wanted: Expectation) -> set[str]:
         """The lines all of which is invoiced, or was before an invoice was cancelled."""
         if wanted.scenario != 5:
             return self._at_fno(order_id, wanted, ("Invoiced",))
-        found = self._providers.accounts.book.with_reference(order_id)
+        found = self._providers.accounts.orders.with_reference(order_id)
         posted = self._posted.get(order_id, {})
         return {
             item.values["UnderlyingPurchaseOrderItem"]
@@ -68,9 +68,9 @@ class Truth:
 
     def at_fno(self, order_id: str, wanted: Expectation) -> list[SalesOrder]:
         if wanted.erp[1]:
-            found = self._providers.erp.book.find(*wanted.erp)
+            found = self._providers.erp.orders.find(*wanted.erp)
             return [] if found is None else [found]
-        return self._providers.erp.book.with_reference(order_id)
+        return self._providers.erp.orders.with_reference(order_id)
 
     def _at_fno(self, order_id: str, wanted: Expectation, statuses: tuple[str, ...]) -> set[str]:
         return {
@@ -134,7 +134,7 @@ class Truth:
             if effect.order in self._expected.orders:
                 self._check_effect(effect, self._expected.orders[effect.order])
 
-    def _check_effect(self, effect: Effect, wanted: Expectation) -> None:
+    def _check_effect(self, effect: JournalEffect, wanted: Expectation) -> None:
         match effect.provider, effect.kind:
             case "bigcommerce", "status changed":
                 seen = self._statuses.setdefault(effect.order, [])
@@ -149,7 +149,7 @@ class Truth:
         if effect.provider == "fno" and effect.detail.get("by") == "iom":
             self._check_written_to_fno(effect, wanted)
 
-    def _check_written_to_fno(self, effect: Effect, wanted: Expectation) -> None:
+    def _check_written_to_fno(self, effect: JournalEffect, wanted: Expectation) -> None:
         """Of orders born there F+O hears what somebody changed here, and that Flexe has shipped where F+O invoices."""
         if wanted.scenario == 3 and effect.kind == "order delivered":
             self._check_left(effect.order, wanted, "F+O is told")
@@ -157,7 +157,7 @@ class Truth:
             moved = wanted.course == "moved" and effect.kind == "order changed"
             assert moved, f"F+O was told of {effect.order}: {effect.kind} {effect.detail}"
 
-    def _check_created(self, effect: Effect, wanted: Expectation) -> None:
+    def _check_created(self, effect: JournalEffect, wanted: Expectation) -> None:
         """Each provider has an order once. Flexe is asked without a company, accounting when all has left."""
         place = (effect.provider, effect.order)
         self._created[place] = self._created.get(place, 0) + 1
@@ -190,10 +190,10 @@ class Truth:
             assert len(lines) == len(set(lines)), f"a line of {order_id} exists twice at F+O: {lines}"
 
     def _note_posted(self, order_id: str) -> None:
-        book = self._providers.accounts.book
+        book = self._providers.accounts.orders
         numbers = {order.values["SalesOrder"] for order in book.with_reference(order_id)}
         now: dict[str, Decimal] = {}
-        for document in book.documents.values():
+        for document in book.billing_documents.values():
             posted = is_standing(document) and document.values["AccountingTransferStatus"] == "C"
             for item in document.lists["to_Item"] if posted else ():
                 if item.values["SalesDocument"] in numbers:

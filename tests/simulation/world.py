@@ -166,7 +166,10 @@ class World:
         (self.problem if self.problem.done() else course).result()
 
     async def _story(self) -> None:
-        background = [asyncio.ensure_future(self.providers.world.agenda.run()), asyncio.ensure_future(self.group.run())]
+        background = [
+            asyncio.ensure_future(self.providers.world.schedule.run()),
+            asyncio.ensure_future(self.group.run()),
+        ]
         background += [asyncio.ensure_future(task) for task in (self._disturb(), self.webhooks.run())]
         for _ in range(self.dice.random.randint(1, 2)):
             self._start()

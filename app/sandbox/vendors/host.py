@@ -127,7 +127,7 @@ async def _running(world: World, vendors: Sequence[Simulator]) -> AsyncIterator[
             host.cancel()
 
     background: list[Coroutine[None, None, None]] = [work for vendor in vendors for work in vendor.background()]
-    tasks = [asyncio.create_task(work) for work in (world.agenda.run(), *background)]
+    tasks = [asyncio.create_task(work) for work in (world.schedule.run(), *background)]
     for task in tasks:
         task.add_done_callback(ended)
     try:

@@ -21,7 +21,7 @@ JOURNAL_EFFECTS_MAX: Final = 200_000
 """Effects that the journal remembers; older ones are dropped, and counted."""
 FAULT_SECONDS_MAX: Final = 3600
 FAULTS_MAX: Final = 100
-AGENDA_BURST_MAX: Final = 200
+SCHEDULE_BURST_MAX: Final = 200
 """Events of the agenda that run before other tasks get their turn."""
 
 Clock = Callable[[], int]
@@ -44,7 +44,7 @@ class RefusalError(ProviderError):
         super().__init__(f"{status}: {message}" + (f"; {detail}" if detail else ""))
 
 
-class Effect(Struct, frozen=True):
+class JournalEffect(Struct, frozen=True):
     """A change of a provider's state. `order` is our order id of it, `detail` what changed, `at` in ms."""
 
     seq: int
@@ -60,14 +60,14 @@ class Journal:
 
     def __init__(self, clock: Clock, limit: int = JOURNAL_EFFECTS_MAX) -> None:
         self._clock = clock
-        self._effects: deque[Effect] = deque(maxlen=limit)
+        self._effects: deque[JournalEffect] = deque(maxlen=limit)
         self.last = 0
         self.calls: Counter[tuple[str, str]] = Counter()
 
     def effect(self, provider: str, kind: str, order: str, detail: Mapping[str, object]) -> None:
         self.last += 1
         self._effects.append(
-            Effect(seq=self.last, provider=provider, kind=kind, order=order, detail=detail, at=self._clock())
+            JournalEffect(seq=self.last, provider=provider, kind=kind, order=order, detail=detail, at=self._clock())
         )
 
     def call(self, provider: str, label: str) -> None:
@@ -78,7 +78,7 @@ class Journal:
     def dropped(self) -> int:
         return self.last - len(self._effects)
 
-    def effects(self, provider: str = "", after: int = 0, limit: int = JOURNAL_EFFECTS_MAX) -> list[Effect]:
+    def effects(self, provider: str = "", after: int = 0, limit: int = JOURNAL_EFFECTS_MAX) -> list[JournalEffect]:
         """The first `limit` with a greater `seq` than `after`, of one provider or of all."""
         recent = islice(self._effects, max(0, after - self.dropped), None)
         return list(islice((effect for effect in recent if provider in ("", effect.provider)), limit))
@@ -187,7 +187,7 @@ class FixedQuota:
         return max(1, self._ends - self._clock())
 
 
-class Agenda:
+class Schedule:
     """Everything that is due later, in one heap and run by one task: a thousand orders cost no thousand tasks."""
 
     def __init__(self, clock: Clock) -> None:
@@ -203,7 +203,7 @@ class Agenda:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def run_due(self, limit: int = AGENDA_BURST_MAX) -> int:
+    def run_due(self, limit: int = SCHEDULE_BURST_MAX) -> int:
         """Run what is due, earliest first, at most `limit` of it; how many ran."""
         now, ran = self._clock(), 0
         while ran < limit and self._heap and self._heap[0][0] <= now:
@@ -215,7 +215,7 @@ class Agenda:
         """Run everything in its time, until canceled."""
         while True:
             self._changed.clear()
-            wait_ms = 0 if self.run_due() == AGENDA_BURST_MAX else self._wait_ms()
+            wait_ms = 0 if self.run_due() == SCHEDULE_BURST_MAX else self._wait_ms()
             try:
                 async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
                     await self._changed.wait()
@@ -233,7 +233,7 @@ class World:
     clock: Clock = wall_clock
     journal: Journal = field(init=False)
     faults: Faults = field(init=False)
-    agenda: Agenda = field(init=False)
+    schedule: Schedule = field(init=False)
 
     def __post_init__(self) -> None:
-        self.journal, self.faults, self.agenda = Journal(self.clock), Faults(self.clock), Agenda(self.clock)
+        self.journal, self.faults, self.schedule = Journal(self.clock), Faults(self.clock), Schedule(self.clock)

@@ -258,7 +258,12 @@ class _Control:
         providers = {name: simulator.state() for name, simulator in self._simulators.items()}
         world = self._world
         return answer(
-            {"providers": providers, "calls": self._calls(), "faults": world.faults.active(), "due": len(world.agenda)}
+            {
+                "providers": providers,
+                "calls": self._calls(),
+                "faults": world.faults.active(),
+                "due": len(world.schedule),
+            }
         )
 
     async def _progress(self, request: web.Request) -> web.Response:

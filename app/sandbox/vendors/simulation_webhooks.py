@@ -28,14 +28,14 @@ _DUPLICATE: Final = frozenset({"duplicate-webhooks"})
 _REORDER: Final = frozenset({"reorder-webhooks"})
 
 
-class Target(Struct, frozen=True, forbid_unknown_fields=True):
+class WebhookTarget(Struct, frozen=True, forbid_unknown_fields=True):
     """Where webhooks go, and the secret that both sides know."""
 
     url: str
     secret: str = ""
 
 
-Seal = Callable[[Target, str, bytes, int], Mapping[str, str]]
+Seal = Callable[[WebhookTarget, str, bytes, int], Mapping[str, str]]
 """(target, webhook id, body, now in ms) -> all headers of one attempt."""
 
 
@@ -43,7 +43,7 @@ Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[int]]
 """(address, body, headers) -> the status of the answer, 0 for none. Never raises for what a network does."""
 
 
-def checked(target: Target) -> Target:
+def checked(target: WebhookTarget) -> WebhookTarget:
     """Raises RefusalError when the address is none."""
     try:
         url = URL(target.url)
@@ -65,7 +65,7 @@ class _Webhook:
 class WebhookSender:
     """Sends while `run` runs. `target` None: nobody asked for webhooks, and none are kept for later."""
 
-    def __init__(self, world: World, provider: str, seal: Seal, target: Target | None = None) -> None:
+    def __init__(self, world: World, provider: str, seal: Seal, target: WebhookTarget | None = None) -> None:
         self._world, self._provider, self._seal = world, provider, seal
         self.target = target
         self.give_up_ms = GIVE_UP_MS
@@ -87,7 +87,7 @@ class WebhookSender:
     def _put(self, webhook: _Webhook, delay_ms: int) -> None:
         self.waiting += 1
         if delay_ms:
-            self._world.agenda.after(delay_ms, lambda: self._due.put_nowait(webhook))
+            self._world.schedule.after(delay_ms, lambda: self._due.put_nowait(webhook))
         else:
             self._due.put_nowait(webhook)
 
@@ -115,7 +115,7 @@ class WebhookSender:
             self.waiting -= 1
             self._due.task_done()
 
-    async def _is_taken(self, post: Post, target: Target, webhook: _Webhook) -> bool:
+    async def _is_taken(self, post: Post, target: WebhookTarget, webhook: _Webhook) -> bool:
         """One attempt; any 2xx means that it was taken."""
         webhook.attempts += 1
         self.counts["attempts"] += 1

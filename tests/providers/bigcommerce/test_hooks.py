@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from app.providers.bigcommerce.webhook import receive
 from app.providers.webhooks import Received
-from app.sandbox.vendors.bigcommerce.hooks import HOOKS_OF_SCOPE_MAX
+from app.sandbox.vendors.bigcommerce.outgoing_webhooks import HOOKS_OF_SCOPE_MAX
 from app.sandbox.vendors.simulation import FaultRequest
 from app.sandbox.vendors.simulation_webhooks import BACK_OFF_MS
 from tests.providers.bigcommerce.simulated_bigcommerce import NOW_MS, TOKEN, SimulatedShop, open_simulated_shop, seed
@@ -42,7 +42,7 @@ class Receiver:
     async def let_arrive(self, count: int) -> None:
         """Let time pass until so many posts have come."""
         shop = self.shop
-        await pass_time_until(lambda: len(self.posts) >= count, shop.world, shop.now, shop.simulator.hooks.drain)
+        await pass_time_until(lambda: len(self.posts) >= count, shop.world, shop.now, shop.simulator.webhooks.drain)
 
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _, body in self.posts]
@@ -58,7 +58,7 @@ class Receiver:
 @pytest.fixture
 async def shop() -> AsyncIterator[SimulatedShop]:
     async with open_simulated_shop() as shop:
-        calling = asyncio.create_task(shop.simulator.hooks.run())
+        calling = asyncio.create_task(shop.simulator.webhooks.run())
         yield shop
         calling.cancel()
         await asyncio.gather(calling, return_exceptions=True)

@@ -8,7 +8,7 @@ from aiohttp import ServerDisconnectedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sandbox.vendors.bigcommerce.orders import Orders
+from app.sandbox.vendors.bigcommerce.order_store import OrderStore
 from app.sandbox.vendors.bigcommerce.query import parse
 from app.sandbox.vendors.simulation import FaultRequest, World
 from tests.providers.bigcommerce.simulated_bigcommerce import (
@@ -231,7 +231,7 @@ async def test_changed_orders_move_to_the_end_of_a_pull(shop: SimulatedShop) -> 
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 7), st.sampled_from(["asc", "desc"]))
 def test_pages_have_every_order_once(modified: list[int], limit: int, direction: str) -> None:
     """However many orders share their date_modified."""
-    orders = Orders(World(), "hash", lambda *_: None)
+    orders = OrderStore(World(), "hash", lambda *_: None)
     dates = {number: f"Mon, 04 Mar 2019 10:00:0{second} +0000" for number, second in enumerate(modified, start=1)}
     orders.seed([seed(number, date_modified=dates[number]) for number in reversed(dates)], touch=False)
     seen: list[int] = []

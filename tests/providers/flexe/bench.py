@@ -12,7 +12,7 @@ from app.providers.flexe.quantities import from_text
 from app.providers.http import Timeouts
 from app.providers.port import Action, Always, Provider
 from app.sandbox.vendors.flexe import FlexeSimulator
-from app.sandbox.vendors.flexe.life import STAGES
+from app.sandbox.vendors.flexe.progression import STAGES
 from app.sandbox.vendors.host import Simulators
 from tests.providers.bench import Clock
 from tests.providers.orders import a_line, an_order
@@ -63,7 +63,7 @@ class FlexeBench:
         return ["order created"]
 
     def reference(self, simulators: Simulators, order: int) -> str:
-        held = simulators.of(FlexeSimulator).book.with_external_id(f"bc-demo-{order}")
+        held = simulators.of(FlexeSimulator).orders.with_external_id(f"bc-demo-{order}")
         assert held is not None
         return held.order_id
 
@@ -76,7 +76,7 @@ class FlexeBench:
         wanted = (1, 5_000, 20_000, 12_345_678, 999_999_999_999_999_999)
         order = an_order("bc-demo-amounts", tuple(a_line(str(at), quantity) for at, quantity in enumerate(wanted)))
         await provider.perform(a_request(order), Always())
-        held = simulators.of(FlexeSimulator).book.with_external_id("bc-demo-amounts")
+        held = simulators.of(FlexeSimulator).orders.with_external_id("bc-demo-amounts")
         assert held is not None
         return [(from_text(item.quantity), quantity) for item, quantity in zip(held.asked.items, wanted, strict=True)]
 

@@ -103,7 +103,9 @@ class Receiver:
 
     async def let_all_arrive(self) -> None:
         """Let time pass until nothing is on its way and nothing is due."""
-        await self.flexe.let_pass_until(lambda: not self.flexe.simulator.sender.waiting + len(self.flexe.world.agenda))
+        await self.flexe.let_pass_until(
+            lambda: not self.flexe.simulator.sender.waiting + len(self.flexe.world.schedule)
+        )
 
     def received(self) -> list[Received]:
         """What we make of all posts, at the time of the last one."""

@@ -51,7 +51,7 @@ async def test_an_order_that_flexe_canceled_is_not_called_sent(
     flexe: Flexe, simulators: Simulators, repeated: bool
 ) -> None:
     first = await flexe.perform(a_request(an_order()), ALWAYS)
-    simulators.of(FlexeSimulator).book.cancel(simulators.of(FlexeSimulator).book.get(first.reference), "damaged")
+    simulators.of(FlexeSimulator).orders.cancel(simulators.of(FlexeSimulator).orders.get(first.reference), "damaged")
     result = await flexe.perform(a_request(an_order(), repeated=repeated), ALWAYS)
     assert (result.outcome, result.code, result.reference) == (Outcome.DECLINED, Code.CONFLICT, first.reference)
 

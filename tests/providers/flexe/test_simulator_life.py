@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.providers.flexe.quantities import from_text
 from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
-from app.sandbox.vendors.flexe.wire import Creation, Item, ShipTo
+from app.sandbox.vendors.flexe.payloads import DeliveryAddress, OrderCreation, OrderedItem
 from app.sandbox.vendors.simulation import World
 from tests.providers.flexe.simulated_flexe import DELAYS, SimulatedFlexe, a_creation, open_simulated_flexe
 
@@ -78,15 +78,17 @@ QUANTITIES = st.lists(st.integers(1, 10**7), min_size=2, max_size=12)
 @given(QUANTITIES, st.text(min_size=1, max_size=20), st.integers(0, 3))
 def test_two_parts_are_never_empty_and_always_add_up(quantities: list[int], external_id: str, seed: int) -> None:
     simulator = FlexeSimulator(World(), FlexeOptions(split_share=1.0, seed=seed))
-    items = tuple(Item(str(at), f"S{at % 3}", f"{quantity / 10_000:.4f}") for at, quantity in enumerate(quantities))
-    order, _ = simulator.book.create(Creation(external_id, "simulated-owner", ShipTo("Ana"), items))
-    first = simulator.life.first_part(order)
+    items = tuple(
+        OrderedItem(str(at), f"S{at % 3}", f"{quantity / 10_000:.4f}") for at, quantity in enumerate(quantities)
+    )
+    order, _ = simulator.orders.create(OrderCreation(external_id, "simulated-owner", DeliveryAddress("Ana"), items))
+    first = simulator.progression.first_part(order)
     assert first
     assert all(0 < quantity <= quantities[int(line)] for line, quantity in first.items())
-    assert first == simulator.life.first_part(order), "the same seed and order, the same parts"
-    simulator.book.ship(order, first)
+    assert first == simulator.progression.first_part(order), "the same seed and order, the same parts"
+    simulator.orders.ship(order, first)
     assert order.progress == "partially_shipped"
-    simulator.book.ship(order, order.left())
+    simulator.orders.ship(order, order.left())
     assert order.progress == "shipped"
     assert order.shipped == {str(at): quantity for at, quantity in enumerate(quantities)}
 
@@ -94,12 +96,14 @@ def test_two_parts_are_never_empty_and_always_add_up(quantities: list[int], exte
 def test_the_seed_and_the_order_decide_whether_it_is_split() -> None:
     def split(seed: int) -> list[bool]:
         simulator = FlexeSimulator(World(), FlexeOptions(seed=seed))
-        items = (Item("1", "A", "3"), Item("2", "B", "1"))
+        items = (OrderedItem("1", "A", "3"), OrderedItem("2", "B", "1"))
         orders = [
-            simulator.book.create(Creation(f"bc-demo-{number}", "simulated-owner", ShipTo("Ana"), items))[0]
+            simulator.orders.create(
+                OrderCreation(f"bc-demo-{number}", "simulated-owner", DeliveryAddress("Ana"), items)
+            )[0]
             for number in range(400)
         ]
-        return [simulator.life.first_part(order) != order.left() for order in orders]
+        return [simulator.progression.first_part(order) != order.left() for order in orders]
 
     assert split(0) == split(0)
     assert split(0) != split(1)
@@ -137,7 +141,7 @@ async def test_an_exception_holds_the_order_until_it_is_released(flexe: Simulate
     assert (status, order["status"], order["hold"]) == (201, "on_hold", "address")
     flexe.let_pass(10_000)
     assert (await flexe.order())["status"] == "on_hold"
-    assert len(flexe.world.agenda) == 0, "nothing is tried while it is held"
+    assert len(flexe.world.schedule) == 0, "nothing is tried while it is held"
     assert flexe.details("order delayed") == [{"exception": "FXO-000001-E1", "code": "address"}]
     await flexe.control("releases", external_id="bc-demo-1")
     flexe.let_pass(WHOLE)

@@ -55,7 +55,7 @@ class FnoBench:
         """Headers with their lines by our line id, and whether F+O may work on them."""
         return [
             f"{[line.values['ExternalItemNumber'] for line in order.lines.values()]} stopped: {order.stopped}"
-            for order in simulators.of(FnoSimulator).book.all()
+            for order in simulators.of(FnoSimulator).orders.all()
             if order.header.values["CustomersOrderReference"] == fno_reference(order_id)
         ]
 
@@ -72,7 +72,7 @@ class FnoBench:
         return ["['1', '2'] stopped: False"]
 
     def reference(self, simulators: Simulators, order: int) -> str:
-        return simulators.of(FnoSimulator).book.with_reference(reference_of(order))[0].number
+        return simulators.of(FnoSimulator).orders.with_reference(reference_of(order))[0].number
 
     def strange(self, body: Any) -> Any:
         odd = {"SalesOrderStatus": "Frozen", "SalesOrderProcessingStatus": "Thawed", "NewField": {"deep": [1]}}
@@ -84,7 +84,7 @@ class FnoBench:
         lines = tuple(a_line(at, SalesPrice=amount, LineAmount=amount) for at, amount in enumerate(wanted, 1))
         row = a_row("bc-demo-amounts", Lines=lines)
         await provider.perform(Action("Send order to fulfillment", "e2", "bc-demo-amounts", 1, False, row), Always())
-        held = simulators.of(FnoSimulator).book.with_reference("bc-demo-amounts")[0].lines.values()
+        held = simulators.of(FnoSimulator).orders.with_reference("bc-demo-amounts")[0].lines.values()
         return [(int(line.values["SalesPrice"] * 10_000), amount) for line, amount in zip(held, wanted, strict=True)]
 
 

@@ -13,8 +13,8 @@ from app.providers.fno import fit
 from app.providers.fno.actions import HEADERS, SHOWN_STATUS, first_plan, status_field
 from app.providers.port import Always, Code, Outcome, Result
 from app.sandbox.vendors.fno import FnoSimulator
-from app.sandbox.vendors.fno.book import SalesOrder
 from app.sandbox.vendors.fno.entities import HEADER, LINE
+from app.sandbox.vendors.fno.order_store import SalesOrder
 from tests.dualwrite.rows import ORDERS, an_order
 from tests.providers.fno.sales_order_rows import a_line, a_row
 from tests.providers.fno.upsert_stage import UpsertStage
@@ -34,12 +34,12 @@ async def send(stage: UpsertStage, row: SalesOrderRow) -> Result:
 
 def stored(stage: UpsertStage) -> dict[str, tuple[str, str]]:
     """Reference -> URL and recipient of every order there is."""
-    headers = [order.header.values for order in stage.simulators.of(FnoSimulator).book.all()]
+    headers = [order.header.values for order in stage.simulators.of(FnoSimulator).orders.all()]
     return {values["CustomersOrderReference"]: (values["URL"], values["DeliveryAddressName"]) for values in headers}
 
 
 def order_at(stage: UpsertStage, number: str) -> SalesOrder:
-    order = stage.simulators.of(FnoSimulator).book.find("usmf", number)
+    order = stage.simulators.of(FnoSimulator).orders.find("usmf", number)
     assert order is not None
     return order
 
@@ -82,7 +82,7 @@ async def test_an_order_that_took_another_one_s_place_before_is_held_and_changes
 
 async def test_an_order_of_f_o_s_own_with_the_same_reference_is_left_alone(stage: UpsertStage) -> None:
     own = {"OrderingCustomerAccountNumber": "US-001", "CustomersOrderReference": "po-77"}
-    theirs = stage.simulators.of(FnoSimulator).book.create(own, "usmf")
+    theirs = stage.simulators.of(FnoSimulator).orders.create(own, "usmf")
     result = await send(stage, row_of("po-77"))
     assert (result.outcome, result.reference != theirs.number) == (Outcome.OK, True)
     assert theirs.lines == {}
@@ -91,7 +91,7 @@ async def test_an_order_of_f_o_s_own_with_the_same_reference_is_left_alone(stage
 async def test_a_reference_that_somebody_changed_is_not_written_over(stage: UpsertStage) -> None:
     made = await send(stage, row_of("bc-demo-1"))
     order = order_at(stage, made.reference)
-    stage.simulators.of(FnoSimulator).book.patch(order, {"CustomersOrderReference": "PO 9"}, "fno")
+    stage.simulators.of(FnoSimulator).orders.patch(order, {"CustomersOrderReference": "PO 9"}, "fno")
     change = SalesOrderChange("u", 0, None, row_of("bc-demo-1", Email="b@example.com"), ChangeSource("iom", 2))
     result = await stage.provider.upsert(change.row, plan(change, ApplyState(made.reference, 1)), ALWAYS)
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.CONFLICT)

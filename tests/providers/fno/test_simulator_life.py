@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.events.dualwrite_rows import ChangeIn
-from app.sandbox.vendors.fno.life import STAGES
+from app.sandbox.vendors.fno.progression import STAGES
 from app.sandbox.vendors.simulation import FaultRequest
 from tests.providers.fno.simulated_fno import BORN_THERE, HEADER, KEY, LINE, SimulatedFno, open_simulated_fno
 
@@ -101,7 +101,7 @@ async def test_changes_do_not_hurry_an_order(fno: SimulatedFno) -> None:
     fno.let_pass(40)
     await fno.call("PATCH", KEY, {"Email": "a@example.com"})
     await fno.call("PATCH", KEY, {"Email": "b@example.com"})
-    assert len(fno.world.agenda) == 1
+    assert len(fno.world.schedule) == 1
 
 
 async def test_a_change_that_changes_nothing_is_no_effect(fno: SimulatedFno) -> None:
@@ -282,7 +282,7 @@ async def test_unusable_seeds_name_the_place_and_leave_nothing(
     status, body = await fno.control("", [BORN_THERE, {**BORN_THERE, "SalesOrderNumber": "SO-8", **change}])
     assert (status, body["error"].replace(" ", ":").split(":")[0]) == (400, place)
     assert body["fix"]
-    assert (len(fno.simulator.book), list(fno.memory.rows)) == (0, [])
+    assert (len(fno.simulator.orders), list(fno.memory.rows)) == (0, [])
 
 
 async def test_a_number_is_seeded_once(fno: SimulatedFno) -> None:

@@ -14,7 +14,7 @@ from app.providers.fno.session import RECONCILE_AFTER_MS
 from app.providers.port import Always, Code, Outcome
 from app.providers.sales_order_writer import lots_of, refusal_of
 from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
-from app.sandbox.vendors.fno.book import SalesOrder
+from app.sandbox.vendors.fno.order_store import SalesOrder
 from app.sandbox.vendors.host import SimulatorOptions, serve
 from app.sandbox.vendors.simulation import World
 from tests.providers.bench import PATIENT, Clock
@@ -67,7 +67,7 @@ async def test_s13_an_order_is_created_with_everything_f_o_is_to_know(stage: Ups
 async def test_a_line_that_follows_opens_an_invoiced_order_for_the_header_too(stage: UpsertStage) -> None:
     await stage.upsert(a_row())
     [order] = stage.orders()
-    stage.simulators.of(FnoSimulator).life.advance(order, "Invoiced", (), "fno")
+    stage.simulators.of(FnoSimulator).progression.advance(order, "Invoiced", (), "fno")
     moved = a_row(DeliveryAddressStreet="9 Moved Rd")
     later = replace(moved, Lines=(*moved.Lines, a_line(3)))
     result = await stage.upsert(later)
@@ -79,7 +79,7 @@ async def test_a_header_that_is_changed_too_late_does_not_hold_up_the_lines(stag
     """F+O has all lines and has invoiced them: what was asked for is done, and the change is reported beside it."""
     await stage.upsert(a_row())
     [order] = stage.orders()
-    stage.simulators.of(FnoSimulator).life.advance(order, "Invoiced", (), "fno")
+    stage.simulators.of(FnoSimulator).progression.advance(order, "Invoiced", (), "fno")
     result = await stage.upsert(a_row(DeliveryAddressStreet="9 Moved Rd"))
     assert (result.outcome, sorted(lots_of(result))) == (Outcome.OK, ["1", "2"])
     assert "is invoiced" in refusal_of(result)
@@ -138,7 +138,7 @@ async def test_a_second_header_stays_stopped_and_is_reported(stage: UpsertStage)
     """A creation that took effect after it was looked for in vain."""
     first = await stage.upsert(a_row())
     twin = {"CustomersOrderReference": REFERENCE, "SalesOrderOriginCode": "IOM", "OrderingCustomerAccountNumber": "W"}
-    stage.simulators.of(FnoSimulator).book.create(
+    stage.simulators.of(FnoSimulator).orders.create(
         {**twin, "dataAreaId": "usmf", "IsSalesProcessingStopped": "Yes"}, "usmf"
     )
     again = await stage.upsert(a_row())
@@ -186,7 +186,7 @@ async def test_a_line_that_somebody_removed_at_f_o_is_a_conflict(stage: UpsertSt
     created = await stage.upsert(before)
     known = applied(change(before, None, 1), None, created.reference, lots_of(created))
     [order] = stage.orders()
-    stage.simulators.of(FnoSimulator).book.delete_line(order, lots_of(created)["2"])
+    stage.simulators.of(FnoSimulator).orders.delete_line(order, lots_of(created)["2"])
     after = replace(before, Lines=(a_line(1), a_line(2, ShippingWarehouseId="24")))
     result = await stage.upsert(after, plan(change(after, before), known))
     assert (result.outcome, result.code, result.reference) == (Outcome.DECLINED, Code.CONFLICT, created.reference)
@@ -246,9 +246,9 @@ async def test_an_order_that_could_not_be_found_again_is_not_created(stage: Upse
 def born_there(stage: UpsertStage) -> tuple[SalesOrder, SalesOrderRow]:
     """An order of F+O's own with one line, and our row that says it was delivered."""
     wire = {"dataAreaId": "usmf", "OrderingCustomerAccountNumber": "US-001", "CustomersOrderReference": "PO 77"}
-    order = stage.simulators.of(FnoSimulator).book.create({**wire, "DefaultShippingSiteId": "1"}, "usmf")
+    order = stage.simulators.of(FnoSimulator).orders.create({**wire, "DefaultShippingSiteId": "1"}, "usmf")
     key = {"dataAreaId": "usmf", "SalesOrderNumber": order.number, "ItemNumber": "A", "ExternalItemNumber": "theirs"}
-    _, line = stage.simulators.of(FnoSimulator).book.add_line(key, "usmf")
+    _, line = stage.simulators.of(FnoSimulator).orders.add_line(key, "usmf")
     lot = str(line.values["InventoryLotId"])
     row = a_row(
         "",
@@ -278,7 +278,7 @@ async def test_a_status_that_f_o_has_passed_since_an_attempt_whose_reply_was_los
     order, row = born_there(stage)
     stage.proxy.cut(patch_of("WaybillSalesOrderStatuses"))
     assert (await stage.upsert(row)).outcome is Outcome.UNKNOWN
-    stage.simulators.of(FnoSimulator).life.advance(order, later, (), "fno")
+    stage.simulators.of(FnoSimulator).progression.advance(order, later, (), "fno")
     assert (await stage.upsert(row)).outcome is Outcome.OK
     assert order.status == later
 

@@ -32,7 +32,7 @@ class UpsertStage:
         return await self.provider.upsert(row, asked or first_plan(row, "e-1"), ALWAYS)
 
     def orders(self, reference: str = REFERENCE) -> Sequence[Any]:
-        return self.simulators.of(FnoSimulator).book.with_reference(reference)
+        return self.simulators.of(FnoSimulator).orders.with_reference(reference)
 
     def header(self) -> dict[str, Any]:
         [order] = self.orders()

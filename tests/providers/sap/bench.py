@@ -12,7 +12,7 @@ from app.providers.sap.actions import mark_of
 from app.providers.sap.client import Sap
 from app.sandbox.vendors.host import Simulators
 from app.sandbox.vendors.sap import SapSimulator
-from app.sandbox.vendors.sap.life import STAGES
+from app.sandbox.vendors.sap.progression import STAGES
 from tests.providers.bench import Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.recording_proxy import RecordedRequest
@@ -49,7 +49,7 @@ class SapBench:
         """Sales orders with this order's mark, each with its items by our line id."""
         ours = [
             one
-            for one in simulators.of(SapSimulator).book.orders.values()
+            for one in simulators.of(SapSimulator).orders.by_number.values()
             if one.values["PurchaseOrderByShipToParty"] == mark_of(order_id)
         ]
         return [str([item.values["UnderlyingPurchaseOrderItem"] for item in one.lists["to_Item"]]) for one in ours]
@@ -67,7 +67,7 @@ class SapBench:
         return ["['1', '2']"]
 
     def reference(self, simulators: Simulators, order: int) -> str:
-        return str(simulators.of(SapSimulator).book.with_reference(order_id_of(order))[0].values["SalesOrder"])
+        return str(simulators.of(SapSimulator).orders.with_reference(order_id_of(order))[0].values["SalesOrder"])
 
     def strange(self, body: Any) -> Any:
         odd = {"OverallSDProcessStatus": "Z", "OverallSDDocumentRejectionSts": "?", "NewField": {"deep": [1]}}
@@ -80,7 +80,7 @@ class SapBench:
         pairs = enumerate(zip(totals, quantities, strict=True), 1)
         lines = tuple(a_line(at, total=total, quantity=quantity) for at, (total, quantity) in pairs)
         await provider.perform(billing(an_order(AMOUNTS_ID, lines=lines)), Always())
-        items = simulators.of(SapSimulator).book.with_reference(AMOUNTS_ID)[0].lists["to_Item"]
+        items = simulators.of(SapSimulator).orders.with_reference(AMOUNTS_ID)[0].lists["to_Item"]
         held = [_cost(item.lists["to_PricingElement"][0].values, item.values["RequestedQuantity"]) for item in items]
         counted = [int(item.values["RequestedQuantity"] * 10_000) for item in items]
         return [*zip(held, totals, strict=True), *zip(counted, quantities, strict=True)]

@@ -22,7 +22,11 @@ class InvoiceStage:
     """Orders are billed when told to, and the cursor goes on from pull to pull."""
 
     def __init__(self, simulators: Simulators, proxy: RecordingProxy, area: SalesArea) -> None:
-        self.proxy, self.book, self.life = proxy, simulators.of(SapSimulator).book, simulators.of(SapSimulator).life
+        self.proxy, self.orders, self.progression = (
+            proxy,
+            simulators.of(SapSimulator).orders,
+            simulators.of(SapSimulator).progression,
+        )
         self.simulators = simulators
         self.provider = Sap(f"{proxy.url}/sap", USER, PASSWORD, area, PATIENT, Clock())
         self.cursor: str | None = None
@@ -35,11 +39,11 @@ class InvoiceStage:
 
     def invoice(self, order_id: str = "o-1", posted: bool = True, **quantities: int) -> Entity:
         """`item10=2`; no quantities: all that is left."""
-        order = next(order for order in self.book.orders.values() if _id(order) == order_id)
+        order = next(order for order in self.orders.by_number.values() if _id(order) == order_id)
         parts = {name.removeprefix("item"): Decimal(quantity) for name, quantity in quantities.items()}
-        document = self.life.bill(order, parts)
+        document = self.progression.bill(order, parts)
         if posted:
-            self.book.post(document)
+            self.orders.post(document)
         return document
 
     async def page(self) -> Page:

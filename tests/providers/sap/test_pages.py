@@ -92,7 +92,7 @@ async def test_one_that_slips_across_the_border_of_windows_is_not_lost(
         if not (listed(request) and "skip=3" in request.path):
             return False
         if known:
-            stage.book.touch(known.pop(0))
+            stage.orders.touch(known.pop(0))
             known.clear()
         return False
 

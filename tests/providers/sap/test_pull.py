@@ -31,16 +31,16 @@ async def test_one_that_is_not_posted_is_not_told_until_it_is(stage: InvoiceStag
     document = stage.invoice(posted=False)
     for status in ("", "A", "B", "D", "E", "F", "G", "K", "?"):
         document.values["AccountingTransferStatus"] = status
-        stage.book.touch(document)
+        stage.orders.touch(document)
         assert await stage.events() == [], status
     document.values["AccountingTransferStatus"] = ""
-    stage.book.post(document)
+    stage.orders.post(document)
     assert await stage.lines() == [("o-1", [("1", 2), ("2", 2)])]
 
 
 async def test_a_cancelled_one_and_its_cancellation_are_never_told(stage: InvoiceStage) -> None:
     await stage.order()
-    stage.book.cancel(stage.invoice())
+    stage.orders.cancel(stage.invoice())
     assert await stage.events() == []
 
 
@@ -64,7 +64,7 @@ async def test_an_invoice_that_takes_a_cancelled_ones_place_does_not_count_twice
     await stage.order(lines=(a_line(1, quantity=40_000),))
     wrong = stage.invoice(item10=2)
     assert await stage.lines() == [("o-1", [("1", 2)])]
-    stage.book.cancel(wrong)
+    stage.orders.cancel(wrong)
     stage.invoice(item10=2)
     assert await stage.lines() == [], "two of four are invoiced, as before"
     stage.invoice(item10=1)
@@ -76,7 +76,7 @@ async def test_two_that_take_its_place_at_once_do_not_either(stage: InvoiceStage
     await stage.order(lines=(a_line(1, quantity=40_000),))
     wrong = stage.invoice(item10=2)
     assert await stage.lines() == [("o-1", [("1", 2)])]
-    stage.book.cancel(wrong)
+    stage.orders.cancel(wrong)
     stage.invoice(item10=2)
     stage.invoice(item10=2)
     assert await stage.lines() == [("o-1", [("1", 2)])], "four of four in all"
@@ -84,7 +84,7 @@ async def test_two_that_take_its_place_at_once_do_not_either(stage: InvoiceStage
 
 async def test_one_that_was_cancelled_before_it_was_seen_does_not_count(stage: InvoiceStage) -> None:
     await stage.order(lines=(a_line(1, quantity=40_000),))
-    stage.book.cancel(stage.invoice(item10=4))
+    stage.orders.cancel(stage.invoice(item10=4))
     stage.invoice(item10=3)
     assert await stage.lines() == [("o-1", [("1", 3)])]
 
@@ -93,7 +93,7 @@ async def test_a_document_that_changes_later_adds_nothing(stage: InvoiceStage) -
     await stage.order()
     document = stage.invoice(item10=1)
     assert len(await stage.events()) == 1
-    stage.book.touch(document)
+    stage.orders.touch(document)
     assert await stage.events() == []
 
 
@@ -102,7 +102,7 @@ async def test_of_a_complete_order_the_same_words_are_told_again(stage: InvoiceS
     await stage.order()
     document = stage.invoice()
     events = await stage.events()
-    stage.book.touch(document)
+    stage.orders.touch(document)
     assert await stage.events() == events
 
 
@@ -127,16 +127,16 @@ async def test_one_invoice_over_two_orders_is_told_to_both(stage: InvoiceStage) 
 
 async def test_orders_of_others_are_left_alone(stage: InvoiceStage) -> None:
     item = {**ITEM, "UnderlyingPurchaseOrderItem": "1"}
-    stage.book.create({**ORDER, "PurchaseOrderByCustomer": "o-1", "to_Item": [item]})
-    stage.book.create({**ORDER, "PurchaseOrderByCustomer": ""})
-    for order in stage.book.orders.values():
-        stage.book.post(stage.life.bill(order, {}))
+    stage.orders.create({**ORDER, "PurchaseOrderByCustomer": "o-1", "to_Item": [item]})
+    stage.orders.create({**ORDER, "PurchaseOrderByCustomer": ""})
+    for order in stage.orders.by_number.values():
+        stage.orders.post(stage.progression.bill(order, {}))
     assert await stage.events() == []
 
 
 async def test_items_that_sap_added_are_left_alone(stage: InvoiceStage) -> None:
     await stage.order()
-    order = next(iter(stage.book.orders.values()))
+    order = next(iter(stage.orders.by_number.values()))
     item = dict(order.lists["to_Item"][0].values) | {"SalesOrderItem": "90", "UnderlyingPurchaseOrderItem": ""}
     order.add("to_Item", item)
     stage.invoice()
@@ -160,7 +160,7 @@ async def test_ids_that_do_not_fit_are_found_all_the_same(stage: InvoiceStage) -
 
 async def test_a_long_id_whose_text_was_lost_is_nobodys(stage: InvoiceStage) -> None:
     await stage.order("x" * 50)
-    order = next(iter(stage.book.orders.values()))
+    order = next(iter(stage.orders.by_number.values()))
     stage.invoice("x" * 50)
     order.lists["to_Text"].clear()
     assert await stage.events() == []
@@ -175,5 +175,5 @@ async def test_one_in_another_unit_cannot_be_counted_and_is_put_aside(stage: Inv
     assert [refused.source_ref for refused in page.refused] == [document.values["BillingDocument"]]
     assert "'BOX', not 'PC'" in page.refused[0].reason
     document.lists["to_Item"][0].values["BillingQuantityUnit"] = "PC"
-    stage.book.touch(document)
+    stage.orders.touch(document)
     assert await stage.lines() == [("o-1", [("1", 2)])], "once it is put right at SAP"

@@ -23,7 +23,7 @@ async def test_an_older_release_refuses_orders_and_the_refusal_names_the_setting
         assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
         assert "'UnderlyingPurchaseOrderItem' is invalid" in result.detail
         assert FIX in result.detail
-        assert not stage.book.orders
+        assert not stage.orders.by_number
 
 
 async def test_with_the_setting_an_older_release_takes_orders_and_tells_which_lines_it_invoices() -> None:
@@ -62,7 +62,7 @@ async def test_orders_from_before_an_upgrade_are_still_read_after_it() -> None:
 async def test_items_that_are_added_at_an_older_release_are_left_alone() -> None:
     async with open_invoice_stage(OLDER, older=True) as stage:
         await stage.order(lines=LINES)
-        order = next(iter(stage.book.orders.values()))
+        order = next(iter(stage.orders.by_number.values()))
         inherited = {"PurchaseOrderByShipToParty": order.values["PurchaseOrderByShipToParty"]}
         order.add("to_Item", dict(order.lists["to_Item"][0].values) | {"SalesOrderItem": "90", **inherited})
         stage.invoice()

@@ -38,7 +38,7 @@ class SessionStage:
         return [request for request in self.proxy.calls if written(request)]
 
     def orders(self) -> int:
-        return len(self.simulators.of(SapSimulator).book.orders)
+        return len(self.simulators.of(SapSimulator).orders.by_number)
 
 
 def fetched(request: RecordedRequest) -> bool:

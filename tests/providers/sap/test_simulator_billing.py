@@ -47,7 +47,9 @@ async def test_transfers_are_blocked_or_just_not_made_at_first(tenant: Simulated
     for number in range(20):
         await tenant.create(f"o-{number}")
     tenant.let_pass(180)
-    statuses = {document.values["AccountingTransferStatus"] for document in tenant.simulator.book.documents.values()}
+    statuses = {
+        document.values["AccountingTransferStatus"] for document in tenant.simulator.orders.billing_documents.values()
+    }
     assert statuses == {"", "A"}
 
 
@@ -83,7 +85,7 @@ async def test_some_orders_are_split_by_seed() -> None:
             await tenant.create(f"o-{number}", to_Item=[{**ITEM, "RequestedQuantity": "3"}])
         tenant.let_pass(1000)
         billed: dict[str, list[str]] = {}
-        for document in tenant.simulator.book.documents.values():
+        for document in tenant.simulator.orders.billing_documents.values():
             for item in document.lists["to_Item"]:
                 billed.setdefault(item.values["SalesDocument"], []).append(str(item.values["BillingQuantity"]))
         assert set(map(tuple, billed.values())) == {("3",), ("1", "2")}

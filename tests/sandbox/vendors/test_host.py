@@ -15,7 +15,7 @@ from app.errors import SettingError
 from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
 from app.sandbox.vendors.fno.row_outbox import RowOutbox
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, openers, pointed_at, serve
-from app.sandbox.vendors.simulation import AGENDA_BURST_MAX, Agenda, FaultRequest, Faults, Journal, World
+from app.sandbox.vendors.simulation import SCHEDULE_BURST_MAX, FaultRequest, Faults, Journal, Schedule, World
 from app.sandbox.vendors.simulation_http import CONTROL_BODY_BYTES_MAX
 
 ORDER = {"id": 1, "products": [], "shipping_addresses": []}
@@ -92,7 +92,7 @@ async def test_a_defect_in_the_background_ends_the_host() -> None:
 
     async def run() -> None:
         async with serve(SimulatorOptions()) as simulators:
-            simulators.world.agenda.after(0, fail)
+            simulators.world.schedule.after(0, fail)
             await asyncio.Event().wait()
 
     with pytest.raises(ZeroDivisionError):
@@ -283,13 +283,13 @@ def test_the_journal_forgets_the_oldest_and_says_so() -> None:
 
 async def test_the_agenda_runs_what_is_due_in_its_order() -> None:
     now, ran = [0], list[str]()
-    agenda = Agenda(lambda: now[0])
+    agenda = Schedule(lambda: now[0])
     agenda.after(20, lambda: ran.append("late"))
     agenda.after(10, lambda: ran.append("first"))
     agenda.after(10, lambda: ran.append("second"))
     assert agenda.run_due() == 0
     now[0] = 10
     assert (agenda.run_due(), ran, len(agenda)) == (2, ["first", "second"], 1)
-    for _ in range(AGENDA_BURST_MAX + 5):
+    for _ in range(SCHEDULE_BURST_MAX + 5):
         agenda.after(0, lambda: None)
-    assert agenda.run_due() == AGENDA_BURST_MAX
+    assert agenda.run_due() == SCHEDULE_BURST_MAX

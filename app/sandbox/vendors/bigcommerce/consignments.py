@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from app.sandbox.vendors.bigcommerce import fields
 from app.sandbox.vendors.bigcommerce.fields import Wire
-from app.sandbox.vendors.bigcommerce.orders import StoredOrder
+from app.sandbox.vendors.bigcommerce.order_store import StoredOrder
 
 _AMOUNTS: Final = (
     *("base_cost", "cost_ex_tax", "cost_inc_tax", "cost_tax", "base_handling_cost", "handling_cost_ex_tax"),

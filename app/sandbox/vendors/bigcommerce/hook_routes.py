@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated store's webhooks: /v3/hooks in V3's envelope, and the control plane's short cut."""
+"""Routes of the simulated store's webhooks: /v3/hooks in V3's envelope."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,17 +6,16 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from app.sandbox.vendors.bigcommerce.hooks import Hook, HookRefusedError, HookRequest, Hooks
-from app.sandbox.vendors.bigcommerce.orders import PROVIDER
-from app.sandbox.vendors.simulation_http import CONTROL_PATH, answer, body_of, control_body
-from app.sandbox.vendors.simulation_webhooks import Target
+from app.sandbox.vendors.bigcommerce.order_store import PROVIDER
+from app.sandbox.vendors.bigcommerce.outgoing_webhooks import Hook, HookRefusedError, HookRequest, OutgoingWebhooks
+from app.sandbox.vendors.simulation_http import answer, body_of
 
 PATH: Final = f"/{PROVIDER}/stores/{{store}}/v3/hooks"
 STATUS_CODES: Final = "/api-docs/getting-started/api-status-codes"
 
 
 class HookRoutes:
-    def __init__(self, hooks: Hooks) -> None:
+    def __init__(self, hooks: OutgoingWebhooks) -> None:
         self._hooks = hooks
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -27,7 +26,6 @@ class HookRoutes:
             web.get(one, self._get),
             web.put(one, self._change),
             web.delete(one, self._delete),
-            web.post(f"{CONTROL_PATH}/{PROVIDER}/webhooks", self._aim),
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
@@ -51,9 +49,6 @@ class HookRoutes:
 
     async def _delete(self, request: web.Request) -> web.Response:
         return _shown(self._hooks.delete(_id(request)))
-
-    async def _aim(self, request: web.Request) -> web.Response:
-        return answer({"data": self._hooks.aim(await control_body(request, Target))})
 
 
 def refused(refusal: HookRefusedError) -> dict[str, object]:

@@ -6,7 +6,7 @@ from multidict import MultiMapping
 
 from app.sandbox.vendors.bigcommerce.consignments import consignments, link
 from app.sandbox.vendors.bigcommerce.fields import Wire
-from app.sandbox.vendors.bigcommerce.orders import StoredOrder
+from app.sandbox.vendors.bigcommerce.order_store import StoredOrder
 
 FEES: Final = "fees"
 CONSIGNMENTS: Final = "consignments"

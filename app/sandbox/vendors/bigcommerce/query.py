@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, Final
 
-from app.sandbox.vendors.bigcommerce.orders import Orders, StoredOrder
-from app.sandbox.vendors.bigcommerce.wire import date_ms
+from app.sandbox.vendors.bigcommerce.order_store import OrderStore, StoredOrder
+from app.sandbox.vendors.bigcommerce.payloads import date_ms
 from app.sandbox.vendors.simulation import RefusalError
 
 LIMIT_DEFAULT: Final = 50
@@ -30,12 +30,12 @@ class Query:
     def matches(self, order: StoredOrder) -> bool:
         return all(test(order) for test in self.tests)
 
-    def run(self, orders: Orders) -> list[StoredOrder]:
+    def run(self, orders: OrderStore) -> list[StoredOrder]:
         """One page of those that match, sorted; equal keys by id, so that pages neither overlap nor leave a gap."""
         start = (self.page - 1) * self.limit
         return list(islice(self._sorted(orders), start, start + self.limit))
 
-    def _sorted(self, orders: Orders) -> Iterable[StoredOrder]:
+    def _sorted(self, orders: OrderStore) -> Iterable[StoredOrder]:
         """What pulls ask for, the oldest change first, is kept in that order: only what the page needs is read."""
         if self.sort == "date_modified" and not self.descending:
             return filter(self.matches, orders.modified_from(self.modified_from))

@@ -13,16 +13,17 @@ from typing import Any, Final
 from aiohttp import web
 
 from app.sandbox.vendors.bigcommerce import includes
+from app.sandbox.vendors.bigcommerce.control import ControlRoutes
 from app.sandbox.vendors.bigcommerce.hook_routes import HookRoutes, refused
-from app.sandbox.vendors.bigcommerce.hooks import HookRefusedError, Hooks
-from app.sandbox.vendors.bigcommerce.orders import PROVIDER, Orders, StoredOrder, not_there
+from app.sandbox.vendors.bigcommerce.order_store import PROVIDER, OrderStore, StoredOrder, not_there
+from app.sandbox.vendors.bigcommerce.outgoing_webhooks import HookRefusedError, OutgoingWebhooks
+from app.sandbox.vendors.bigcommerce.payloads import json_object
 from app.sandbox.vendors.bigcommerce.query import parse
 from app.sandbox.vendors.bigcommerce.statuses import listed
 from app.sandbox.vendors.bigcommerce.sub_resources import SubResources
-from app.sandbox.vendors.bigcommerce.wire import json_object
 from app.sandbox.vendors.simulation import FixedQuota, RefusalError, World
-from app.sandbox.vendors.simulation_http import CONTROL_PATH, Delays, Simulator, VendorSetup, answer, control_orders
-from app.sandbox.vendors.simulation_webhooks import Target
+from app.sandbox.vendors.simulation_http import Delays, Simulator, VendorSetup, answer
+from app.sandbox.vendors.simulation_webhooks import WebhookTarget
 
 API_PATH: Final = f"/{PROVIDER}/stores/{{store}}/v2"
 
@@ -63,9 +64,9 @@ class BigCommerceSimulator(Simulator):
     def __init__(self, world: World, options: BigCommerceOptions) -> None:
         self._world, self._options = world, options
         self._quota = FixedQuota(options.quota, options.window_ms, world.clock)
-        self.hooks = Hooks(world, options.store_hash, options.client_id, options.client_secret)
-        self.hooks.aim(Target(options.webhook_url))
-        self.orders = Orders(world, options.store_hash, self.hooks.tell)
+        self.webhooks = OutgoingWebhooks(world, options.store_hash, options.client_id, options.client_secret)
+        self.webhooks.aim(WebhookTarget(options.webhook_url))
+        self.orders = OrderStore(world, options.store_hash, self.webhooks.tell)
 
     def settings(self, url: str) -> Mapping[str, str]:
         return {
@@ -76,7 +77,7 @@ class BigCommerceSimulator(Simulator):
         }
 
     def background(self) -> Sequence[Coroutine[None, None, None]]:
-        return (self.hooks.run(),)
+        return (self.webhooks.run(),)
 
     def routes(self) -> Sequence[web.RouteDef]:
         order = f"{API_PATH}/orders/{{order_id:[0-9]{{1,15}}}}"
@@ -88,8 +89,8 @@ class BigCommerceSimulator(Simulator):
             *SubResources(self.orders, self._base).routes(order),
             web.get(f"{API_PATH}/order_statuses", self._statuses),
             web.get(f"{API_PATH}/order_statuses/{{status_id:[0-9]{{1,15}}}}", self._status),
-            web.post(f"{CONTROL_PATH}/{PROVIDER}/orders", self._seed),
-            *HookRoutes(self.hooks).routes(),
+            *HookRoutes(self.webhooks).routes(),
+            *ControlRoutes(self.orders, self.webhooks).routes(),
         ]
 
     @contextmanager
@@ -127,7 +128,7 @@ class BigCommerceSimulator(Simulator):
 
     def state(self) -> Mapping[str, Any]:
         by_status = {str(status): count for status, count in self.orders.count_by_status().items() if count}
-        return {"orders": len(self.orders), "by_status": by_status, "webhooks": self.hooks.state()}
+        return {"orders": len(self.orders), "by_status": by_status, "webhooks": self.webhooks.state()}
 
     def set_delays(self, delays: Delays) -> None:
         if delays:
@@ -167,10 +168,6 @@ class BigCommerceSimulator(Simulator):
         if status is None:
             raise not_there()
         return answer(status)
-
-    async def _seed(self, request: web.Request) -> web.Response:
-        orders = await control_orders(request)
-        return answer({"seeded": self.orders.seed(orders, touch=request.query.get("touch") == "1")}, 201)
 
     def _order(self, request: web.Request) -> StoredOrder:
         return self.orders.get(int(request.match_info["order_id"]))

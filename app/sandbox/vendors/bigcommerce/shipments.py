@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from app.sandbox.vendors.bigcommerce.fields import Wire, person
-from app.sandbox.vendors.bigcommerce.wire import rfc2822
+from app.sandbox.vendors.bigcommerce.payloads import rfc2822
 from app.sandbox.vendors.simulation import RefusalError
 
 TRACKING_NUMBER_CHARACTERS_MAX: Final = 50

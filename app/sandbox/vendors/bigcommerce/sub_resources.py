@@ -12,9 +12,9 @@ from aiohttp import web
 from app.sandbox.vendors.bigcommerce import fields, includes
 from app.sandbox.vendors.bigcommerce.consignments import consignments
 from app.sandbox.vendors.bigcommerce.fields import Wire
-from app.sandbox.vendors.bigcommerce.orders import Orders, StoredOrder, not_there
+from app.sandbox.vendors.bigcommerce.order_store import OrderStore, StoredOrder, not_there
+from app.sandbox.vendors.bigcommerce.payloads import json_object
 from app.sandbox.vendors.bigcommerce.query import paging
-from app.sandbox.vendors.bigcommerce.wire import json_object
 from app.sandbox.vendors.simulation_http import answer
 
 Handler = Callable[[web.Request], Any]
@@ -27,7 +27,7 @@ _SINGLE: Final = frozenset({"products", "shipping_addresses", "shipments"})
 class SubResources:
     """`base` gives the address of the API that a request came to."""
 
-    def __init__(self, orders: Orders, base: Callable[[web.Request], str]) -> None:
+    def __init__(self, orders: OrderStore, base: Callable[[web.Request], str]) -> None:
         self._orders, self._base = orders, base
 
     def routes(self, order: str) -> list[web.RouteDef]:

@@ -8,14 +8,14 @@ from msgspec import Meta, Struct
 
 from app.events.json_fields import amount
 from app.providers.flexe import quantities
-from app.sandbox.vendors.flexe.book import FINAL, PROVIDER, Book, StoredOrder
-from app.sandbox.vendors.flexe.life import Life
-from app.sandbox.vendors.flexe.notices import Notices
-from app.sandbox.vendors.flexe.stock import Stock
-from app.sandbox.vendors.flexe.wire import Id, Quantity, Text
+from app.sandbox.vendors.flexe.order_store import FINAL, PROVIDER, OrderStore, StoredOrder
+from app.sandbox.vendors.flexe.outgoing_webhooks import OutgoingWebhooks
+from app.sandbox.vendors.flexe.payloads import Id, Quantity, Text
+from app.sandbox.vendors.flexe.progression import Progression
+from app.sandbox.vendors.flexe.warehouse_stock import WarehouseStock
 from app.sandbox.vendors.simulation import RefusalError
 from app.sandbox.vendors.simulation_http import CONTROL_PATH, answer, control_body
-from app.sandbox.vendors.simulation_webhooks import Target
+from app.sandbox.vendors.simulation_webhooks import WebhookTarget
 
 _PATH: Final = f"{CONTROL_PATH}/{PROVIDER}"
 _COUNTS_MAX: Final = 10_000
@@ -57,9 +57,11 @@ class _Counts(Struct, frozen=True, forbid_unknown_fields=True):
     counts: Annotated[tuple[_Count, ...], Meta(max_length=_COUNTS_MAX)]
 
 
-class Control:
-    def __init__(self, book: Book, life: Life, stock: Stock, notices: Notices) -> None:
-        self._book, self._life, self._stock, self._notices = book, life, stock, notices
+class ControlRoutes:
+    def __init__(
+        self, orders: OrderStore, progression: Progression, stock: WarehouseStock, webhooks: OutgoingWebhooks
+    ) -> None:
+        self._orders, self._progression, self._stock, self._webhooks = orders, progression, stock, webhooks
 
     def routes(self) -> Sequence[web.RouteDef]:
         return [
@@ -72,33 +74,33 @@ class Control:
         ]
 
     async def _aim(self, request: web.Request) -> web.Response:
-        target = await control_body(request, Target)
-        self._notices.aim(target)
+        target = await control_body(request, WebhookTarget)
+        self._webhooks.aim(target)
         return answer({"url": target.url}, 201)
 
     async def _ship(self, request: web.Request) -> web.Response:
         asked = await control_body(request, _Shipment)
         order = self._order(asked.external_id)
-        self._book.ship(order, {item.line_ref: _quantity(item.quantity) for item in asked.items} or order.left())
-        self._life.go_on(order)
+        self._orders.ship(order, {item.line_ref: _quantity(item.quantity) for item in asked.items} or order.left())
+        self._progression.schedule(order)
         return answer(order.shown(), 201)
 
     async def _hold(self, request: web.Request) -> web.Response:
         asked = await control_body(request, _Exception)
         order = self._order(asked.external_id)
-        self._book.hold(order, asked.code, asked.message)
+        self._orders.hold(order, asked.code, asked.message)
         return answer(order.shown(), 201)
 
     async def _release(self, request: web.Request) -> web.Response:
         order = self._order((await control_body(request, _Release)).external_id)
-        self._book.release(order)
-        self._life.go_on(order)
+        self._orders.release(order)
+        self._progression.schedule(order)
         return answer(order.shown())
 
     async def _cancel(self, request: web.Request) -> web.Response:
         asked = await control_body(request, _Cancellation)
         order = self._order(asked.external_id)
-        self._book.cancel(order, asked.reason)
+        self._orders.cancel(order, asked.reason)
         return answer(order.shown())
 
     async def _count(self, request: web.Request) -> web.Response:
@@ -106,14 +108,14 @@ class Control:
         counts = (await control_body(request, _Counts)).counts
         for count in counts:
             self._stock.count(count.sku, amount(count.on_hand))
-        for order in self._book.all():
+        for order in self._orders.all():
             if order.hold == "out_of_stock" and order.progress not in FINAL:
-                self._book.release(order)
-                self._life.go_on(order)
+                self._orders.release(order)
+                self._progression.schedule(order)
         return answer({"inventory": [self._stock.shown(count.sku) for count in counts]}, 201)
 
     def _order(self, external_id: str) -> StoredOrder:
-        order = self._book.with_external_id(external_id)
+        order = self._orders.with_external_id(external_id)
         if order is None:
             raise RefusalError(404, f"No order {external_id!r}", "name the external_id of an outbound order")
         return order

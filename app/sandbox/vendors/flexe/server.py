@@ -14,12 +14,12 @@ from aiohttp import web
 from msgspec import Struct
 
 from app.domain.order import AMOUNT_SCALE
-from app.sandbox.vendors.flexe.book import PROVIDER, Book
-from app.sandbox.vendors.flexe.control import Control
-from app.sandbox.vendors.flexe.life import Life
-from app.sandbox.vendors.flexe.notices import Notices
-from app.sandbox.vendors.flexe.stock import Stock
-from app.sandbox.vendors.flexe.wire import Text, creation, decoded
+from app.sandbox.vendors.flexe.control import ControlRoutes
+from app.sandbox.vendors.flexe.order_store import PROVIDER, OrderStore
+from app.sandbox.vendors.flexe.outgoing_webhooks import OutgoingWebhooks
+from app.sandbox.vendors.flexe.payloads import Text, creation, decoded
+from app.sandbox.vendors.flexe.progression import Progression
+from app.sandbox.vendors.flexe.warehouse_stock import WarehouseStock
 from app.sandbox.vendors.simulation import RefusalError, SlidingQuota, World
 from app.sandbox.vendors.simulation_http import Delays, Simulator, VendorSetup, answer, body_of
 
@@ -82,12 +82,12 @@ class FlexeSimulator(Simulator):
     def __init__(self, world: World, options: FlexeOptions) -> None:
         self._world, self._options = world, options
         self._quota = SlidingQuota(options.quota, options.window_ms, world.clock)
-        notices = Notices(world, options.owner_id, options.webhook_secret, options.webhook_url)
-        self.sender = notices.sender
-        self.stock = Stock(options.stock * AMOUNT_SCALE)
-        self.book = Book(world, options.owner_id, self.stock, notices.notify)
-        self.life = Life(world, self.book, options.split_share, options.seed)
-        self._control = Control(self.book, self.life, self.stock, notices)
+        webhooks = OutgoingWebhooks(world, options.owner_id, options.webhook_secret, options.webhook_url)
+        self.sender = webhooks.sender
+        self.stock = WarehouseStock(options.stock * AMOUNT_SCALE)
+        self.orders = OrderStore(world, options.owner_id, self.stock, webhooks.notify)
+        self.progression = Progression(world, self.orders, options.split_share, options.seed)
+        self._control = ControlRoutes(self.orders, self.progression, self.stock, webhooks)
 
     def settings(self, url: str) -> Mapping[str, str]:
         return {
@@ -135,13 +135,18 @@ class FlexeSimulator(Simulator):
 
     def state(self) -> Mapping[str, Any]:
         by_status: dict[str, int] = {}
-        for order in self.book.all():
+        for order in self.orders.all():
             by_status[order.status] = by_status.get(order.status, 0) + 1
         webhooks = self.sender.state()
-        return {"orders": len(self.book), "by_status": by_status, "delays": self.life.delays, "webhooks": webhooks}
+        return {
+            "orders": len(self.orders),
+            "by_status": by_status,
+            "delays": self.progression.delays,
+            "webhooks": webhooks,
+        }
 
     def set_delays(self, delays: Delays) -> None:
-        self.life.set_delays(delays)
+        self.progression.set_delays(delays)
 
     def set_limits(self, quota: int, window_ms: int) -> None:
         self._quota = SlidingQuota(quota, window_ms, self._world.clock)
@@ -149,24 +154,24 @@ class FlexeSimulator(Simulator):
     async def _create(self, request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             raise RefusalError(415, "The content type must be application/json.")
-        order, is_new = self.book.create(creation(await body_of(request)))
-        self.life.go_on(order)
+        order, is_new = self.orders.create(creation(await body_of(request)))
+        self.progression.schedule(order)
         return answer(order.shown(), 201 if is_new else 200)
 
     async def _find(self, request: web.Request) -> web.Response:
         external_id = request.query.get("external_id", "")
         if not external_id:
             raise RefusalError(400, "external_id is missing: orders are looked up by it.")
-        order = self.book.with_external_id(external_id)
+        order = self.orders.with_external_id(external_id)
         return answer({"outbound_orders": [] if order is None else [order.shown()]})
 
     async def _get(self, request: web.Request) -> web.Response:
-        return answer(self.book.get(request.match_info["order_id"]).shown())
+        return answer(self.orders.get(request.match_info["order_id"]).shown())
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        order = self.book.get(request.match_info["order_id"])
+        order = self.orders.get(request.match_info["order_id"])
         body = await body_of(request)
-        self.book.cancel(order, decoded(body, _Cancellation).reason if body else "")
+        self.orders.cancel(order, decoded(body, _Cancellation).reason if body else "")
         return answer(order.shown())
 
     async def _inventory(self, request: web.Request) -> web.Response:

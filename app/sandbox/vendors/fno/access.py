@@ -20,12 +20,12 @@ class TokenError(RefusalError):
         super().__init__(status, description)
 
 
-class Tokens:
+class AccessTokens:
     """Bearer tokens of one registered application. They are opaque, and expire."""
 
     def __init__(self, client_id: str, client_secret: str, lifetime_s: int, clock: Clock) -> None:
         self._client_id, self._client_secret = client_id, client_secret
-        self._lifetime_s, self._clock = lifetime_s, clock
+        self._progressiontime_s, self._clock = lifetime_s, clock
         self._expiry: dict[str, int] = {}
 
     def issue(self, form: Mapping[str, str]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Tokens:
         if not self._is_client(form.get("client_id", ""), form.get("client_secret", "")):
             problem = "AADSTS7000215: Invalid client secret provided."
             raise TokenError(401, "invalid_client", problem)
-        return {"token_type": "Bearer", "expires_in": self._lifetime_s, "access_token": self._new()}
+        return {"token_type": "Bearer", "expires_in": self._progressiontime_s, "access_token": self._new()}
 
     def user(self, authorization: str) -> str:
         """The user that a header speaks for. Raises RefusalError with 401."""
@@ -65,7 +65,7 @@ class Tokens:
         while len(self._expiry) >= TOKENS_MAX:
             self._expiry.pop(next(iter(self._expiry)))
         token = secrets.token_urlsafe(32)
-        self._expiry[token] = now + self._lifetime_s * 1000
+        self._expiry[token] = now + self._progressiontime_s * 1000
         return token
 
 

@@ -11,9 +11,9 @@ from aiohttp import web
 from msgspec import Struct
 
 from app.events.sales_order_change import IOM
-from app.sandbox.vendors.fno.book import LINES_MAX, PROVIDER, Book, SalesOrder
 from app.sandbox.vendors.fno.entities import HEADER, LINE, SYMBOLS, EntityType, Values, coerced
-from app.sandbox.vendors.fno.life import STAGES, Life
+from app.sandbox.vendors.fno.order_store import LINES_MAX, PROVIDER, OrderStore, SalesOrder
+from app.sandbox.vendors.fno.progression import STAGES, Progression
 from app.sandbox.vendors.simulation import RefusalError
 from app.sandbox.vendors.simulation_http import CONTROL_PATH, answer, control_body, control_orders
 
@@ -29,9 +29,9 @@ class AdvanceRequest(Struct, frozen=True, forbid_unknown_fields=True):
     lines: list[int | str] = []
 
 
-class Control:
-    def __init__(self, book: Book, life: Life) -> None:
-        self._book, self._life = book, life
+class ControlRoutes:
+    def __init__(self, orders: OrderStore, progression: Progression) -> None:
+        self._orders, self._progression = orders, progression
 
     def routes(self) -> list[web.RouteDef]:
         one = f"{_ORDER_PATH}/{{company}}/{{number}}"
@@ -50,23 +50,23 @@ class Control:
         self._check_new(seeds)
         orders = [self._add(seed, automatic) for seed in seeds]
         for order in orders:
-            self._book.tell(order, "order created", number=order.number)
-            self._book.changed(order, "c", "fno")
+            self._orders.tell(order, "order created", number=order.number)
+            self._orders.changed(order, "c", "fno")
         return answer({"seeded": len(orders), "orders": [order.key for order in orders]}, 201)
 
     def _check_new(self, seeds: list["_Seed"]) -> None:
         seen: set[tuple[str, str]] = set()
         for position, seed in enumerate(seeds):
             key = (seed.company, seed.number.lower())
-            if seed.number and (key in seen or self._book.find(*key) is not None):
+            if seed.number and (key in seen or self._orders.find(*key) is not None):
                 problem = f"$[{position}].SalesOrderNumber: {seed.number} exists in {seed.company}"
                 raise RefusalError(409, problem, "use another number, or none")
             seen.add(key)
 
     def _add(self, seed: "_Seed", automatic: frozenset[str]) -> SalesOrder:
-        order = self._book.new(seed.header, seed.company, seed.number, "fno", automatic)
+        order = self._orders.new(seed.header, seed.company, seed.number, "fno", automatic)
         for line in seed.lines:
-            self._book.new_line(order, line)
+            self._orders.new_line(order, line)
         if seed.header.get("OrderTotalAmount"):
             order.header.values["OrderTotalAmount"] = seed.header["OrderTotalAmount"]
         return order
@@ -83,7 +83,7 @@ class Control:
             raise RefusalError(400, f"$.to: {step.to[:50]!r} is not a processing status", f"use one of: {known}")
         before, lots = order.version, [_lot(order, line) for line in step.lines]
         try:
-            self._life.advance(order, step.to, lots, "fno")
+            self._progression.advance(order, step.to, lots, "fno")
         except RefusalError as exc:
             raise RefusalError(409, f"{order.key} is {order.status}", f"it cannot become {step.to}") from exc
         return answer({"key": order.key, "status": order.status, "changed": order.version > before})
@@ -92,12 +92,12 @@ class Control:
         order, body = self._order(request), await control_body(request, dict[str, Any])
         if "SalesOrderProcessingStatus" in body:
             raise RefusalError(400, "$.SalesOrderProcessingStatus is not changed here", "POST it to .../advance")
-        self._book.patch(order, body, "fno")
+        self._orders.patch(order, body, "fno")
         return answer({"key": order.key, "version": order.version})
 
     def _order(self, request: web.Request) -> SalesOrder:
         company, number = request.match_info["company"], request.match_info["number"]
-        order = self._book.find(company, number)
+        order = self._orders.find(company, number)
         if order is None:
             raise RefusalError(404, f"{company} has no sales order {number}", "GET /_sim/state counts what there is")
         return order

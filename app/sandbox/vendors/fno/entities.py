@@ -26,7 +26,7 @@ Access = Literal["write", "insert", "read"]
 """`insert`: given once, when the record is created. `read`: F+O's own."""
 
 
-class Field(NamedTuple):
+class EntityField(NamedTuple):
     kind: Kind
     access: Access
     length: int = 0
@@ -56,7 +56,7 @@ class EntityType:
 
     name: str
     key: tuple[str, str]
-    fields: Mapping[str, Field]
+    fields: Mapping[str, EntityField]
 
     def empty(self) -> Values:
         kinds = {name: field.kind for name, field in self.fields.items()}
@@ -83,10 +83,10 @@ class Entity:
         return changed
 
 
-def _fields(kind: Kind, access: Access, names: str) -> dict[str, Field]:
+def _fields(kind: Kind, access: Access, names: str) -> dict[str, EntityField]:
     """`Name:35` has at most 35 characters."""
     parts = (name.partition(":") for name in names.split())
-    return {name: Field(kind, access, int(length or 0)) for name, _, length in parts}
+    return {name: EntityField(kind, access, int(length or 0)) for name, _, length in parts}
 
 
 HEADER: Final = EntityType(

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from app.sandbox.vendors.fno.book import PROVIDER, Book, SalesOrder
 from app.sandbox.vendors.fno.entities import HEADER, LINE, STATUS, Entity, EntityType, Values, patched
-from app.sandbox.vendors.fno.life import Life
+from app.sandbox.vendors.fno.order_store import PROVIDER, OrderStore, SalesOrder
+from app.sandbox.vendors.fno.progression import Progression
 from app.sandbox.vendors.fno.query import Query, address, parse, run, shown
 from app.sandbox.vendors.simulation import RefusalError
 from app.sandbox.vendors.simulation_http import body_of
@@ -40,8 +40,8 @@ def error(refusal: RefusalError) -> Values:
 
 
 class OData:
-    def __init__(self, book: Book, life: Life, company: str, page_size: int) -> None:
-        self._book, self._life, self._company, self._page_size = book, life, company, page_size
+    def __init__(self, orders: OrderStore, progression: Progression, company: str, page_size: int) -> None:
+        self._orders, self._progression, self._company, self._page_size = orders, progression, company, page_size
 
     def routes(self) -> list[web.RouteDef]:
         path = f"{DATA_PATH}/{{address:.+}}"
@@ -77,16 +77,16 @@ class OData:
         """Just the records that the filter's equalities leave, where an index knows them."""
         equal = query.filter.equal
         if query.entity is STATUS:
-            return [_status(order) for order in self._book.all()]
+            return [_status(order) for order in self._orders.all()]
         if query.entity is HEADER:
-            orders: Iterable[SalesOrder] = self._book.all()
+            orders: Iterable[SalesOrder] = self._orders.all()
             if "CustomersOrderReference" in equal:
-                orders = self._book.with_reference(equal["CustomersOrderReference"])
+                orders = self._orders.with_reference(equal["CustomersOrderReference"])
             return [order.header for order in orders]
         if "SalesOrderNumber" in equal and "dataAreaId" in equal:
-            order = self._book.find(equal["dataAreaId"], equal["SalesOrderNumber"])
+            order = self._orders.find(equal["dataAreaId"], equal["SalesOrderNumber"])
             return list(order.lines.values()) if order is not None else ()
-        return [line for order in self._book.all() for line in order.lines.values()]
+        return [line for order in self._orders.all() for line in order.lines.values()]
 
     def _visible(self, request: web.Request, entities: Iterable[Entity]) -> Iterable[Entity]:
         """Without cross-company=true a user sees its own company only."""
@@ -102,9 +102,9 @@ class OData:
         if _type(collection) is STATUS:
             raise RefusalError(405, "The requested resource does not support http method 'POST'.")
         if _type(collection) is HEADER:
-            entity = self._book.create(body, self._company).header
+            entity = self._orders.create(body, self._company).header
         else:
-            _, entity = self._book.add_line(body, self._company)
+            _, entity = self._orders.add_line(body, self._company)
         location = f"{_root(request)}/{_key_of(collection, entity)}"
         context = f"{_root(request)}/$metadata#{collection}/$entity"
         shown_entity = {"@odata.context": context, "@odata.etag": entity.etag, **entity.values}
@@ -115,12 +115,12 @@ class OData:
         body = await _json_object(request)
         _check_etag(request, entity)
         if _type(collection) is LINE:
-            self._book.patch_line(order, entity, body, "iom")
+            self._orders.patch_line(order, entity, body, "iom")
         elif _type(collection) is STATUS:
-            self._life.advance(order, patched(STATUS, body).get("ProcessingStatus", order.status), (), "iom")
+            self._progression.advance(order, patched(STATUS, body).get("ProcessingStatus", order.status), (), "iom")
             entity = order.header
         else:
-            self._book.patch(order, body, "iom")
+            self._orders.patch(order, body, "iom")
         return web.Response(status=204, headers={"ETag": entity.etag})
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -129,9 +129,9 @@ class OData:
         if _type(collection) is STATUS:
             raise RefusalError(405, "The requested resource does not support http method 'DELETE'.")
         if _type(collection) is LINE:
-            self._book.delete_line(order, entity.values["InventoryLotId"])
+            self._orders.delete_line(order, entity.values["InventoryLotId"])
         else:
-            self._book.delete(order, "iom")
+            self._orders.delete(order, "iom")
         return web.Response(status=204)
 
     def _addressed(self, request: web.Request) -> tuple[str, SalesOrder, Entity]:
@@ -146,7 +146,7 @@ class OData:
         if key.keys() != set(entity_type.key):
             raise RefusalError(400, f"The key of {collection} needs {' and '.join(entity_type.key)}.")
         company, last = (key[name] for name in entity_type.key)
-        order = self._book.with_lot(last) if entity_type is LINE else self._book.find(company, last)
+        order = self._orders.with_lot(last) if entity_type is LINE else self._orders.find(company, last)
         if order is not None and order.company == company.lower():
             entity = order.lines[last] if entity_type is LINE else order.header
             entity = _status(order) if entity_type is STATUS else entity

@@ -29,7 +29,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultPage:
     """`entities` are one page, `total` all that match, `following` how many of the asked ones come after this page."""
 
     entities: list[Entity]
@@ -74,13 +74,13 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
     )
 
 
-def run(query: Query, entities: Iterable[Entity], page_size: int) -> Found:
+def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
     """The page that starts at $skip. Without $orderby entities come by their key."""
     found = [entity for entity in entities if query.filter.matches(entity.values)]
     for field, descends in reversed(query.order or tuple((name, False) for name in query.entity.key)):
         found.sort(key=lambda entity: _sortable(entity.values[field]), reverse=descends)
     asked = found[query.skip :] if query.top is None else found[query.skip : query.skip + query.top]
-    return Found(asked[:page_size], len(found), max(0, len(asked) - page_size))
+    return ResultPage(asked[:page_size], len(found), max(0, len(asked) - page_size))
 
 
 def _sortable(value: Any) -> Any:

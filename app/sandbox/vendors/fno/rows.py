@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from app.sandbox.vendors.fno.book import PROVIDER, Op, Origin, SalesOrder
 from app.sandbox.vendors.fno.entities import EMPTY_DATE, Entity, Values, ms_of
+from app.sandbox.vendors.fno.order_store import PROVIDER, Op, Origin, SalesOrder
 from app.sandbox.vendors.simulation import World
 
 MEMORY_ROWS_MAX: Final = 200_000
@@ -158,7 +158,7 @@ class DisorderedRows(Rows):
         fault = self._world.faults.pick(PROVIDER, _ROW_FAULTS)
         if fault is not None and fault.kind == "reorder-rows" and key not in self._held:
             self._held[key] = [value]
-            self._world.agenda.after(fault.request.delay_ms, lambda: self._release(key))
+            self._world.schedule.after(fault.request.delay_ms, lambda: self._release(key))
             return
         self._rows.publish(key, value)
         if fault is not None and fault.kind == "duplicate-rows":

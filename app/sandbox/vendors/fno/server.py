@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from app.sandbox.vendors.fno.access import Throttle, TokenError, Tokens, throttled
-from app.sandbox.vendors.fno.book import PROVIDER, Book, Op, Origin, SalesOrder
-from app.sandbox.vendors.fno.control import Control
-from app.sandbox.vendors.fno.description import COUNT, METADATA, Description
-from app.sandbox.vendors.fno.life import STAGES, Life
+from app.sandbox.vendors.fno.access import AccessTokens, Throttle, TokenError, throttled
+from app.sandbox.vendors.fno.control import ControlRoutes
+from app.sandbox.vendors.fno.metadata import COUNT, METADATA, MetadataRoutes
 from app.sandbox.vendors.fno.odata import COLLECTIONS, DATA_PATH, STATUS_FIELD, OData, error
+from app.sandbox.vendors.fno.order_store import PROVIDER, Op, OrderStore, Origin, SalesOrder
+from app.sandbox.vendors.fno.progression import STAGES, Progression
 from app.sandbox.vendors.fno.row_outbox import RowOutbox
 from app.sandbox.vendors.fno.rows import DisorderedRows, MemoryRows, Rows, RowWriter
 from app.sandbox.vendors.simulation import RefusalError, World
@@ -63,17 +63,17 @@ class FnoSimulator(Simulator):
         self._options, self.rows = options, rows
         self._rows = DisorderedRows(world, rows)
         self._writer = RowWriter(world, self._rows)
-        self.tokens = Tokens(options.client_id, options.client_secret, options.token_lifetime_s, world.clock)
+        self.tokens = AccessTokens(options.client_id, options.client_secret, options.token_lifetime_s, world.clock)
         self._throttle = Throttle(options.quota, options.window_ms, options.concurrent, world.clock)
-        self.book = Book(world, frozenset(STAGES))
-        self.life = Life(world, self.book, lambda: self._rows.full)
-        self.book.changed = self._changed
-        self._odata = OData(self.book, self.life, options.company, options.page_size)
-        self._control = Control(self.book, self.life)
+        self.orders = OrderStore(world, frozenset(STAGES))
+        self.progression = Progression(world, self.orders, lambda: self._rows.full)
+        self.orders.changed = self._changed
+        self._odata = OData(self.orders, self.progression, options.company, options.page_size)
+        self._control = ControlRoutes(self.orders, self.progression)
 
     def _changed(self, order: SalesOrder, op: Op, origin: Origin) -> None:
         self._writer.changed(order, op, origin)
-        self.life.go_on(order)
+        self.progression.schedule(order)
 
     def settings(self, url: str) -> Mapping[str, str]:
         return {
@@ -92,7 +92,7 @@ class FnoSimulator(Simulator):
 
     def routes(self) -> Sequence[web.RouteDef]:
         tokens = [web.post(path, self._token) for path in _TOKEN_PATHS]
-        return [*tokens, *Description(self._odata).routes(), *self._odata.routes(), *self._control.routes()]
+        return [*tokens, *MetadataRoutes(self._odata).routes(), *self._odata.routes(), *self._control.routes()]
 
     @contextmanager
     def admit(self, request: web.Request) -> Iterator[Mapping[str, str]]:
@@ -125,13 +125,13 @@ class FnoSimulator(Simulator):
 
     def state(self) -> Mapping[str, Any]:
         by_status: dict[str, int] = {}
-        for order in self.book.all():
+        for order in self.orders.all():
             by_status[order.status] = by_status.get(order.status, 0) + 1
         rows = {"published": self._writer.published, "full": self._rows.full}
-        return {"orders": len(self.book), "by_status": by_status, "delays": self.life.delays, "rows": rows}
+        return {"orders": len(self.orders), "by_status": by_status, "delays": self.progression.delays, "rows": rows}
 
     def set_delays(self, delays: Delays) -> None:
-        self.life.set_delays(delays)
+        self.progression.set_delays(delays)
 
     def set_limits(self, quota: int, window_ms: int) -> None:
         self._throttle.set_quota(quota, window_ms)

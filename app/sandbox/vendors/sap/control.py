@@ -7,13 +7,13 @@ from typing import Any, Final
 from aiohttp import web
 from msgspec import Struct
 
-from app.sandbox.vendors.sap.book import PROVIDER, Book
 from app.sandbox.vendors.sap.entities import Entity
-from app.sandbox.vendors.sap.life import Life
-from app.sandbox.vendors.sap.notices import Notices
+from app.sandbox.vendors.sap.order_store import PROVIDER, OrderStore
+from app.sandbox.vendors.sap.outgoing_webhooks import OutgoingWebhooks
+from app.sandbox.vendors.sap.progression import Progression
 from app.sandbox.vendors.simulation import RefusalError
 from app.sandbox.vendors.simulation_http import CONTROL_PATH, answer, body_of, control_body
-from app.sandbox.vendors.simulation_webhooks import Target
+from app.sandbox.vendors.simulation_webhooks import WebhookTarget
 
 _PATH: Final = f"{CONTROL_PATH}/{PROVIDER}"
 
@@ -24,11 +24,11 @@ class BillRequest(Struct, frozen=True, forbid_unknown_fields=True):
     quantities: dict[str, str] = {}
 
 
-class Control:
+class ControlRoutes:
     """Orders go by SAP's number, or by our order id."""
 
-    def __init__(self, book: Book, life: Life, notices: Notices) -> None:
-        self._book, self._life, self._notices = book, life, notices
+    def __init__(self, orders: OrderStore, progression: Progression, webhooks: OutgoingWebhooks) -> None:
+        self._orders, self._progression, self._webhooks = orders, progression, webhooks
 
     def routes(self) -> Sequence[web.RouteDef]:
         return [
@@ -40,16 +40,16 @@ class Control:
         ]
 
     async def _aim(self, request: web.Request) -> web.Response:
-        target = await control_body(request, Target)
-        self._notices.aim(target)
+        target = await control_body(request, WebhookTarget)
+        self._webhooks.aim(target)
         return answer({"url": target.url}, 201)
 
     async def _show(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        left = {item: str(quantity) for item, quantity in self._book.open_quantities(order).items()}
+        left = {item: str(quantity) for item, quantity in self._orders.open_quantities(order).items()}
         documents = [
             document.values["BillingDocument"]
-            for document in self._book.documents.values()
+            for document in self._orders.billing_documents.values()
             if any(item.values["SalesDocument"] == order.values["SalesOrder"] for item in document.lists["to_Item"])
         ]
         return answer({"sales_order": order.values["SalesOrder"], "open": left, "billing_documents": documents})
@@ -57,29 +57,29 @@ class Control:
     async def _bill(self, request: web.Request) -> web.Response:
         order = self._order(request)
         asked = await control_body(request, BillRequest) if await body_of(request) else BillRequest()
-        document = self._life.bill(order, _quantities(asked.quantities))
+        document = self._progression.bill(order, _quantities(asked.quantities))
         return answer(_told(document), 201)
 
     async def _post(self, request: web.Request) -> web.Response:
         document = self._document(request)
-        self._book.post(document)
+        self._orders.post(document)
         return answer(_told(document))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         document = self._document(request)
-        reversal = self._book.cancel(document)
+        reversal = self._orders.cancel(document)
         return answer({**_told(document), "by": reversal.values["BillingDocument"]})
 
     def _order(self, request: web.Request) -> Entity:
         name = request.match_info["order"]
-        order = self._book.order(name)
+        order = self._orders.order(name)
         if order is None:
             raise RefusalError(404, f"SAP has no order {name[:80]!r}", "name a sales order, or an order id")
         return order
 
     def _document(self, request: web.Request) -> Entity:
         name = request.match_info["document"]
-        document = self._book.documents.get(name)
+        document = self._orders.billing_documents.get(name)
         if document is None:
             raise RefusalError(404, f"SAP has no billing document {name[:80]!r}", "GET .../orders/{order} lists them")
         return document

@@ -34,7 +34,7 @@ _EMPTY: Final[Mapping[Kind, Any]] = {"text": "", "number": "", "flag": False, "d
 _LITERAL_DATE: Final = re.compile(r"/Date\((-?[0-9]{1,14})(?:[+-][0-9]{4})?\)/")
 
 
-class Field(NamedTuple):
+class EntityField(NamedTuple):
     kind: Kind
     access: Access
     length: int = 0
@@ -54,7 +54,7 @@ class EntityType:
     service: str
     name: str
     key: tuple[str, ...]
-    fields: Mapping[str, Field]
+    fields: Mapping[str, EntityField]
     lists: Mapping[str, "EntityType"] = field(default_factory=dict)
     single: str = ""
     etag: str = ""
@@ -69,7 +69,7 @@ class ComplexType:
     """What a function answers with: a record without a key."""
 
     name: str
-    fields: Mapping[str, Field]
+    fields: Mapping[str, EntityField]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _taken(kind: EntityType, body: Mapping[str, Any], accesses: tuple[Access, ..
             yield name, _read(name, kind.fields[name], value)
 
 
-def _read(name: str, about: Field, value: object) -> Any:
+def _read(name: str, about: EntityField, value: object) -> Any:
     try:
         found = _value(about, value)
     except (ValueError, InvalidOperation) as exc:
@@ -176,7 +176,7 @@ def _read(name: str, about: Field, value: object) -> Any:
     return found
 
 
-def _value(about: Field, value: object) -> Any:
+def _value(about: EntityField, value: object) -> Any:
     """Raises ValueError or InvalidOperation for what is no value of that type."""
     if value is None:
         return _empty(about.kind)

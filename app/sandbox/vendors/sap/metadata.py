@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from app.sandbox.vendors.sap.entities import EntityType, Field, Function, Kind, is_decimal
+from app.sandbox.vendors.sap.entities import EntityField, EntityType, Function, Kind, is_decimal
 from app.sandbox.vendors.sap.schema import Service
 
 _EDMX: Final = {
@@ -114,7 +114,7 @@ def _type_name(kind: EntityType) -> str:
     return f"{kind.service}.{kind.name}Type"
 
 
-def _typed(field: Field) -> dict[str, str]:
+def _typed(field: EntityField) -> dict[str, str]:
     """The type with its limits."""
     if is_decimal(field.kind):
         digits, places = field.digits
@@ -122,7 +122,7 @@ def _typed(field: Field) -> dict[str, str]:
     return {**_TYPES[field.kind], **({"MaxLength": str(field.length)} if field.length else {})}
 
 
-def _access(field: Field) -> dict[str, str]:
+def _access(field: EntityField) -> dict[str, str]:
     """Who may write it; nothing is said of what can be text at any time."""
     match field.access:
         case "read":

@@ -7,8 +7,8 @@ import msgspec
 from aiohttp import web
 
 from app.sandbox.vendors.sap import metadata
-from app.sandbox.vendors.sap.book import PROVIDER, Book
 from app.sandbox.vendors.sap.entities import Entity, EntityType
+from app.sandbox.vendors.sap.order_store import PROVIDER, OrderStore
 from app.sandbox.vendors.sap.query import Query, address, key_of, parse, render, run
 from app.sandbox.vendors.sap.refusals import SapError
 from app.sandbox.vendors.sap.schema import CANCEL, SALES, Service
@@ -21,8 +21,8 @@ _VERSION: Final = {"dataserviceversion": "2.0"}
 
 
 class OData:
-    def __init__(self, services: Mapping[str, Service], book: Book, page_size: int) -> None:
-        self._services, self._book, self._page_size = services, book, page_size
+    def __init__(self, services: Mapping[str, Service], orders: OrderStore, page_size: int) -> None:
+        self._services, self._orders, self._page_size = services, orders, page_size
         self._metadata = {name: metadata.document(service) for name, service in services.items()}
 
     def routes(self) -> list[web.RouteDef]:
@@ -50,7 +50,7 @@ class OData:
             entity = self._find(kind, key)
             return self._below(request, entity, navigation) if navigation else _one(request, entity)
         query = parse(request.query, kind)
-        found = run(query, self._book.candidates(kind, query.filter), self._page_size)
+        found = run(query, self._orders.candidates(kind, query.filter), self._page_size)
         body: dict[str, Any] = {"__count": str(found.total)} if query.count else {}
         body["results"] = [render(entity, _base(request), query) for entity in found.entities]
         if found.token is not None:
@@ -61,7 +61,7 @@ class OData:
         """`A_SalesOrder/$count`, `A_SalesOrder('1')/to_Item/$count`: how many match the filter, as text."""
         if key is None:
             query = parse(request.query, kind)
-            total = run(query, self._book.candidates(kind, query.filter), self._page_size).total
+            total = run(query, self._orders.candidates(kind, query.filter), self._page_size).total
         else:
             entity = self._find(kind, key)
             below = _list_of(entity, navigation)
@@ -83,7 +83,7 @@ class OData:
             return self._cancel(request)
         if not self._is_sales_order(self._kind(request, collection)) or key is not None or navigation:
             raise _unsupported(request)
-        order = self._book.create(await _object(request))
+        order = self._orders.create(await _object(request))
         # What was sent comes back: a deep insert shows what it made, the rest is deferred.
         made = frozenset((name,) for name, below in order.lists.items() if below)
         query = parse({}, order.kind)
@@ -102,16 +102,16 @@ class OData:
         inner = body.get("d", body)
         if not isinstance(inner, dict):
             raise SapError(400, "/IWCOR/CX_OD_BAD_REQUEST", "An object was expected as `d`")
-        self._book.patch(order, inner)
+        self._orders.patch(order, inner)
         return web.Response(status=204, headers={"ETag": order.etag})
 
     def _cancel(self, request: web.Request) -> web.Response:
         """The function import of the billing service."""
         number = request.query.get("BillingDocument", "").strip("'").lstrip("0")
-        document = self._book.documents.get(number)
+        document = self._orders.billing_documents.get(number)
         if document is None:
             raise SapError(404, "VF/041", f"Billing document {number[:20]} does not exist")
-        reversal = self._book.cancel(document)
+        reversal = self._orders.cancel(document)
         values = {
             "BillingDocument": number,
             "CancellationBillingDocument": reversal.values["BillingDocument"],
@@ -127,7 +127,7 @@ class OData:
 
     def _find(self, kind: EntityType, text: str) -> Entity:
         key = key_of(text, kind)
-        entity = self._book.with_key(kind, key)
+        entity = self._orders.with_key(kind, key)
         if entity is None:
             raise SapError(404, "/IWBEP/CM_MGW_RT/000", f"Resource not found for {kind.name}({', '.join(key)[:50]})")
         return entity

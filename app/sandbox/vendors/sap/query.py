@@ -37,7 +37,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultPage:
     """`entities` are one page, `total` all that match, `token` leads to the next page, None after the last one."""
 
     entities: Sequence[Entity]
@@ -90,7 +90,7 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
     )
 
 
-def run(query: Query, entities: Iterable[Entity], page_size: int) -> Found:
+def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
     """The page that $skiptoken leads to. Without $orderby entities come by their key."""
     found = [entity for entity in entities if query.filter.matches(entity.values)]
     for name, descends in reversed(query.order):
@@ -99,7 +99,7 @@ def run(query: Query, entities: Iterable[Entity], page_size: int) -> Found:
         found.sort(key=lambda entity: tuple(_sortable(entity.values[name]) for name in entity.kind.key))
     asked = found[query.skip :] if query.top is None else found[query.skip : query.skip + query.top]
     end = query.token + page_size
-    return Found(asked[query.token : end], len(found), end if end < len(asked) else None)
+    return ResultPage(asked[query.token : end], len(found), end if end < len(asked) else None)
 
 
 def render(entity: Entity, root: str, query: Query, at: tuple[str, ...] = ()) -> dict[str, Any]:

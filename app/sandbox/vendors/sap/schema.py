@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.sandbox.vendors.sap.entities import Access, ComplexType, EntityType, Field, Function, Kind
+from app.sandbox.vendors.sap.entities import Access, ComplexType, EntityField, EntityType, Function, Kind
 
 SALES: Final = "API_SALES_ORDER_SRV"
 BILLING: Final = "API_BILLING_DOCUMENT_SRV"
 
 
-def _fields(kind: Kind, access: Access, names: str) -> dict[str, Field]:
+def _fields(kind: Kind, access: Access, names: str) -> dict[str, EntityField]:
     """`Name:35` has at most 35 characters, or digits."""
     parts = (name.partition(":") for name in names.split())
-    return {name: Field(kind, access, int(length or 0)) for name, _, length in parts}
+    return {name: EntityField(kind, access, int(length or 0)) for name, _, length in parts}
 
 
 _PRICE: Final = EntityType(

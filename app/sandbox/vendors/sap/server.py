@@ -13,11 +13,11 @@ from aiohttp import web
 
 from app.providers.sap.actions import SHIP_TO_REFERENCE, UNDERLYING_ITEM
 from app.sandbox.vendors.sap.access import Access
-from app.sandbox.vendors.sap.book import PROVIDER, Book
-from app.sandbox.vendors.sap.control import Control
-from app.sandbox.vendors.sap.life import Life
-from app.sandbox.vendors.sap.notices import Notices
+from app.sandbox.vendors.sap.control import ControlRoutes
 from app.sandbox.vendors.sap.odata import METADATA, ROOT, OData
+from app.sandbox.vendors.sap.order_store import PROVIDER, OrderStore
+from app.sandbox.vendors.sap.outgoing_webhooks import OutgoingWebhooks
+from app.sandbox.vendors.sap.progression import Progression
 from app.sandbox.vendors.sap.refusals import PlainError, SapError, envelope
 from app.sandbox.vendors.sap.schema import SALES, services
 from app.sandbox.vendors.simulation import RefusalError, SlidingQuota, World
@@ -70,14 +70,14 @@ class SapSimulator(Simulator):
         self._world, self._options = world, options
         self.access = Access(options.user, options.password, options.session_ms, world.clock)
         self._quota = SlidingQuota(options.quota, options.window_ms, world.clock)
-        notices = Notices(world, PROVIDER, options.webhook_secret, options.webhook_url)
-        self.sender = notices.sender
+        webhooks = OutgoingWebhooks(world, PROVIDER, options.webhook_secret, options.webhook_url)
+        self.sender = webhooks.sender
         self._services = services(item_reference=options.item_reference)
-        self.book = Book(world, self._services[SALES].root, options.sold_to, notices.notify)
-        self.life = Life(world, self.book, options.partial_share, options.seed)
-        self.book.changed = self.life.go_on
-        self._odata = OData(self._services, self.book, options.page_size)
-        self._control = Control(self.book, self.life, notices)
+        self.orders = OrderStore(world, self._services[SALES].root, options.sold_to, webhooks.notify)
+        self.progression = Progression(world, self.orders, options.partial_share, options.seed)
+        self.orders.changed = self.progression.schedule
+        self._odata = OData(self._services, self.orders, options.page_size)
+        self._control = ControlRoutes(self.orders, self.progression, webhooks)
 
     def settings(self, url: str) -> Mapping[str, str]:
         return {
@@ -125,18 +125,18 @@ class SapSimulator(Simulator):
 
     def state(self) -> Mapping[str, Any]:
         by_status: dict[str, int] = {}
-        for document in self.book.documents.values():
+        for document in self.orders.billing_documents.values():
             status = document.values["AccountingTransferStatus"] or "(none)"
             by_status[status] = by_status.get(status, 0) + 1
         return {
-            "orders": len(self.book.orders),
+            "orders": len(self.orders.by_number),
             "billing_documents": by_status,
-            "delays": self.life.delays,
+            "delays": self.progression.delays,
             "webhooks": self.sender.state(),
         }
 
     def set_delays(self, delays: Delays) -> None:
-        self.life.set_delays(delays)
+        self.progression.set_delays(delays)
 
     def set_limits(self, quota: int, window_ms: int) -> None:
         self._quota = SlidingQuota(quota, window_ms, self._world.clock)

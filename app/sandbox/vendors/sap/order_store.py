@@ -30,7 +30,7 @@ Notify = Callable[[str, str], None]
 """Kind of a notification, and the number of the document."""
 
 
-class Book:
+class OrderStore:
     """`kind` is what a sales order is in this release, `sold_to` the one business partner there is.
 
     `changed` is called when an order is new or may go on.
@@ -39,8 +39,8 @@ class Book:
     def __init__(self, world: World, kind: EntityType, sold_to: str, notify: Notify) -> None:
         self._world, self._kind, self._sold_to, self._notify = world, kind, sold_to, notify
         self.changed: Callable[[Entity], None] = _nobody
-        self.orders: dict[str, Entity] = {}
-        self.documents: dict[str, Entity] = {}
+        self.by_number: dict[str, Entity] = {}
+        self.billing_documents: dict[str, Entity] = {}
         """Changed longest ago first."""
         self._by_reference: dict[str, list[Entity]] = {}
         self._billed: dict[str, list[Entity]] = {}
@@ -49,11 +49,11 @@ class Book:
 
     def create(self, body: Mapping[str, Any]) -> Entity:
         """POST of a sales order with what is below it: all or nothing. Raises SapError."""
-        if len(self.orders) >= ORDERS_MAX:
+        if len(self.by_number) >= ORDERS_MAX:
             raise SapError(400, "V1/311", f"SAP holds {ORDERS_MAX} orders already; start the simulators anew")
         order = drafted(self._kind, body, self._sold_to, self._stamp())
         number(order, str(next(self._numbers)))
-        self.orders[order.values["SalesOrder"]] = order
+        self.by_number[order.values["SalesOrder"]] = order
         self._by_reference.setdefault(order.values["PurchaseOrderByCustomer"], []).append(order)
         self.tell(order, "order created", sales_order=order.values["SalesOrder"], items=len(order.lists["to_Item"]))
         self._notify("salesorder.v1.SalesOrder.Created.v1", order.values["SalesOrder"])
@@ -94,7 +94,7 @@ class Book:
         document.values |= {**entry, "AccountingTransferStatus": "C"}
         self.touch(document)
         lines = {item.values["SalesDocumentItem"]: f"{item.values['BillingQuantity']:.3f}" for item in _items(document)}
-        order = self.orders[_items(document)[0].values["SalesDocument"]]
+        order = self.by_number[_items(document)[0].values["SalesDocument"]]
         self.tell(order, "order invoiced", billing_document=document.values["BillingDocument"], items=lines)
 
     def cancel(self, document: Entity) -> Entity:
@@ -102,7 +102,7 @@ class Book:
         number = document.values["BillingDocument"]
         if not is_standing(document):
             raise SapError(400, "VF/043", f"Billing document {number} cannot be cancelled")
-        order = self.orders[_items(document)[0].values["SalesDocument"]]
+        order = self.by_number[_items(document)[0].values["SalesDocument"]]
         reversal = self._document(order, CANCELLATION, "C")
         reversal.values["CancelledBillingDocument"] = number
         for item in _items(document):
@@ -127,7 +127,7 @@ class Book:
 
     def order(self, name: str) -> Entity | None:
         """By SAP's number, or by our order id."""
-        return self.orders.get(name.lstrip("0")) or next(iter(self.with_reference(name)), None)
+        return self.by_number.get(name.lstrip("0")) or next(iter(self.with_reference(name)), None)
 
     def with_reference(self, reference: str) -> list[Entity]:
         return self._by_reference.get(reference, [])
@@ -140,24 +140,28 @@ class Book:
         return (entity for root in roots for entity in root.of_kind(kind))
 
     def with_key(self, kind: EntityType, key: Sequence[str]) -> Entity | None:
-        root = (self.documents if kind.service == BILLING else self.orders).get(key[0])
+        root = (self.billing_documents if kind.service == BILLING else self.by_number).get(key[0])
         entities = () if root is None else root.of_kind(kind)
         return next((entity for entity in entities if [entity.values[name] for name in kind.key] == [*key]), None)
 
     def _some_orders(self, found: Filter) -> Iterable[Entity]:
         if "SalesOrder" in found.equal:
-            return [self.orders[number] for number in found.equal["SalesOrder"] if number in self.orders]
+            return [self.by_number[number] for number in found.equal["SalesOrder"] if number in self.by_number]
         if "PurchaseOrderByCustomer" in found.equal:
             references = found.equal["PurchaseOrderByCustomer"]
             return [order for reference in references for order in self.with_reference(reference)]
-        return self.orders.values()
+        return self.by_number.values()
 
     def _some_documents(self, found: Filter) -> Iterator[Entity]:
         if "BillingDocument" in found.equal:
-            yield from (self.documents[name] for name in found.equal["BillingDocument"] if name in self.documents)
+            yield from (
+                self.billing_documents[name]
+                for name in found.equal["BillingDocument"]
+                if name in self.billing_documents
+            )
             return
         least = found.least.get("LastChangeDateTime", 0)
-        for document in reversed(self.documents.values()):
+        for document in reversed(self.billing_documents.values()):
             if document.values["LastChangeDateTime"] < least:
                 return
             yield document
@@ -168,7 +172,7 @@ class Book:
     def _file(self, document: Entity, order: Entity) -> None:
         """From now on everybody sees the document."""
         total(document)
-        self.documents[document.values["BillingDocument"]] = document
+        self.billing_documents[document.values["BillingDocument"]] = document
         self._billed.setdefault(order.values["SalesOrder"], []).extend(_items(document))
         left = self.open_quantities(order)
         ordered = {item.values["SalesOrderItem"]: item.values["RequestedQuantity"] for item in order.lists["to_Item"]}
@@ -184,7 +188,9 @@ class Book:
     def touch(self, document: Entity) -> None:
         """The document changes: from now on it is the one that changed last."""
         self._touched(document)
-        self.documents[document.values["BillingDocument"]] = self.documents.pop(document.values["BillingDocument"])
+        self.billing_documents[document.values["BillingDocument"]] = self.billing_documents.pop(
+            document.values["BillingDocument"]
+        )
 
     def _touched(self, entity: Entity) -> None:
         now = self._stamp()

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from app.domain.order import AMOUNT_SCALE
-from app.sandbox.vendors.flexe.book import Book, StoredOrder
+from app.sandbox.vendors.flexe.order_store import OrderStore, StoredOrder
 from app.sandbox.vendors.simulation import RefusalError, World
 from app.sandbox.vendors.simulation_http import Delays
 
@@ -18,11 +18,11 @@ DELAYS_MS: Final[Mapping[str, int | None]] = {"accepted": 50, "shipped": 200, "c
 _NEXT: Final = {"received": "accepted", "accepted": "shipped", "partially_shipped": "completed"}
 
 
-class Life:
+class Progression:
     """`split_share` of the orders with several lines leave in two shipments."""
 
-    def __init__(self, world: World, book: Book, split_share: float, seed: int) -> None:
-        self._world, self._book, self._split_share, self._seed = world, book, split_share, seed
+    def __init__(self, world: World, orders: OrderStore, split_share: float, seed: int) -> None:
+        self._world, self._orders, self._split_share, self._seed = world, orders, split_share, seed
         self.delays: dict[str, int | None] = dict(DELAYS_MS)
 
     def set_delays(self, delays: Delays) -> None:
@@ -31,29 +31,29 @@ class Life:
             if stage not in STAGES:
                 raise RefusalError(400, f"Flexe has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
         self.delays |= delays
-        for order in self._book.all():
-            self.go_on(order)
+        for order in self._orders.all():
+            self.schedule(order)
 
-    def go_on(self, order: StoredOrder) -> None:
+    def schedule(self, order: StoredOrder) -> None:
         """Put the order's next stage on the agenda, if it has one that comes by itself."""
         stage = _NEXT.get(order.progress, "")
         delay = self.delays.get(stage)
         if order.waiting or order.hold or delay is None:
             return
         order.waiting = True
-        self._world.agenda.after(delay, lambda: self._reach(order, stage))
+        self._world.schedule.after(delay, lambda: self._reach(order, stage))
 
     def _reach(self, order: StoredOrder, stage: str) -> None:
         order.waiting = False
         if not order.hold and _NEXT.get(order.progress) == stage:
             self._advance(order, stage)
-        self.go_on(order)
+        self.schedule(order)
 
     def _advance(self, order: StoredOrder, stage: str) -> None:
         if stage == "accepted":
-            self._book.accept(order)
+            self._orders.accept(order)
         else:
-            self._book.ship(order, self.first_part(order) if stage == "shipped" else order.left())
+            self._orders.ship(order, self.first_part(order) if stage == "shipped" else order.left())
 
     def first_part(self, order: StoredOrder) -> dict[str, int]:
         """What leaves first, by line: all of it, or a part that leaves something behind."""

@@ -79,7 +79,7 @@ class SalesOrder:
 Changed = Callable[[SalesOrder, Op, Origin], None]
 
 
-class Book:
+class OrderStore:
     """Calls `changed` after each change that others may see. It is set by who listens (rows, then life)."""
 
     def __init__(self, world: World, stages: frozenset[str]) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from app.providers.flexe import quantities
-from app.sandbox.vendors.flexe.wire import Wire
+from app.sandbox.vendors.flexe.payloads import Wire
 
 
-class Stock:
+class WarehouseStock:
     """Quantities in ten-thousandths. `allocated` is promised to orders and still there."""
 
     def __init__(self, default: int) -> None:

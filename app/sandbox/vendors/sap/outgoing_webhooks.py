@@ -8,20 +8,20 @@ from typing import Final
 import msgspec
 
 from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_webhooks import Target, WebhookSender, checked
+from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, checked
 
 _TYPE: Final = "sap.s4.beh."
 _SOURCE: Final = "/default/sap.s4.beh/SIMULATED100"
 
 
-class Notices:
+class OutgoingWebhooks:
     """`secret` is shown to targets that bring none of their own."""
 
     def __init__(self, world: World, provider: str, secret: str, url: str) -> None:
         self._world, self._secret = world, secret
-        self.sender: Final = WebhookSender(world, provider, _headers, Target(url, secret) if url else None)
+        self.sender: Final = WebhookSender(world, provider, _headers, WebhookTarget(url, secret) if url else None)
 
-    def aim(self, target: Target) -> None:
+    def aim(self, target: WebhookTarget) -> None:
         """From now on notifications go there; nowhere when the address is "". Raises RefusalError."""
         if not target.url:
             self.sender.target = None
@@ -29,7 +29,7 @@ class Notices:
         secret = target.secret or self._secret
         if not secret.isascii() or not secret.isprintable() or " " in secret:
             raise RefusalError(400, "secret: no header can carry it", "send printable ASCII without spaces")
-        self.sender.target = checked(Target(target.url, secret))
+        self.sender.target = checked(WebhookTarget(target.url, secret))
 
     def notify(self, kind: str, number: str) -> None:
         """`kind` such as `salesorder.v1.SalesOrder.Created.v1`: the part before its last verb names the key."""
@@ -47,5 +47,5 @@ class Notices:
         self.sender.send(notice_id, msgspec.json.encode(body))
 
 
-def _headers(target: Target, _webhook_id: str, _body: bytes, _now_ms: int) -> Mapping[str, str]:
+def _headers(target: WebhookTarget, _webhook_id: str, _body: bytes, _now_ms: int) -> Mapping[str, str]:
     return {"content-type": "application/cloudevents+json", "authorization": f"Bearer {target.secret}"}

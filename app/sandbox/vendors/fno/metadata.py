@@ -25,7 +25,7 @@ _TYPES: Final[Mapping[Kind, Mapping[str, str]]] = {
 }
 
 
-class Description:
+class MetadataRoutes:
     def __init__(self, odata: OData) -> None:
         self._odata, self._document = odata, metadata()
 

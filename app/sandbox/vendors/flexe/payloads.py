@@ -20,7 +20,7 @@ Quantity = Annotated[str, Meta(pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?$")]
 Wire = dict[str, Any]
 
 
-class ShipTo(Struct, frozen=True, forbid_unknown_fields=True):
+class DeliveryAddress(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     company: Text = ""
     address: Text = ""
@@ -32,19 +32,19 @@ class ShipTo(Struct, frozen=True, forbid_unknown_fields=True):
     phone: Text = ""
 
 
-class Item(Struct, frozen=True, forbid_unknown_fields=True):
+class OrderedItem(Struct, frozen=True, forbid_unknown_fields=True):
     line_ref: Id
     sku: Id
     quantity: Quantity
 
 
-class Creation(Struct, frozen=True, forbid_unknown_fields=True):
+class OrderCreation(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a creation. Two are the same order when all of it is the same."""
 
     external_id: Id
     owner_id: Id
-    ship_to: ShipTo
-    items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    ship_to: DeliveryAddress
+    items: Annotated[tuple[OrderedItem, ...], Meta(min_length=1, max_length=LINES_MAX)]
     warehouse_id: Id | None = None
     requested_ship_date: str | None = None
 
@@ -63,9 +63,9 @@ def decoded(body: bytes, shape: type[msgspec.Struct]) -> Any:
         raise RefusalError(400, f"The body is not JSON: {exc}") from exc
 
 
-def creation(body: bytes) -> Creation:
+def creation(body: bytes) -> OrderCreation:
     """A creation that can be carried out. Raises RefusalError that names the field."""
-    asked: Creation = decoded(body, Creation)
+    asked: OrderCreation = decoded(body, OrderCreation)
     try:
         ordered = asked.ordered()
         if asked.requested_ship_date is not None:
@@ -83,7 +83,7 @@ def iso(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03}Z"
 
 
-def shown_items(asked: Creation, quantity_of: Mapping[str, int]) -> list[Wire]:
+def shown_items(asked: OrderCreation, quantity_of: Mapping[str, int]) -> list[Wire]:
     """Some of the lines, with quantities in ten-thousandths."""
     return [
         {"line_ref": item.line_ref, "sku": item.sku, "quantity": quantities.to_text(quantity_of[item.line_ref])}
@@ -92,7 +92,7 @@ def shown_items(asked: Creation, quantity_of: Mapping[str, int]) -> list[Wire]:
     ]
 
 
-def shown_lines(asked: Creation, shipped: Mapping[str, int]) -> Sequence[Wire]:
+def shown_lines(asked: OrderCreation, shipped: Mapping[str, int]) -> Sequence[Wire]:
     """All lines as ordered, with what has left the building."""
     return [
         {**msgspec.to_builtins(item), "quantity_shipped": quantities.to_text(shipped.get(item.line_ref, 0))}

@@ -7,8 +7,8 @@ packing slip without a picking list. Nothing moves while processing is stopped, 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from app.sandbox.vendors.fno.book import PROVIDER, Book, Origin, SalesOrder
 from app.sandbox.vendors.fno.entities import HEADER, Values, write_failed
+from app.sandbox.vendors.fno.order_store import PROVIDER, OrderStore, Origin, SalesOrder
 from app.sandbox.vendors.simulation import RefusalError, World
 from app.sandbox.vendors.simulation_http import Delays
 
@@ -50,11 +50,11 @@ _PASSED: Final = {
 }
 
 
-class Life:
+class Progression:
     """`is_blocked`: nobody could be told of a change now, so none is made."""
 
-    def __init__(self, world: World, book: Book, is_blocked: Callable[[], bool]) -> None:
-        self._world, self._book, self._is_blocked = world, book, is_blocked
+    def __init__(self, world: World, orders: OrderStore, is_blocked: Callable[[], bool]) -> None:
+        self._world, self._orders, self._is_blocked = world, orders, is_blocked
         self.delays: dict[str, int | None] = dict(DELAYS_MS)
 
     def set_delays(self, delays: Delays) -> None:
@@ -63,34 +63,34 @@ class Life:
             if stage not in STAGES:
                 raise RefusalError(400, f"F+O has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
         self.delays |= delays
-        for order in self._book.all():
-            self.go_on(order)
+        for order in self._orders.all():
+            self.schedule(order)
 
-    def go_on(self, order: SalesOrder) -> None:
+    def schedule(self, order: SalesOrder) -> None:
         """Put the order's next stage on the agenda, if it has one that comes by itself."""
         stage = following(order)
         delay = self.delays.get(stage)
         if order.waiting or order.stopped or not order.lines or stage not in order.automatic or delay is None:
             return
         order.waiting = True
-        self._world.agenda.after(delay, lambda: self._reach(order, stage))
+        self._world.schedule.after(delay, lambda: self._reach(order, stage))
 
     def _reach(self, order: SalesOrder, stage: str) -> None:
         order.waiting = False
         if self._is_blocked():
             order.waiting = True
-            self._world.agenda.after(_RETRY_MS, lambda: self._reach(order, stage))
+            self._world.schedule.after(_RETRY_MS, lambda: self._reach(order, stage))
         elif not order.deleted and not order.stopped and following(order) == stage:
             self.advance(order, stage, (), "fno")
         else:
-            self.go_on(order)
+            self.schedule(order)
 
     def advance(self, order: SalesOrder, status: str, lots: Iterable[str], origin: Origin) -> None:
         """Move the order to a status, with some of its lines for a partial one. Raises RefusalError for a step back."""
         self.check(order, status)
         lines = _line_changes(order, status, tuple(lots))
         if status != order.status or lines:
-            self._book.set_status(order, status, origin, _sales_status(order, status, lines), lines)
+            self._orders.set_status(order, status, origin, _sales_status(order, status, lines), lines)
 
     def check(self, order: SalesOrder, status: str) -> None:
         """Raises RefusalError, in F+O's words, when the order cannot get this status."""

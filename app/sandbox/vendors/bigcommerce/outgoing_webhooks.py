@@ -17,9 +17,9 @@ from yarl import URL
 
 from app.providers.webhooks import signer
 from app.sandbox.vendors.bigcommerce.fields import Wire
-from app.sandbox.vendors.bigcommerce.orders import PROVIDER
+from app.sandbox.vendors.bigcommerce.order_store import PROVIDER
 from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_webhooks import Target, WebhookSender, checked
+from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, checked
 
 CREATED: Final = "store/order/created"
 UPDATED: Final = "store/order/updated"
@@ -73,7 +73,7 @@ class Hook(Struct, frozen=True):
         return self.is_active and self.scope in (scope, ALL_OF_ORDERS)
 
 
-class Hooks:
+class OutgoingWebhooks:
     """The hooks of one store and client. Callbacks leave while `run` runs. `secret` is the client's."""
 
     def __init__(self, world: World, store: str, client_id: str, secret: str) -> None:
@@ -136,7 +136,7 @@ class Hooks:
         del self._hooks[hook_id]
         return hook
 
-    def aim(self, target: Target) -> list[Hook]:
+    def aim(self, target: WebhookTarget) -> list[Hook]:
         """Control plane: one hook of each scope goes there, and no other anywhere. Raises RefusalError."""
         if target.url:
             checked(target)
@@ -176,7 +176,7 @@ class Hooks:
         sender = self._senders.get(destination)
         if sender is None:
             sender = self._senders[destination] = WebhookSender(
-                self._world, PROVIDER, self._sealed, Target(destination)
+                self._world, PROVIDER, self._sealed, WebhookTarget(destination)
             )
             self._idle.put_nowait(sender)
         return sender
@@ -195,7 +195,7 @@ class Hooks:
             "producer": f"stores/{self._store}",
         }
 
-    def _sealed(self, _target: Target, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
+    def _sealed(self, _target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
         """The headers of one attempt: the id stays, the time and with it the signature are of now."""
         hook = self._hooks.get(int(webhook_id.partition("_")[0]))
         own = dict((hook.headers if hook else None) or {})

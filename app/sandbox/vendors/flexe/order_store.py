@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from app.sandbox.vendors.flexe.stock import Stock
-from app.sandbox.vendors.flexe.wire import Creation, Wire, iso, shown_items, shown_lines
+from app.sandbox.vendors.flexe.payloads import OrderCreation, Wire, iso, shown_items, shown_lines
+from app.sandbox.vendors.flexe.warehouse_stock import WarehouseStock
 from app.sandbox.vendors.simulation import RefusalError, World
 
 PROVIDER: Final = "flexe"
@@ -28,7 +28,7 @@ class StoredOrder:
     """
 
     order_id: str
-    asked: Creation
+    asked: OrderCreation
     created: int
     updated: int
     progress: str = "received"
@@ -69,10 +69,10 @@ class StoredOrder:
         }
 
 
-class Book:
+class OrderStore:
     """The orders of one owner."""
 
-    def __init__(self, world: World, owner_id: str, stock: Stock, notify: Notify) -> None:
+    def __init__(self, world: World, owner_id: str, stock: WarehouseStock, notify: Notify) -> None:
         self._world, self._owner_id, self._stock, self._notify = world, owner_id, stock, notify
         self._by_id: dict[str, StoredOrder] = {}
         self._by_external_id: dict[str, StoredOrder] = {}
@@ -93,7 +93,7 @@ class Book:
     def with_external_id(self, external_id: str) -> StoredOrder | None:
         return self._by_external_id.get(external_id)
 
-    def create(self, asked: Creation) -> tuple[StoredOrder, bool]:
+    def create(self, asked: OrderCreation) -> tuple[StoredOrder, bool]:
         """The order, and whether it is new. Raises RefusalError: 403 for another owner, 409 for another body."""
         if asked.owner_id != self._owner_id:
             raise RefusalError(403, f"owner_id {asked.owner_id!r} is not the owner of this API key.")
@@ -104,7 +104,7 @@ class Book:
             raise RefusalError(409, f"external_id {asked.external_id!r} is {held.order_id}, with another body.")
         return held, False
 
-    def _created(self, asked: Creation) -> StoredOrder:
+    def _created(self, asked: OrderCreation) -> StoredOrder:
         if len(self._by_id) >= ORDERS_MAX:
             raise RefusalError(503, f"{ORDERS_MAX} orders are there already.")
         now = self._world.clock()

@@ -8,8 +8,8 @@ from typing import Final
 
 from app.sandbox.vendors.bigcommerce import shipments
 from app.sandbox.vendors.bigcommerce.fields import Wire
+from app.sandbox.vendors.bigcommerce.payloads import date_ms, rfc2822, seeded
 from app.sandbox.vendors.bigcommerce.statuses import NAMES, PARTIALLY_SHIPPED, SHIPPED
-from app.sandbox.vendors.bigcommerce.wire import date_ms, rfc2822, seeded
 from app.sandbox.vendors.simulation import RefusalError, World
 
 PROVIDER: Final = "bigcommerce"
@@ -49,7 +49,7 @@ Told = Callable[[int, str, Mapping[str, object]], None]
 """Hears of every change: the order's id, the kind as in the journal, and what changed."""
 
 
-class Orders:
+class OrderStore:
     """The orders of the store with this hash."""
 
     def __init__(self, world: World, store: str, told: Told) -> None:

@@ -9,20 +9,20 @@ import msgspec
 
 from app.errors import SettingError
 from app.providers.webhooks import signer
-from app.sandbox.vendors.flexe.book import PROVIDER, StoredOrder
-from app.sandbox.vendors.flexe.wire import iso
+from app.sandbox.vendors.flexe.order_store import PROVIDER, StoredOrder
+from app.sandbox.vendors.flexe.payloads import iso
 from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_webhooks import Target, WebhookSender, checked
+from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, checked
 
 
-class Notices:
+class OutgoingWebhooks:
     """`secret` signs for targets that bring none of their own."""
 
     def __init__(self, world: World, owner_id: str, secret: str, url: str) -> None:
         self._world, self._owner_id, self._secret = world, owner_id, secret
-        self.sender: Final = WebhookSender(world, PROVIDER, sealed, Target(url, secret) if url else None)
+        self.sender: Final = WebhookSender(world, PROVIDER, sealed, WebhookTarget(url, secret) if url else None)
 
-    def aim(self, target: Target) -> None:
+    def aim(self, target: WebhookTarget) -> None:
         """From now on webhooks go there; nowhere when the address is "". Raises RefusalError."""
         if not target.url:
             self.sender.target = None
@@ -32,7 +32,7 @@ class Notices:
             signer(secret)
         except SettingError as exc:
             raise RefusalError(400, f"secret: {exc}", "send base64, with whsec_ before it") from exc
-        self.sender.target = checked(Target(target.url, secret))
+        self.sender.target = checked(WebhookTarget(target.url, secret))
 
     def notify(self, kind: str, order: StoredOrder, said: Mapping[str, object]) -> None:
         data = {"id": order.order_id, "external_id": order.asked.external_id, "owner_id": self._owner_id, **said}
@@ -40,7 +40,7 @@ class Notices:
         self.sender.send(f"msg_{uuid.uuid4().hex}", msgspec.json.encode(body))
 
 
-def sealed(target: Target, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
+def sealed(target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
     """The headers of one attempt: the id stays, the time and with it the signature are of now."""
     at = datetime.fromtimestamp(now_ms // 1000, UTC)
     return {

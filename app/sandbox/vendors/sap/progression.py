@@ -5,8 +5,8 @@ from decimal import ROUND_FLOOR, Decimal
 from random import Random
 from typing import Final
 
-from app.sandbox.vendors.sap.book import Book
 from app.sandbox.vendors.sap.entities import Entity
+from app.sandbox.vendors.sap.order_store import OrderStore
 from app.sandbox.vendors.simulation import RefusalError, World
 from app.sandbox.vendors.simulation_http import Delays
 
@@ -16,11 +16,11 @@ _BLOCKED_SHARE: Final = 0.5
 """Of the billing documents: the transfer is blocked (A) at first; of the others it is just not made yet."""
 
 
-class Life:
+class Progression:
     """`partial_share` of the orders that can be split are billed in two parts, chosen by `seed` and their number."""
 
-    def __init__(self, world: World, book: Book, partial_share: float, seed: int) -> None:
-        self._world, self._book, self._partial_share, self._seed = world, book, partial_share, seed
+    def __init__(self, world: World, orders: OrderStore, partial_share: float, seed: int) -> None:
+        self._world, self._orders, self._partial_share, self._seed = world, orders, partial_share, seed
         self.delays: dict[str, int | None] = dict(DELAYS_MS)
         self._waiting: set[str] = set()
         """Documents of either kind whose next stage is on the agenda."""
@@ -31,50 +31,50 @@ class Life:
             if stage not in STAGES:
                 raise RefusalError(400, f"SAP has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
         self.delays |= delays
-        for order in self._book.orders.values():
-            self.go_on(order)
-        for document in self._book.documents.values():
-            self.go_on_posting(document)
+        for order in self._orders.by_number.values():
+            self.schedule(order)
+        for document in self._orders.billing_documents.values():
+            self.schedule_posting(document)
 
-    def go_on(self, order: Entity) -> None:
+    def schedule(self, order: Entity) -> None:
         """Put the order's billing on the agenda, if something is left and nothing is in its way."""
         number, delay = order.values["SalesOrder"], self.delays["Billed"]
         if delay is None or number in self._waiting or not self._is_billable(order):
             return
         self._waiting.add(number)
-        self._world.agenda.after(delay, lambda: self._bill(order))
+        self._world.schedule.after(delay, lambda: self._bill(order))
 
-    def go_on_posting(self, document: Entity) -> None:
+    def schedule_posting(self, document: Entity) -> None:
         number, delay = document.values["BillingDocument"], self.delays["Posted"]
         if delay is None or number in self._waiting or document.values["AccountingTransferStatus"] not in ("", "A"):
             return
         self._waiting.add(number)
-        self._world.agenda.after(delay, lambda: self._post(document))
+        self._world.schedule.after(delay, lambda: self._post(document))
 
     def bill(self, order: Entity, quantities: Mapping[str, Decimal]) -> Entity:
         """Bill some of the order; nothing named means all that is left. Raises SapError."""
-        left = self._book.open_quantities(order)
+        left = self._orders.open_quantities(order)
         status = "A" if self._dice(order, "status").random() < _BLOCKED_SHARE else ""
-        document = self._book.bill(order, quantities or left, status)
-        self.go_on_posting(document)
+        document = self._orders.bill(order, quantities or left, status)
+        self.schedule_posting(document)
         return document
 
     def _bill(self, order: Entity) -> None:
         self._waiting.discard(order.values["SalesOrder"])
         if self._is_billable(order):
             self.bill(order, self._part(order))
-            self.go_on(order)
+            self.schedule(order)
 
     def _post(self, document: Entity) -> None:
         self._waiting.discard(document.values["BillingDocument"])
-        self._book.post(document)
+        self._orders.post(document)
 
     def _is_billable(self, order: Entity) -> bool:
-        return not order.values["HeaderBillingBlockReason"] and bool(self._book.open_quantities(order))
+        return not order.values["HeaderBillingBlockReason"] and bool(self._orders.open_quantities(order))
 
     def _part(self, order: Entity) -> dict[str, Decimal]:
         """What to bill now: of an order that is split a first part, of all others everything that is left."""
-        left = self._book.open_quantities(order)
+        left = self._orders.open_quantities(order)
         is_first = order.values["OverallOrdReltdBillgStatus"] == "A"
         if is_first and self._dice(order, "part").random() < self._partial_share:
             return _half(left) or left
