@@ -16,7 +16,6 @@ from app.errors import RecordError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.dead_letters import dead_letter
-from app.events.order_records import decoded_change
 from app.events.record import Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
@@ -54,7 +53,7 @@ class Apply:
         return record.key
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
-        event = decoded_change(self._codec, record)
+        event = self._codec.decode_change(record)
         if event is None:
             return Folded(outcome="tombstone")
         key = event.order_id.encode()

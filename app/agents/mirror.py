@@ -18,7 +18,7 @@ from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.model import Event, OrderCreated, ProviderEvent
-from app.events.order_records import decoded_change, encoded, owner
+from app.events.order_records import encoded, owner
 from app.events.record import Output, Record
 from app.lanes.role import Folded
 
@@ -46,7 +46,7 @@ class Mirror:
         return owner(self._codec, record)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        event = decoded_change(self._codec, record)
+        event = self._codec.decode_change(record)
         if event is None:
             return Folded(outcome="tombstone" if record.value is None else "ignored")
         if not self._enabled:

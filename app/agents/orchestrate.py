@@ -24,7 +24,7 @@ from app.events.model import (
     SourcingCommand,
     SourcingRequested,
 )
-from app.events.order_records import decoded, encoded, owner
+from app.events.order_records import encoded, owner
 from app.events.record import Output, Record
 from app.flows.engine import Step, step
 from app.flows.installed import MAIN_POOL
@@ -64,7 +64,7 @@ class Orchestrate:
         return owner(self._codec, record)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        event = decoded(self._codec, record)
+        event = self._codec.decode(record)
         if isinstance(event.body, OrderCommand) and event.body.command in OF_POOLS:
             return self._passed_on(event, event.body)
         key = event.order_id.encode()
@@ -155,7 +155,7 @@ class Orchestrate:
             state = steps[-1].state
             assert state is not None, "a created order has a state"
             try:
-                steps.append(self._step(state, decoded(self._codec, record)))
+                steps.append(self._step(state, self._codec.decode(record)))
             except RecordError as refused:
                 late.append(dead_letter(record, refused.code, refused.detail, self.name, event.at))
         return self._folded(key, None, steps, late)

@@ -7,7 +7,6 @@ from app.agents.calls import Answering, CallObserver, Providers, call, not_set_u
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested
-from app.events.order_records import decoded
 from app.events.record import Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
@@ -33,7 +32,7 @@ class Perform:
         return record.key
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
-        event = decoded(self._codec, record)
+        event = self._codec.decode(record)
         body = event.body
         if not isinstance(body, Request):
             raise RecordError("invalid", f"{record.topic} carries requests, not {event.name}")

@@ -18,7 +18,7 @@ from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.ids import derive, partition_of
 from app.events.model import Event, OrderCommand, SourcingCommand, SourcingRequested, StockChange
-from app.events.order_records import decoded, encoded
+from app.events.order_records import encoded
 from app.events.record import Output, Record
 from app.inventory import preferences, record_effects, source_ledger
 from app.inventory.allocator import Allocator, Cause
@@ -84,14 +84,14 @@ class Source:
 
     def owner_key(self, record: Record) -> bytes | None:
         """The pool: it stands in the value alone, whatever the key is."""
-        event = decoded(self._codec, record._replace(key=None))
+        event = self._codec.decode(record._replace(key=None))
         self._read = (_place(record), event)
         return cast(SourcingRequested | SourcingCommand | StockChange, event.body).pool.encode()
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         """The record was decoded a moment ago, for its owner; the lane folds it right after."""
         known = self._read if self._read and self._read[0] == _place(record) else None
-        event = known[1] if known else decoded(self._codec, record._replace(key=None))
+        event = known[1] if known else self._codec.decode(record._replace(key=None))
         book = StockBook(state)
         taken = self._taken(book, event)
         self._agenda.wake(taken.woken, Cause(event.event_id, event.at))

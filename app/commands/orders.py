@@ -137,7 +137,6 @@ def watch(
 async def _watch(servers: str, order: str | None, as_json: bool) -> None:
     from app.commands import output
     from app.events import codec
-    from app.events.order_records import decoded
     from app.kafka import topic_reader
     from app.queries.views import status_view
 
@@ -147,7 +146,7 @@ async def _watch(servers: str, order: str | None, as_json: bool) -> None:
         following = await topic_reader.follow(reader, wanted)
         output.note("Status changes appear here as they come. Ctrl-C ends this.")
         async for record in following:
-            view = status_view(decoded(records, record))
+            view = status_view(records.decode(record))
             if order is not None and view["order_id"] != order:
                 continue
             if as_json:

@@ -13,6 +13,7 @@ from app.commands import output
 from app.commands.environment import settings
 from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
+from app.events.record import unsent
 
 commands = typer.Typer()
 TOPIC: Final = "stock-change"
@@ -109,7 +110,7 @@ def _publish(bodies: list[tuple[str, Body]]) -> None:
         pool = homes.get(str(body.get("warehouse")), MAIN)
         value = json_module.dumps({**body, "pool": pool}).encode()
         try:
-            records.order_id(TOPIC, None, value, (), 0)
+            records.order_id(unsent(TOPIC, value))
         except RecordError as problem:
             raise SettingError(f"{where}: {problem.detail}") from problem
         written.append((pool, value))

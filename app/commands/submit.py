@@ -16,6 +16,7 @@ from app.errors import RecordError, SettingError
 from app.events import codec
 from app.events.codec import Codec
 from app.events.model import Event, OrderCreated
+from app.events.record import unsent
 from app.flows.engine import digest, step
 from app.flows.loading.published import Published, publish
 from app.kafka import transactions
@@ -118,8 +119,7 @@ class Checks:
         return digest(body.order) == state.content
 
     def _decoded(self, document: Document, at: int) -> tuple[Event, OrderCreated]:
-        place = {"partition": 0, "offset": 0, "timestamp": at}
-        event = self._records.decode(TOPIC, None, document.value, transactions.JSON, **place)
+        event = self._records.decode(unsent(TOPIC, document.value, transactions.JSON, at=at))
         body = event.body
         assert isinstance(body, OrderCreated), f"{TOPIC} holds nothing else"
         return event, body

@@ -3,7 +3,7 @@
 Whatever a record contains, it becomes an event or a RecordError that says what is wrong and how to send it right.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Final, cast
 
@@ -22,12 +22,12 @@ from app.events.debezium import Message
 from app.events.headers import Headers
 from app.events.intake_limits import ORDER_ID, RECORD_BYTES_MAX, check_intake, identity
 from app.events.model import Event, ProviderEvent
+from app.events.record import Record
 from app.events.report_ids import report_id
 from app.events.sales_order_change import SalesOrderChange, made_by_us
 from app.events.writer_schemas import FRAME, WriterSchemas, id_in
 
 MAGIC: Final = 0
-GivenHeaders = Iterable[tuple[str, bytes | None]]
 
 
 class _Plan(Struct, frozen=True):
@@ -68,83 +68,54 @@ class Codec:
         except ValueError as exc:
             raise RecordError("invalid", f"{event.name} {event.event_id}: {exc}") from exc
 
-    def decode(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        given: GivenHeaders,
-        *,
-        partition: int,
-        offset: int,
-        timestamp: int,
-    ) -> Event:
-        """The event in a record of any topic but dual-write's.
+    def decode(self, record: Record) -> Event:
+        """Return the event in a record of any topic but dual-write's.
 
         Raises RecordError: empty, too-large, malformed, unknown-schema, invalid; SchemaError for a foreign topic.
         """
-        if value is None:
-            raise RecordError("empty", f"a record of {topic} has no value; only dual-write topics have tombstones")
-        plan, named = self._plan(topic), headers.read(given)
-        body = self._body(plan, value, named, timestamp)
-        if body is None:
-            raise RecordError("empty", f"a record of {topic} that is about no order")
-        fields = _event_fields(plan.spec, key, body, named, (topic, partition, offset), timestamp)
+        if record.value is None:
+            problem = f"a record of {record.topic} has no value; only dual-write topics have tombstones"
+            raise RecordError("empty", problem)
+        fields = self._event_fields(record, record.value)
+        if fields is None:
+            raise RecordError("empty", f"a record of {record.topic} that is about no order")
         return Event(**fields)
 
-    def decode_change(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        given: GivenHeaders,
-        *,
-        partition: int,
-        offset: int,
-        timestamp: int,
-    ) -> ChangeEvent | None:
-        """The change in a record of a dual-write topic. Raises as `decode` does.
+    def decode_change(self, record: Record) -> ChangeEvent | None:
+        """Return the change in a record of a dual-write topic. Raises as `decode` does.
 
         None for a tombstone, and for what connectors write about no order: heartbeats and the like.
         """
-        if value is None:
-            return None
-        plan, named = self._plan(topic), headers.read(given)
-        body = self._body(plan, value, named, timestamp)
-        if body is None:
-            return None
-        fields = _event_fields(plan.spec, key, body, named, (topic, partition, offset), timestamp)
-        return ChangeEvent(**fields)
+        fields = None if record.value is None else self._event_fields(record, record.value)
+        return None if fields is None else ChangeEvent(**fields)
 
-    def order_id(self, topic: str, key: bytes | None, value: bytes | None, given: GivenHeaders, timestamp: int) -> str:
-        """Whose order a record is about: its key, else what its value says. Raises as `decode` does.
+    def order_id(self, record: Record) -> str:
+        """Return whose order a record is about: its key, else what its value says. Raises as `decode` does.
 
         Where a connector wrote the key, the value comes first: it knows the orders that Waybill made by their own ids.
         Empty for a record about no order, and for a tombstone whose key names none.
         """
-        plan = self._plan(topic)
-        wrapped = plan.spec.by_connectors and record_keys.is_wrapped(key or b"")
-        if key and not wrapped:
-            return _key_text(key)
-        if value is not None:
-            body = self._body(plan, value, headers.read(given), timestamp)
+        if record.key and not self.is_wrapped(record.topic, record.key):
+            return _key_text(record.key)
+        if record.value is not None:
+            body = self._body(record, record.value, headers.read(record.headers))
             return "" if body is None else identity(body)
-        if key:
-            return record_keys.order_id_of(key, self.writers)
-        raise RecordError("empty", f"a record of {topic} has neither key nor value; send the order id as its key")
+        if record.key:
+            return record_keys.order_id_of(record.key, self.writers)
+        raise RecordError("empty", f"a record of {record.topic} has neither key nor value; send the order id as key")
 
     def is_wrapped(self, topic: str, key: bytes) -> bool:
-        """Whether a connector wrote the key in a form of its own: it is no order id then."""
-        return record_keys.is_wrapped(key) and self._plan(topic).spec.by_connectors
+        """Return whether a connector wrote the key in a form of its own: it is no order id then."""
+        return self._plan(topic).spec.by_connectors and record_keys.is_wrapped(key)
 
-    def foreign_ids(self, topic: str, key: bytes | None, value: bytes | None) -> list[int]:
-        """Ids of schemas that a record was written with and that are not ours: the value's, or a tombstone's key's."""
-        framed = key if value is None else value
+    def foreign_ids(self, record: Record) -> list[int]:
+        """Return the ids of schemas that are not ours in a record: the value's, or a tombstone's key's."""
+        framed = record.key if record.value is None else record.value
         if not framed or framed[0] != MAGIC or len(framed) < FRAME:
             return []
-        plan, number = self._plan(topic), id_in(framed)
-        ours = value is not None and plan.knows(number)
-        return [number] if plan.spec.by_connectors and not ours else []
+        plan, number = self._plan(record.topic), id_in(framed)
+        is_ours = record.value is not None and plan.knows(number)
+        return [number] if plan.spec.by_connectors and not is_ours else []
 
     def _plan(self, topic: str) -> _Plan:
         try:
@@ -152,35 +123,59 @@ class Codec:
         except KeyError as exc:
             raise SchemaError(f"{topic}: no record type; add it to app/events/catalog.py") from exc
 
-    def _body(self, plan: _Plan, value: bytes, named: dict[str, str], timestamp: int) -> Struct | None:
-        """The body of a record, None for one about no order; `named` gains what a structured CloudEvent carries beside
-        it."""
+    def _event_fields(self, record: Record, value: bytes) -> dict[str, Any] | None:
+        """The fields of the event in a record; None for one about no order."""
+        spec, attributes = self._plan(record.topic).spec, headers.read(record.headers)
+        body = self._body(record, value, attributes)
+        if body is None:
+            return None
+        order_id = identity(body)
+        _check_key(spec, record.key, order_id, body)
+        _check_type(spec, attributes)
+        return {
+            "name": spec.name,
+            "event_id": _event_id(body, attributes, record),
+            "order_id": order_id,
+            "at": headers.at(attributes, record.timestamp),
+            "source": attributes.get("ce_source", ""),
+            "cause_id": attributes.get("ce_causationid", ""),
+            "body": body,
+            "trace": headers.trace(attributes),
+        }
+
+    def _body(self, record: Record, value: bytes, attributes: dict[str, str]) -> Struct | None:
+        """The body of a record, None for one about no order.
+
+        `attributes` gains what a structured CloudEvent carries beside its data.
+        """
+        plan, at = self._plan(record.topic), record.timestamp
+        spec, start = plan.spec, value.lstrip()[:1]
         body: Struct | None
         if len(value) > self._bytes_max:
             raise RecordError("too-large", f"{len(value)} bytes; at most {self._bytes_max} (WAYBILL_RECORD_BYTES_MAX)")
         if value[:1] == b"\0":
-            body = self._avro(plan, value, named, timestamp)
-        elif plan.spec.by_connectors and value.lstrip()[:1] in (b"{", b'"'):
-            body = json_intake.read_change(plan.spec.topic, value, named, timestamp)
-        elif not plan.spec.intake:
-            raise RecordError("malformed", f"{plan.spec.topic} takes Avro in Confluent framing only; {_starts(value)}")
-        elif value.lstrip()[:1] == b"{":
-            body = json_intake.read(plan.spec.topic, value, named, timestamp)
+            body = self._avro(plan, value, attributes, at)
+        elif spec.by_connectors and start in (b"{", b'"'):
+            body = json_intake.read_change(spec.topic, value, attributes, at)
+        elif not spec.intake:
+            raise RecordError("malformed", f"{spec.topic} takes Avro in Confluent framing only; {_starts(value)}")
+        elif start == b"{":
+            body = json_intake.read(spec.topic, value, attributes, at)
         else:
             raise RecordError("malformed", f"neither Avro in Confluent framing nor a JSON object: {_starts(value)}")
-        if plan.spec.intake and body is not None:
+        if spec.intake and body is not None:
             check_intake(body)
         return body
 
-    def _avro(self, plan: _Plan, value: bytes, named: dict[str, str], timestamp: int) -> Struct | None:
+    def _avro(self, plan: _Plan, value: bytes, attributes: dict[str, str], timestamp: int) -> Struct | None:
         number = id_in(value)
         if plan.knows(number):
             return _read(plan, value, number)
         if not plan.spec.by_connectors:
-            known = sorted([*plan.older, plan.schema.id])
-            raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {known}")
+            own_ids = sorted([*plan.older, plan.schema.id])
+            raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {own_ids}")
         document, types = self.writers.read(value)
-        return json_intake.change(plan.spec.topic, Message(document, types, named, max(timestamp, 0)))
+        return json_intake.change(plan.spec.topic, Message(document, types, attributes, max(timestamp, 0)))
 
 
 def load(
@@ -252,35 +247,22 @@ def _starts(value: bytes) -> str:
     return f"it starts with 0x{value[0]:02x}" if value else "it has 0 bytes"
 
 
-def _event_fields(
-    spec: RecordSpec,
-    key: bytes | None,
-    body: Struct,
-    named: Mapping[str, str],
-    place: tuple[str, int, int],
-    timestamp: int,
-) -> dict[str, Any]:
-    order_id = identity(body)
-    foreign = spec.by_connectors and key is not None and record_keys.is_wrapped(key)
-    if spec.by_order and key and key not in (order_id.encode(), _reference(body)) and not foreign:
-        # A compacted topic takes no record without a key.
-        fix = "or the row's key columns as JSON" if spec.by_connectors else "or none"
-        raise RecordError(
-            "invalid", f"key {_key_text(key)!r} is not the order id {order_id!r}; send the id as key, {fix}"
-        )
-    kind = named.get("ce_type", spec.name)
-    if kind != spec.name and kind in RECORDS:
-        raise RecordError("invalid", f"ce_type {kind!r} belongs on topic {RECORDS[kind].topic}, not on {spec.topic}")
-    return {
-        "name": spec.name,
-        "event_id": _event_id(body, named, place),
-        "order_id": order_id,
-        "at": headers.at(named, timestamp),
-        "source": named.get("ce_source", ""),
-        "cause_id": named.get("ce_causationid", ""),
-        "body": body,
-        "trace": headers.trace(named),
-    }
+def _check_key(spec: RecordSpec, key: bytes | None, order_id: str, body: Struct) -> None:
+    """Raise RecordError("invalid") for a key that names another order than the body does."""
+    if not spec.by_order or not key or key in (order_id.encode(), _reference(body)):
+        return
+    if spec.by_connectors and record_keys.is_wrapped(key):
+        return
+    # A compacted topic takes no record without a key.
+    fix = "or the row's key columns as JSON" if spec.by_connectors else "or none"
+    raise RecordError("invalid", f"key {_key_text(key)!r} is not the order id {order_id!r}; send the id as key, {fix}")
+
+
+def _check_type(spec: RecordSpec, attributes: Mapping[str, str]) -> None:
+    """Raise RecordError("invalid") for the type of an event that belongs on another topic."""
+    name = attributes.get("ce_type", spec.name)
+    if name != spec.name and name in RECORDS:
+        raise RecordError("invalid", f"ce_type {name!r} belongs on topic {RECORDS[name].topic}, not on {spec.topic}")
 
 
 def _reference(body: Struct) -> bytes | None:
@@ -290,12 +272,11 @@ def _reference(body: Struct) -> bytes | None:
     return body.row.CustomersOrderReference.encode()
 
 
-def _event_id(body: Struct, named: Mapping[str, str], place: tuple[str, int, int]) -> str:
-    """What a producer called it. A document that a provider reports is known by what is said of it; all else by its
-    place."""
-    if isinstance(body, ProviderEvent) and body.reference and not named.get("ce_id"):
+def _event_id(body: Struct, attributes: Mapping[str, str], record: Record) -> str:
+    """What a producer called the event; else a provider's document goes by its content, all else by its place."""
+    if isinstance(body, ProviderEvent) and body.reference and not attributes.get("ce_id"):
         return report_id(body)
-    return headers.event_id(named, *place)
+    return headers.event_id(attributes, record.topic, record.partition, record.offset)
 
 
 def _key_text(key: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from app.errors import RecordError
 from app.events import dualwrite_rows, json_intake
 from app.events.codec import Codec
+from app.events.record import unsent
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 HINTS: Final = "pull-requested"
@@ -53,7 +54,7 @@ def _example_problems(topic: str, text: str | None, codec: Codec) -> Iterator[st
         yield f"{place}: write one example as one line of JSON"
     elif topic != HINTS:
         try:
-            codec.order_id(topic, None, text.encode(), [], 0)
+            codec.order_id(unsent(topic, text.encode()))
         except RecordError as problem:
             yield f"{place}: {problem.detail}"
 

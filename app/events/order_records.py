@@ -1,4 +1,4 @@
-"""From a lane's record to an event and back: the one place where the codec's arguments are spelled out."""
+"""Records of orders: whose a record is, and the record of an event or of a provider's report."""
 
 from app.domain.event_names import EventName
 from app.events.catalog import RECORDS, ChangeEvent
@@ -8,32 +8,6 @@ from app.events.record import Output, Record
 from app.events.report_ids import report_id
 
 
-def decoded(codec: Codec, record: Record) -> Event:
-    """Raises RecordError."""
-    return codec.decode(
-        record.topic,
-        record.key,
-        record.value,
-        record.headers,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=record.timestamp,
-    )
-
-
-def decoded_change(codec: Codec, record: Record) -> ChangeEvent | None:
-    """None for a tombstone, and for a record about no order. Raises RecordError."""
-    return codec.decode_change(
-        record.topic,
-        record.key,
-        record.value,
-        record.headers,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=record.timestamp,
-    )
-
-
 def owner(codec: Codec, record: Record) -> bytes | None:
     """The order id of a record, from its key or else from its value. Raises RecordError.
 
@@ -41,7 +15,7 @@ def owner(codec: Codec, record: Record) -> bytes | None:
     """
     if record.key and not codec.is_wrapped(record.topic, record.key):
         return record.key
-    order_id = codec.order_id(record.topic, record.key, record.value, record.headers, record.timestamp)
+    order_id = codec.order_id(record)
     return order_id.encode() or record.key or b""
 
 

@@ -33,3 +33,8 @@ class Output(NamedTuple):
     headers: Headers = ()
     partition: int | None = None
     timestamp: int | None = None
+
+
+def unsent(topic: str, value: bytes, headers: Headers = (), *, at: int = 0) -> Record:
+    """Return the record that a value without a key would become, to hold it against the codec before it is sent."""
+    return Record(topic=topic, partition=0, offset=0, timestamp=at, key=None, value=value, headers=tuple(headers))

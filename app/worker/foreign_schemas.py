@@ -38,9 +38,7 @@ class ForeignSchemas:
 
         It returns after `limit_s` seconds at most: the lanes of the role are handed nothing meanwhile.
         """
-        ids = [
-            number for record in records for number in self._codec.foreign_ids(record.topic, record.key, record.value)
-        ]
+        ids = [number for record in records for number in self._codec.foreign_ids(record)]
         if not ids:
             return
         self._forget_refusals()

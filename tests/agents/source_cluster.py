@@ -151,12 +151,7 @@ class Room(World):
             still = still + 1 if driven.lane.commits == commits else 0
 
     def events(self) -> list[Event]:
-        return [
-            CODEC.decode(
-                r.topic, r.key, r.value, r.headers, partition=r.partition, offset=r.offset, timestamp=r.timestamp
-            )
-            for r in self.cluster.read_all("sourcing-result")
-        ]
+        return [CODEC.decode(r) for r in self.cluster.read_all("sourcing-result")]
 
     def results(self, order_id: str | None = None) -> list[SourcingResult]:
         bodies = [event.body for event in self.events() if isinstance(event.body, SourcingResult)]

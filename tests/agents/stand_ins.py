@@ -39,16 +39,12 @@ def read_back(output: Output) -> Record:
 
 def event_of(output: Output) -> Event:
     record = read_back(output)
-    return CODEC.decode(
-        record.topic, record.key, record.value, record.headers, partition=0, offset=0, timestamp=record.timestamp
-    )
+    return CODEC.decode(record)
 
 
 def change_of(output: Output) -> ChangeEvent:
     record = read_back(output)
-    found = CODEC.decode_change(
-        record.topic, record.key, record.value, record.headers, partition=0, offset=0, timestamp=record.timestamp
-    )
+    found = CODEC.decode_change(record)
     assert found is not None
     return found
 

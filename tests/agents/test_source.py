@@ -509,7 +509,7 @@ async def test_the_job_runs_on_schedule_as_a_command() -> None:
     await driven.settle()
     await driven.settle()
     (record,) = room.cluster.read_all("order-command")
-    event = CODEC.decode(record.topic, record.key, record.value, record.headers, partition=0, offset=0, timestamp=0)
+    event = CODEC.decode(record)
     assert event.body == OrderCommand("main", "run backorders", "", "waybill/source", {"why": "schedule"})
     room.command("run backorders", values={"why": "schedule"})
     await driven.settle()

@@ -1,7 +1,7 @@
 """Records to events and back, for every record type; and what happens to records that are none."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -29,12 +29,21 @@ from app.events.model import (
     ProviderEvent,
     StockChange,
 )
+from app.events.record import Record
 from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from tests.events.bodies import PUBLISHED, SPECS, bodies
 
 CODEC = codec_module.load()
 EVENTS = [spec for spec in SPECS if not spec.topic.startswith("dualwrite.")]
 PLACE: Any = {"partition": 3, "offset": 17, "timestamp": 1_700_000_000_123}
+
+
+def record(
+    topic: str, value: bytes | None, headers: Iterable[tuple[str, bytes]] = (), *, key: bytes | None = None
+) -> Record:
+    return Record(topic=topic, key=key, value=value, headers=tuple(headers), **PLACE)
+
+
 COMMAND = Event(
     "order command", "ab" * 16, "x-1", 1_700_000_000_123, "waybill/orchestrate", "", OrderCommand("x-1", "reprocess")
 )
@@ -50,7 +59,7 @@ def an_order(lines: int) -> Order:
 
 def refused(topic: str, value: bytes | None, headers: Any = (), key: bytes | None = None) -> RecordError:
     with pytest.raises(RecordError) as caught:
-        CODEC.decode(topic, key, value, headers, **PLACE)
+        CODEC.decode(record(topic, value, headers, key=key))
     return caught.value
 
 
@@ -59,7 +68,7 @@ def test_events_come_back(data: st.DataObject, spec: RecordSpec) -> None:
     body = data.draw(acceptable(spec))
     event = Event(spec.name, "ab" * 16, identity(body), 1_700_000_000_123, "waybill/test", "cause", body)
     value, headers = CODEC.encode(event)
-    found = CODEC.decode(spec.topic, event.order_id.encode(), value, headers, **PLACE)
+    found = CODEC.decode(record(spec.topic, value, headers, key=event.order_id.encode()))
     assert found.trace == dict(headers)["traceparent"].decode()
     assert Event(*[getattr(found, name) for name in Event.__struct_fields__[:-1]]) == event
 
@@ -70,7 +79,7 @@ def test_changes_come_back(data: st.DataObject, name: str) -> None:
     assert isinstance(body, SalesOrderChange)
     event = ChangeEvent(name, "ab" * 16, identity(body), 1_700_000_000_123, "waybill/test", "", body)
     value, headers = CODEC.encode(event)
-    found = CODEC.decode_change(RECORDS[name].topic, None, value, headers, **PLACE)
+    found = CODEC.decode_change(record(RECORDS[name].topic, value, headers))
     assert found is not None
     assert (found.body, found.order_id, found.name) == (body, event.order_id, name)
 
@@ -114,7 +123,7 @@ def check_total(spec: RecordSpec, value: bytes, key: bytes | None) -> None:
 
 def failure(decode: Callable[..., object], topic: str, key: bytes | None, value: bytes) -> RecordError | None:
     try:
-        decode(topic, key, value, [], **PLACE)
+        decode(record(topic, value, key=key))
     except RecordError as exc:
         return exc
     return None
@@ -150,8 +159,8 @@ def test_only_intake_topics_take_json() -> None:
 
 def test_the_key_must_be_the_order() -> None:
     value, headers = CODEC.encode(COMMAND)
-    assert CODEC.decode("order-command", None, value, headers, **PLACE).order_id == "x-1"
-    assert CODEC.decode("order-command", b"", value, headers, **PLACE).order_id == "x-1"
+    assert CODEC.decode(record("order-command", value, headers)).order_id == "x-1"
+    assert CODEC.decode(record("order-command", value, headers, key=b"")).order_id == "x-1"
     assert "key 'x-2' is not the order id 'x-1'" in refused("order-command", value, headers, b"x-2").detail
     assert refused("order-command", value, headers, b"\xff").code == "malformed"
 
@@ -163,12 +172,12 @@ def test_a_name_of_ours_belongs_on_its_topic_and_foreign_types_are_welcome() -> 
         in refused("order-command", value, [*headers, ("ce_type", b"order picked")]).detail
     )
     foreign = [*headers, ("ce_type", b"com.example.command")]
-    assert CODEC.decode("order-command", None, value, foreign, **PLACE).name == "order command"
+    assert CODEC.decode(record("order-command", value, foreign)).name == "order command"
 
 
 def test_a_record_without_headers_gets_id_and_time_from_its_place() -> None:
     value, _ = CODEC.encode(COMMAND)
-    event = CODEC.decode("order-command", None, value, [], **PLACE)
+    event = CODEC.decode(record("order-command", value))
     assert (event.event_id, event.at, event.source, event.trace) == (
         derive("order-command", "3/17"),
         1_700_000_000_123,
@@ -179,24 +188,24 @@ def test_a_record_without_headers_gets_id_and_time_from_its_place() -> None:
 
 def test_the_owner_is_the_key_or_in_the_value() -> None:
     value, _ = CODEC.encode(COMMAND)
-    assert CODEC.order_id("order-command", b"x-7", None, [], 0) == "x-7"
-    assert CODEC.order_id("order-command", None, value, [], 0) == "x-1"
-    assert CODEC.order_id("order-command", None, b'{"order_id": "x-2", "command": "reprocess"}', [], 0) == "x-2"
+    assert CODEC.order_id(record("order-command", None, key=b"x-7")) == "x-7"
+    assert CODEC.order_id(record("order-command", value)) == "x-1"
+    assert CODEC.order_id(record("order-command", b'{"order_id": "x-2", "command": "reprocess"}')) == "x-2"
     for key, code in ((None, "empty"), (b"a b", "invalid"), (b"\xff", "malformed")):
         with pytest.raises(RecordError) as caught:
-            CODEC.order_id("order-command", key, None, [], 0)
+            CODEC.order_id(record("order-command", None, key=key))
         assert caught.value.code == code
 
 
 def test_a_tombstone_is_no_change() -> None:
-    assert CODEC.decode_change("dualwrite.fno.salesorders", b"fno-usmf-1", None, [], **PLACE) is None
+    assert CODEC.decode_change(record("dualwrite.fno.salesorders", None, key=b"fno-usmf-1")) is None
 
 
 def test_a_change_without_a_row_is_refused() -> None:
     body = SalesOrderChange("u", 0, None, None, ChangeSource("fno", 1))
     value, headers = CODEC.encode(ChangeEvent(CHANGED_AT_FNO, "a", "x", 0, "", "", body))
     with pytest.raises(RecordError, match=r"neither `before` nor `after`"):
-        CODEC.decode_change("dualwrite.fno.salesorders", None, value, headers, **PLACE)
+        CODEC.decode_change(record("dualwrite.fno.salesorders", value, headers))
 
 
 def in_avro(topic: str, body: Any) -> bytes:
@@ -243,16 +252,16 @@ def test_what_cannot_be_written_is_invalid() -> None:
 
 def test_a_foreign_topic_is_a_mistake_of_ours() -> None:
     with pytest.raises(SchemaError, match=r"app/events/catalog\.py"):
-        CODEC.decode("elsewhere", None, b"\0", [], **PLACE)
+        CODEC.decode(record("elsewhere", b"\0"))
 
 
 def test_a_registrys_ids_stand_in_records() -> None:
     there = Codec(PUBLISHED.with_ids({number: number + 5000 for number in PUBLISHED.by_id}))
     value, headers = there.encode(COMMAND)
     assert value[:5] == b"\0" + (5000 + PUBLISHED.latest("order-command-value").id).to_bytes(4, "big")
-    assert there.decode("order-command", None, value, headers, **PLACE).body == COMMAND.body
+    assert there.decode(record("order-command", value, headers)).body == COMMAND.body
     with pytest.raises(RecordError, match="unknown-schema"):
-        there.decode("order-command", None, CODEC.encode(COMMAND)[0], headers, **PLACE)
+        there.decode(record("order-command", CODEC.encode(COMMAND)[0], headers))
 
 
 def test_records_of_an_older_version_are_read_as_the_newest() -> None:
@@ -267,10 +276,10 @@ def test_records_of_an_older_version_are_read_as_the_newest() -> None:
     )
     codec = Codec(both)
     value = b"\0" + (900).to_bytes(4, "big") + b"\x06x-1\x14reprocess!"
-    assert codec.decode("order-command", None, value, [], **PLACE).body == OrderCommand("x-1", "reprocess!")
+    assert codec.decode(record("order-command", value)).body == OrderCommand("x-1", "reprocess!")
     for damaged in (value[:-1], value + b"\0", value[:6], value[:5]):
         with pytest.raises(RecordError, match="schema id 900"):
-            codec.decode("order-command", None, damaged, [], **PLACE)
+            codec.decode(record("order-command", damaged))
 
 
 @given(rest=st.binary(max_size=80))
@@ -292,4 +301,4 @@ OLD_PREFIX = b"\0" + (900).to_bytes(4, "big")
 def test_a_record_that_was_passed_on_is_the_event_of_its_first_place() -> None:
     value, _ = CODEC.encode(COMMAND)
     marked = [("waybill-forwarded", b"order-command/1/42")]
-    assert CODEC.decode("order-command", None, value, marked, **PLACE).event_id == derive("order-command", "1/42")
+    assert CODEC.decode(record("order-command", value, marked)).event_id == derive("order-command", "1/42")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from app.errors import RecordError
 from app.events import codec
 from app.events.catalog import ChangeEvent
+from app.events.record import Record
 from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from tests.events.connector import (
     DECIMAL,
@@ -42,7 +43,7 @@ EXPECTED = SalesOrderRow(
 
 
 def maybe(document: Any, key: Any = KEY, headers: Any = ()) -> ChangeEvent | None:
-    return CODEC.decode_change(TOPIC, text(key), text(document), headers, partition=0, offset=0, timestamp=5)
+    return CODEC.decode_change(Record(TOPIC, 0, 0, 5, text(key), text(document), tuple(headers)))
 
 
 def decoded(document: Any, key: Any = KEY) -> SalesOrderChange:
@@ -266,8 +267,8 @@ def test_a_truncated_table_cancels_nothing_and_says_so() -> None:
 def test_what_is_about_no_order_is_passed_over(notice: Any) -> None:
     key = text({"serverName": "fno"})
     assert maybe(notice, {"serverName": "fno"}) is None
-    assert CODEC.order_id(TOPIC, key, text(notice), (), 5) == ""
-    assert CODEC.order_id(TOPIC, None, text(notice), (), 5) == ""
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, text(notice), ())) == ""
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, None, text(notice), ())) == ""
 
 
 @pytest.mark.parametrize(
@@ -480,8 +481,8 @@ def test_what_is_nested_as_deeply_as_json_may_be_is_refused_too(document: Any) -
         deep = b"[" * depth + b"]" * depth
         key = text({"dataAreaId": DEEP, "SalesOrderNumber": DEEP}).replace(b'"deep"', deep)
         with pytest.raises(RecordError):
-            CODEC.order_id(TOPIC, key, text(document).replace(b'"deep"', deep), (), 5)
-        assert CODEC.order_id(TOPIC, key, None, (), 5) == ""
+            CODEC.order_id(Record(TOPIC, 0, 0, 5, key, text(document).replace(b'"deep"', deep), ()))
+        assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, None, ())) == ""
 
 
 ANYTHING = st.recursive(

@@ -22,6 +22,7 @@ from app.events.model import (
     ProviderResult,
     StockChange,
 )
+from app.events.record import Record
 
 CODEC = codec.load()
 AT = 1_769_851_800_000
@@ -29,7 +30,7 @@ AT = 1_769_851_800_000
 
 def decode(topic: str, document: Any, headers: Any = ()) -> Event:
     value = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return CODEC.decode(topic, None, value, headers, partition=1, offset=2, timestamp=AT)
+    return CODEC.decode(Record(topic, 1, 2, AT, None, value, tuple(headers)))
 
 
 def created(document: Any) -> OrderCreated:
@@ -263,7 +264,7 @@ def test_any_json_is_an_event_or_a_record_error(document: Any, topic: str) -> No
     value = json.dumps(document).encode()
     for headers in ([], [("content-type", b"application/cloudevents+json")]):
         with contextlib.suppress(RecordError):
-            CODEC.decode(topic, None, value, headers, partition=0, offset=0, timestamp=0)
+            CODEC.decode(Record(topic, 0, 0, 0, None, value, tuple(headers)))
 
 
 ANSWER = {"order_id": "web-1", "effect_id": "e1", "provider": "pigeon", "action": "Send", "attempt": 1, "outcome": "ok"}
@@ -302,9 +303,7 @@ def test_a_document_that_is_reported_twice_is_one_event_and_two_documents_are_tw
 
     def event_id(document: dict[str, Any], offset: int, headers: Any = ()) -> str:
         value = json.dumps(document).encode()
-        return CODEC.decode(
-            "provider-event", None, value, headers, partition=1, offset=offset, timestamp=offset
-        ).event_id
+        return CODEC.decode(Record("provider-event", 1, offset, offset, None, value, tuple(headers))).event_id
 
     assert event_id(said, 1) == event_id(said, 2)
     assert event_id(said | {"lines": lines}, 1) != event_id(said, 1)

@@ -4,6 +4,7 @@ import pytest
 
 from app.errors import RecordError
 from app.events import codec
+from app.events.record import Record
 from tests.events.connector import KEY, ORDER_ID, ROW, envelope, text
 
 CODEC = codec.load()
@@ -21,14 +22,14 @@ KEYS = [
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_form_of_a_key_names_the_order(key: bytes) -> None:
-    assert CODEC.order_id(TOPIC, key, None, (), 5) == ORDER_ID
-    assert CODEC.order_id(TOPIC, key, text(envelope()), (), 5) == ORDER_ID
-    assert CODEC.decode_change(TOPIC, key, text(envelope()), (), partition=0, offset=0, timestamp=5) is not None
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, None, ())) == ORDER_ID
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, text(envelope()), ())) == ORDER_ID
+    assert CODEC.decode_change(Record(TOPIC, 0, 0, 5, key, text(envelope()), ())) is not None
 
 
 def test_an_order_of_ours_goes_by_its_own_id_whatever_its_row_is_called() -> None:
     value = text(envelope(after=ROW | {"SalesOrderOriginCode": "IOM", "CustomersOrderReference": "web-7"}))
-    assert CODEC.order_id(TOPIC, text(KEY), value, (), 5) == "web-7"
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, text(KEY), value, ())) == "web-7"
 
 
 @pytest.mark.parametrize(
@@ -47,15 +48,15 @@ def test_an_order_of_ours_goes_by_its_own_id_whatever_its_row_is_called() -> Non
     ],
 )
 def test_a_tombstone_of_somebody_elses_key_is_about_no_order(key: bytes) -> None:
-    assert CODEC.order_id(TOPIC, key, None, (), 5) == ""
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, None, ())) == ""
 
 
 def test_a_key_that_is_another_order_is_refused_and_the_fix_is_possible_on_a_compacted_topic() -> None:
     with pytest.raises(RecordError) as caught:
-        CODEC.decode_change(TOPIC, b"fno-usmf-7", text(envelope()), (), partition=0, offset=0, timestamp=5)
+        CODEC.decode_change(Record(TOPIC, 0, 0, 5, b"fno-usmf-7", text(envelope()), ()))
     assert caught.value.detail.endswith("send the id as key, or the row's key columns as JSON")
 
 
 def test_elsewhere_a_key_is_an_order_id_whatever_it_looks_like() -> None:
-    assert CODEC.order_id("order-command", b'{"x"}', None, (), 5) == '{"x"}'
+    assert CODEC.order_id(Record("order-command", 0, 0, 5, b'{"x"}', None, ())) == '{"x"}'
     assert not CODEC.is_wrapped("order-command", b'{"x"}')

@@ -10,6 +10,7 @@ from app.errors import RecordError
 from app.events import codec
 from app.events.connector_row import MANUAL
 from app.events.dualwrite_rows import RowIn, RowLineIn
+from app.events.record import Record
 from app.events.sales_order_change import SalesOrderChange
 from app.kafka import topics
 from app.resources import read_text
@@ -25,7 +26,7 @@ COLUMNS = dict(re.findall(r"^  ([a-z_]+) +(text|date|timestamptz|numeric|jsonb)\
 
 
 def decoded(key: bytes, document: Any) -> SalesOrderChange:
-    event = CODEC.decode_change(TOPIC, key, text(document), (), partition=0, offset=0, timestamp=5)
+    event = CODEC.decode_change(Record(TOPIC, 0, 0, 5, key, text(document), ()))
     assert event is not None
     return event.body
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from app import resources
 from app.events.codec import load
 from app.events.model import OrderCommand
+from app.events.record import Record
 from app.events.schema_lookup import Lookup
 from app.worker import http_views as views
 from app.worker.http_views import registry_routes
@@ -219,7 +220,7 @@ async def test_confluents_serializer_produces_with_the_published_file(
     context = SerializationContext("order-command", MessageField.VALUE)
     value = await registry.ask(lambda client: AvroSerializer(client, text, conf=settings)(COMMAND, context))
     assert isinstance(value, bytes)
-    event = load().decode("order-command", None, value, [], partition=0, offset=0, timestamp=0)
+    event = load().decode(Record("order-command", 0, 0, 0, None, value, ()))
     assert event.body == OrderCommand("web-1", "change", "", "me", {"company": "usmf"})
     again = await registry.ask(lambda client: AvroDeserializer(client)(value, context))
     assert again == COMMAND

@@ -8,6 +8,7 @@ import pytest
 from app.errors import RecordError
 from app.events import codec
 from app.events.catalog import CHANGED_AT_FNO, ChangeEvent
+from app.events.record import Record
 from app.events.sales_order_change import ChangeSource, SalesOrderRowLine
 
 CODEC = codec.load()
@@ -56,7 +57,7 @@ ENVELOPE = {
 
 def decode(document: Any) -> ChangeEvent:
     value = json.dumps(document).encode()
-    change = CODEC.decode_change(TOPIC, b"fno-usmf-000697", value, [], partition=0, offset=0, timestamp=5)
+    change = CODEC.decode_change(Record(TOPIC, 0, 0, 5, b"fno-usmf-000697", value, ()))
     assert change is not None
     return change
 

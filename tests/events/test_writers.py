@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.errors import RecordError
 from app.events import codec
 from app.events.codec import Codec
+from app.events.record import Record
 from app.events.writer_schemas import SCHEMAS_MAX, WriterSchemas
 from tests.events.connector import KEY, LINES, LSN, ORDER_ID, ROW, SHIPS_AT, SOURCE, decimal_bytes, envelope
 from tests.events.test_connector import EXPECTED
@@ -98,26 +99,24 @@ RECORD = framed(ENVELOPE_ID, ENVELOPE, envelope(after=AVRO_ROW))
 
 def refusal(given: Codec, value: bytes) -> RecordError:
     with pytest.raises(RecordError) as caught:
-        given.decode_change(TOPIC, None, value, (), partition=0, offset=0, timestamp=5)
+        given.decode_change(Record(TOPIC, 0, 0, 5, None, value, ()))
     return caught.value
 
 
 @pytest.mark.parametrize("key", [AVRO_KEY, framed(TEXT_ID, "string", ORDER_ID), ORDER_ID.encode(), None])
 def test_debeziums_avro_is_read_with_the_schema_it_was_written_with(key: bytes | None) -> None:
-    event = CODEC.decode_change(TOPIC, key, RECORD, (), partition=0, offset=0, timestamp=5)
+    event = CODEC.decode_change(Record(TOPIC, 0, 0, 5, key, RECORD, ()))
     assert event is not None
     assert (event.order_id, event.body.row, event.body.source.version) == (ORDER_ID, EXPECTED, LSN)
-    assert CODEC.order_id(TOPIC, key, RECORD, (), 5) == ORDER_ID
+    assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, RECORD, ())) == ORDER_ID
 
 
 def test_a_flat_row_in_avro() -> None:
     schema = {**VALUE, "fields": [*VALUE["fields"], {"name": "__lsn", "type": "long"}]}
     given = codec.load(writers=learned(_1=schema))
-    event = given.decode_change(
-        TOPIC, None, framed(1, schema, AVRO_ROW | {"__lsn": 9}), (), partition=0, offset=0, timestamp=5
-    )
+    event = given.decode_change(Record(TOPIC, 0, 0, 5, None, framed(1, schema, AVRO_ROW | {"__lsn": 9}), ()))
     # Waybill's own schemas have the small ids where there is no registry.
-    assert given.foreign_ids(TOPIC, None, RECORD) == [ENVELOPE_ID]
+    assert given.foreign_ids(Record(TOPIC, 0, 0, 0, None, RECORD, ())) == [ENVELOPE_ID]
     assert event is not None
     assert (event.body.row, event.body.source.version) == (EXPECTED, 9)
 
@@ -139,9 +138,7 @@ def test_times_by_avros_own_names(kind: Any, value: int) -> None:
     writers = WriterSchemas()
     writers.learn(9001, json.dumps(schema))
     row = AVRO_ROW | {"RequestedShippingDate": value, "__lsn": 9}
-    found = codec.load(writers=writers).decode_change(
-        TOPIC, None, framed(9001, schema, row), (), partition=0, offset=0, timestamp=5
-    )
+    found = codec.load(writers=writers).decode_change(Record(TOPIC, 0, 0, 5, None, framed(9001, schema, row), ()))
     assert found is not None
     assert found.body.row.RequestedShippingDate == SHIPS_AT
 
@@ -155,7 +152,7 @@ def test_doubles_are_what_they_print() -> None:
     for amount, expected in ((259.98, 2_599_800), (0.1, 1000), (None, 0)):
         row = AVRO_ROW | {"OrderTotalAmount": amount, "OrderTotalTaxAmount": 0.0}
         value = framed(9001, schema, envelope(after=row))
-        found = given.decode_change(TOPIC, None, value, (), partition=0, offset=0, timestamp=5)
+        found = given.decode_change(Record(TOPIC, 0, 0, 5, None, value, ()))
         assert found is not None
         assert found.body.row.OrderTotalAmount == expected
     for amount in (float("nan"), float("inf")):
@@ -165,9 +162,7 @@ def test_doubles_are_what_they_print() -> None:
 
 def test_an_outbox_in_avro_is_text() -> None:
     own = {"op": "c", "ts_ms": 1, "after": ROW | {"Lines": json.loads(LINES)}, "source": {"waybill_version": 3}}
-    event = CODEC.decode_change(
-        TOPIC, None, framed(TEXT_ID, "string", json.dumps(own)), (), partition=0, offset=0, timestamp=5
-    )
+    event = CODEC.decode_change(Record(TOPIC, 0, 0, 5, None, framed(TEXT_ID, "string", json.dumps(own)), ()))
     assert event is not None
     assert (event.body.row, event.body.source.version) == (EXPECTED, 3)
     assert "not JSON" in refusal(CODEC, framed(TEXT_ID, "string", "text")).detail
@@ -175,18 +170,18 @@ def test_an_outbox_in_avro_is_text() -> None:
 
 def test_a_tombstone_names_the_order_in_its_key() -> None:
     for key in (AVRO_KEY, framed(TEXT_ID, "string", ORDER_ID)):
-        assert CODEC.order_id(TOPIC, key, None, (), 5) == ORDER_ID
+        assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, None, ())) == ORDER_ID
     for key in (AVRO_KEY[:-1], b"\0", b"\0\0\0\0\x63abc", framed(TEXT_ID, "string", "a b")):
-        assert CODEC.order_id(TOPIC, key, None, (), 5) == ""
+        assert CODEC.order_id(Record(TOPIC, 0, 0, 5, key, None, ())) == ""
 
 
 def test_which_schemas_a_record_needs() -> None:
     ours = CODEC.schemas.latest(f"{TOPIC}-value").id.to_bytes(4, "big")
-    assert CODEC.foreign_ids(TOPIC, AVRO_KEY, RECORD) == [ENVELOPE_ID]
-    assert CODEC.foreign_ids(TOPIC, AVRO_KEY, None) == [KEY_ID]
+    assert CODEC.foreign_ids(Record(TOPIC, 0, 0, 0, AVRO_KEY, RECORD, ())) == [ENVELOPE_ID]
+    assert CODEC.foreign_ids(Record(TOPIC, 0, 0, 0, AVRO_KEY, None, ())) == [KEY_ID]
     for key, value in ((b"x", None), (None, b"\0\0"), (None, b"{}"), (None, b"\0" + ours + b"x"), (None, b"")):
-        assert CODEC.foreign_ids(TOPIC, key, value) == []
-    assert CODEC.foreign_ids("order-created", None, RECORD) == []
+        assert CODEC.foreign_ids(Record(TOPIC, 0, 0, 0, key, value, ())) == []
+    assert CODEC.foreign_ids(Record("order-created", 0, 0, 0, None, RECORD, ())) == []
     assert CODEC.writers.missing([ENVELOPE_ID, 5, 6, 5]) == [5, 6]
 
 
@@ -258,7 +253,7 @@ def test_what_is_kept_is_bounded_and_what_is_used_stays() -> None:
 def check_total(value: bytes) -> None:
     problem: RecordError | None = None
     try:
-        CODEC.decode_change(TOPIC, None, value, (), partition=0, offset=0, timestamp=5)
+        CODEC.decode_change(Record(TOPIC, 0, 0, 5, None, value, ()))
     except RecordError as error:
         problem = error
     assert problem is None or (problem.code in ("malformed", "invalid") and problem.detail.encode())

@@ -23,6 +23,7 @@ from app import resources
 from app.domain.order import Address, Line, Order
 from app.events import codec
 from app.events.model import Event, LineStatus, OrderCommand, OrderCreated, OrderProgressed
+from app.events.record import Record
 from app.kafka import topics
 from app.sandbox.local import broker as local_broker
 from app.sandbox.local.jars import find_kafka
@@ -97,8 +98,10 @@ async def last_record(servers: str, topic: str) -> ConsumerRecord:
 
 
 def decoded(record: ConsumerRecord) -> Event:
-    place: Any = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
-    return CODEC.decode(record.topic, record.key, record.value, record.headers, **place)
+    headers = tuple(record.headers)
+    return CODEC.decode(
+        Record(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value, headers)
+    )
 
 
 def read_one(servers: str, topic: str) -> Message:

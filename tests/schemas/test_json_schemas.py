@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from app import resources
 from app.errors import RecordError
 from app.events import codec, json_intake, json_schemas
+from app.events.record import Record
 from app.kafka import topics
 from tests.schemas.instances import documents
 
@@ -34,9 +35,9 @@ def is_taken(topic: str, document: Any) -> bool:
     value = json.dumps(document).encode()
     try:
         if topic.startswith("dualwrite."):
-            CODEC.decode_change(topic, None, value, [], partition=0, offset=0, timestamp=0)
+            CODEC.decode_change(Record(topic, 0, 0, 0, None, value, ()))
         else:
-            CODEC.decode(topic, None, value, [], partition=0, offset=0, timestamp=0)
+            CODEC.decode(Record(topic, 0, 0, 0, None, value, ()))
     except RecordError:
         return False
     return True

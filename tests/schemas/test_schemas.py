@@ -15,6 +15,7 @@ from app.events import avro_schemas, codec
 from app.events.avro_schemas import load
 from app.events.avro_shapes import problems, records_in
 from app.events.model import OrderCreated
+from app.events.record import Record
 from tests.events.bodies import PUBLISHED
 
 FILES = resources.schema_files()
@@ -174,7 +175,7 @@ def test_every_topics_schema_is_self_contained() -> None:
 
 def test_the_example_is_an_order_whose_totals_add_up() -> None:
     text = resources.read_text("schemas/examples/order-created.json")
-    event = codec.load().decode("order-created", None, text.encode(), [], partition=0, offset=0, timestamp=0)
+    event = codec.load().decode(Record("order-created", 0, 0, 0, None, text.encode(), ()))
     assert isinstance(event.body, OrderCreated)
     order = event.body.order
     assert order.total == sum(line.total for line in order.lines) + order.shipping + order.tax - order.discount

@@ -63,5 +63,5 @@ def keyed(record: Record) -> Record:
     """The record with its owner's key. Raises RecordError when nobody owns it."""
     if record.key:
         return record
-    key = shared_codec().order_id(record.topic, None, record.value, record.headers, record.timestamp)
+    key = shared_codec().order_id(record)
     return record._replace(key=key.encode())

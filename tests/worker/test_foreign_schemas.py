@@ -55,7 +55,7 @@ class Set:
         """Prepare the record; why it is refused all the same, empty when it is not."""
         await self.foreign.prepare([Record(TOPIC, 0, 0, 5, key, value, ())])
         try:
-            self.codec.decode_change(TOPIC, key, value, (), partition=0, offset=0, timestamp=5)
+            self.codec.decode_change(Record(TOPIC, 0, 0, 5, key, value, ()))
         except RecordError as exc:
             return f"{exc}"
         return ""
@@ -81,7 +81,7 @@ async def test_a_schema_is_fetched_once(at: Set) -> None:
 async def test_a_tombstone_needs_its_keys(at: Set) -> None:
     await at.foreign.prepare([Record(TOPIC, 0, 0, 5, AVRO_KEY, None, ())])
     assert at.there.asked == [KEY_ID]
-    assert at.codec.order_id(TOPIC, AVRO_KEY, None, (), 5) == "fno-usmf-000001"
+    assert at.codec.order_id(Record(TOPIC, 0, 0, 5, AVRO_KEY, None, ())) == "fno-usmf-000001"
 
 
 async def test_records_of_ours_need_none(at: Set) -> None:
@@ -112,7 +112,7 @@ async def test_nobody_there_is_said_too() -> None:
     foreign = ForeignSchemas(given, "http://127.0.0.1:9", clock, limit_s=0.2)
     await foreign.prepare([Record(TOPIC, 0, 0, 5, None, RECORD, ())])
     with pytest.raises(RecordError, match=r"no answer from http://127.0.0.1:9 \(ConnectError"):
-        given.decode_change(TOPIC, None, RECORD, (), partition=0, offset=0, timestamp=5)
+        given.decode_change(Record(TOPIC, 0, 0, 5, None, RECORD, ()))
     await foreign.close()
 
 

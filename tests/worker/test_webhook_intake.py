@@ -19,7 +19,7 @@ from aiohttp.web import Application, AppRunner, TCPSite
 from app.errors import BrokerError, SettingError
 from app.events.codec import load
 from app.events.model import LineQuantity, ProviderEvent
-from app.events.record import Output
+from app.events.record import Output, Record
 from app.events.report_ids import report_id
 from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 from app.worker.http_views import WEBHOOK_BYTES_MAX, webhook_route
@@ -121,7 +121,7 @@ async def test_a_webhook_becomes_the_event_of_its_order(stage: Stage) -> None:
     assert await stage.post(events=1) == (202, "taken")
     (output,) = stage.kafka.records
     assert (output.topic, output.key, output.partition) == ("provider-event", b"bc-demo-1", None)
-    event = CODEC.decode(output.topic, output.key, output.value, output.headers, partition=0, offset=0, timestamp=0)
+    event = CODEC.decode(Record(output.topic, 0, 0, 0, output.key, output.value, tuple(output.headers)))
     assert event.body == SHIPPED
     assert (event.event_id, event.source, event.at) == (report_id(SHIPPED), "waybill/webhooks", int(NOW_S * 1000))
     assert stage.counts == {("flexe", "taken"): 1}

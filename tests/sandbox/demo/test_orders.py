@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.order import Order
 from app.events.codec import load
+from app.events.record import Record
 from app.policies import all_rules
 from app.providers.bigcommerce.order_mapping import to_order
 from app.resources import policy_files
@@ -102,7 +103,7 @@ def as_mirrored(order: DemoOrder) -> Order:
     source = {"origin": "fno", "sequence": 1}
     value = json.dumps({"op": "c", "ts_ms": 1, "before": None, "after": row, "source": source}).encode()
     key = order.order_id.encode()
-    change = CODEC.decode_change("dualwrite.fno.salesorders", key, value, (), partition=0, offset=0, timestamp=1)
+    change = CODEC.decode_change(Record("dualwrite.fno.salesorders", 0, 0, 1, key, value, ()))
     assert change is not None
     return SALES_ORDERS.to_order(change.body.row)
 
