@@ -13,10 +13,10 @@ from app.commands.environment import warn
 from app.commands.stopping import until_stopped
 from app.errors import SettingError
 from app.sandbox.demo import demo_session, outage
+from app.sandbox.demo.demo_report import Report, as_json, as_table, outage_tables
 from app.sandbox.demo.evidence import DEAD_LETTER, Case
 from app.sandbox.demo.scenarios import SCENARIOS
 from app.sandbox.demo.supply import StockFiles
-from app.sandbox.demo.verdict import Report, as_json, as_table, outage_tables
 
 
 def wanted(
@@ -27,7 +27,7 @@ def wanted(
     faults: Sequence[str],
     files: tuple[Path | None, Path | None, Path | None],
     report: Path | None,
-) -> demo_session.Wanted:
+) -> demo_session.DemoOptions:
     """What a demo is to run. `files`: sources, stock, receipts. Raises SettingError."""
     parsed = [outage.parse(text) for text in faults]
     numbers = tuple(sorted(set(scenarios or SCENARIOS)))
@@ -40,22 +40,22 @@ def wanted(
     if stock is None and (sources or receipts):
         raise SettingError("--sources and --receipts go with --stock: say what the warehouses have")
     supply = StockFiles(sources, stock, receipts) if stock else None
-    return demo_session.Wanted(scenarios=numbers, count=count, file=orders, stock=supply, faults=parsed)
+    return demo_session.DemoOptions(scenarios=numbers, count=count, file=orders, stock=supply, faults=parsed)
 
 
-def run(asked: demo_session.Wanted, file: Path | None) -> bool:
+def run(options: demo_session.DemoOptions, file: Path | None) -> bool:
     """Run it; whether all held. `file` takes the report. Raises what the demo raises."""
     warn()
-    report = _demonstrated(asked)
+    report = _demonstrated(options)
     _tell(report, file)
     return report.truth
 
 
-def _demonstrated(asked: demo_session.Wanted) -> Report:
+def _demonstrated(options: demo_session.DemoOptions) -> Report:
     """What each process said is kept, unless all held or somebody ended the demo. Raises what the demo raises."""
     folder, keep = Path(mkdtemp(prefix="waybill-demo-")), True
     try:
-        report = until_stopped(demo_session.run(asked, folder, output.people))
+        report = until_stopped(demo_session.run(options, folder, output.people))
         keep = not report.truth
     except typer.Exit:
         keep = False
@@ -75,8 +75,8 @@ def _tell(report: Report, file: Path | None) -> None:
     for scenario in report.scenarios:
         for case in scenario.wrong[:10]:
             output.line(_wrong(case))
-    for seen in report.doubled[:10]:
-        output.line(f"  twice: {seen.topic} {seen.event_id} ({seen.order_id})")
+    for record in report.doubled[:10]:
+        output.line(f"  twice: {record.topic} {record.event_id} ({record.order_id})")
     if file is not None:
         try:
             file.write_text(json_module.dumps(as_json(report), ensure_ascii=False, indent=1), encoding="utf-8")
@@ -88,5 +88,5 @@ def _tell(report: Report, file: Path | None) -> None:
 def _wrong(case: Case) -> str:
     ended = " / ".join(case.end() or ("nowhere",))
     expected = " / ".join(case.order.expected or ("completed or refused",))
-    letters = [f"; dead-letter: {seen.body['code']}: {seen.body['detail']}" for seen in case.on(DEAD_LETTER)]
+    letters = [f"; dead-letter: {record.body['code']}: {record.body['detail']}" for record in case.on(DEAD_LETTER)]
     return f"  {case.order.order_id} is {ended}, expected {expected}" + "".join(letters[:1])

@@ -6,11 +6,11 @@ import pytest
 
 from app.resources import ROOT
 from app.sandbox.demo.scenarios import SCENARIOS
-from app.sandbox.demo.solution import SOLUTION
+from app.sandbox.demo.solution_checks import SOLUTION
 from tests.documents.requirements import DEMO, DOCUMENT, NUMBERS, citations, cited, is_observer, sentences, written
 
 ON_DEFINITIONS = {"S1", "S2"}
-"""app/sandbox/demo/definitions_shown.py shows these."""
+"""app/sandbox/demo/definition_checks.py shows these."""
 
 
 def test_the_document_is_as_the_citations_have_it() -> None:

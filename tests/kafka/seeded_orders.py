@@ -5,7 +5,7 @@ import urllib.request
 from collections.abc import Set
 from typing import Any
 
-from app.sandbox.demo.scenario import Run
+from app.sandbox.demo.scenario import OrderSeries
 from app.sandbox.demo.scenarios import SCENARIOS as ALL
 
 ANSWER_LIMIT_S = 30
@@ -16,11 +16,11 @@ CHOSEN = tuple(text for number in SCENARIOS for text in ("--scenario", str(numbe
 """The same, as the demo is told."""
 
 
-def seed_orders(simulators: str, each: int, stamp: str, taken: Set[int] = frozenset()) -> set[int]:
+def seed_orders(simulators: str, each: int, stamp: str, used_ids: Set[int] = frozenset()) -> set[int]:
     """`each` orders of every scenario; the shop's ids that are taken now, to be given to the next call."""
-    ids = set(taken)
+    ids = set(used_ids)
     for scenario in SCENARIOS.values():
-        wires = [order.wire for order in scenario.orders(Run("demo", "usmf", stamp, each, ids))]
+        wires = [order.wire for order in scenario.orders(OrderSeries("demo", "usmf", stamp, each, ids))]
         ids |= {wire["id"] for wire in wires if "id" in wire}
         post(f"{simulators}{scenario.seed}", wires)
     return ids

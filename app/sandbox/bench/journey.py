@@ -15,7 +15,7 @@ from app.events.ids import derive
 from app.events.model import Body, Event, OrderCreated, ProviderEvent, ProviderResult
 from app.events.order_records import encoded
 from app.events.record import Record
-from app.sandbox.demo.made_names import CUSTOMERS, PLACES, PRODUCTS
+from app.sandbox.demo.made_names import CUSTOMERS, DESTINATIONS, PRODUCTS
 
 LINES: Final = 5
 STORE: Final = "bench"
@@ -85,7 +85,7 @@ class Told(NamedTuple):
 
 def an_order(number: int, placed_at: int) -> Order:
     """One that every policy accepts, made of the places and products of the demo."""
-    place, (first, last) = PLACES[number % len(PLACES)], CUSTOMERS[number % len(CUSTOMERS)]
+    place, (first, last) = DESTINATIONS[number % len(DESTINATIONS)], CUSTOMERS[number % len(CUSTOMERS)]
     address = Address(
         name=f"{first} {last}",
         company="",

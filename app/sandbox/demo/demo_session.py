@@ -1,4 +1,4 @@
-"""Everything around one demo: which broker, its topics, which orders under which ids."""
+"""One demo from nothing to its report: its broker, its topics, its rounds of orders and their ids."""
 
 import logging
 import os
@@ -13,12 +13,12 @@ from rich.console import Console
 from app.errors import SettingError
 from app.kafka.topics import load, prepare
 from app.sandbox.demo import run_demo as demo
+from app.sandbox.demo.demo_observer import schemas_by_id
+from app.sandbox.demo.demo_report import Report
 from app.sandbox.demo.made_orders import DemoOrder
-from app.sandbox.demo.observe import schemas_by_id
 from app.sandbox.demo.order_source import SOURCED, choose, late, shop_ids
 from app.sandbox.demo.outage import Fault
 from app.sandbox.demo.supply import StockFiles, Supply, made_for, read
-from app.sandbox.demo.verdict import Report
 from app.sandbox.local.up import chosen_broker
 from app.settings import Settings
 
@@ -28,7 +28,7 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DemoOptions:
     """What a demo is to run: `count` orders of each scenario, or the shop's from `file`; a round for each fault."""
 
     scenarios: Sequence[int]
@@ -38,11 +38,11 @@ class Wanted:
     faults: Sequence[Fault] = ()
 
 
-async def run(wanted: Wanted, folder: Path, console: Console) -> Report:
-    """One demo from nothing to its verdict. `folder` takes the logs of its processes."""
+async def run(options: DemoOptions, folder: Path, console: Console) -> Report:
+    """Run one demo and return its report. `folder` takes the logs of its processes."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says what it does again by itself
     stamp = run_stamp(time.time())
-    rounds = planned(wanted, stamp)
+    rounds = plan_rounds(options, stamp)
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False)
@@ -51,54 +51,54 @@ async def run(wanted: Wanted, folder: Path, console: Console) -> Report:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         topics = load(settings.partitions)
         await prepare(bootstrap_servers, topics)
-        observed = [topic.name for topic in topics if not topic.name.endswith(LEDGER)]
-        plan = demo.Plan(
+        plan = demo.DemoPlan(
             bootstrap_servers=bootstrap_servers,
             stamp=stamp,
             rounds=rounds,
             folder=folder,
-            topics=observed,
+            topics=[topic.name for topic in topics if not topic.name.endswith(LEDGER)],
             schemas=schemas_by_id(),
         )
-        number = sum(len(each.orders) + len(each.late) for each in rounds)
-        console.print(f"{number} orders through Kafka on {bootstrap_servers}")
+        count = sum(len(each.orders) + len(each.late) for each in rounds)
+        console.print(f"{count} orders through Kafka on {bootstrap_servers}")
         return await demo.run(plan, console)
 
 
-def planned(wanted: Wanted, stamp: str) -> list[demo.Round]:
-    """A round without a fault, and one with each. Orders appear over the same time in all of them.
+def plan_rounds(options: DemoOptions, stamp: str) -> list[demo.Round]:
+    """Return a round without a fault, and one with each. Orders appear over the same time in all of them.
 
     Raises SettingError for a file that cannot be used.
     """
-    faults = wanted.faults
-    if wanted.file and faults:
+    faults = options.faults
+    if options.file and faults:
         raise SettingError("--orders gives orders for one round, and each --fault needs another: leave one of them out")
     over_s = max((fault.seconds for fault in faults), default=0.0)
-    rounds, taken = [], set[int]()
-    for at, fault in enumerate((None, *faults)):
-        orders = choose(wanted.scenarios, wanted.count, wanted.file, stamp, at, taken)
-        taken |= shop_ids(orders)
-        supply = supplied(orders, wanted, is_first=at == 0)
-        last = late(wanted.count, stamp, at, taken) if supply and not wanted.stock and at == len(faults) else []
-        taken |= shop_ids(last)
-        rounds.append(demo.Round(orders=orders, over_s=over_s, fault=fault, supply=supply, late=last))
+    rounds, used_ids = [], set[int]()
+    for number, fault in enumerate((None, *faults)):
+        orders = choose(options.scenarios, options.count, options.file, stamp, round_number=number, used_ids=used_ids)
+        used_ids |= shop_ids(orders)
+        supply = make_supply(orders, options, is_first=number == 0)
+        has_late = supply and not options.stock and number == len(faults)
+        late_orders = late(options.count, stamp, number, used_ids) if has_late else []
+        used_ids |= shop_ids(late_orders)
+        rounds.append(demo.Round(orders=orders, over_s=over_s, fault=fault, supply=supply, late=late_orders))
     return rounds
 
 
-def supplied(orders: Sequence[DemoOrder], wanted: Wanted, *, is_first: bool) -> Supply | None:
-    """What the warehouses have for the orders that are sourced, None where there are none. Raises SettingError."""
-    sourced = [order for order in orders if order.scenario == SOURCED]
-    if sourced:
+def make_supply(orders: Sequence[DemoOrder], options: DemoOptions, *, is_first: bool) -> Supply | None:
+    """Return what the warehouses have for the orders that are sourced; None without such. Raises SettingError."""
+    orders_to_source = [order for order in orders if order.scenario == SOURCED]
+    if orders_to_source:
         kind = "set" if is_first else "add"
-        found = read(*wanted.stock) if wanted.stock else made_for(sourced)
-        return replace(found, kind=kind, soon=bool(wanted.faults))
-    if wanted.stock:
+        supply = read(*options.stock) if options.stock else made_for(orders_to_source)
+        return replace(supply, kind=kind, soon=bool(options.faults))
+    if options.stock:
         raise SettingError("--stock is for the orders of scenario 6, which are not in this run")
     return None
 
 
 def run_stamp(now_s: float) -> str:
-    """A short word that grows with time: part of this run's order ids, so that a broker can hold many runs."""
+    """Return a short word that grows with time: part of this run's order ids, so that a broker can hold many runs."""
     value, word = int(now_s) - _EPOCH_S, ""
     while value:
         value, digit = divmod(value, len(_DIGITS))

@@ -1,4 +1,4 @@
-"""What the observer has seen of one order: records of the topics and effects at the simulators. No judgement here."""
+"""The evidence about one order: its records of all topics and its effects at the simulators. No judgement here."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from app.sandbox.demo.made_orders import COMPLETED, REFUSED, DemoOrder
 Body = Mapping[str, Any]
 DEAD_LETTER = "dead-letter"
 WEBHOOKS = "waybill/webhooks"
-"""The source of what webhooks said: whoever sends them may send one twice, and their intake cannot know all."""
+"""Source of records that came as webhooks. A sender may repeat one, and the intake does not know every copy."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One record as any consumer sees it. `at_ms` is the broker's time stamp."""
+class ObservedRecord:
+    """One record as any consumer reads it. `at_ms` is the broker's time stamp."""
 
     topic: str
     partition: int
@@ -40,37 +40,37 @@ class Deed:
 
 @dataclass
 class Case:
-    """One order of the demo with everything that was seen of it."""
+    """One order of the demo with all its evidence."""
 
     order: DemoOrder
-    records: list[Seen] = field(default_factory=list)
+    records: list[ObservedRecord] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
 
-    def on(self, topic: str) -> list[Seen]:
-        return [seen for seen in self.records if seen.topic == topic]
+    def on(self, topic: str) -> list[ObservedRecord]:
+        return [record for record in self.records if record.topic == topic]
 
     def did(self, provider: str, kind: str = "") -> list[Deed]:
-        """What a provider did to the order; all of it without a `kind`."""
+        """Return the effects of one kind that a provider carried out for the order; all of them without a `kind`."""
         return [deed for deed in self.deeds if deed.provider == provider and kind in ("", deed.kind)]
 
-    def changes(self, event: str) -> list[Seen]:
-        """The status records by which an event moved the order as a whole, oldest first."""
-        found = (seen for seen in self._in_order("order-status") if seen.body["event"] == event)
-        return [seen for seen in found if _moved(seen.body)]
+    def changes(self, event: str) -> list[ObservedRecord]:
+        """Return the status records by which an event moved the order as a whole, oldest first."""
+        records = (record for record in self._in_order("order-status") if record.body["event"] == event)
+        return [record for record in records if _moved(record.body)]
 
     def statuses(self) -> list[Body]:
-        """The bodies of the order's status records, oldest first: an order's records lie in one partition."""
-        return [seen.body for seen in self._in_order("order-status")]
+        """Return the bodies of the order's status records, oldest first: they all lie in one partition."""
+        return [record.body for record in self._in_order("order-status")]
 
     def events(self) -> list[str]:
-        """The names of the events that changed the order, oldest first."""
+        """Return the names of the events that changed the order, oldest first."""
         return [body["event"] for body in self.statuses()]
 
-    def _in_order(self, topic: str) -> list[Seen]:
-        return sorted(self.on(topic), key=lambda seen: seen.offset)
+    def _in_order(self, topic: str) -> list[ObservedRecord]:
+        return sorted(self.on(topic), key=lambda record: record.offset)
 
     def end(self) -> tuple[str, str] | None:
-        """The last (state, reason) that was published."""
+        """Return the last (state, reason) that was published."""
         last = next(reversed(self.statuses()), None)
         return None if last is None else (last["state"], last["reason"])
 
@@ -87,8 +87,7 @@ class Case:
 
     @property
     def set_aside(self) -> bool:
-        """An order from outside that could not be read: it never became one, and lies in dead-letter with its
-        reason."""
+        """Whether this is an order from a file that could not be read: it is in dead-letter only, with its reason."""
         return self.order.expected is None and bool(self.on(DEAD_LETTER)) and not self.on("order-created")
 
 
@@ -97,20 +96,22 @@ def _moved(body: Body) -> bool:
 
 
 def seconds(case: Case) -> float | None:
-    """From the order's arrival on order-created to its last status, by the broker's time stamps."""
+    """Return the seconds from the order's arrival on order-created to its last status, by the broker's time stamps."""
     created, statuses = case.on("order-created"), case.on("order-status")
     if not created or not statuses:
         return None
-    return (max(seen.at_ms for seen in statuses) - min(seen.at_ms for seen in created)) / 1000
+    return (max(record.at_ms for record in statuses) - min(record.at_ms for record in created)) / 1000
 
 
-def doubled(records: Iterable[Seen]) -> Iterator[Seen]:
-    """Records whose id stands at another place of the same topic too. Copies of a webhook are no fault of ours; that
-    they change an order once is for the checks to see."""
+def doubled(records: Iterable[ObservedRecord]) -> Iterator[ObservedRecord]:
+    """Yield each record whose id stands at another place of the same topic too.
+
+    Copies of a webhook are left out: the sender makes them, and the checks hold that they change an order once.
+    """
     places: dict[tuple[str, str], tuple[int, int]] = {}
-    for seen in records:
-        if seen.source == WEBHOOKS:
+    for record in records:
+        if record.source == WEBHOOKS:
             continue
-        place = seen.partition, seen.offset
-        if places.setdefault((seen.topic, seen.event_id), place) != place:
-            yield seen
+        place = record.partition, record.offset
+        if places.setdefault((record.topic, record.event_id), place) != place:
+            yield record

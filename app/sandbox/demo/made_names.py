@@ -1,11 +1,12 @@
-"""Names, places and products that the demo's orders are made of: unicode on purpose, people and companies invented by
-pattern."""
+"""Names, addresses and products that the demo's orders are made of: unicode on purpose, people invented by pattern."""
 
 from decimal import Decimal
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
+    """Where an order is shipped to, and the site and warehouse of F+O that serve it."""
+
     city: str
     region: str
     postal_code: str
@@ -29,7 +30,7 @@ _ROWS = (
     ("Bogotá", "Cundinamarca", "110111", "Carrera Séptima", "Colombia", "CO", "COL", "SA", "SA-GRU"),
     ("東京", "東京都", "100-0001", "千代田区千代田", "Japan", "JP", "JPN", "US", "US-SEA"),
 )
-PLACES = tuple(Place(*row) for row in _ROWS)
+DESTINATIONS = tuple(Destination(*row) for row in _ROWS)
 CUSTOMERS = tuple(
     (first, last)
     for first in ("Zoë", "Björn", "Nguyễn", "Łukasz", "Olá", "Σοφία", "Jane", "花子")

@@ -1,7 +1,6 @@
-"""Orders for the demo, the same for the same seed: wire shapes of BigCommerce V2 and of F+O, some that validation
-must refuse.
+"""Orders for the demo, the same for the same seed, in the wire shapes of BigCommerce V2 and of F+O.
 
-Each refused order has one fault that a retailer meets. Nothing here is imported by the agents.
+Validation must refuse some: each of them has one fault that a retailer meets. Nothing here is imported by the agents.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,7 +13,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Final
 
-from app.sandbox.demo.made_names import CUSTOMERS, PLACES, PRODUCTS, Place
+from app.sandbox.demo.made_names import CUSTOMERS, DESTINATIONS, PRODUCTS, Destination
 
 SEED: Final = 20261124
 FIRST_ID: Final = 1001
@@ -31,8 +30,8 @@ Wire = dict[str, Any]
 
 @dataclass(frozen=True)
 class DemoOrder:
-    """One order to seed, and how it must end: (state, reason), or None for orders from outside, which may complete or
-    be refused. Orders of round 0 run while nothing is out of order, those of later rounds during an outage each."""
+    """One order to seed, and how it must end: (state, reason), or None for an order from a file, which may complete or
+    be refused. Orders of round 0 run without a fault, those of each later round during an outage."""
 
     order_id: str
     source_ref: str
@@ -47,17 +46,17 @@ def money(amount: Decimal) -> str:
 
 
 def _line_count(dice: Random) -> int:
-    """Mostly a few lines, now and then many, as shops see it."""
+    """Return a number of lines: mostly a few, now and then many, as in shops."""
     return LINES_MAX if dice.random() < 0.01 else min(LINES_MAX, 1 + int(dice.expovariate(0.35)))
 
 
 def _faults(dice: Random, kinds: tuple[str, ...], count: int) -> dict[int, str]:
-    """Which orders (by position) have which fault: every kind once before any comes twice."""
+    """Return the fault of each order that has one, by its position: every kind once before any comes twice."""
     positions = dice.sample(range(count), k=count // REFUSED_EVERY)
     return {position: kinds[n % len(kinds)] for n, position in enumerate(positions)}
 
 
-def _address(dice: Random, place: Place) -> Wire:
+def _address(dice: Random, place: Destination) -> Wire:
     first, last = dice.choice(CUSTOMERS)
     return {
         "first_name": first,
@@ -128,18 +127,18 @@ def _bigcommerce_fault(wire: Wire, fault: str) -> None:
 
 
 def bigcommerce_order(dice: Random, order_id: int, placed_s: int) -> Wire:
-    """An expanded Orders V2 order, paid and awaiting fulfillment (status_id 11), tax free."""
-    address = _address(dice, dice.choice(PLACES))
+    """Return an expanded Orders V2 order, paid and awaiting fulfillment (status_id 11), tax free."""
+    address = _address(dice, dice.choice(DESTINATIONS))
     products = [_product(dice, order_id, position) for position in range(_line_count(dice))]
     subtotal = sum((Decimal(product["total_inc_tax"]) for product in products), Decimal(0))
     shipping = Decimal(dice.choice(("0", "4.95", "12.5000")))
-    placed = format_datetime(datetime.fromtimestamp(placed_s, UTC))
+    created = format_datetime(datetime.fromtimestamp(placed_s, UTC))
     items = sum(product["quantity"] for product in products)
     return {
         "id": order_id,
         "customer_id": dice.randint(1, 9999),
-        "date_created": placed,
-        "date_modified": placed,
+        "date_created": created,
+        "date_modified": created,
         "date_shipped": "",
         "status_id": 11,
         "status": "Awaiting Fulfillment",
@@ -177,12 +176,12 @@ def bigcommerce_order(dice: Random, order_id: int, placed_s: int) -> Wire:
 
 
 def bigcommerce_orders(
-    store: str, count: int, seed: int = SEED, *, scenario: int = 1, channel: int = 1, taken: Collection[int] = ()
+    store: str, count: int, seed: int = SEED, *, scenario: int = 1, channel: int = 1, used_ids: Collection[int] = ()
 ) -> Iterator[DemoOrder]:
-    """`count` orders of one sales channel, with ids that are not `taken`."""
+    """Yield `count` orders of one sales channel, with ids that are none of `used_ids`."""
     dice = Random(f"{seed}/{scenario}")
     faults = _faults(dice, BIGCOMMERCE_FAULTS, count)
-    ids = islice((number for number in numbers(FIRST_ID) if number not in taken), count)
+    ids = islice((number for number in numbers(FIRST_ID) if number not in used_ids), count)
     for position, order_id in enumerate(ids):
         wire = bigcommerce_order(dice, order_id, 1_760_000_000 + position) | {"channel_id": channel}
         if fault := faults.get(position):
@@ -196,7 +195,7 @@ def bigcommerce_orders(
         )
 
 
-def _fno_line(dice: Random, position: int, place: Place) -> Wire:
+def _fno_line(dice: Random, position: int, place: Destination) -> Wire:
     sku, name, price = dice.choice(PRODUCTS)
     quantity = dice.randint(1, 12)
     return {
@@ -224,8 +223,8 @@ def _fno_fault(row: Wire, fault: str) -> None:
 
 
 def fno_order(dice: Random, company: str, number: str) -> Wire:
-    """A sales order as F+O holds it (field names of SalesOrderHeadersV4 and SalesOrderLinesV3)."""
-    place = dice.choice(PLACES)
+    """Return a sales order as F+O holds it (field names of SalesOrderHeadersV4 and SalesOrderLinesV3)."""
+    place = dice.choice(DESTINATIONS)
     first, last = dice.choice(CUSTOMERS)
     lines = [_fno_line(dice, position, place) for position in range(1, _line_count(dice) + 1)]
     return {
@@ -256,7 +255,7 @@ def fno_order(dice: Random, company: str, number: str) -> Wire:
 def fno_orders(
     company: str, stamp: str, count: int, seed: int = SEED, *, scenario: int = 4, origin: str = "PHONE"
 ) -> Iterator[DemoOrder]:
-    """`count` orders of one origin code; `stamp` and scenario are part of their numbers."""
+    """Yield `count` orders of one origin code; `stamp` and scenario are part of their numbers."""
     dice = Random(f"{seed}/{scenario}")
     faults = _faults(dice, FNO_FAULTS, count)
     for position in range(count):

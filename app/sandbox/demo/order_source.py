@@ -1,4 +1,4 @@
-"""Which orders the demo runs: its own, or a file of BigCommerce orders in expanded V2 shape, one a line."""
+"""The orders that a demo runs: its own, or those of a file of BigCommerce orders in expanded V2 shape, one a line."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from app.errors import SettingError
 from app.providers.bigcommerce.order_mapping import to_order
 from app.providers.port import RefusedOrder
 from app.sandbox.demo.made_orders import COMPLETED, DemoOrder
-from app.sandbox.demo.scenario import Run
+from app.sandbox.demo.scenario import OrderSeries
 from app.sandbox.demo.scenarios import SCENARIOS
 from app.sandbox.demo.scenarios.bigcommerce_dom_fno_fno import CHANNEL as SOURCED_CHANNEL
 from app.sandbox.demo.scenarios.bigcommerce_dom_fno_fno import NOT_FOUND
@@ -22,7 +22,7 @@ COMPANY: Final = "usmf"
 SHOP: Final = "bigcommerce"
 FNO_SHIPS, FLEXE_SHIPS, SOURCED = 1, 2, 6
 SCENARIO_OF_CHANNEL: Final[Mapping[Any, int]] = {CHANNEL: FLEXE_SHIPS, SOURCED_CHANNEL: SOURCED}
-"""The scenarios of the shop's orders: by the channel that they came through."""
+"""Scenario of a shop's order by its sales channel."""
 LATE_EVERY: Final = 20
 NOWHERE: Final = "SOLD-OUT"
 """An item that no warehouse has."""
@@ -41,28 +41,34 @@ def store_settings(stamp: str) -> dict[str, str]:
 
 
 def choose(
-    scenarios: Sequence[int], each: int, file: Path | None, stamp: str, at: int = 0, taken: Collection[int] = ()
+    scenarios: Sequence[int],
+    each: int,
+    file: Path | None,
+    stamp: str,
+    *,
+    round_number: int = 0,
+    used_ids: Collection[int] = (),
 ) -> list[DemoOrder]:
-    """`each` orders of every scenario; those of the shop that a file has orders for take the file's.
+    """Return `each` orders of every scenario; a scenario of the shop that the file has orders for takes those.
 
-    `stamp` and the round (`at`) are part of all ids; the shop's are none of `taken`. Raises SettingError for a file
+    `stamp` and `round_number` are part of all ids; the shop's are none of `used_ids`. Raises SettingError for a file
     that cannot be used.
     """
     if file and all(SCENARIOS[number].origin != SHOP for number in scenarios):
         raise SettingError("--orders gives orders of the shop: their scenarios are those which --scenario leaves out")
     of_the_shop = [number for number in scenarios if SCENARIOS[number].origin == SHOP]
-    chosen = from_file(file, stamp, sourced=of_the_shop == [SOURCED]) if file else []
+    chosen = from_file(file, stamp, by_line=of_the_shop == [SOURCED]) if file else []
     if left_out := next((order for order in chosen if order.scenario not in scenarios), None):
         raise SettingError(
             f"{file}: order {left_out.source_ref} is of channel {left_out.wire.get('channel_id')}: "
             f"add --scenario {left_out.scenario}, which --scenario leaves out"
         )
-    given = {order.scenario for order in chosen}
-    run = Run(store(stamp), COMPANY, f"{stamp}r{at}" if at else stamp, each)
+    in_file = {order.scenario for order in chosen}
+    series = OrderSeries(store(stamp), COMPANY, f"{stamp}r{round_number}" if round_number else stamp, each)
     for number in scenarios:
-        if number not in given:
-            orders = SCENARIOS[number].orders(replace(run, taken={*taken, *shop_ids(chosen)}))
-            chosen += [replace(order, round=at) for order in orders]
+        if number not in in_file:
+            orders = SCENARIOS[number].orders(replace(series, used_ids={*used_ids, *shop_ids(chosen)}))
+            chosen += [replace(order, round=round_number) for order in orders]
     return chosen
 
 
@@ -70,18 +76,19 @@ def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
     return {order.wire["id"] for order in orders if SCENARIOS[order.scenario].origin == SHOP}
 
 
-def late(each: int, stamp: str, at: int, taken: Collection[int]) -> list[DemoOrder]:
-    """Some orders of an item that no warehouse has, for when backorders are switched off."""
-    chosen = SCENARIOS[SOURCED].orders(Run(store=store(stamp), company=COMPANY, stamp=stamp, count=each, taken=taken))
-    found = [order for order in chosen if order.expected == COMPLETED]
-    for order in found:
+def late(each: int, stamp: str, round_number: int, used_ids: Collection[int]) -> list[DemoOrder]:
+    """Return some orders of an item that no warehouse has, for the time when backorders are off."""
+    series = OrderSeries(store=store(stamp), company=COMPANY, stamp=stamp, count=each, used_ids=used_ids)
+    chosen = SCENARIOS[SOURCED].orders(series)
+    orders = [order for order in chosen if order.expected == COMPLETED]
+    for order in orders:
         for product in order.wire["products"]:
             product["sku"] = NOWHERE
-    return [replace(order, expected=NOT_FOUND, round=at) for order in found[: max(1, each // LATE_EVERY)]]
+    return [replace(order, expected=NOT_FOUND, round=round_number) for order in orders[: max(1, each // LATE_EVERY)]]
 
 
-def from_file(file: Path, stamp: str, *, sourced: bool = False) -> list[DemoOrder]:
-    """`sourced`: all of them are to be sourced line by line, whatever channel they came through.
+def from_file(file: Path, stamp: str, *, by_line: bool = False) -> list[DemoOrder]:
+    """Return the orders of a file. `by_line`: all of them are sourced line by line, whatever their sales channel.
 
     Raises SettingError that names file, line and what is wrong.
     """
@@ -92,7 +99,7 @@ def from_file(file: Path, stamp: str, *, sourced: bool = False) -> list[DemoOrde
             raise SettingError(f"{file}:{number}: order id {wire['id']} is there twice; each order needs its own")
         if len(orders) == ORDERS_MAX:
             raise SettingError(f"{file}:{number}: more than {ORDERS_MAX} orders; split the file")
-        if sourced:
+        if by_line:
             wire["channel_id"] = SOURCED_CHANNEL
         scenario = SCENARIO_OF_CHANNEL.get(wire.get("channel_id"), FNO_SHIPS)
         orders[wire["id"]] = DemoOrder(
@@ -113,7 +120,7 @@ def as_order(order: DemoOrder) -> Order | RefusedOrder | None:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered from 1, without the empty ones. No more than one line is held at a time."""
+    """Yield each line that is not empty, with its number from 1. No more than one is in memory at a time."""
     try:
         with file.open("rb") as source:
             for number in count(1):

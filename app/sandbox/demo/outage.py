@@ -1,7 +1,7 @@
-"""A provider that fails on purpose during the demo: what is asked for, and whether others' orders were slowed by it.
+"""An outage on purpose: the fault of a provider during a round, and whether it slowed orders that do not call it.
 
 The orders of a round with a fault appear over the time that the fault lasts, and so do those of the first round, which
-has none: the load is the same, so that the two can be compared.
+has none: both have the same load and can be compared.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,14 +37,14 @@ class Fault:
         return f"{self.provider}: {self.kind} for {self.seconds:g} s, {meets}"
 
     def request(self) -> dict[str, Any]:
-        """As the simulators' control plane takes it."""
+        """Return the body of the request to the simulators' control plane."""
         share = HALF.get(self.kind, 1.0)
-        asked = {"provider": self.provider, "kind": self.kind, "seconds": self.seconds, "share": share}
-        return {**asked, "delay_ms": SLOW_MS} if self.kind == "slow" else asked
+        body = {"provider": self.provider, "kind": self.kind, "seconds": self.seconds, "share": share}
+        return {**body, "delay_ms": SLOW_MS} if self.kind == "slow" else body
 
 
 def parse(text: str) -> Fault:
-    """PROVIDER:KIND[:SECONDS]. Raises SettingError that says what there is."""
+    """Read PROVIDER:KIND[:SECONDS]. Raises SettingError that names the choices."""
     provider, _, rest = text.partition(":")
     kind, _, length = rest.partition(":")
     if provider not in PROVIDERS or kind not in KINDS:
@@ -60,7 +60,7 @@ def parse(text: str) -> Fault:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds from an order's arrival to its last status."""
+    """Percentiles of the seconds from an order's arrival to its last status."""
 
     p50_s: float
     p99_s: float
@@ -82,7 +82,7 @@ class Slowness:
 
     @property
     def slowed(self) -> bool:
-        """Whether orders that have nothing to do with the ill provider took longer all the same."""
+        """Whether orders that do not call the ill provider took longer all the same."""
         without, now = self.before.p99_s, self.during.p99_s
         return not self.calls and now > max(without * SLOWED_SHARE, without + SLOWED_S)
 
@@ -94,9 +94,9 @@ class Outage:
 
 
 def outages(cases: Iterable[Case], faults: Iterable[Fault]) -> tuple[Outage, ...]:
-    """`faults` are those of the rounds from 1 on; round 0 has none."""
-    every = list(cases)
-    return tuple(Outage(fault, tuple(_slowness(every, fault, at))) for at, fault in enumerate(faults, start=1))
+    """Return each fault with the slowness of every scenario. `faults` are those of the rounds from 1 on."""
+    all_cases = list(cases)
+    return tuple(Outage(fault, tuple(_slowness(all_cases, fault, at))) for at, fault in enumerate(faults, start=1))
 
 
 def _slowness(cases: list[Case], fault: Fault, at: int) -> Iterable[Slowness]:
@@ -117,9 +117,9 @@ def _slowness(cases: list[Case], fault: Fault, at: int) -> Iterable[Slowness]:
 
 
 def times(cases: Iterable[Case]) -> Times:
-    """Of those that went on: a refused order takes no time."""
-    taken = sorted(took for case in cases if not case.refused and (took := seconds(case)) is not None)
-    return Times(_percentile(taken, 0.5), _percentile(taken, 0.99))
+    """Return the percentiles over the orders that went on: a refused order takes no time."""
+    latencies = sorted(latency for case in cases if not case.refused and (latency := seconds(case)) is not None)
+    return Times(_percentile(latencies, 0.5), _percentile(latencies, 0.99))
 
 
 def _percentile(ordered: list[float], share: float) -> float:
@@ -131,11 +131,11 @@ def as_json(outage: Outage) -> dict[str, Any]:
         "provider": outage.fault.provider,
         "kind": outage.fault.kind,
         "seconds": outage.fault.seconds,
-        "scenarios": [_shown(slowness) for slowness in outage.scenarios],
+        "scenarios": [_slowness_json(slowness) for slowness in outage.scenarios],
     }
 
 
-def _shown(slowness: Slowness) -> dict[str, Any]:
+def _slowness_json(slowness: Slowness) -> dict[str, Any]:
     return {
         "scenario": slowness.scenario,
         "calls_it": slowness.calls,

@@ -1,4 +1,4 @@
-"""Runs the demo: a broker, the simulators, every role as a process of its own, then orders, then the verdict."""
+"""Runs the demo: the simulators, every role as a process of its own, then rounds of orders, then the report."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.errors import WaybillError
-from app.sandbox.demo.definitions_shown import show_definitions
+from app.sandbox.demo.definition_checks import check_definitions
+from app.sandbox.demo.demo_observer import DemoObserver, Reader
+from app.sandbox.demo.demo_report import Report, judge
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import DemoOrder
-from app.sandbox.demo.observe import Observer, Reader
 from app.sandbox.demo.order_source import SOURCED, store_settings
 from app.sandbox.demo.outage import Fault
 from app.sandbox.demo.seeding import seed
-from app.sandbox.demo.stages import stages
 from app.sandbox.demo.supply import Supply, holds
-from app.sandbox.demo.verdict import Report, judge
+from app.sandbox.demo.supply_stages import stages
 from app.sandbox.local.ports import free_port
 from app.sandbox.local.running import Running
 from app.sandbox.local.supervise import Supervisor
@@ -32,17 +32,19 @@ from app.sandbox.local.up import addresses_of, simulated, start_all
 
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0
-"""The demo gives up when nothing at all was published for this long."""
+"""Seconds without any new record after which the demo gives up."""
 AFTERMATH_QUIET_S: Final = 60.0
-"""After the last order has ended the last channel updates are still to come. A worker that lost its broker may take
-45 s to come back, so only a longer silence means that nothing will."""
+"""Seconds of silence after the last order's end that mean that nothing more comes.
+
+The last channel updates follow that end, and a worker that lost its broker may take 45 s to come back.
+"""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Orders that appear over `over_s` seconds, and what is out of order meanwhile.
+    """Orders that appear over `over_s` seconds, and the fault meanwhile.
 
-    `supply` is what the warehouses have, where orders are sourced; `late` come last, while backorders are off.
+    `supply` is what the warehouses have, where orders are sourced; the orders in `late` come last, with backorders off.
     """
 
     orders: Sequence[DemoOrder]
@@ -53,8 +55,8 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """`stamp` names the run, `topics` are those to observe, `schemas` the Avro schemas by id."""
+class DemoPlan:
+    """One run of the demo. `stamp` names it, `topics` are those to observe, `schemas` the Avro schemas by id."""
 
     bootstrap_servers: str
     stamp: str
@@ -72,39 +74,41 @@ class Plan:
         return [each.supply for each in self.rounds if each.supply is not None]
 
 
-async def run(plan: Plan, console: Console) -> Report:
-    """Raises WaybillError when a process cannot be kept running; an order that does not end is in the report
-    instead."""
+async def run(plan: DemoPlan, console: Console) -> Report:
+    """Run all rounds and return the report.
+
+    Raises WaybillError when a process cannot be kept running. An order that does not end stands in the report.
+    """
     port = free_port()
     simulators = f"http://127.0.0.1:{port}"
-    environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
+    own = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
     for supply in plan.supplies:
-        environ |= supply.settings
-    told = simulated(environ, port) | store_settings(plan.stamp)
-    observer = Observer(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
+        own |= supply.settings
+    environ = simulated(own, port) | store_settings(plan.stamp)
+    observer = DemoObserver(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
     try:
         await observer.open()
-        async with Supervisor(plan.folder, told) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
-            here = start_all(supervisor, plan.bootstrap_servers, port)
-            for name, address in addresses_of(here):
+        async with Supervisor(plan.folder, environ) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
+            addresses = start_all(supervisor, plan.bootstrap_servers, port)
+            for name, address in addresses_of(addresses):
                 console.print(f"{name:<12} {address}", markup=False, highlight=False)
-            definitions = asyncio.create_task(show_definitions(told))
-            await _ready(client, supervisor, here)
+            definitions = asyncio.create_task(check_definitions(environ))
+            await _await_ready(client, supervisor, addresses)
             for each in plan.rounds:
                 observer.expect((*each.orders, *each.late))
-                async with _supplied(plan, each, observer, client):
+                async with _play_supply(plan, each, observer, client):
                     await _run(each, observer, client, supervisor, console)
             await observer.settle()
-            shown_here = {**await definitions, **_stock_held(plan, observer)}
-            return judge(plan.bootstrap_servers, observer.cases.values(), shown_here, plan.faults)
+            solution = {**await definitions, **_check_stock(plan, observer)}
+            return judge(plan.bootstrap_servers, observer.cases.values(), solution, plan.faults)
     finally:
         await observer.close()
 
 
 async def _run(
-    each: Round, observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
+    each: Round, observer: DemoObserver, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
 ) -> None:
-    """One round, until its orders have ended and what follows an end was seen, or nothing moves any more."""
+    """Run one round until its orders have ended and their aftermath is over, or nothing moves any more."""
     if each.fault is not None:
         console.print(str(each.fault), highlight=False)
         (await client.post("/_sim/faults", json=each.fault.request())).raise_for_status()
@@ -112,8 +116,10 @@ async def _run(
 
 
 @contextlib.asynccontextmanager
-async def _supplied(plan: Plan, each: Round, observer: Observer, client: httpx.AsyncClient) -> AsyncIterator[None]:
-    """Plays the stages of the round's supply beside what it is entered for. Raises what they raise."""
+async def _play_supply(
+    plan: DemoPlan, each: Round, observer: DemoObserver, client: httpx.AsyncClient
+) -> AsyncIterator[None]:
+    """Play the stages of the round's supply beside the block. Raises what they raise."""
     if each.supply is None:
         yield
         return
@@ -136,17 +142,17 @@ async def _supplied(plan: Plan, each: Round, observer: Observer, client: httpx.A
             playing.result()
 
 
-def _stock_held(plan: Plan, observer: Observer) -> dict[str, bool]:
-    """S64 speaks of stock as well: what was lacking was, and nothing was given away twice."""
+def _check_stock(plan: DemoPlan, observer: DemoObserver) -> dict[str, bool]:
+    """Check what S64 says of stock: what was lacking was, and nothing was given away twice."""
     if not plan.supplies:
         return {}
-    sourced = [case for case in observer.cases.values() if case.order.scenario == SOURCED]
-    return {"S64": holds(plan.supplies, sourced)}
+    cases = [case for case in observer.cases.values() if case.order.scenario == SOURCED]
+    return {"S64": holds(plan.supplies, cases)}
 
 
-async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, here: Running) -> None:
-    """Until every process can take orders: then what is measured is theirs, and not their start."""
-    views = [f"{here.simulators}/_sim/state", *(f"{url}/ready" for url in here.workers.values())]
+async def _await_ready(client: httpx.AsyncClient, supervisor: Supervisor, addresses: Running) -> None:
+    """Wait until every process can take orders: what is measured is then theirs, and not their start."""
+    views = [f"{addresses.simulators}/_sim/state", *(f"{url}/ready" for url in addresses.workers.values())]
     deadline = time.monotonic() + READY_TIMEOUT_S
     while views:
         if time.monotonic() > deadline:
@@ -161,45 +167,49 @@ async def _ready(client: httpx.AsyncClient, supervisor: Supervisor, here: Runnin
 
 
 async def _follow(
-    each: Round, observer: Observer, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
+    each: Round, observer: DemoObserver, client: httpx.AsyncClient, supervisor: Supervisor, console: Console
 ) -> None:
     cases = [observer.cases[order.order_id] for order in (*each.orders, *each.late)]
     with _progress(console) as progress:
         scenarios = Counter(case.order.scenario for case in cases)
         bars = {number: progress.add_task(f"scenario {number}", total=n) for number, n in sorted(scenarios.items())}
-        await _until_ended(cases, observer, supervisor, progress, bars)
-    await _until_told(cases, observer, client)
+        await _await_ends(cases, observer, supervisor, progress, bars)
+    await _await_aftermath(cases, observer, client)
 
 
-async def _until_told(cases: Sequence[Case], observer: Observer, client: httpx.AsyncClient) -> None:
-    """Until everything holds, or nothing more comes."""
-    seen, moved = -1, time.monotonic()
+async def _await_aftermath(cases: Sequence[Case], observer: DemoObserver, client: httpx.AsyncClient) -> None:
+    """Wait until everything holds, or nothing more comes."""
+    last_total, moved = -1, time.monotonic()
     while time.monotonic() - moved < AFTERMATH_QUIET_S:
         await observer.look(200)
         await observer.read_journal(client)
         total = sum(len(case.records) + len(case.deeds) for case in cases)
-        if total == seen:
+        if total == last_total:
             continue
-        seen, moved = total, time.monotonic()
+        last_total, moved = total, time.monotonic()
         if judge("", cases, {}).truth:
             return
 
 
-async def _until_ended(
-    cases: Sequence[Case], observer: Observer, supervisor: Supervisor, progress: Progress, bars: Mapping[int, TaskID]
+async def _await_ends(
+    cases: Sequence[Case],
+    observer: DemoObserver,
+    supervisor: Supervisor,
+    progress: Progress,
+    bars: Mapping[int, TaskID],
 ) -> None:
     waiting, totals = list(cases), Counter(case.order.scenario for case in cases)
-    seen, moved = 0, time.monotonic()
+    last_total, moved = 0, time.monotonic()
     while waiting and time.monotonic() - moved < STALL_TIMEOUT_S:
         await observer.look(200)
         supervisor.check()
         total = sum(len(case.records) for case in cases)
-        if total != seen:
-            seen, moved = total, time.monotonic()
+        if total != last_total:
+            last_total, moved = total, time.monotonic()
             waiting = [case for case in waiting if not case.ended()]
-            left = Counter(case.order.scenario for case in waiting)
+            open_orders = Counter(case.order.scenario for case in waiting)
             for scenario, bar in bars.items():
-                progress.update(bar, completed=totals[scenario] - left[scenario])
+                progress.update(bar, completed=totals[scenario] - open_orders[scenario])
 
 
 def _progress(console: Console) -> Progress:

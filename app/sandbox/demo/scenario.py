@@ -9,21 +9,26 @@ from app.sandbox.demo.step_checks import Check
 
 
 @dataclass(frozen=True)
-class Run:
-    """What the orders of one run are made of. `store` and `stamp` are its own, so that ids never meet those of another
-    run; `taken` are ids of the shop's orders that others of this run have."""
+class OrderSeries:
+    """What the orders of one scenario in one run are made of: `count` of them.
+
+    `store` and `stamp` are the run's own, so that ids never meet those of another run. `used_ids` are those of the
+    shop's orders that the run has already.
+    """
 
     store: str
     company: str
     stamp: str
     count: int
-    taken: Collection[int] = ()
+    used_ids: Collection[int] = ()
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`seed` is the control plane's path that lets orders appear at their origin, `calls` are the providers whose API
-    its orders need.
+    """One scenario: its flow, its orders and its checks by number.
+
+    `seed` is the control plane's path that makes orders appear at their origin, `calls` are the providers whose API its
+    orders need.
 
     `by_line` says that F+O's reports name lines, because not all of an order may be there. `sent_by` is the step that
     sends the order to whoever fulfills it, `asked_on` the topic of what follows from its assignment.
@@ -33,7 +38,7 @@ class Scenario:
     flow: str
     origin: Literal["bigcommerce", "fno"]
     seed: str
-    orders: Callable[[Run], Iterator[DemoOrder]]
+    orders: Callable[[OrderSeries], Iterator[DemoOrder]]
     checks: Mapping[str, Check]
     calls: frozenset[str]
     by_line: bool = False

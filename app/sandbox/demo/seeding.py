@@ -1,4 +1,4 @@
-"""Lets orders appear at their origin, in portions, as they would: at once, or evenly over some time."""
+"""Seeds orders at their origin, in portions: all at once, or evenly over some time."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ ANSWER_TIMEOUT_S: Final = 60.0
 
 
 async def seed(client: httpx.AsyncClient, orders: Sequence[DemoOrder], over_s: float) -> None:
-    """Returns when all are there, after `over_s`. Raises WaybillError when a simulator refuses some."""
+    """Seed all orders and return after `over_s` seconds. Raises WaybillError when a simulator refuses some."""
     began = time.monotonic()
     for due_s, path, portion in portions(orders, over_s):
         await asyncio.sleep(max(0.0, began + due_s - time.monotonic()))
@@ -29,7 +29,7 @@ async def seed(client: httpx.AsyncClient, orders: Sequence[DemoOrder], over_s: f
 
 
 def portions(orders: Sequence[DemoOrder], over_s: float) -> Iterator[tuple[float, str, list[DemoOrder]]]:
-    """When (seconds from now), at which path, and which: those of all scenarios side by side."""
+    """Yield seconds from now, path and orders of each portion: those of all scenarios side by side."""
     steps = max(1, int(over_s / STEP_S))
     for step in range(steps):
         for scenario in SCENARIOS.values():

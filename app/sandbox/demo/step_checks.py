@@ -1,14 +1,14 @@
-"""What the numbered steps of the scenarios have in common: questions about what was seen of one order.
+"""Checks that the numbered steps of the scenarios share: each answers one question from the evidence about an order.
 
 Pure and written against the wire alone (topic names, record fields, journals), so that it cannot agree with the
 agents by sharing their mistakes. Which number asks what is in scenarios/, what the solution says as a whole in
-solution.py.
+solution_checks.py.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from app.sandbox.demo.evidence import Body, Case, Seen
+from app.sandbox.demo.evidence import Body, Case, ObservedRecord
 
 Check = Callable[[Case], bool]
 PICKED: Final = ("Fulfillment in Process", "Picked")
@@ -27,12 +27,12 @@ def once(case: Case, provider: str, kind: str) -> bool:
 
 
 def in_turn(case: Case, *events: str) -> bool:
-    """Each changed the order exactly once, in this order."""
+    """Check that each event changed the order exactly once, in this order."""
     return [event for event in case.events() if event in events] == list(events)
 
 
 def passed(policies: list[Mapping[str, Any]]) -> bool:
-    """Policies decided, and none of them against the order."""
+    """Check that policies decided, and none of them against the order."""
     return bool(policies) and all(
         policy["policy"] and policy["outcome"] in {"passed", "informed"} for policy in policies
     )
@@ -43,41 +43,41 @@ def status(body: Body) -> tuple[object, object]:
 
 
 def reported(case: Case, topic: str, expected: tuple[str, str]) -> bool:
-    """Raised once on its own topic with the exact strings for the order and its lines, and seen as the one change of
-    status that this event made: what is known of some lines alone changes none."""
+    """Check that the event was raised once on its own topic with the exact strings for the order and its lines, and is
+    the one change of status that it made: a report about some lines alone changes none."""
     event = topic.replace("-", " ")
-    raised, changes = case.on(topic), [seen.body for seen in case.changes(event)]
+    raised, changes = case.on(topic), [record.body for record in case.changes(event)]
     if len(raised) != 1 or len(changes) != 1 or raised[0].type != event:
         return False
     lines = raised[0].body["lines"]
-    return all(status(shown) == expected for shown in (raised[0].body, changes[0], *lines)) and bool(lines)
+    return all(status(body) == expected for body in (raised[0].body, changes[0], *lines)) and bool(lines)
 
 
 def by_provider(case: Case, topic: str, provider: str) -> bool:
-    return [seen.body["provider"] for seen in case.on(topic)] == [provider]
+    return [record.body["provider"] for record in case.on(topic)] == [provider]
 
 
-def causes(records: list[Seen]) -> set[str]:
-    return {seen.cause for seen in records}
+def causes(records: list[ObservedRecord]) -> set[str]:
+    return {record.cause for record in records}
 
 
-def asked_of(case: Case, provider: str) -> list[Seen]:
-    """All requests to a provider, repeated attempts included."""
-    return [seen for topic in REQUESTS for seen in case.on(topic) if seen.body["provider"] == provider]
+def requests_to(case: Case, provider: str) -> list[ObservedRecord]:
+    """Return all requests to a provider, repeated attempts included."""
+    return [record for topic in REQUESTS for record in case.on(topic) if record.body["provider"] == provider]
 
 
 def carried_out(case: Case, topic: str, provider: str, action: str) -> bool:
-    """Asked for once under the literal name of the action, of nobody else, and answered."""
-    asked = case.on(topic)
-    named = {(seen.body["provider"], seen.body["action"]) for seen in asked} == {(provider, action)}
-    effects = {seen.body["effect_id"] for seen in asked}
-    answers = [seen.body for seen in case.on("provider-result") if seen.body["effect_id"] in effects]
+    """Check that the action was requested once under its literal name, of this provider alone, and answered."""
+    requests = case.on(topic)
+    is_named = {(record.body["provider"], record.body["action"]) for record in requests} == {(provider, action)}
+    effects = {record.body["effect_id"] for record in requests}
+    answers = [record.body for record in case.on("provider-result") if record.body["effect_id"] in effects]
     answered = any(body["action"] == action and body["outcome"] == "ok" for body in answers)
-    return named and len(effects) == 1 and answered
+    return is_named and len(effects) == 1 and answered
 
 
 def written_by(case: Case, effects: set[str]) -> bool:
-    """Rows went to F+O, and each of them because of one of these effects."""
+    """Check that rows went to F+O, and each of them because of one of these effects."""
     rows = case.on(OUR_ROWS)
     return bool(rows) and all(row.body["source"]["effect_id"] in effects for row in rows)
 
@@ -98,20 +98,19 @@ def validated_after_confirmation(case: Case) -> bool:
 
 
 def _stood_first(case: Case) -> bool:
-    """Nothing was assigned, sent or reached before the order was validated."""
+    """Check that nothing was assigned, sent or reached before the order was validated."""
     events = case.events()
     before = set(events[: events.index("order validated")])
     return before <= {"order created", "order confirmed"} and events.count("order validated") == 1
 
 
-def _rejected(seen: Seen) -> bool:
-    outcomes = {policy["outcome"] for policy in seen.body["policies"]}
-    return status(seen.body) == REJECTED and bool(seen.body["detail"]) and "failed" in outcomes
+def _rejected(record: ObservedRecord) -> bool:
+    outcomes = {policy["outcome"] for policy in record.body["policies"]}
+    return status(record.body) == REJECTED and bool(record.body["detail"]) and "failed" in outcomes
 
 
 def _stands_still(case: Case) -> bool:
-    """The order took no step beyond its rejection, nobody was asked for anything, and no other system has heard of
-    it."""
+    """Check that the order took no step beyond its rejection, and that no other system got a request about it."""
     onward = ("order-assigned", "order-picked", "order-shipped", "order-invoiced", OUR_ROWS)
     origin = "bigcommerce" if case.order.order_id.startswith("bc-") else "fno"
     elsewhere = [deed for deed in case.deeds if deed.provider != origin]
@@ -139,16 +138,16 @@ def mirrored_in(case: Case) -> bool:
     return by_row and {company.lower()} == companies and case.events().count("order created") == 1
 
 
-def assigned(case: Case, sent: list[Seen]) -> bool:
-    """Company, site and warehouse of the order and of each line, by policy, as they are in what was then sent."""
-    found = case.on("order-assigned")
-    if len(found) != 1 or not sent:
+def assigned(case: Case, requests: list[ObservedRecord]) -> bool:
+    """Check that policies set company, site and warehouse of the order and its lines, as in the requests after it."""
+    assignments = case.on("order-assigned")
+    if len(assignments) != 1 or not requests:
         return False
-    body, order = found[0].body, sent[0].body["order"]
+    body, order = assignments[0].body, requests[0].body["order"]
     complete = all(place["site"] and place["warehouse"] for place in (body, *body["lines"], order, *order["lines"]))
-    named = bool(body["company"]) and body["company"] == order["company"] and passed(body["policies"])
+    has_company = bool(body["company"]) and body["company"] == order["company"] and passed(body["policies"])
     lines = bool(body["lines"]) and _line_ids(body) == _line_ids(order)
-    return complete and named and lines and case.events().count("order assigned") == 1
+    return complete and has_company and lines and case.events().count("order assigned") == 1
 
 
 def _line_ids(body: Mapping[str, Any]) -> list[str]:
@@ -160,25 +159,25 @@ def channel_updated(case: Case, cause: str, expected: tuple[str, str], status_id
 
     An attempt that is repeated tells what is true by then: the shop may hear of the completion alone.
     """
-    asked = case.on("channel-update-requested")
-    first = [seen for seen in asked if seen.body["attempt"] == 1 and status(seen.body) == expected]
-    effects = {seen.body["effect_id"] for seen in first}
-    own = [seen for seen in asked if seen.body["effect_id"] in effects]
+    requests = case.on("channel-update-requested")
+    first = [record for record in requests if record.body["attempt"] == 1 and status(record.body) == expected]
+    effects = {record.body["effect_id"] for record in first}
+    own = [record for record in requests if record.body["effect_id"] in effects]
     caused = causes(first) == causes(case.on(cause))
-    named = all(seen.body["action"] == UPDATE and seen.body["provider"] == "bigcommerce" for seen in own)
-    done = [deed for deed in case.did("bigcommerce", "status changed") if deed.detail["status_id"] == status_id]
-    overtaken = any(status(seen.body) == FULFILLED != expected for seen in own) and _taken(case, effects)
-    return len(effects) == 1 and caused and named and len(done) == (0 if overtaken and not done else 1)
+    is_named = all(record.body["action"] == UPDATE and record.body["provider"] == "bigcommerce" for record in own)
+    updates = [deed for deed in case.did("bigcommerce", "status changed") if deed.detail["status_id"] == status_id]
+    overtaken = any(status(record.body) == FULFILLED != expected for record in own) and _is_answered(case, effects)
+    return len(effects) == 1 and caused and is_named and len(updates) == (0 if overtaken and not updates else 1)
 
 
-def _taken(case: Case, effects: set[str]) -> bool:
-    """Whether a provider answered one of these effects with ok."""
-    answers = [seen.body for seen in case.on("provider-result") if seen.body["effect_id"] in effects]
+def _is_answered(case: Case, effects: set[str]) -> bool:
+    """Return whether a provider answered one of these effects with ok."""
+    answers = [record.body for record in case.on("provider-result") if record.body["effect_id"] in effects]
     return any(body["outcome"] == "ok" for body in answers)
 
 
 def completed(case: Case) -> bool:
-    """Completed and Fulfilled, and what came later (a slow answer, say) left it so."""
+    """Check that the order is Completed / Fulfilled, and that what came later (a slow answer, say) left it so."""
     statuses = [status(body) for body in case.statuses()]
     later = statuses[statuses.index(FULFILLED) :]
     return reported(case, "order-invoiced", FULFILLED) and set(later) == {FULFILLED}
@@ -189,6 +188,6 @@ def invoiced_by(case: Case, provider: str) -> bool:
 
 
 def leaves_fno_alone(case: Case) -> bool:
-    """F+O was asked for nothing, and nobody wrote to it but itself."""
+    """Check that F+O got no request, and that nobody wrote to it but itself."""
     by_us = [deed for deed in case.deeds if deed.provider == "fno" and deed.detail.get("by", "fno") != "fno"]
-    return not by_us and not asked_of(case, "fno") and not case.on(OUR_ROWS)
+    return not by_us and not requests_to(case, "fno") and not case.on(OUR_ROWS)

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from app.sandbox.demo.evidence import Case, Deed, Seen
+from app.sandbox.demo.demo_report import judge
+from app.sandbox.demo.evidence import Case, Deed, ObservedRecord
 from app.sandbox.demo.made_orders import DemoOrder
-from app.sandbox.demo.verdict import judge
 
 FILES = Path(__file__).parent / "evidence"
 DEFINITIONS = {"S1": True, "S2": True}
@@ -20,7 +20,9 @@ def recorded(name: str) -> Case:
     """The order of evidence/<name>.json, e.g. `scenario-1-completed`."""
     held = json.loads((FILES / f"{name}.json").read_text(encoding="utf-8"))
     order = DemoOrder(**held["order"] | {"expected": tuple(held["order"]["expected"])})
-    return Case(order, [Seen(**seen) for seen in held["records"]], [Deed(**deed) for deed in held["deeds"]])
+    return Case(
+        order, [ObservedRecord(**record) for record in held["records"]], [Deed(**deed) for deed in held["deeds"]]
+    )
 
 
 def complete(scenario: int) -> list[Case]:
@@ -44,7 +46,7 @@ def drop(topic: str, **fields: Any) -> Edit:
 
     def edit(case: Case) -> None:
         gone = _those(case, topic, fields)
-        case.records = [seen for seen in case.records if seen not in gone]
+        case.records = [record for record in case.records if record not in gone]
 
     return edit
 
@@ -74,7 +76,7 @@ def twice(topic: str, changes: Mapping[str, Any] = MappingProxyType({}), **field
 
     def edit(case: Case) -> None:
         first = _those(case, topic, fields)[0]
-        last = max(seen.offset for seen in case.on(topic))
+        last = max(record.offset for record in case.on(topic))
         body = {**deepcopy(first.body), **changes}
         case.records.append(replace(first, event_id=first.event_id[::-1], offset=last + 1, body=body))
 
@@ -85,9 +87,9 @@ def put(topic: str, path: str, value: Any, **fields: Any) -> Edit:
     """Set a field of the bodies that have `fields`; `path` is by dots, with indices into lists."""
 
     def edit(case: Case) -> None:
-        for seen in _those(case, topic, fields):
+        for record in _those(case, topic, fields):
             *way, last = path.split(".")
-            at: Any = seen.body
+            at: Any = record.body
             for step in way:
                 at = at[int(step) if step.isdigit() else step]
             assert last in at, f"{topic} has no {path}"
@@ -101,7 +103,7 @@ def marked(topic: str, **changes: Any) -> Edit:
 
     def edit(case: Case) -> None:
         found = _those(case, topic, {})
-        case.records = [replace(seen, **changes) if seen in found else seen for seen in case.records]
+        case.records = [replace(record, **changes) if record in found else record for record in case.records]
 
     return edit
 
@@ -122,7 +124,7 @@ def added(topic: str, body: dict[str, Any], **marks: Any) -> Edit:
     """A record that no true run has."""
 
     def edit(case: Case) -> None:
-        last = max((seen.offset for seen in case.on(topic)), default=0)
+        last = max((record.offset for record in case.on(topic)), default=0)
         like = case.records[0]
         made = replace(like, topic=topic, offset=last + 1, event_id=f"added to {topic}", body=body, **marks)
         case.records.append(made)
@@ -162,8 +164,8 @@ def repeated_after_the_end(case: Case) -> None:
 
 def told_twice(case: Case) -> None:
     """A webhook came again, to an intake that could not know the first: the same event, and no change of the order."""
-    told = next(seen for seen in case.on("provider-event") if seen.source == "waybill/webhooks")
-    last = max(seen.offset for seen in case.on("provider-event"))
+    told = next(record for record in case.on("provider-event") if record.source == "waybill/webhooks")
+    last = max(record.offset for record in case.on("provider-event"))
     case.records.append(replace(told, offset=last + 1))
 
 
@@ -189,8 +191,8 @@ def done(provider: str, kind: str, **detail: Any) -> Edit:
     return edit
 
 
-def _those(case: Case, topic: str, fields: dict[str, Any]) -> list[Seen]:
-    found = [seen for seen in case.on(topic) if all(seen.body[name] == value for name, value in fields.items())]
+def _those(case: Case, topic: str, fields: dict[str, Any]) -> list[ObservedRecord]:
+    found = [record for record in case.on(topic) if all(record.body[name] == value for name, value in fields.items())]
     assert found, f"the evidence has no such record on {topic}: the test leaves nothing out"
     return found
 

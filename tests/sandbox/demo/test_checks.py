@@ -6,9 +6,9 @@ left_out/, one module a scenario.
 
 import pytest
 
+from app.sandbox.demo.demo_report import judge
 from app.sandbox.demo.scenarios import SCENARIOS
-from app.sandbox.demo.solution import SOLUTION
-from app.sandbox.demo.verdict import judge
+from app.sandbox.demo.solution_checks import SOLUTION
 from tests.sandbox.demo import recorded as run
 from tests.sandbox.demo.left_out import (
     bigcommerce_dom_fno_fno,

@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from app.errors import SettingError
-from app.sandbox.demo.demo_session import Wanted, planned
+from app.sandbox.demo.demo_report import as_json, judge
+from app.sandbox.demo.demo_session import DemoOptions, plan_rounds
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import DemoOrder
 from app.sandbox.demo.outage import KINDS, PROVIDERS, Fault, Outage, outages, parse
-from app.sandbox.demo.verdict import as_json, judge
 from app.sandbox.vendors.host import SimulatorOptions, serve
 from app.sandbox.vendors.simulation import CALL_FAULTS
 from tests.sandbox.demo.recorded import DEFINITIONS, complete, drop
@@ -110,7 +110,7 @@ def test_the_report_shows_both_and_keeps_its_own_figures_to_the_first_round() ->
 
 
 def test_every_round_has_the_same_orders_under_ids_of_its_own() -> None:
-    rounds = planned(Wanted([1, 2, 3, 5], 5, faults=[FAULT, Fault("sap", "slow", 7)]), "x")
+    rounds = plan_rounds(DemoOptions([1, 2, 3, 5], 5, faults=[FAULT, Fault("sap", "slow", 7)]), "x")
     assert [each.fault for each in rounds] == [None, FAULT, Fault("sap", "slow", 7)]
     assert {each.over_s for each in rounds} == {60}
     orders = [order for each in rounds for order in each.orders]

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from app.sandbox.demo.evidence import Case, Seen
+from app.sandbox.demo.demo_report import Report, as_json, as_table, judge, outage_tables
+from app.sandbox.demo.evidence import Case, ObservedRecord
 from app.sandbox.demo.outage import parse
 from app.sandbox.demo.scenarios import SCENARIOS
-from app.sandbox.demo.verdict import Report, as_json, as_table, judge, outage_tables
 from tests.sandbox.demo.recorded import DEFINITIONS, complete, drop, missing, recorded
 
 
@@ -31,7 +31,7 @@ def outside(case: Case) -> Case:
     return case
 
 
-def letter(case: Case) -> Seen:
+def letter(case: Case) -> ObservedRecord:
     body = {"code": "unmappable", "detail": "price: not a number", "topic": "", "role": "pull"}
     return replace(case.records[0], topic="dead-letter", event_id="dead-letter/0/1", body=body)
 
@@ -149,7 +149,9 @@ def test_the_table_fits_eighty_columns_with_a_line_for_each_scenario(later_ms: i
 
 def late(cases: list[Case], ms: int) -> list[Case]:
     for case in cases:
-        case.records = [replace(seen, at_ms=seen.at_ms + ms * (seen.topic == "order-status")) for seen in case.records]
+        case.records = [
+            replace(record, at_ms=record.at_ms + ms * (record.topic == "order-status")) for record in case.records
+        ]
     return cases
 
 
@@ -177,7 +179,7 @@ def test_the_table_names_what_is_missing() -> None:
 @pytest.mark.parametrize("scenario", [1, 4])
 def test_latency_is_from_arrival_to_the_last_status_of_orders_that_went_on(scenario: int) -> None:
     good, refused = complete(scenario)
-    arrived = min(seen.at_ms for seen in good.on("order-created"))
-    last = max(seen.at_ms for seen in good.on("order-status"))
+    arrived = min(record.at_ms for record in good.on("order-created"))
+    last = max(record.at_ms for record in good.on("order-status"))
     (found,) = report([good, refused]).scenarios
     assert found.times.p50_s == found.times.p99_s == (last - arrived) / 1000

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.errors import SettingError
-from app.sandbox.demo.evidence import Case, Seen
+from app.sandbox.demo.evidence import Case, ObservedRecord
 from app.sandbox.demo.made_orders import COMPLETED, REFUSED, DemoOrder
-from app.sandbox.demo.supply import Row, Supply, holds, made_for, read
+from app.sandbox.demo.supply import StockRow, Supply, holds, made_for, read
 
 
 def an_order(number: int, wanted: dict[str, int], expected: tuple[str, str] = COMPLETED) -> DemoOrder:
@@ -27,11 +27,11 @@ def a_case(number: int, wanted: int, *results: tuple[str, int]) -> Case:
         orders, lacking = ([ships], []) if given else ([], [{"line_id": "1"}])
         bodies.append(("sourcing-result", {"outcome": outcome, "fulfillment_orders": orders, "unsourced": lacking}))
     for offset, (topic, body) in enumerate(bodies):
-        case.records.append(Seen(topic, 0, offset, case.order.order_id, f"e{offset}", "", "", "", 0, body))
+        case.records.append(ObservedRecord(topic, 0, offset, case.order.order_id, f"e{offset}", "", "", "", 0, body))
     return case
 
 
-SUPPLY = Supply([Row("TEA", "EU", "EU-HAM", Decimal(5))], [Row("TEA", "EU", "EU-HAM", Decimal(5))])
+SUPPLY = Supply([StockRow("TEA", "EU", "EU-HAM", Decimal(5))], [StockRow("TEA", "EU", "EU-HAM", Decimal(5))])
 SERVED, WAITED = a_case(1, 4, ("sourced", 4)), a_case(2, 3, ("none", 0), ("released", 3))
 
 
@@ -68,7 +68,9 @@ def test_files_are_read_and_every_mistake_is_named(tmp_path: Path) -> None:
     stock.write_text("sku,site,warehouse,on_hand\nTEA,EU,EU-HAM,2.5\n")
     receipts.write_text("sku,site,warehouse,quantity\nTEA,EU,EU-HAM,7\n")
     supply = read(None, stock, receipts)
-    assert supply == Supply([Row("TEA", "EU", "EU-HAM", Decimal("2.5"))], [Row("TEA", "EU", "EU-HAM", Decimal(7))])
+    assert supply == Supply(
+        [StockRow("TEA", "EU", "EU-HAM", Decimal("2.5"))], [StockRow("TEA", "EU", "EU-HAM", Decimal(7))]
+    )
     for text, named in (
         ("sku,site,warehouse\n", "'on_hand' is missing"),
         ("sku,site,warehouse,on_hand\nTEA,EU,EU-HAM,many\n", "stock.csv:2: on_hand 'many' is no number"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from app.sandbox.demo.evidence import Case, Seen
+from app.sandbox.demo.evidence import Case, ObservedRecord
 from app.sandbox.demo.made_orders import bigcommerce_orders
 from app.sandbox.demo.scenario import Scenario
 from app.sandbox.demo.step_checks import (
@@ -43,85 +43,88 @@ Shipped = Counter[tuple[str, str, Decimal]]
 """How often (line of the order as it came in, warehouse, quantity)."""
 
 
-def results(case: Case) -> list[Seen]:
-    return sorted(case.on("sourcing-result"), key=lambda seen: seen.offset)
+def results(case: Case) -> list[ObservedRecord]:
+    """Return the order's sourcing results, oldest first."""
+    return sorted(case.on("sourcing-result"), key=lambda record: record.offset)
 
 
-def answer(case: Case) -> Seen:
-    """What was answered to the request, before any more stock came. Raises ValueError when that is not one."""
-    (found,) = [seen for seen in results(case) if seen.body["outcome"] != "released"]
-    return found
+def answer(case: Case) -> ObservedRecord:
+    """Return the one result that answers the request, before more stock came. Raises ValueError unless it is one."""
+    (result,) = [record for record in results(case) if record.body["outcome"] != "released"]
+    return result
 
 
-def shipped(found: Iterable[Seen]) -> Shipped:
-    """What the fulfillment orders of some results ship."""
-    orders = [order for seen in found for order in seen.body["fulfillment_orders"]]
+def shipped(records: Iterable[ObservedRecord]) -> Shipped:
+    """Return what the fulfillment orders of some results ship."""
+    orders = [order for record in records for order in record.body["fulfillment_orders"]]
     return Counter(
         (line["line_id"], order["warehouse"], Decimal(line["quantity"])) for order in orders for line in order["lines"]
     )
 
 
 def base(line_id: str) -> str:
-    """The line as it came in."""
+    """Return the id of the line as it came in."""
     return line_id.partition("/")[0]
 
 
-def placed(lines: Iterable[Mapping[str, Any]]) -> Shipped:
-    """The lines of an order that have a shipping warehouse."""
+def assigned_quantities(lines: Iterable[Mapping[str, Any]]) -> Shipped:
+    """Return what is to be shipped of the lines that have a shipping warehouse."""
     return Counter(
         (base(line["line_id"]), line["warehouse"], Decimal(line["quantity"])) for line in lines if line["warehouse"]
     )
 
 
-def lacking(seen: Seen) -> set[str]:
-    return {line["line_id"] for line in seen.body["unsourced"]}
+def lacking(record: ObservedRecord) -> set[str]:
+    """Return the ids of lines for which a result has no source."""
+    return {line["line_id"] for line in record.body["unsourced"]}
 
 
-def bills(case: Case) -> list[Seen]:
-    """The first attempt of each request to bill, oldest first."""
-    first: dict[str, Seen] = {}
-    for seen in sorted(case.on("billing-requested"), key=lambda seen: seen.offset):
-        first.setdefault(seen.body["effect_id"], seen)
+def bills(case: Case) -> list[ObservedRecord]:
+    """Return the first attempt of each request to bill, oldest first."""
+    first: dict[str, ObservedRecord] = {}
+    for record in sorted(case.on("billing-requested"), key=lambda record: record.offset):
+        first.setdefault(record.body["effect_id"], record)
     return list(first.values())
 
 
-def attempts(case: Case, effect_id: str) -> list[tuple[Seen, Seen]]:
+def attempts(case: Case, effect_id: str) -> list[tuple[ObservedRecord, ObservedRecord]]:
     """Return each attempt of a request to bill that was synchronised, with its row, oldest first.
 
-    Raises KeyError for a row of an attempt that nobody asked for.
+    Raises KeyError for a row of an attempt that was never requested.
     """
-    asked = {seen.body["attempt"]: seen for seen in case.on("billing-requested") if seen.body["effect_id"] == effect_id}
+    requests = [record for record in case.on("billing-requested") if record.body["effect_id"] == effect_id]
+    by_attempt = {request.body["attempt"]: request for request in requests}
     rows = [row for row in case.on(OUR_ROWS) if row.body["source"]["effect_id"] == effect_id]
-    return sorted(((asked[row.body["source"]["attempt"]], row) for row in rows), key=lambda pair: pair[1].offset)
+    return sorted(((by_attempt[row.body["source"]["attempt"]], row) for row in rows), key=lambda pair: pair[1].offset)
 
 
 def assigned_without_warehouse(case: Case) -> bool:
     """S60: company and site by policy, and no warehouse anywhere, as the order is then sent to be sourced."""
-    (found,), asked = case.on("order-assigned"), case.on("sourcing-requested")
-    order = asked[0].body["order"]
-    named = found.body["company"] == order["company"] and found.body["site"] == order["site"]
-    complete = bool(order["company"] and order["site"]) and passed(found.body["policies"])
-    everywhere = [found.body, *found.body["lines"], order, *order["lines"]]
-    return complete and named and not any(place["warehouse"] for place in everywhere)
+    (assignment,) = case.on("order-assigned")
+    body, order = assignment.body, case.on("sourcing-requested")[0].body["order"]
+    is_same = body["company"] == order["company"] and body["site"] == order["site"]
+    complete = bool(order["company"] and order["site"]) and passed(body["policies"])
+    everywhere = [body, *body["lines"], order, *order["lines"]]
+    return complete and is_same and not any(place["warehouse"] for place in everywhere)
 
 
 def optimized(case: Case) -> bool:
     """S61: under the literal name of the action, once, because the order was assigned, and answered."""
-    asked = case.on("sourcing-requested")
-    named = {(seen.body["provider"], seen.body["action"]) for seen in asked} == {("dom", OPTIMIZE)}
-    because = causes(asked) == causes(case.on("order-assigned"))
-    answered = answer(case).body["effect_id"] == asked[0].body["effect_id"]
-    return len(asked) == 1 and named and because and answered and answer(case).source == "waybill/source"
+    requests = case.on("sourcing-requested")
+    is_named = {(record.body["provider"], record.body["action"]) for record in requests} == {("dom", OPTIMIZE)}
+    because = causes(requests) == causes(case.on("order-assigned"))
+    answered = answer(case).body["effect_id"] == requests[0].body["effect_id"]
+    return len(requests) == 1 and is_named and because and answered and answer(case).source == "waybill/source"
 
 
 def one_for_each_source(case: Case) -> bool:
     """S62: a fulfillment order for each source of each lot; together they ship what was sourced, all of each line."""
-    ids = [order["fulfillment_order_id"] for seen in results(case) for order in seen.body["fulfillment_orders"]]
-    each = all(_sources_differ(seen.body["fulfillment_orders"]) for seen in results(case))
+    ids = [order["fulfillment_order_id"] for record in results(case) for order in record.body["fulfillment_orders"]]
+    sources_differ = all(_sources_differ(record.body["fulfillment_orders"]) for record in results(case))
     sums: dict[str, Decimal] = {}
     for line_id, _, quantity in shipped(results(case)).elements():
         sums[line_id] = sums.get(line_id, Decimal(0)) + quantity
-    return bool(ids) and len(ids) == len(set(ids)) and each and sums == _ordered(case)
+    return bool(ids) and len(ids) == len(set(ids)) and sources_differ and sums == _ordered(case)
 
 
 def _sources_differ(orders: list[Mapping[str, Any]]) -> bool:
@@ -136,42 +139,42 @@ def _ordered(case: Case) -> dict[str, Decimal]:
 
 def passed_to_fno(case: Case) -> bool:
     """S63a: a request for each lot under the literal name, answered; F+O has the order once and each line once."""
-    asked = case.on("billing-requested")
-    named = {(seen.body["provider"], seen.body["action"]) for seen in asked} == {("fno", BILL)}
-    lots = [seen for seen in results(case) if seen.body["fulfillment_orders"]]
-    effects = {seen.body["effect_id"] for seen in asked}
-    answers = {seen.body["effect_id"] for seen in case.on("provider-result") if seen.body["outcome"] == "ok"}
-    because = [seen.cause for seen in bills(case)] == [seen.event_id for seen in lots]
+    requests = case.on("billing-requested")
+    is_named = {(record.body["provider"], record.body["action"]) for record in requests} == {("fno", BILL)}
+    lots = [record for record in results(case) if record.body["fulfillment_orders"]]
+    effects = {record.body["effect_id"] for record in requests}
+    answers = {record.body["effect_id"] for record in case.on("provider-result") if record.body["outcome"] == "ok"}
+    because = [record.cause for record in bills(case)] == [record.event_id for record in lots]
     lines = len(case.did("fno", "line created")) == shipped(lots).total()
-    return named and because and effects <= answers and once(case, "fno", "order created") and lines
+    return is_named and because and effects <= answers and once(case, "fno", "order created") and lines
 
 
 def warehouse_first(case: Case) -> bool:
     """S63b: the lines have their source's warehouse in the request itself, and in what was synchronised for it.
 
-    An attempt that is repeated tells what is true by then: a lot that came meanwhile is in it, too.
+    A repeated attempt has the state of its own time: a lot that came meanwhile is in it, too.
     """
-    lots = [seen for seen in results(case) if seen.body["fulfillment_orders"]]
+    lots = [record for record in results(case) if record.body["fulfillment_orders"]]
     so_far = [shipped(lots[:count]) for count in range(1, len(lots) + 1)]
     for position, bill in enumerate(bills(case)):
         synced = attempts(case, bill.body["effect_id"])
-        if placed(bill.body["order"]["lines"]) != so_far[position] or not synced:
+        if assigned_quantities(bill.body["order"]["lines"]) != so_far[position] or not synced:
             return False
-        for asked, row in synced:
-            allowed = so_far[position:] if asked.body["attempt"] > 1 else [so_far[position]]
-            if _in_row(row) != placed(asked.body["order"]["lines"]) or _in_row(row) not in allowed:
+        for request, row in synced:
+            expected = so_far[position:] if request.body["attempt"] > 1 else [so_far[position]]
+            if _in_row(row) != assigned_quantities(request.body["order"]["lines"]) or _in_row(row) not in expected:
                 return False
     return len(bills(case)) == len(lots) > 0
 
 
-def _in_row(row: Seen) -> Shipped:
+def _in_row(row: ObservedRecord) -> Shipped:
     return Counter(
         (base(line["ExternalItemNumber"]), line["ShippingWarehouseId"], Decimal(line["OrderedSalesQuantity"]))
         for line in row.body["after"]["Lines"]
     )
 
 
-def _lines_in_row(row: Seen) -> set[str]:
+def _lines_in_row(row: ObservedRecord) -> set[str]:
     return {line["ExternalItemNumber"] for line in row.body["after"]["Lines"]}
 
 
@@ -179,21 +182,21 @@ def selected_by_warehouse(case: Case) -> bool:
     """S63c: every line that has a shipping warehouse is synchronised, and no other is."""
     for bill in bills(case):
         synced = attempts(case, bill.body["effect_id"])
-        if not synced or any(_lines_in_row(row) != _with_warehouse(asked) for asked, row in synced):
+        if not synced or any(_lines_in_row(row) != _with_warehouse(request) for request, row in synced):
             return False
     return bool(bills(case))
 
 
-def _with_warehouse(asked: Seen) -> set[str]:
-    return {line["line_id"] for line in asked.body["order"]["lines"] if line["warehouse"]}
+def _with_warehouse(request: ObservedRecord) -> set[str]:
+    return {line["line_id"] for line in request.body["order"]["lines"] if line["warehouse"]}
 
 
-def left_out(case: Case) -> bool:
+def unsourced_left_out(case: Case) -> bool:
     """S64: lines without stock are in nothing that was synchronised before they got some; the others are, at once."""
     waiting, ahead = lacking(answer(case)), shipped([answer(case)])
     synced = [row for bill in bills(case) for _, row in attempts(case, bill.body["effect_id"])]
-    later = [seen for seen in results(case) if seen is not answer(case)]
-    released_at = {line_id: seen.at_ms for seen in later for line_id in _lines(seen)}
+    later = [record for record in results(case) if record is not answer(case)]
+    released_at = {line_id: record.at_ms for record in later for line_id in _lines(record)}
     for row in synced:
         early = {line_id for line_id in waiting if released_at.get(line_id, row.at_ms + 1) > row.at_ms}
         if early & set(map(base, _lines_in_row(row))):
@@ -203,23 +206,25 @@ def left_out(case: Case) -> bool:
     return set(map(base, _lines_in_row(synced[0]))) == {line_id for line_id, _, _ in ahead}
 
 
-def held_and_released(case: Case) -> bool:
+def backordered_and_released(case: Case) -> bool:
     """S65: a line without stock is on backorder hold until stock releases it, and then it has a source and a row like
     any other. With backorders disabled there is no hold: it was not found, and goes nowhere."""
     lines, waits = lacking(answer(case)), answer(case).body["waits"]
-    shown = {line["line_id"]: status(line) for seen in _because_of(case, answer(case)) for line in seen.body["lines"]}
-    if any(shown.get(line_id) != (BACKORDERED if waits else NOT_FOUND) for line_id in lines):
+    effects = _because_of(case, answer(case))
+    statuses = {line["line_id"]: status(line) for record in effects for line in record.body["lines"]}
+    if any(statuses.get(line_id) != (BACKORDERED if waits else NOT_FOUND) for line_id in lines):
         return False
-    released = {line_id for seen in results(case) if seen.body["outcome"] == "released" for line_id in _lines(seen)}
+    releases = [record for record in results(case) if record.body["outcome"] == "released"]
+    released = {line_id for record in releases for line_id in _lines(record)}
     return released == (lines if waits else set())
 
 
-def _lines(seen: Seen) -> set[str]:
-    return {line_id for line_id, _, _ in shipped([seen])}
+def _lines(record: ObservedRecord) -> set[str]:
+    return {line_id for line_id, _, _ in shipped([record])}
 
 
-def _because_of(case: Case, cause: Seen) -> list[Seen]:
-    return [seen for seen in case.on("order-status") if seen.cause == cause.event_id]
+def _because_of(case: Case, cause: ObservedRecord) -> list[ObservedRecord]:
+    return [record for record in case.on("order-status") if record.cause == cause.event_id]
 
 
 def reached(case: Case, topic: str, expected: tuple[str, str]) -> bool:
@@ -237,7 +242,7 @@ def packed(case: Case) -> bool:
 
 
 def after_last_line(case: Case, kind: str) -> bool:
-    """F+O did it when it had all lines: one that is added opens the order again."""
+    """Check that F+O did it when it had all lines: one that is added opens the order again."""
     kinds = [deed.kind for deed in case.did("fno")]
     return kind in kinds[len(kinds) - kinds[::-1].index("line created") :]
 
@@ -248,7 +253,9 @@ SCENARIO: Final = Scenario(
     flow="bigcommerce-dom-fno-fno",
     origin="bigcommerce",
     seed="/_sim/bigcommerce/orders?touch=1",
-    orders=lambda run: bigcommerce_orders(run.store, run.count, scenario=6, channel=CHANNEL, taken=run.taken),
+    orders=lambda series: bigcommerce_orders(
+        series.store, series.count, scenario=6, channel=CHANNEL, used_ids=series.used_ids
+    ),
     calls=frozenset({"bigcommerce", "fno"}),
     by_line=True,
     sent_by="bill",
@@ -264,8 +271,8 @@ SCENARIO: Final = Scenario(
         "S63a": passed_to_fno,
         "S63b": warehouse_first,
         "S63c": selected_by_warehouse,
-        "S64": left_out,
-        "S65": held_and_released,
+        "S64": unsourced_left_out,
+        "S65": backordered_and_released,
         "S66": lambda case: after_last_line(case, "order picked"),
         "S67": lambda case: reached(case, "order-picked", PICKED),
         "S68": lambda case: after_last_line(case, "order delivered"),

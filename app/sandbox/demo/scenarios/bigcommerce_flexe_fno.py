@@ -8,7 +8,7 @@ from typing import Final
 
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import bigcommerce_orders
-from app.sandbox.demo.parts import sent_to_flexe, shipped_by_flexe
+from app.sandbox.demo.partial_reports import sent_to_flexe, shipped_by_flexe
 from app.sandbox.demo.scenario import Scenario
 from app.sandbox.demo.step_checks import (
     COMPLETED_AT_SHOP,
@@ -22,15 +22,15 @@ from app.sandbox.demo.step_checks import (
     validated,
     written_by,
 )
-from app.sandbox.demo.step_checks import assigned as placed
+from app.sandbox.demo.step_checks import assigned as policies_assigned
 
 CHANNEL: Final = 3
 BILL: Final = "Send sales order lines to billing"
 
 
 def sent_without_company(case: Case) -> bool:
-    """S25."""
-    companies = {seen.body["order"]["company"] for seen in case.on("fulfillment-requested")}
+    """S25: while the order has no company."""
+    companies = {record.body["order"]["company"] for record in case.on("fulfillment-requested")}
     return sent_to_flexe(case) and companies == {None}
 
 
@@ -38,28 +38,30 @@ def assigned_after_shipment(case: Case) -> bool:
     """S27: because Flexe has shipped all of it, and in what is then sent to F+O."""
     because = causes(case.on("order-assigned")) == causes(case.on("order-shipped"))
     (shipped,) = case.changes("order shipped")
-    (changed,) = [seen for seen in case.on("order-status") if seen.body["event"] == "order assigned"]
-    return because and shipped.offset < changed.offset and placed(case, case.on("billing-requested"))
+    (changed,) = [record for record in case.on("order-status") if record.body["event"] == "order assigned"]
+    return because and shipped.offset < changed.offset and policies_assigned(case, case.on("billing-requested"))
 
 
 def sent_for_billing(case: Case) -> bool:
-    """S28: asked for once the order is assigned; F+O holds it once, with its lines, and nothing was written before."""
-    asked = case.on("billing-requested")
-    follows = causes(asked[:1]) == causes(case.on("order-assigned"))
-    written = written_by(case, {seen.body["effect_id"] for seen in asked})
-    lines = len(case.did("fno", "line created")) == len(asked[0].body["order"]["lines"])
-    return carried_out(case, "billing-requested", "fno", BILL) and follows and written and _held_once(case) and lines
+    """S28: requested once the order is assigned; F+O has it once, with its lines, and nothing was written before."""
+    requests = case.on("billing-requested")
+    follows = causes(requests[:1]) == causes(case.on("order-assigned"))
+    written = written_by(case, {record.body["effect_id"] for record in requests})
+    lines = len(case.did("fno", "line created")) == len(requests[0].body["order"]["lines"])
+    return (
+        carried_out(case, "billing-requested", "fno", BILL) and follows and written and _is_there_once(case) and lines
+    )
 
 
-def _held_once(case: Case) -> bool:
+def _is_there_once(case: Case) -> bool:
     return once(case, "fno", "order created") and once(case, "fno", "order released")
 
 
-def told_once(case: Case) -> bool:
-    """S31: the shop heard of nothing but the completion."""
+def updated_once(case: Case) -> bool:
+    """S31: the completion is the only status that the shop got."""
     only = len(case.did("bigcommerce", "status changed")) == 1
-    asked = {seen.body["effect_id"] for seen in case.on("channel-update-requested")}
-    return only and len(asked) == 1 and channel_updated(case, "order-invoiced", FULFILLED, COMPLETED_AT_SHOP)
+    requests = {record.body["effect_id"] for record in case.on("channel-update-requested")}
+    return only and len(requests) == 1 and channel_updated(case, "order-invoiced", FULFILLED, COMPLETED_AT_SHOP)
 
 
 SCENARIO: Final = Scenario(
@@ -67,7 +69,9 @@ SCENARIO: Final = Scenario(
     flow="bigcommerce-flexe-fno",
     origin="bigcommerce",
     seed="/_sim/bigcommerce/orders?touch=1",
-    orders=lambda run: bigcommerce_orders(run.store, run.count, scenario=2, channel=CHANNEL, taken=run.taken),
+    orders=lambda series: bigcommerce_orders(
+        series.store, series.count, scenario=2, channel=CHANNEL, used_ids=series.used_ids
+    ),
     calls=frozenset({"bigcommerce", "flexe", "fno"}),
     checks={
         "S22": lambda case: once(case, "bigcommerce", "order created"),
@@ -79,6 +83,6 @@ SCENARIO: Final = Scenario(
         "S28": sent_for_billing,
         "S29": lambda case: once(case, "fno", "order invoiced"),
         "S30": lambda case: invoiced_by(case, "fno"),
-        "S31": told_once,
+        "S31": updated_once,
     },
 )

@@ -20,7 +20,7 @@ from app.sandbox.demo.step_checks import (
     reported,
     validated,
 )
-from app.sandbox.demo.step_checks import assigned as placed
+from app.sandbox.demo.step_checks import assigned as policies_assigned
 
 SEND: Final = "Send order to fulfillment"
 SHIPPED_AT_SHOP: Final = 2
@@ -28,19 +28,21 @@ SHIPPED_AT_SHOP: Final = 2
 
 def assigned(case: Case) -> bool:
     """S12: before anything is sent."""
-    sent = case.on("fulfillment-requested")
-    return placed(case, sent) and in_turn(case, "order assigned", "order sent to fulfillment")
+    requests = case.on("fulfillment-requested")
+    return policies_assigned(case, requests) and in_turn(case, "order assigned", "order sent to fulfillment")
 
 
 def sent_to_fulfillment(case: Case) -> bool:
-    """S13: asked for under the literal name of the action, answered, and F+O holds the order once."""
+    """S13: requested under the literal name of the action, answered, and F+O has the order once."""
     counted = case.events().count("order sent to fulfillment") == 1
     return carried_out(case, "fulfillment-requested", "fno", SEND) and counted and once(case, "fno", "order created")
 
 
 def packed(case: Case) -> bool:
     """S17: the reason becomes Packed, the state is left as it was."""
-    before = {(seen.body["previous_state"], seen.body["previous_reason"]) for seen in case.changes("order shipped")}
+    before = {
+        (record.body["previous_state"], record.body["previous_reason"]) for record in case.changes("order shipped")
+    }
     return reported(case, "order-shipped", PACKED) and before == {PICKED}
 
 
@@ -49,7 +51,7 @@ SCENARIO: Final = Scenario(
     flow="bigcommerce-fno-fno",
     origin="bigcommerce",
     seed="/_sim/bigcommerce/orders?touch=1",
-    orders=lambda run: bigcommerce_orders(run.store, run.count, taken=run.taken),
+    orders=lambda series: bigcommerce_orders(series.store, series.count, used_ids=series.used_ids),
     calls=frozenset({"bigcommerce", "fno"}),
     checks={
         "S9": lambda case: once(case, "bigcommerce", "order created"),

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import fno_orders
-from app.sandbox.demo.parts import sent_to_flexe, shipped_by_flexe
+from app.sandbox.demo.partial_reports import sent_to_flexe, shipped_by_flexe
 from app.sandbox.demo.scenario import Scenario
 from app.sandbox.demo.step_checks import (
     OUR_ROWS,
@@ -26,19 +26,19 @@ TELL: Final = "Send order status"
 def sent_with_company(case: Case) -> bool:
     """S36: with the company that it came with."""
     (created,) = case.on("order-created")
-    companies = {seen.body["order"]["company"] for seen in case.on("fulfillment-requested")}
+    companies = {record.body["order"]["company"] for record in case.on("fulfillment-requested")}
     return sent_to_flexe(case) and companies == {created.body["order"]["company"]}
 
 
 def status_sent(case: Case) -> bool:
     """S38: a status, because of the shipment, and nothing but that: the order is there once, as F+O made it."""
-    asked = case.on("channel-update-requested")
-    because = causes(asked[:1]) == causes(case.on("order-shipped"))
-    written = written_by(case, {seen.body["effect_id"] for seen in asked})
-    said = {row.body["after"]["SalesOrderProcessingStatus"] for row in case.on(OUR_ROWS)} == {"Delivered"}
+    requests = case.on("channel-update-requested")
+    because = causes(requests[:1]) == causes(case.on("order-shipped"))
+    written = written_by(case, {record.body["effect_id"] for record in requests})
+    is_delivered = {row.body["after"]["SalesOrderProcessingStatus"] for row in case.on(OUR_ROWS)} == {"Delivered"}
     by_us = [deed.kind for deed in case.did("fno") if deed.detail.get("by") == "iom"]
     only = by_us == ["order delivered"] and once(case, "fno", "order created") and not case.did("fno", "line created")
-    return carried_out(case, "channel-update-requested", "fno", TELL) and because and written and said and only
+    return carried_out(case, "channel-update-requested", "fno", TELL) and because and written and is_delivered and only
 
 
 SCENARIO: Final = Scenario(
@@ -46,7 +46,7 @@ SCENARIO: Final = Scenario(
     flow="fno-flexe-fno",
     origin="fno",
     seed="/_sim/fno/orders?automatic=Confirmed,Invoiced",
-    orders=lambda run: fno_orders(run.company, run.stamp, run.count, scenario=3, origin="FLEXE"),
+    orders=lambda series: fno_orders(series.company, series.stamp, series.count, scenario=3, origin="FLEXE"),
     calls=frozenset({"flexe", "fno"}),
     checks={
         "S32": lambda case: once(case, "fno", "order created"),

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import fno_orders
-from app.sandbox.demo.parts import ordered, reports, shipped_by_flexe, whole_by_last_part
+from app.sandbox.demo.partial_reports import ordered, reports, shipped_by_flexe, whole_by_last_part
 from app.sandbox.demo.scenario import Scenario
 from app.sandbox.demo.scenarios.fno_flexe_fno import sent_with_company
 from app.sandbox.demo.step_checks import (
@@ -24,8 +24,8 @@ BILL: Final = "Create sales order for accounting"
 
 def invoiced_in_sap(case: Case) -> bool:
     """S55: SAP has the order once, since Flexe shipped it, and has invoiced all of it, in one document or several."""
-    asked = case.on("billing-requested")
-    because = causes(asked[:1]) == causes(case.on("order-shipped"))
+    requests = case.on("billing-requested")
+    because = causes(requests[:1]) == causes(case.on("order-shipped"))
     created = carried_out(case, "billing-requested", "sap", BILL) and once(case, "sap", "order created")
     documents = [deed.detail for deed in case.did("sap", "order invoiced")]
     numbers = [document["billing_document"] for document in documents]
@@ -39,10 +39,10 @@ def _pieces(items: Mapping[str, str]) -> Decimal:
 
 def invoice_received(case: Case) -> bool:
     """S56: every invoice was received once, the last one completed the order, and F+O was told nothing of it."""
-    told = {seen.body["reference"] for seen in reports(case, "sap", "order invoiced")}
-    all_told = told == {deed.detail["billing_document"] for deed in case.did("sap", "order invoiced")}
+    reported_documents = {record.body["reference"] for record in reports(case, "sap", "order invoiced")}
+    all_reported = reported_documents == {deed.detail["billing_document"] for deed in case.did("sap", "order invoiced")}
     whole = whole_by_last_part(case, "order-invoiced", "sap")
-    return invoiced_by(case, "sap") and all_told and whole and leaves_fno_alone(case)
+    return invoiced_by(case, "sap") and all_reported and whole and leaves_fno_alone(case)
 
 
 SCENARIO: Final = Scenario(
@@ -50,7 +50,7 @@ SCENARIO: Final = Scenario(
     flow="fno-flexe-sap",
     origin="fno",
     seed="/_sim/fno/orders?automatic=Confirmed",
-    orders=lambda run: fno_orders(run.company, run.stamp, run.count, scenario=5, origin="SAP"),
+    orders=lambda series: fno_orders(series.company, series.stamp, series.count, scenario=5, origin="SAP"),
     calls=frozenset({"flexe", "sap"}),
     checks={
         "S49": lambda case: once(case, "fno", "order created"),

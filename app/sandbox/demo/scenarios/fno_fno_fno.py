@@ -19,9 +19,9 @@ from app.sandbox.demo.step_checks import (
 
 
 def shipped_alone(case: Case) -> bool:
-    """S45: F+O ships, and nobody is asked for anything."""
-    asked = any(case.on(topic) for topic in REQUESTS)
-    return once(case, "fno", "order delivered") and leaves_fno_alone(case) and not asked
+    """S45: F+O ships, and no request is made to anyone."""
+    has_requests = any(case.on(topic) for topic in REQUESTS)
+    return once(case, "fno", "order delivered") and leaves_fno_alone(case) and not has_requests
 
 
 SCENARIO: Final = Scenario(
@@ -29,7 +29,7 @@ SCENARIO: Final = Scenario(
     flow="fno-fno-fno",
     origin="fno",
     seed="/_sim/fno/orders",
-    orders=lambda run: fno_orders(run.company, run.stamp, run.count),
+    orders=lambda series: fno_orders(series.company, series.stamp, series.count),
     calls=frozenset(),
     checks={
         "S41": lambda case: once(case, "fno", "order created"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from app.sandbox.demo.evidence import Case, Seen
+from app.sandbox.demo.evidence import Case, ObservedRecord
 from tests.sandbox.demo.recorded import Edit, Row, drop, marked, put, redone, twice, undone
 
 SHOP, ERP = "bigcommerce", "fno"
@@ -17,8 +17,8 @@ def every(topic: str, path: str, value: Any) -> Edit:
     """Every record of the topic has that value there; `*` stands for each place of a list."""
 
     def edit(case: Case) -> None:
-        for seen in case.on(topic):
-            _set(seen.body, path.split("."), value)
+        for record in case.on(topic):
+            _set(record.body, path.split("."), value)
 
     return edit
 
@@ -36,19 +36,21 @@ def _set(body: Any, path: list[str], value: Any) -> None:
 
 def unsourced_in_the_first_row(case: Case) -> None:
     """A line that had no stock was synchronised with the others."""
-    (answer,) = [seen for seen in case.on(ANSWERED) if seen.body["outcome"] != "released"]
+    (answer,) = [record for record in case.on(ANSWERED) if record.body["outcome"] != "released"]
     lacking = answer.body["unsourced"][0]["line_id"]
-    first = min(case.on(ROWS_OF_OURS), key=lambda seen: seen.offset)
+    first = min(case.on(ROWS_OF_OURS), key=lambda record: record.offset)
     line = first.body["after"]["Lines"][0]
     first.body["after"]["Lines"].append({**line, "ExternalItemNumber": lacking})
 
 
 def repeated_after_the_release(case: Case) -> None:
     """F+O was away when the first lot was sent; the attempt that it took has the lot that was released meanwhile."""
-    requests = sorted(case.on(BILLED), key=lambda seen: seen.offset)
+    requests = sorted(case.on(BILLED), key=lambda record: record.offset)
     first, last = requests[0], requests[-1]
     effect = first.body["effect_id"]
-    (row,) = [seen for seen in case.on(ROWS_OF_OURS) if seen.body["source"]["effect_id"] == last.body["effect_id"]]
+    (row,) = [
+        record for record in case.on(ROWS_OF_OURS) if record.body["source"]["effect_id"] == last.body["effect_id"]
+    ]
     source = {**row.body["source"], "effect_id": effect, "attempt": 2}
     asked_again = {**first.body, "attempt": 2, "order": deepcopy(last.body["order"])}
     case.records += [
@@ -60,7 +62,7 @@ def repeated_after_the_release(case: Case) -> None:
 
 def repeated_before_the_release(case: Case) -> None:
     repeated_after_the_release(case)
-    released = max(seen.at_ms for seen in case.on(ANSWERED))
+    released = max(record.at_ms for record in case.on(ANSWERED))
     row = case.records.pop()
     case.records.append(replace(row, at_ms=released - 1))
 
@@ -72,34 +74,34 @@ def repeated_with_half_a_row(case: Case) -> None:
 
 def not_released(case: Case) -> None:
     """What waited has no source in the end, though it is at F+O."""
-    case.records = [seen for seen in case.records if not _releases(seen)]
+    case.records = [record for record in case.records if not _releases(record)]
 
 
-def _releases(seen: Seen) -> bool:
-    return seen.topic == ANSWERED and seen.body["outcome"] == "released"
+def _releases(record: ObservedRecord) -> bool:
+    return record.topic == ANSWERED and record.body["outcome"] == "released"
 
 
 def half_a_line(case: Case) -> None:
-    (answer,) = [seen for seen in case.on(ANSWERED) if not _releases(seen)]
+    (answer,) = [record for record in case.on(ANSWERED) if not _releases(record)]
     line = answer.body["fulfillment_orders"][0]["lines"][0]
     line["quantity"] = Decimal(line["quantity"]) / 2
 
 
 def left_out_later(case: Case) -> None:
     """The last row lacks a line that has a warehouse."""
-    max(case.on(ROWS_OF_OURS), key=lambda seen: seen.offset).body["after"]["Lines"].pop()
+    max(case.on(ROWS_OF_OURS), key=lambda record: record.offset).body["after"]["Lines"].pop()
 
 
 def reported_twice(case: Case) -> None:
     """F+O's picking of some lines came as two reports."""
-    (first, *_) = [seen for seen in case.on("provider-event") if seen.body["event"] == "order picked"]
-    last = max(seen.offset for seen in case.on("provider-event"))
+    (first, *_) = [record for record in case.on("provider-event") if record.body["event"] == "order picked"]
+    last = max(record.offset for record in case.on("provider-event"))
     case.records.append(replace(first, event_id=first.event_id[::-1], offset=last + 1))
 
 
 def not_held(case: Case) -> None:
-    for seen in case.on(STATUS):
-        lines: list[dict[str, Any]] = seen.body["lines"]
+    for record in case.on(STATUS):
+        lines: list[dict[str, Any]] = record.body["lines"]
         for line in lines:
             if line["reason"] == "Backorder hold":
                 line["reason"] = "Needs attention"

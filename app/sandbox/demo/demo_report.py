@@ -1,5 +1,4 @@
-"""The demo's verdict: which numbers hold, which orders ended as they must, how long they took; as a table and as
-JSON."""
+"""The demo's report: which numbers hold, which orders ended as they must, how long they took; as table and as JSON."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from app.sandbox.demo import outage
-from app.sandbox.demo.evidence import DEAD_LETTER, Case, Seen, doubled
+from app.sandbox.demo.evidence import DEAD_LETTER, Case, ObservedRecord, doubled
 from app.sandbox.demo.outage import Fault, Outage, Times, outages, times
 from app.sandbox.demo.scenarios import SCENARIOS
-from app.sandbox.demo.solution import SOLUTION, speaks_of
+from app.sandbox.demo.solution_checks import SOLUTION, speaks_of
 from app.sandbox.demo.step_checks import Check
 
 EVENT_TOPICS = frozenset(
@@ -26,6 +25,8 @@ EVENT_TOPICS = frozenset(
 
 @dataclass(frozen=True)
 class ScenarioReport:
+    """What became of one scenario's orders, and which of its numbers hold."""
+
     scenario: int
     flow: str
     orders: int
@@ -34,29 +35,31 @@ class ScenarioReport:
     wrong: tuple[Case, ...]
     requirements: Mapping[str, bool]
     times: Times
-    """Of the orders of the first round."""
+    """Latency of the orders of the first round."""
 
 
 @dataclass(frozen=True)
 class Report:
+    """What a run of the demo showed: by scenario, of the solution as a whole, and of each outage."""
+
     broker: str
     scenarios: tuple[ScenarioReport, ...]
     solution: Mapping[str, bool]
-    doubled: tuple[Seen, ...]
+    doubled: tuple[ObservedRecord, ...]
     cases: tuple[Case, ...]
     outages: tuple[Outage, ...] = ()
 
     @property
     def requirements(self) -> dict[str, bool]:
-        found = dict(self.solution)
+        numbers = dict(self.solution)
         for scenario in self.scenarios:
-            for number, held in scenario.requirements.items():
-                found[number] = held and found.get(number, True)
-        return dict(sorted(found.items(), key=lambda item: (int(item[0][1:].rstrip("abc")), item[0])))
+            for number, is_met in scenario.requirements.items():
+                numbers[number] = is_met and numbers.get(number, True)
+        return dict(sorted(numbers.items(), key=lambda item: (int(item[0][1:].rstrip("abc")), item[0])))
 
     @property
     def truth(self) -> bool:
-        """All orders ended as they must, every number was observed, nothing was seen twice."""
+        """Whether all orders ended as they must, every number was observed and no record is there twice."""
         return (
             all(self.requirements.values())
             and not self.doubled
@@ -65,9 +68,9 @@ class Report:
 
 
 def holds(number: str, check: Check, cases: Iterable[Case]) -> bool:
-    """Whether the check holds for every order that the number speaks of, and there is at least one."""
-    spoken_of = [case for case in cases if not case.set_aside and speaks_of(number, case)]
-    return bool(spoken_of) and all(_check(check, case) for case in spoken_of)
+    """Return whether the check holds for every order that the number speaks of, and there is at least one."""
+    relevant = [case for case in cases if not case.set_aside and speaks_of(number, case)]
+    return bool(relevant) and all(_check(check, case) for case in relevant)
 
 
 def _check(check: Check, case: Case) -> bool:
@@ -79,24 +82,26 @@ def _check(check: Check, case: Case) -> bool:
 
 
 def judge(broker: str, cases: Iterable[Case], definitions: Mapping[str, bool], faults: Sequence[Fault] = ()) -> Report:
-    """`definitions`: the numbers that are shown on the definitions and not on orders (S1, S2). `faults`: what was out
-    of order in the rounds after the first."""
-    every = tuple(cases)
-    by_scenario = {number: [case for case in every if case.order.scenario == number] for number in SCENARIOS}
-    scenarios = tuple(_scenario(number, found) for number, found in by_scenario.items() if found)
+    """Judge all orders of a run.
+
+    `definitions` are the numbers that are not checked on orders (S1, S2), `faults` those of the rounds after the first.
+    """
+    all_cases = tuple(cases)
+    by_scenario = {number: [case for case in all_cases if case.order.scenario == number] for number in SCENARIOS}
+    scenarios = tuple(_scenario(number, own) for number, own in by_scenario.items() if own)
     solution = dict(definitions)
     for number, (check, of_scenarios) in SOLUTION.items():
-        found = [case for case in every if case.order.scenario in of_scenarios]
-        if found:
-            solution[number] = holds(number, check, found)
-    twice = tuple(seen for case in every for seen in doubled(case.records))
+        own = [case for case in all_cases if case.order.scenario in of_scenarios]
+        if own:
+            solution[number] = holds(number, check, own)
+    twice = tuple(record for case in all_cases for record in doubled(case.records))
     return Report(
         broker=broker,
         scenarios=scenarios,
         solution=solution,
         doubled=twice,
-        cases=every,
-        outages=outages(every, faults),
+        cases=all_cases,
+        outages=outages(all_cases, faults),
     )
 
 
@@ -115,7 +120,7 @@ def _scenario(number: int, cases: list[Case]) -> ScenarioReport:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The shape that others rely on (design, section 7)."""
+    """Return the report as JSON values. Others rely on its shape: it only grows."""
     return {
         "broker": report.broker,
         "requirements": report.requirements,
@@ -137,18 +142,18 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _order(case: Case) -> dict[str, Any]:
-    aside = f"dead-letter: {case.on(DEAD_LETTER)[0].body['code']}" if case.set_aside else None
-    state, reason = case.end() or (None, aside)
+    letter = f"dead-letter: {case.on(DEAD_LETTER)[0].body['code']}" if case.set_aside else None
+    state, reason = case.end() or (None, letter)
     events = [
         {
-            "topic": seen.topic,
-            "partition": seen.partition,
-            "offset": seen.offset,
-            "id": seen.event_id,
-            "type": seen.type,
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "id": record.event_id,
+            "type": record.type,
         }
-        for seen in case.records
-        if seen.topic in EVENT_TOPICS
+        for record in case.records
+        if record.topic in EVENT_TOPICS
     ]
     return {
         "order_id": case.order.order_id,
@@ -161,7 +166,7 @@ def _order(case: Case) -> dict[str, Any]:
 
 
 def as_table(report: Report) -> Table:
-    """Fits 80 columns; where numbers are missing, the last column takes more lines."""
+    """Return the table, 80 columns at most; where numbers are missing, the last column takes more lines."""
     table = Table(title="Waybill demo", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("Scenario", no_wrap=True)
     for column in ("Orders", "Done", "Refused", "Wrong", "p50 s", "p99 s"):
@@ -174,38 +179,38 @@ def as_table(report: Report) -> Table:
             str(scenario.completed),
             str(scenario.refused),
             str(len(scenario.wrong)),
-            _told(scenario.times.p50_s),
-            _told(scenario.times.p99_s),
-            _observed({number: report.requirements[number] for number in scenario.requirements}),
+            _seconds_text(scenario.times.p50_s),
+            _seconds_text(scenario.times.p99_s),
+            _numbers_text({number: report.requirements[number] for number in scenario.requirements}),
         )
     of_scenarios = {number for scenario in report.scenarios for number in scenario.requirements}
-    alone = {number: held for number, held in report.solution.items() if number not in of_scenarios}
-    table.add_row("solution", "", "", "", "", "", "", _observed(alone))
+    alone = {number: is_met for number, is_met in report.solution.items() if number not in of_scenarios}
+    table.add_row("solution", "", "", "", "", "", "", _numbers_text(alone))
     return table
 
 
-def _told(seconds: float) -> str:
+def _seconds_text(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}" if seconds < 100 else f"{seconds:.0f}"
 
 
-def _observed(requirements: Mapping[str, bool]) -> str:
-    missing = [number for number, held in requirements.items() if not held]
+def _numbers_text(requirements: Mapping[str, bool]) -> str:
+    missing = [number for number, is_met in requirements.items() if not is_met]
     names = sorted(requirements, key=lambda number: int(number[1:].rstrip("abc")))
     span = f"{names[0]}-{names[-1]}" if names else ""
     return f"[red]missing {', '.join(missing)}[/red] of {span}" if missing else f"[green]{span}[/green]"
 
 
 def outage_tables(report: Report) -> Iterator[Table]:
-    """For each outage how long the orders of each scenario took without it and during it."""
+    """Yield a table for each outage: how long the orders of each scenario took without it and during it."""
     for each in report.outages:
         table = Table(title=str(each.fault), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("Scenario", no_wrap=True)
         table.add_column("Calls it", no_wrap=True)
         for column in ("Orders", "Ended", "p50 s", "during", "p99 s", "during"):
             table.add_column(column, no_wrap=True, justify="right")
-        for found in each.scenarios:
-            calls = "yes" if found.calls else "[red]slowed[/red]" if found.slowed else "no"
-            times = (found.before.p50_s, found.during.p50_s, found.before.p99_s, found.during.p99_s)
-            counts = (str(found.scenario), calls, str(found.orders), str(found.ended))
-            table.add_row(*counts, *map(_told, times))
+        for slowness in each.scenarios:
+            calls = "yes" if slowness.calls else "[red]slowed[/red]" if slowness.slowed else "no"
+            times = (slowness.before.p50_s, slowness.during.p50_s, slowness.before.p99_s, slowness.during.p99_s)
+            counts = (str(slowness.scenario), calls, str(slowness.orders), str(slowness.ended))
+            table.add_row(*counts, *map(_seconds_text, times))
         yield table

@@ -1,4 +1,4 @@
-"""Reads what everyone can read: the topics, committed records only, and the simulators' journals.
+"""The observer: reads what everyone can read, committed records of the topics and the simulators' journals.
 
 It shares no code with the agents: Avro is decoded with fastavro and the files in schemas/, JSON as JSON.
 """
@@ -17,29 +17,29 @@ from aiokafka.errors import KafkaError
 
 from app.kafka.clients import AIOKafkaConsumer
 from app.resources import schema_files, schema_lock
-from app.sandbox.demo.evidence import DEAD_LETTER, Case, Deed, Seen
+from app.sandbox.demo.evidence import DEAD_LETTER, Case, Deed, ObservedRecord
 from app.sandbox.demo.made_orders import DemoOrder
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 AWAY_S: Final = 0.2
-"""Seconds until a broker that is away is asked again."""
+"""Seconds between two requests to a broker that is away."""
 JOURNAL_PAGE: Final = 5_000
 FETCH_MAX_BYTES: Final = 8 << 20
 AVRO_MAGIC: Final = b"\x00"
 DEAD_MARK: Final = "waybill-dead-"
 UNREADABLE: Final = (ValueError, LookupError, TypeError, EOFError, OverflowError, struct.error)
-"""What reading a value of another writer may end in."""
+"""Errors that a value of another writer may raise."""
 
 
 def schemas_by_id() -> dict[int, Any]:
-    """Every published schema, parsed, by the id that stands in front of each value."""
+    """Return every published schema, parsed, by the id that stands in front of each value."""
     lock = json.loads(schema_lock())
     files = schema_files()
-    found: dict[int, Any] = {}
+    schemas: dict[int, Any] = {}
     for versions in lock.values():
         for entry in versions.values():
-            found[entry["id"]] = fastavro.parse_schema(json.loads(files[entry["file"]]))
-    return found
+            schemas[entry["id"]] = fastavro.parse_schema(json.loads(files[entry["file"]]))
+    return schemas
 
 
 class Reader:
@@ -48,9 +48,9 @@ class Reader:
     def __init__(self, schemas: Mapping[int, Any]) -> None:
         self._schemas = schemas
 
-    def seen(self, record: ConsumerRecord, order_id: str) -> Seen:
+    def read(self, record: ConsumerRecord, order_id: str) -> ObservedRecord:
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
-        return Seen(
+        return ObservedRecord(
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
@@ -60,12 +60,11 @@ class Reader:
             source=headers.get("ce_source", ""),
             cause=headers.get("ce_causationid", ""),
             at_ms=record.timestamp,
-            body=_why(headers) if record.topic == DEAD_LETTER else self._body(record.value),
+            body=_dead_letter_body(headers) if record.topic == DEAD_LETTER else self._body(record.value),
         )
 
     def _body(self, value: bytes) -> Mapping[str, Any]:
-        """Empty for a value that is neither Avro of a published schema nor a JSON object: somebody else's, not a
-        reason to stop."""
+        """Return the decoded value; an empty one where it is neither Avro of a published schema nor a JSON object."""
         try:
             body = json.loads(value) if value[:1] != AVRO_MAGIC else self._avro(value)
         except UNREADABLE:
@@ -78,7 +77,7 @@ class Reader:
 
 
 def order_of(record: ConsumerRecord) -> str:
-    """The order that a record is about: its key, or for a dead letter what the original's key was."""
+    """Return the id of the order that a record is about: its key, or for a dead letter the original's key."""
     key = (record.key or b"").decode(errors="replace")
     if record.topic != DEAD_LETTER:
         return key
@@ -89,12 +88,12 @@ def order_of(record: ConsumerRecord) -> str:
     return marks.get(f"{DEAD_MARK}key", b"").decode(errors="replace")
 
 
-def _why(headers: Mapping[str, str]) -> Mapping[str, Any]:
+def _dead_letter_body(headers: Mapping[str, str]) -> Mapping[str, Any]:
     return {name: headers.get(f"{DEAD_MARK}{name}", "") for name in ("code", "detail", "topic", "role")}
 
 
-class Observer:
-    """Follows the topics from where they stood when it opened, and keeps what belongs to the demo's orders."""
+class DemoObserver:
+    """Follows the topics from their ends as it opens, and collects the evidence about the demo's orders."""
 
     def __init__(self, bootstrap_servers: str, topics: Iterable[str], reader: Reader) -> None:
         self._consumer = AIOKafkaConsumer(
@@ -106,8 +105,8 @@ class Observer:
         )
         self._topics, self._reader = sorted(topics), reader
         self.cases: dict[str, Case] = {}
-        self._taken: dict[TopicPartition, int] = {}
-        """The offset that each partition was taken up to: a consumer may repeat itself when its broker was away."""
+        self._next_offsets: dict[TopicPartition, int] = {}
+        """Offset of each partition's next record: a consumer may repeat itself when its broker was away."""
         self._journal = 0
 
     async def open(self) -> None:
@@ -130,33 +129,33 @@ class Observer:
         self.cases |= {order.order_id: Case(order) for order in orders}
 
     async def look(self, wait_ms: int) -> None:
-        """Takes in what has come, waiting up to `wait_ms` when nothing has."""
-        found = await _patiently(lambda: self._consumer.getmany(timeout_ms=wait_ms))
-        for records in found.values():
+        """Take in the records that have come; wait up to `wait_ms` when none has."""
+        batches = await _retry(lambda: self._consumer.getmany(timeout_ms=wait_ms))
+        for records in batches.values():
             for record in records:
                 self.take(record)
 
     def take(self, record: ConsumerRecord) -> None:
-        """Keeps a record of one of the expected orders; tombstones and what belongs to others are passed over."""
+        """Add a record to the evidence about its order; skip tombstones and records of other orders."""
         place = TopicPartition(record.topic, record.partition)
-        if record.offset < self._taken.get(place, 0):
+        if record.offset < self._next_offsets.get(place, 0):
             return
-        self._taken[place] = record.offset + 1
+        self._next_offsets[place] = record.offset + 1
         case = self.cases.get(order_of(record))
         if case is not None and record.value is not None:
-            case.records.append(self._reader.seen(record, case.order.order_id))
+            case.records.append(self._reader.read(record, case.order.order_id))
 
     async def settle(self) -> None:
-        """Reads on until the ends of all partitions as they are now."""
-        ends = await _patiently(lambda: self._consumer.end_offsets(self._consumer.assignment()))
-        while await _patiently(lambda: self._behind(ends)):
+        """Read on to the ends of all partitions as they are now."""
+        ends = await _retry(lambda: self._consumer.end_offsets(self._consumer.assignment()))
+        while await _retry(lambda: self._behind(ends)):
             await self.look(200)
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
         return any([await self._consumer.position(partition) < end for partition, end in ends.items()])
 
     async def read_journal(self, client: httpx.AsyncClient) -> None:
-        """Takes in the journal of all simulators from where the last call stopped."""
+        """Take in the journal of all simulators from where the last call stopped."""
         while True:
             answer = await client.get("/_sim/journal", params={"after": self._journal, "limit": JOURNAL_PAGE})
             effects = answer.raise_for_status().json()["effects"]
@@ -168,14 +167,14 @@ class Observer:
                 return
 
 
-async def _patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """The answer, however long the broker is away: the demo gives up when nothing moves, not when a connection breaks.
+async def _retry(request: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Repeat a request until it is answered: the demo gives up when nothing moves, not when a connection breaks.
 
     A consumer whose connection breaks cancels what waits for it; only a cancellation of this very task is one of ours.
     """
     while True:
         try:
-            return await ask()
+            return await request()
         except KafkaError:
             pass
         except asyncio.CancelledError:

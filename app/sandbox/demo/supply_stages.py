@@ -1,5 +1,4 @@
-"""What happens in scenario 6 besides orders, as a retailer's people and warehouses would do it: stock is booked, later
-more of it comes in, and backorders are switched off for the orders that come last.
+"""The stages of the supply in scenario 6: opening stock, receipts, and backorders switched off for the last orders.
 
 Written with a plain client and JSON, as any producer would.
 """
@@ -21,31 +20,31 @@ from app.sandbox.demo.scenarios.bigcommerce_dom_fno_fno import results
 from app.sandbox.demo.supply import POOL, TOPIC, Supply, write
 
 GROUP: Final = "waybill-source"
-"""The consumer group of who keeps the stock: its committed offsets show what it has taken."""
+"""Consumer group of the role that keeps the stock: its committed offsets show what it has read."""
 COMMANDS, PASSED_ON = "order-command", "sourcing-command"
 LOOK_S: Final = 0.2
-TAKEN_TIMEOUT_S: Final = 120.0
+COMMIT_TIMEOUT_S: Final = 120.0
 Seed = Callable[[], Awaitable[None]]
 
 
 class Stages:
-    """The supply of one run, played in step with what is seen of its orders."""
+    """The supply of one round, played in step with the evidence about its orders."""
 
     def __init__(self, bootstrap_servers: str, producer: AIOKafkaProducer, supply: Supply, stamp: str) -> None:
         self._servers, self._producer, self._supply, self._stamp = bootstrap_servers, producer, supply, stamp
 
     async def open(self) -> None:
-        """What is in the warehouses is booked, and known to who sources, before the first order comes."""
+        """Book the opening stock, and wait until the role that sources has read it."""
         await write(self._producer, self._supply.opening, self._supply.kind, f"{self._stamp}/opening")
-        await self._all_taken(TOPIC)
+        await self._await_all_committed(TOPIC)
 
     async def play(self, cases: Sequence[Case], late: Sequence[DemoOrder], seed: Seed) -> None:
-        """Receipts once every order was answered; `late` orders once the others have ended. Ends when cancelled."""
+        """Book receipts once every order was answered, seed `late` orders once the others have ended."""
         first = [case for case in cases if case.order not in late]
         if self._supply.soon:
-            await _until(lambda: any(_waits(case) for case in first) or all(map(_answered, first)))
+            await _until(lambda: any(_is_waiting(case) for case in first) or all(map(_is_answered, first)))
         else:
-            await _until(lambda: all(map(_answered, first)))
+            await _until(lambda: all(map(_is_answered, first)))
         await write(self._producer, self._supply.receipts, "add", f"{self._stamp}/receipts")
         if not late:
             return
@@ -58,36 +57,36 @@ class Stages:
             await self._prefer("on")
 
     async def _prefer(self, backorders: str) -> None:
-        """An order-command to the pool: who asked stands in it, and the role that keeps the stock writes it down."""
+        """Switch backorders by an order-command to the pool, and wait until its keeper has read it."""
         command_id = f"{self._stamp}/backorders-{backorders}"
         body = {"order_id": POOL, "command": "set preferences", "actor": "demo", "values": {"backorders": backorders}}
         async with self._consumer() as consumer:
-            places = await _places(consumer, PASSED_ON)
+            places = await _partitions(consumer, PASSED_ON)
             consumer.assign(places)
             await consumer.seek_to_end(*places)
             header = ("ce_id", command_id.encode())
             await self._producer.send_and_wait(COMMANDS, json.dumps(body).encode(), POOL.encode(), headers=[header])
-            await self._taken(await _passed_on(consumer, command_id.encode()))
+            await self._await_committed(await _find_passed_on(consumer, command_id.encode()))
 
-    async def _all_taken(self, topic: str) -> None:
+    async def _await_all_committed(self, topic: str) -> None:
         async with self._consumer() as consumer:
-            ends = await consumer.end_offsets(await _places(consumer, topic))
-        await self._taken({place: end for place, end in ends.items() if end})
+            ends = await consumer.end_offsets(await _partitions(consumer, topic))
+        await self._await_committed({place: end for place, end in ends.items() if end})
 
-    async def _taken(self, wanted: Mapping[TopicPartition, int]) -> None:
-        """Until who keeps the stock has committed that far."""
-        deadline = time.monotonic() + TAKEN_TIMEOUT_S
+    async def _await_committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Wait until the role that keeps the stock has committed these offsets. Raises WaybillError."""
+        deadline = time.monotonic() + COMMIT_TIMEOUT_S
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
         await admin.start()
         try:
             while time.monotonic() < deadline:
-                found = await admin.list_consumer_group_offsets(GROUP, partitions=list(wanted))
-                if all(found[place].offset >= offset for place, offset in wanted.items()):
+                committed = await admin.list_consumer_group_offsets(GROUP, partitions=list(offsets))
+                if all(committed[place].offset >= offset for place, offset in offsets.items()):
                     return
                 await asyncio.sleep(LOOK_S)
         finally:
             await admin.close()
-        raise WaybillError(f"{GROUP} has not taken {TOPIC} or {PASSED_ON} in {TAKEN_TIMEOUT_S:.0f} s")
+        raise WaybillError(f"{GROUP} has not taken {TOPIC} or {PASSED_ON} in {COMMIT_TIMEOUT_S:.0f} s")
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
@@ -99,19 +98,19 @@ class Stages:
             await consumer.stop()
 
 
-async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     return [TopicPartition(topic, number) for number in range((await partition_counts(consumer)).get(topic, 0))]
 
 
-async def _passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict[TopicPartition, int]:
-    """How far who keeps the stock has to read to have met what a command to its pool became."""
-    deadline = time.monotonic() + TAKEN_TIMEOUT_S
+async def _find_passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict[TopicPartition, int]:
+    """Return the offset after the record that the command to the pool became, by its partition. Raises WaybillError."""
+    deadline = time.monotonic() + COMMIT_TIMEOUT_S
     while time.monotonic() < deadline:
         for place, records in (await consumer.getmany(timeout_ms=200)).items():
             for record in records:
                 if dict(record.headers).get("ce_causationid") == command_id:
                     return {place: record.offset + 1}
-    raise WaybillError(f"the command {command_id.decode()} was not passed on in {TAKEN_TIMEOUT_S:.0f} s")
+    raise WaybillError(f"the command {command_id.decode()} was not passed on in {COMMIT_TIMEOUT_S:.0f} s")
 
 
 @asynccontextmanager
@@ -124,16 +123,16 @@ async def stages(bootstrap_servers: str, supply: Supply, stamp: str) -> AsyncIte
         await producer.stop()
 
 
-def _answered(case: Case) -> bool:
+def _is_answered(case: Case) -> bool:
     return bool(results(case)) or case.refused or case.set_aside
 
 
-def _waits(case: Case) -> bool:
-    return any(seen.body["waits"] for seen in results(case))
+def _is_waiting(case: Case) -> bool:
+    return any(record.body["waits"] for record in results(case))
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    """Whoever follows the orders gives up when nothing moves, and cancels this."""
+    """Wait until `holds` returns true; who follows the orders cancels this when nothing moves."""
     while True:
         if holds():
             return
