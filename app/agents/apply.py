@@ -19,7 +19,7 @@ from app.events.dead_letters import dead_letter
 from app.events.record import Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
-from app.lanes.role import Folded, Job
+from app.lanes.role import Folded, Job, Role
 from app.providers.port import LeaseLostError, Outcome, Result
 from app.providers.sales_order_writer import SalesOrderWriter, lots_of, refusal_of
 
@@ -35,7 +35,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(ApplyState).decode
 
 
-class Apply:
+class Apply(Role):
     """A lane of the role `apply`: what the ERP was told of the orders of one partition."""
 
     name = "apply"
@@ -48,9 +48,6 @@ class Apply:
         self._codec, self._writer, self._observer, self._clock = codec, writer, observer, clock
         self._answering = Answering(codec, self.name, clock)
         self._handed_over_at = 0.0
-
-    def owner_key(self, record: Record) -> bytes | None:
-        return record.key
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
         event = self._codec.decode_change(record)
@@ -124,23 +121,8 @@ class Apply:
     def _refusal(self, why: str) -> str:
         return f"{self._writer.title} did not take the change: {why}"
 
-    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
-        return None
-
-    def due(self, now_ms: int) -> Sequence[Output]:
-        return ()
-
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         self._handed_over_at = self._clock.monotonic() + HANDOVER_S
-
-    def changed(self, key: bytes, value: bytes | None) -> None:
-        pass
-
-    def settled_at(self, value: bytes) -> int:
-        return 0
-
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        return None
 
 
 async def _pause(seconds: float, lease: Lease) -> None:

@@ -3,7 +3,7 @@
 Requirements: S3, S8, S33, S42, S50.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -18,9 +18,9 @@ from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.model import Event, OrderCreated, ProviderEvent
-from app.events.order_records import encoded, owner
-from app.events.record import Output, Record
-from app.lanes.role import Folded
+from app.events.order_records import RecordReader, encoded
+from app.events.record import Record
+from app.lanes.role import Folded, Role
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(MirrorState).decode
@@ -28,7 +28,7 @@ SOURCE: Final = "waybill/mirror"
 MARK: Final = external_keys.MARK.encode()
 
 
-class Mirror:
+class Mirror(Role):
     """A lane of the role `mirror`: what F+O showed of the orders of one partition."""
 
     name = "mirror"
@@ -38,15 +38,16 @@ class Mirror:
     def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:
         """`enabled`: the map from F+O is switched on; while it is off every row is set aside, so that none is lost."""
         self._codec, self._handler, self._enabled = codec, status_handler.Mirror(orders), enabled
+        self._reader = RecordReader(codec)
 
     def owner_key(self, record: Record) -> bytes | None:
         """A row may have what stands for our order id at F+O as its key: then the row itself says whose it is."""
         if record.key and record.value is not None and MARK in record.key:
             record = record._replace(key=None)
-        return owner(self._codec, record)
+        return self._reader.owner_key(record)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        event = self._codec.decode_change(record)
+        event = self._reader.change(record)
         if event is None:
             return Folded(outcome="tombstone" if record.value is None else "ignored")
         if not self._enabled:
@@ -59,24 +60,6 @@ class Mirror:
             return Folded(outcome=mirrored.outcome)
         outputs = [encoded(self._codec, raised) for raised in _raised(event, mirrored)]
         return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)
-
-    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
-        return None
-
-    def due(self, now_ms: int) -> Sequence[Output]:
-        return ()
-
-    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        pass
-
-    def changed(self, key: bytes, value: bytes | None) -> None:
-        pass
-
-    def settled_at(self, value: bytes) -> int:
-        return 0
-
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        return None
 
 
 def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:

@@ -1,6 +1,6 @@
 """Orchestrates: takes what is said of an order through its flow, and writes what follows from it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.agents import order_ledger
@@ -24,12 +24,12 @@ from app.events.model import (
     SourcingCommand,
     SourcingRequested,
 )
-from app.events.order_records import encoded, owner
+from app.events.order_records import RecordReader, encoded
 from app.events.record import Output, Record
 from app.flows.engine import Step, step
 from app.flows.installed import MAIN_POOL
 from app.flows.loading.published import Published
-from app.lanes.role import Folded
+from app.lanes.role import Folded, Role
 
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
@@ -43,7 +43,7 @@ DUAL_WRITE: Final = "dual-write"
 Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 
 
-class Orchestrate:
+class Orchestrate(Role):
     """A lane of the role `orchestrate`: the orders of one partition."""
 
     name = "orchestrate"
@@ -58,13 +58,13 @@ class Orchestrate:
         """`pools`: each pool of warehouses and the partition of its requests; without it there is the main pool."""
         self._codec, self._published, self._orders = codec, published, orders
         self._pools = pools or {MAIN_POOL: 0}
-        self._timers = Timers()
+        self._timers, self._reader = Timers(), RecordReader(codec)
 
     def owner_key(self, record: Record) -> bytes | None:
-        return owner(self._codec, record)
+        return self._reader.owner_key(record)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        event = self._codec.decode(record)
+        event = self._reader.event(record)
         if isinstance(event.body, OrderCommand) and event.body.command in OF_POOLS:
             return self._passed_on(event, event.body)
         key = event.order_id.encode()
@@ -180,9 +180,6 @@ class Orchestrate:
 
     # ---- timers ----
 
-    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
-        return None
-
     def due(self, now_ms: int) -> Sequence[Output]:
         return [
             encoded(self._codec, self._fire(key.decode(), timer, now_ms)) for key, timer in self._timers.due(now_ms)
@@ -201,18 +198,11 @@ class Orchestrate:
             body=body,
         )
 
-    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        for key, value in items:
-            self.changed(key, value)
-
     def changed(self, key: bytes, value: bytes | None) -> None:
         self._timers.keep(key, _timers(value))
 
     def settled_at(self, value: bytes) -> int:
         return order_ledger.settled_at(value)
-
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        return None
 
 
 def _taken(taken: Step) -> Step:

@@ -1,23 +1,23 @@
 """Performs what the orders ask of providers over HTTP, and answers each request with a result."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from app.agents.calls import Answering, CallObserver, Providers, call, not_set_up
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested
-from app.events.record import Output, Record
+from app.events.record import Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
-from app.lanes.role import Folded, Job
+from app.lanes.role import Folded, Job, Role
 from app.providers.port import Action
 
 Request = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 THROUGH: Final = "http"
 
 
-class Perform:
+class Perform(Role):
     """A lane of the role `perform`. Its ledger holds nothing but its position: all that is needed is in the request."""
 
     name = "perform"
@@ -27,9 +27,6 @@ class Perform:
     def __init__(self, codec: Codec, providers: Providers, observer: CallObserver, clock: Clock = SYSTEM_CLOCK) -> None:
         self._codec, self._providers, self._observer, self._clock = codec, providers, observer, clock
         self._answering = Answering(codec, self.name, clock)
-
-    def owner_key(self, record: Record) -> bytes | None:
-        return record.key
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
         event = self._codec.decode(record)
@@ -56,21 +53,3 @@ class Perform:
             return Folded((self._answering.output(event, body, result),), outcome=str(result.outcome))
 
         return Job(event.order_id.encode(), body.provider, run)
-
-    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
-        return None
-
-    def due(self, now_ms: int) -> Sequence[Output]:
-        return ()
-
-    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        pass
-
-    def changed(self, key: bytes, value: bytes | None) -> None:
-        pass
-
-    def settled_at(self, value: bytes) -> int:
-        return 0
-
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        return None

@@ -16,7 +16,7 @@ from app.agents.pulled import Pulled
 from app.errors import ProviderError
 from app.events.record import Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
-from app.lanes.role import Folded
+from app.lanes.role import Folded, Role
 from app.providers.port import Source
 
 _journal = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Found(NamedTuple):
     problem: str = ""
 
 
-class Pull:
+class Pull(Role):
     """The one lane of the role `pull`."""
 
     name = "pull"
@@ -59,9 +59,6 @@ class Pull:
         self._hinted = asyncio.Event()
         self.failures: dict[str, str] = {}
         """What each source answered last, where it failed: for logs and views."""
-
-    def owner_key(self, record: Record) -> bytes | None:
-        return record.key
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         """A hint is not kept: a process that dies with one leaves a successor that asks every source first."""
@@ -142,18 +139,3 @@ class Pull:
         self.failures[name] = problem
         if not problem:
             del self.failures[name]
-
-    def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
-        return None
-
-    def due(self, now_ms: int) -> Sequence[Output]:
-        return ()
-
-    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        pass
-
-    def changed(self, key: bytes, value: bytes | None) -> None:
-        pass
-
-    def settled_at(self, value: bytes) -> int:
-        return 0

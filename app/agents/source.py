@@ -18,7 +18,7 @@ from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.ids import derive, partition_of
 from app.events.model import Event, OrderCommand, SourcingCommand, SourcingRequested, StockChange
-from app.events.order_records import encoded
+from app.events.order_records import RecordReader, encoded
 from app.events.record import Output, Record
 from app.inventory import preferences, record_effects, source_ledger
 from app.inventory.allocator import Allocator, Cause
@@ -29,7 +29,7 @@ from app.inventory.record_effects import RecordEffect
 from app.inventory.sourcing_agenda import Batching, RunRequest, SourcingAgenda
 from app.inventory.sourcing_answers import SourcingAnswer
 from app.inventory.stock_book import StockBook
-from app.lanes.role import Folded
+from app.lanes.role import Folded, Role
 from app.optimizer.gazetteer import Place
 from app.optimizer.sourcing_plan import SourcingPlan
 
@@ -53,7 +53,7 @@ class Observer(Protocol):
         """Totals of one warehouse."""
 
 
-class Source:
+class Source(Role):
     """A lane of the role `source`: the pools of warehouses of one partition."""
 
     name = "source"
@@ -78,20 +78,17 @@ class Source:
             p for p in allocator.planner.pools if partition_of(p.encode(), self._partitions) == self._partition
         ]
         self._job_ms, self._due_at = job_s * 1000, dict[str, int]()
-        self._read: tuple[tuple[str, int, int], Event] | None = None
+        self._reader = RecordReader(codec)
 
     # ---- records ----
 
     def owner_key(self, record: Record) -> bytes | None:
         """The pool: it stands in the value alone, whatever the key is."""
-        event = self._codec.decode(record._replace(key=None))
-        self._read = (_place(record), event)
+        event = self._reader.event(record._replace(key=None))
         return cast(SourcingRequested | SourcingCommand | StockChange, event.body).pool.encode()
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        """The record was decoded a moment ago, for its owner; the lane folds it right after."""
-        known = self._read if self._read and self._read[0] == _place(record) else None
-        event = known[1] if known else self._codec.decode(record._replace(key=None))
+        event = self._reader.event(record._replace(key=None))
         book = StockBook(state)
         taken = self._taken(book, event)
         self._agenda.wake(taken.woken, Cause(event.event_id, event.at))
@@ -204,8 +201,7 @@ class Source:
     # ---- what stands beside the state ----
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        for key, value in items:
-            self.changed(key, value)
+        super().restored(items)
         self._agenda.wake(self._agenda.queue.items(), None)
 
     def changed(self, key: bytes, value: bytes | None) -> None:
@@ -234,9 +230,6 @@ class Source:
     def settled_at(self, value: bytes) -> int:
         return source_ledger.settled_at(value)
 
-    async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        return None
-
 
 def measured(solve: Solve, observer: Observer) -> Solve:
     """The solver, with what each plan takes reported."""
@@ -248,7 +241,3 @@ def measured(solve: Solve, observer: Observer) -> Solve:
         return plan
 
     return timed
-
-
-def _place(record: Record) -> tuple[str, int, int]:
-    return record.topic, record.partition, record.offset

@@ -5,7 +5,7 @@ Whatever a record contains, it becomes an event or a RecordError that says what 
 
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import fastavro
 from fastavro.read import SchemaResolutionError
@@ -28,6 +28,16 @@ from app.events.sales_order_change import SalesOrderChange, made_by_us
 from app.events.writer_schemas import FRAME, WriterSchemas, id_in
 
 MAGIC: Final = 0
+
+
+class Contents(NamedTuple):
+    """What a record says: its body, None for one about no order, and its attributes.
+
+    Attributes are those of the headers, and what a structured CloudEvent carries beside its data.
+    """
+
+    body: Struct | None
+    attributes: Mapping[str, str]
 
 
 class _Plan(Struct, frozen=True):
@@ -68,28 +78,35 @@ class Codec:
         except ValueError as exc:
             raise RecordError("invalid", f"{event.name} {event.event_id}: {exc}") from exc
 
-    def decode(self, record: Record) -> Event:
-        """Return the event in a record of any topic but dual-write's.
+    def read(self, record: Record) -> Contents:
+        """Read a record once for `decode`, `decode_change` and `order_id` together. Raises as `decode` does."""
+        if record.value is None:
+            return Contents(None, {})
+        attributes = headers.read(record.headers)
+        return Contents(self._body(record, record.value, attributes), attributes)
+
+    def decode(self, record: Record, contents: Contents | None = None) -> Event:
+        """Return the event in a record of any topic but dual-write's. `contents`: what was read of it before.
 
         Raises RecordError: empty, too-large, malformed, unknown-schema, invalid; SchemaError for a foreign topic.
         """
         if record.value is None:
             problem = f"a record of {record.topic} has no value; only dual-write topics have tombstones"
             raise RecordError("empty", problem)
-        fields = self._event_fields(record, record.value)
+        fields = self._event_fields(record, contents or self.read(record))
         if fields is None:
             raise RecordError("empty", f"a record of {record.topic} that is about no order")
         return Event(**fields)
 
-    def decode_change(self, record: Record) -> ChangeEvent | None:
-        """Return the change in a record of a dual-write topic. Raises as `decode` does.
+    def decode_change(self, record: Record, contents: Contents | None = None) -> ChangeEvent | None:
+        """Return the change in a record of a dual-write topic. `contents` and errors are as with `decode`.
 
         None for a tombstone, and for what connectors write about no order: heartbeats and the like.
         """
-        fields = None if record.value is None else self._event_fields(record, record.value)
+        fields = None if record.value is None else self._event_fields(record, contents or self.read(record))
         return None if fields is None else ChangeEvent(**fields)
 
-    def order_id(self, record: Record) -> str:
+    def order_id(self, record: Record, contents: Contents | None = None) -> str:
         """Return whose order a record is about: its key, else what its value says. Raises as `decode` does.
 
         Where a connector wrote the key, the value comes first: it knows the orders that Waybill made by their own ids.
@@ -98,7 +115,7 @@ class Codec:
         if record.key and not self.is_wrapped(record.topic, record.key):
             return _key_text(record.key)
         if record.value is not None:
-            body = self._body(record, record.value, headers.read(record.headers))
+            body = (contents or self.read(record)).body
             return "" if body is None else identity(body)
         if record.key:
             return record_keys.order_id_of(record.key, self.writers)
@@ -123,10 +140,9 @@ class Codec:
         except KeyError as exc:
             raise SchemaError(f"{topic}: no record type; add it to app/events/catalog.py") from exc
 
-    def _event_fields(self, record: Record, value: bytes) -> dict[str, Any] | None:
+    def _event_fields(self, record: Record, contents: Contents) -> dict[str, Any] | None:
         """The fields of the event in a record; None for one about no order."""
-        spec, attributes = self._plan(record.topic).spec, headers.read(record.headers)
-        body = self._body(record, value, attributes)
+        spec, (body, attributes) = self._plan(record.topic).spec, contents
         if body is None:
             return None
         order_id = identity(body)

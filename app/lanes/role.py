@@ -1,5 +1,6 @@
 """What a role is to its lanes: records in, what becomes of them out. No Kafka, no Faust and no order is known here."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -33,9 +34,11 @@ class Job(NamedTuple):
     run: Callable[[Lease], Awaitable[Folded]]
 
 
-class Role(Protocol):
+class Role(ABC):
     """The work of one lane: one instance for each partition, driven by its lane alone, so that no locking is needed.
 
+    A role says how it folds a record, and overrides the rest where it differs: by default a record is about the order
+    that its key names, and the role has no timers, asks nobody and keeps nothing beside the ledger.
     An input that is the role's own ledger is not read: it only makes the process a member of the role's group.
     """
 
@@ -44,41 +47,50 @@ class Role(Protocol):
     ledger: str
 
     def owner_key(self, record: Record) -> bytes | None:
-        """The key of the order that the record is about: `record.key`, or found in the value when it has none.
+        """Return the key of the order that the record is about: `record.key`, or what its value says.
 
         None and RecordError both mean that there is none: the record is a dead letter.
         """
+        return record.key
 
+    @abstractmethod
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
-        """What the record does to the state. Must have no effect of its own: a record may be folded more than once.
+        """Return what the record does to the state. Has no effect of its own: a record may be folded more than once.
 
         `record.key` is the owner key, also where the record had none. `repeated`: a previous owner may have run it.
         RecordError makes it a dead letter with its code, any other exception one with the code `error`.
         """
 
     def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:
-        """What the records of a turn lead to together, called at the end of each turn; most roles return None.
+        """Return what the records of a turn lead to together. Called at the end of each turn.
 
         Must have no effect of its own, as a fold.
         """
+        return None
 
     def due(self, now_ms: int) -> Sequence[Output]:
-        """Timers whose time has come, as records on the order's own input. Each is given once; called on a tick."""
+        """Return the timers whose time has come, as records on the order's own input, each once. Called on a tick."""
+        return ()
 
     def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """The ledger as found on opening, without keys that settled long ago: build what is kept beside the state."""
+        """Build what is kept beside the state from the ledger as it is on opening, without keys settled long ago."""
+        for key, value in items:
+            self.changed(key, value)
 
     def changed(self, key: bytes, value: bytes | None) -> None:
-        """A change was committed. Called for each one, in order, after its transaction."""
+        """Take note of a committed change. Called for each one, in order, after its transaction."""
+        return
 
     def settled_at(self, value: bytes) -> int:
-        """When the key of this ledger value became final, in milliseconds since the epoch; 0 while it is live."""
+        """Return when the key of this ledger value became final, in ms since the epoch; 0 while it is live."""
+        return 0
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        """What sources that have to be asked say; may take its time. Called on lane 0 alone; most roles return None.
+        """Return what sources that have to be asked say; may take its time. Called on lane 0 alone.
 
         It is called again once the answer is committed, or at an interval after None.
         """
+        return None
 
 
 class RoleKind(Protocol):

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from app.agents.source import Source, measured
 from app.domain.order import AMOUNT_SCALE, Line, Order
+from app.events.codec import Codec
 from app.events.ids import derive, partition_of
 from app.events.model import (
     Body,
@@ -93,10 +94,22 @@ class Room(World):
         self._allocator = Allocator(self._planner, preferences or Preferences())
         self._batching = Batching(50, orders_max)
 
+    def role(self, codec: Codec = CODEC, partition: int = 0) -> Source:
+        """A new instance of the role, for a lane that opens."""
+        return Source(
+            codec,
+            self._allocator,
+            lambda _: BERLIN,
+            self._batching,
+            job_s=self._job_s,
+            lane=(partition, self.cluster.partitions),
+            observer=self.reports,
+        )
+
     async def start(self, partition: int = 0) -> Driven:
         """A new process takes the lane over."""
         lane_of = (partition, self.cluster.partitions)
-        role = Source(CODEC, self._allocator, lambda _: BERLIN, self._batching, self._job_s, lane_of, self.reports)
+        role = self.role(partition=partition)
         log = MemoryLog(self.cluster, f"source-{partition}", Source.ledger, partition)
         lane = Lane(role, log, *lane_of, self.limits, clock=self.clock, observer=self.seen)
         await lane.open({})

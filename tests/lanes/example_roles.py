@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from app.errors import RecordError
 from app.events.record import Output, Record
 from app.lanes.lease import Lease
-from app.lanes.role import Folded, Job
+from app.lanes.role import Folded, Job, Role
 
 OUT = "out"
 LEDGER = "ledger"
 
 
-class Counting:
+class Counting(Role):
     """Each record adds one to its key and makes one output that names the record and the count.
 
     Values: `boom` raises, `odd` is refused, `huge` writes too much, `final` settles the key, `ring` sets a timer that
