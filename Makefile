@@ -37,6 +37,7 @@ schemas: $(READY) ## write the JSON Schemas of what producers may write, as the 
 
 docs: $(READY) ## write the parts of documents that follow from the code
 	$(BIN)/python -m tests.documents.write
+	$(BIN)/waybill settings --markdown > docs/settings.md
 
 layers: $(READY) ## who imports whom, layer by layer
 	$(BIN)/python -m tests.layers

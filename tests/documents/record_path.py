@@ -29,7 +29,7 @@ ORDER_ID = "bc-shop-1"
 
 
 class OrderPath:
-    """The order in its lane, and the functions of `app` that were called while `traced`."""
+    """The order in its lane, and the functions of `app` that were called by what `walk` traces."""
 
     def __init__(self) -> None:
         role = Orchestrate(CODEC, published(), ORDERS, {"main": 1})
@@ -54,11 +54,12 @@ class OrderPath:
         await self.take("provider result", answer)
         await self.take("provider event", ProviderEvent(ORDER_ID, "fno", "order picked"))
         self.write("provider event", ProviderEvent(ORDER_ID, "fno", "order shipped"))
+        before = sys.getprofile()
         sys.setprofile(self.note)
         try:
             await self.driven.settle()
         finally:
-            sys.setprofile(None)
+            sys.setprofile(before)
 
     async def take(self, name: str, body: Body) -> None:
         self.write(name, body)
