@@ -258,11 +258,7 @@ ROLES_OF_FILES = {
     "server": "a simulator's HTTP",
 }
 """File names that each provider's folder, or each simulator's, has for the same thing."""
-REPEATED_FILES = frozenset(
-    [
-        "verdict",
-    ]
-)
+REPEATED_FILES: frozenset[str] = frozenset()
 """Names that still mean two things. None is ever added."""
 ROLES_OF_CLASSES = frozenset(
     {"ControlRoutes", "Cursor", "Entity", "EntityField", "EntityPage", "EntityType", "Filter", "OData", "OrderStore"}
@@ -272,21 +268,14 @@ ROLES_OF_CLASSES = frozenset(
 REPEATED_CLASSES = frozenset(
     [
         "Asked",
-        "Batch",
-        "Case",
         "Change",
         "Entry",
         "Field",
         "Found",
         "Kind",
-        "Measured",
         "Mirror",
-        "Observer",
-        "Place",
-        "Plan",
         "Policy",
         "Record",
-        "Run",
         "Source",
         "Verdict",
     ]

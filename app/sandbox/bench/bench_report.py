@@ -1,4 +1,4 @@
-"""The figures for people and as JSON. Nothing is measured here."""
+"""The figures of a role, as tables for people and as JSON. Nothing is measured here."""
 
 from typing import Any
 
@@ -7,27 +7,27 @@ from rich.table import Table
 
 from app.sandbox.bench.broker_bench import Wave
 from app.sandbox.bench.fold_bench import FoldCost
-from app.sandbox.bench.run_bench import Measured, OnBroker
+from app.sandbox.bench.run_bench import OnBroker, RoleFigures
 
 
-def as_json(found: Measured) -> dict[str, Any]:
-    """Plain values, named with their units."""
-    told: dict[str, Any] = {"machine": found.machine, "fold": [cost._asdict() for cost in found.fold]}
-    told["fold_us_per_record"] = fold_us(found.fold)
-    if found.on_broker is not None:
-        role = found.on_broker
-        told |= {"waves": [wave._asdict() for wave in role.waves], "restore": role.restore._asdict()}
-        told |= {"outputs": role.outputs._asdict(), "role": rates(role)}
-    return told
+def as_json(figures: RoleFigures) -> dict[str, Any]:
+    """Return plain values, named with their units."""
+    values: dict[str, Any] = {"machine": figures.machine, "fold": [cost._asdict() for cost in figures.fold]}
+    values["fold_us_per_record"] = fold_us(figures.fold)
+    if figures.on_broker is not None:
+        role = figures.on_broker
+        values |= {"waves": [wave._asdict() for wave in role.waves], "restore": role.restore._asdict()}
+        values |= {"outputs": role.outputs._asdict(), "role": rates(role)}
+    return values
 
 
 def fold_us(costs: list[FoldCost]) -> float:
-    """CPU per input record in microseconds, all kinds alike."""
+    """Return the CPU per input record in microseconds, all kinds alike."""
     return sum(cost.us for cost in costs) / len(costs)
 
 
 def rates(role: OnBroker) -> dict[str, float]:
-    """Events a second while the worker had work, and per second of its CPU; `read` are inputs, `written` outputs."""
+    """Return events a second while the worker had work, and per second of its CPU; `read` inputs, `written` outputs."""
     read, seconds = sum(wave.records for wave in role.waves), sum(wave.seconds for wave in role.waves)
     cpu_s, broker_s = sum(wave.cpu_s for wave in role.waves), sum(wave.broker_cpu_s for wave in role.waves)
     written = round(read * role.outputs.expected / role.outputs.inputs)
@@ -47,12 +47,12 @@ def rates(role: OnBroker) -> dict[str, float]:
     }
 
 
-def show(found: Measured, console: Console) -> None:
-    console.print(", ".join(f"{name} {value}" for name, value in found.machine.items() if value), markup=False)
-    console.print(_fold_table(found.fold))
-    if found.on_broker is None:
+def show(figures: RoleFigures, console: Console) -> None:
+    console.print(", ".join(f"{name} {value}" for name, value in figures.machine.items() if value), markup=False)
+    console.print(_fold_table(figures.fold))
+    if figures.on_broker is None:
         return
-    role, rate = found.on_broker, rates(found.on_broker)
+    role, rate = figures.on_broker, rates(figures.on_broker)
     console.print(_wave_table(role.waves))
     lines = (
         f"Read {rate['read']:,.0f} records, wrote {rate['written']:,.0f} and as many ledger records as it read.",

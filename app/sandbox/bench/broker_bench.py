@@ -1,7 +1,7 @@
-"""The whole role on a broker of its own: a worker process reads what was written before; its CPU and time are taken.
+"""The whole role on a broker of its own: a worker process reads prepared records; its CPU and time are measured.
 
-The records of each kind become visible all at once, when the transaction that wrote them commits, so that the worker
-has its hands full and later events never meet an order that is not there yet.
+The records of each kind become visible all at once, when the transaction that wrote them commits. So the worker always
+has work, and later events never meet an order that is not there yet.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from app.errors import WaybillError
 from app.events.ids import partition_of
 from app.events.record import Output, Record
 from app.kafka import topic_reader, topics, transactions
-from app.sandbox.bench.journey import KINDS, Told
+from app.sandbox.bench.journey import KINDS, OrderRecords
 from app.sandbox.bench.lane_progress import Ledger
 from app.sandbox.bench.machine import Usage, usage
 from app.sandbox.local.broker import BrokerInfo
@@ -45,7 +45,7 @@ class Wave(NamedTuple):
 
 
 class Restore(NamedTuple):
-    """A worker opened its lanes on `orders` live orders: seconds of the slowest lane, resident bytes an order."""
+    """A worker's opening of its lanes on `orders` live orders: seconds of the slowest lane, resident bytes an order."""
 
     orders: int
     seconds: float
@@ -53,7 +53,7 @@ class Restore(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What a reader of committed records found for `inputs` that were read; `doubled` ids came more than once."""
+    """Committed outputs of `inputs` input records; `doubled` counts ids that came more than once."""
 
     inputs: int
     records: int
@@ -88,8 +88,8 @@ class Bench:
             grown = _usage(process).resident - empty
         return Restore(orders, seconds, grown / orders if orders else 0.0)
 
-    async def waves(self, warm: Sequence[Told], orders: Sequence[Told]) -> list[Wave]:
-        """Each kind of input for all `orders`, after all kinds for those in `warm`."""
+    async def waves(self, warm: Sequence[OrderRecords], orders: Sequence[OrderRecords]) -> list[Wave]:
+        """Measure each kind of input for all `orders`, after all kinds for those in `warm`."""
         async with self._worker() as (process, _), topic_reader.consumer(self._broker.bootstrap_servers) as reader:
             ledger = Ledger(reader, Orchestrate.ledger, Orchestrate.inputs, self._partitions)
             await ledger.open()
@@ -106,52 +106,52 @@ class Bench:
         await transactions.transact(self._broker.bootstrap_servers, outputs)
         began, topic = time.monotonic(), records[0].topic
         ends = await ledger.ends(topic)
-        await _until_folded(ledger, topic, ends)
+        await _wait_until_folded(ledger, topic, ends)
         seconds = time.monotonic() - began
         cpu_s, broker_s = _usage(process).cpu_s - before.cpu_s, usage(self._broker.pid).cpu_s - broker_before.cpu_s
         return Wave(label=KINDS[at].label, records=len(records), seconds=seconds, cpu_s=cpu_s, broker_cpu_s=broker_s)
 
-    async def outputs(self, told: Sequence[Told]) -> Outputs:
-        """Counts what is there for everybody to read."""
+    async def outputs(self, orders: Sequence[OrderRecords]) -> Outputs:
+        """Count the committed outputs of all orders."""
         names = [each.name for each in topics.load(self._partitions) if each.writers == (Orchestrate.name,)]
         names.remove(Orchestrate.ledger)
-        seen: set[bytes] = set()
+        ids: set[bytes] = set()
         records = 0
         async with topic_reader.consumer(self._broker.bootstrap_servers) as reader:
             places = [TopicPartition(name, number) for name in names for number in range(self._partitions)]
             async for record in topic_reader.read_to_end(reader, places):
                 records += 1
-                seen.add(dict(record.headers)["ce_id"])
-        inputs, expected = sum(len(order.records) for order in told), sum(sum(order.written) for order in told)
-        return Outputs(inputs, records, expected, records - len(seen))
+                ids.add(dict(record.headers)["ce_id"])
+        inputs, expected = sum(len(order.records) for order in orders), sum(sum(order.written) for order in orders)
+        return Outputs(inputs, records, expected, records - len(ids))
 
     @contextlib.asynccontextmanager
     async def _worker(self) -> AsyncIterator[tuple[Process, float]]:
-        """A worker of orchestrate whose lanes are open, and how many seconds the slowest of them took."""
+        """Run a worker of orchestrate; yield it once its lanes are open, with the seconds that the slowest took."""
         port = free_port()
         async with Supervisor(self._folder, self._environ) as supervisor:
             process = supervisor.start("orchestrate", "worker", "orchestrate", WAYBILL_WEB_PORT=str(port))
-            yield process, await _opened(f"http://127.0.0.1:{port}/metrics", self._partitions, supervisor)
+            yield process, await _wait_for_lanes(f"http://127.0.0.1:{port}/metrics", self._partitions, supervisor)
 
 
-async def _opened(metrics: str, lanes: int, supervisor: Supervisor) -> float:
+async def _wait_for_lanes(metrics: str, lanes: int, supervisor: Supervisor) -> float:
     deadline = time.monotonic() + START_TIMEOUT_S
     async with httpx.AsyncClient() as client:
         while time.monotonic() < deadline:
             supervisor.check()
             with contextlib.suppress(httpx.TransportError):
-                found = _RESTORED.findall((await client.get(metrics)).content)
-                if len(found) == lanes:
-                    return max(map(float, found))
+                restore_seconds = _RESTORED.findall((await client.get(metrics)).content)
+                if len(restore_seconds) == lanes:
+                    return max(map(float, restore_seconds))
             await asyncio.sleep(LOOK_INTERVAL_S)
     raise WaybillError(f"the worker opened no lanes in {START_TIMEOUT_S:g} s: {supervisor.processes[0].tail()}")
 
 
-async def _until_folded(ledger: Ledger, topic: str, ends: Mapping[int, int]) -> None:
-    left, moved = -1, time.monotonic()
+async def _wait_until_folded(ledger: Ledger, topic: str, ends: Mapping[int, int]) -> None:
+    last_count, moved = -1, time.monotonic()
     while now := await ledger.behind(topic, ends):
-        if now != left:
-            left, moved = now, time.monotonic()
+        if now != last_count:
+            last_count, moved = now, time.monotonic()
         if time.monotonic() - moved > STALL_TIMEOUT_S:
             raise WaybillError(f"{now} records of {topic} were not folded; nothing moved for {STALL_TIMEOUT_S:g} s")
 

@@ -1,4 +1,4 @@
-"""The fold alone: orchestrate takes records in memory and says what it would write. CPU time, no Kafka, no clock."""
+"""The fold alone: orchestrate folds records in memory. CPU time, without Kafka."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from app.agents.orchestrate import Orchestrate
-from app.sandbox.bench.journey import KINDS, Told
+from app.sandbox.bench.journey import KINDS, OrderRecords
 
 ROUNDS: Final = 5
 
@@ -19,8 +19,8 @@ class FoldCost(NamedTuple):
     written: float
 
 
-def measure(make_role: Callable[[], Orchestrate], orders: Sequence[Told]) -> list[FoldCost]:
-    """The cost of each kind: the median of some rounds, each with a new role that knows no order."""
+def measure(make_role: Callable[[], Orchestrate], orders: Sequence[OrderRecords]) -> list[FoldCost]:
+    """Return the cost of each kind: the median of some rounds, each with a new role that knows no order."""
     rounds = [_round(make_role(), orders) for _ in range(ROUNDS)]
     return [
         FoldCost(kind.label, median(costs), sum(order.written[at] for order in orders) / len(orders))
@@ -28,8 +28,8 @@ def measure(make_role: Callable[[], Orchestrate], orders: Sequence[Told]) -> lis
     ]
 
 
-def _round(role: Orchestrate, orders: Sequence[Told]) -> list[float]:
-    """Each kind for all orders before the next kind, as a lane meets them; what was changed is committed at once."""
+def _round(role: Orchestrate, orders: Sequence[OrderRecords]) -> list[float]:
+    """Fold each kind for all orders before the next kind, as a lane meets them; commit changes at once."""
     state: dict[bytes, bytes] = {}
     costs = []
     for at in range(len(KINDS)):

@@ -1,6 +1,6 @@
-"""The records of scenario 1 as orchestrate reads them: an order with five lines, and what is reported of it.
+"""The input records of orchestrate in scenario 1: an order with five lines, and the reports and answers about it.
 
-Ids are derived from causes, so that everything that providers will ever say can be written down beforehand.
+Ids are derived from causes, so that all that providers will report can be written beforehand.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ LINES: Final = 5
 STORE: Final = "bench"
 
 
-class Kind(NamedTuple):
-    """One kind of input. `body` makes it from the order and what orchestrate keeps of it by then."""
+class InputKind(NamedTuple):
+    """One kind of input. `body` makes it from the order and the state that orchestrate has of it by then."""
 
     label: str
     event: str
@@ -47,7 +47,7 @@ def _reported(event: str) -> Callable[[Order, OrderState | None], Body]:
 
 
 def _answered(order: Order, state: OrderState | None) -> Body:
-    """The provider did what it was asked for last."""
+    """Return the provider's answer to its last request."""
     assert state is not None, "an answer comes after the order"
     effect = state.effects[-1]
     reference = f"SO-{order.source_ref:0>6}" if effect.provider == "fno" else order.source_ref
@@ -65,18 +65,18 @@ def _answered(order: Order, state: OrderState | None) -> Body:
 
 
 KINDS: Final = (
-    Kind(EventName.ORDER_CREATED, EventName.ORDER_CREATED, _created),
-    Kind("result: sent to F+O", EventName.PROVIDER_RESULT, _answered),
-    Kind(EventName.ORDER_PICKED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_PICKED)),
-    Kind(EventName.ORDER_SHIPPED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_SHIPPED)),
-    Kind("result: shop told", EventName.PROVIDER_RESULT, _answered),
-    Kind(EventName.ORDER_INVOICED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_INVOICED)),
-    Kind("result: shop told again", EventName.PROVIDER_RESULT, _answered),
+    InputKind(EventName.ORDER_CREATED, EventName.ORDER_CREATED, _created),
+    InputKind("result: sent to F+O", EventName.PROVIDER_RESULT, _answered),
+    InputKind(EventName.ORDER_PICKED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_PICKED)),
+    InputKind(EventName.ORDER_SHIPPED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_SHIPPED)),
+    InputKind("result: shop told", EventName.PROVIDER_RESULT, _answered),
+    InputKind(EventName.ORDER_INVOICED, EventName.PROVIDER_EVENT, _reported(EventName.ORDER_INVOICED)),
+    InputKind("result: shop told again", EventName.PROVIDER_RESULT, _answered),
 )
-"""What happens to each order, in this order."""
+"""The inputs of each order, in this order."""
 
 
-class Told(NamedTuple):
+class OrderRecords(NamedTuple):
     """An order's records, one for each kind, and how many records orchestrate writes for each, its ledger aside."""
 
     records: tuple[Record, ...]
@@ -84,7 +84,7 @@ class Told(NamedTuple):
 
 
 def an_order(number: int, placed_at: int) -> Order:
-    """One that every policy accepts, made of the places and products of the demo."""
+    """Return an order that every policy accepts, made of the addresses and products of the demo."""
     place, (first, last) = DESTINATIONS[number % len(DESTINATIONS)], CUSTOMERS[number % len(CUSTOMERS)]
     address = Address(
         name=f"{first} {last}",
@@ -131,20 +131,20 @@ def _line(number: int, at: int) -> Line:
     )
 
 
-def told(role: Orchestrate, codec: Codec, order: Order) -> Told:
-    """Takes one order through `role` to learn what is said of it on the way."""
+def record_journey(role: Orchestrate, codec: Codec, order: Order) -> OrderRecords:
+    """Fold one order's records through `role`, which gives the effect ids that the later ones need."""
     key = order.order_id.encode()
     state: dict[bytes, bytes] = {}
     records, written = [], []
     for position, kind in enumerate(KINDS):
-        kept = order_ledger.decode(state[key]) if key in state else None
-        assert not isinstance(kept, order_ledger.Early), "the order is created first"
-        record = _record(codec, order, position, kind.body(order, kept), kind.event)
+        order_state = order_ledger.decode(state[key]) if key in state else None
+        assert not isinstance(order_state, order_ledger.Early), "the order is created first"
+        record = _record(codec, order, position, kind.body(order, order_state), kind.event)
         folded = role.fold(record, state, repeated=False)
         state |= {changed: value for changed, value in folded.changes.items() if value is not None}
         records.append(record)
         written.append(len(folded.outputs))
-    return Told(tuple(records), tuple(written))
+    return OrderRecords(tuple(records), tuple(written))
 
 
 def _record(codec: Codec, order: Order, position: int, body: Body, name: str) -> Record:
@@ -171,7 +171,7 @@ def _record(codec: Codec, order: Order, position: int, body: Body, name: str) ->
     )
 
 
-def journeys(role: Orchestrate, codec: Codec, count: int, first_at: int) -> Iterator[Told]:
-    """`count` orders, one every ten milliseconds from `first_at` (ms)."""
+def journeys(role: Orchestrate, codec: Codec, count: int, first_at: int) -> Iterator[OrderRecords]:
+    """Yield the records of `count` orders, one every ten milliseconds from `first_at` (ms)."""
     for number in range(1, count + 1):
-        yield told(role, codec, an_order(number, first_at + 10 * number))
+        yield record_journey(role, codec, an_order(number, first_at + 10 * number))

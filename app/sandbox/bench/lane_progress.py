@@ -1,4 +1,4 @@
-"""How far the lanes of a role are, as anyone can see: their ledger has the position with every transaction."""
+"""The progress of a role's lanes, read from its ledger: each transaction writes the lane's position there."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,13 +24,13 @@ class Ledger:
         await self._reader.seek_to_end(*self._places)
 
     async def ends(self, topic: str) -> Mapping[int, int]:
-        """For each partition the offset after its last record, when a transaction has just written to each of them."""
+        """Return the offset after each partition's last record, when a transaction has just written to each of them."""
         places = [TopicPartition(topic, place.partition) for place in self._places]
         marker = 1
         return {place.partition: end - marker for place, end in (await self._reader.end_offsets(places)).items()}
 
     async def behind(self, topic: str, ends: Mapping[int, int]) -> int:
-        """Looks at what came; how many records of a topic the lanes have not committed."""
+        """Take in new positions. Return how many records of a topic the lanes have not committed."""
         for place, records in (await self._reader.getmany(timeout_ms=_LOOK_MS)).items():
             if last := next((record for record in reversed(records) if record.key == POSITION_KEY), None):
                 self._positions[place.partition].load(last.value)

@@ -1,4 +1,4 @@
-"""What a measurement ran on, and what a process used: read from /proc, where there is one."""
+"""The machine of a measurement, and the CPU and memory that a process used."""
 
 import os
 import platform
@@ -7,9 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import psutil
+
 from app.errors import WaybillError
 
-_PROC: Final = Path("/proc")
+_CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 class Usage(NamedTuple):
@@ -20,21 +22,17 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int) -> Usage:
-    """Raises WaybillError when the process has ended, or where there is no /proc."""
+    """Return what a process has used so far. Raises WaybillError when it has ended."""
     try:
-        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        pages = (_PROC / str(pid) / "statm").read_text().split()[1]
-    except OSError as exc:
-        raise WaybillError(
-            f"the use of process {pid} cannot be read ({exc}): did it end, or has this system no /proc?"
-        ) from exc
-    # After the name in parentheses, which may contain anything: utime and stime are the 12th and 13th field.
-    ticks = int(fields[11]) + int(fields[12])
-    return Usage(ticks / os.sysconf("SC_CLK_TCK"), int(pages) * os.sysconf("SC_PAGE_SIZE"))
+        process = psutil.Process(pid)
+        times, memory = process.cpu_times(), process.memory_info()
+    except psutil.Error as exc:
+        raise WaybillError(f"the use of process {pid} cannot be read ({exc}): did it end?") from exc
+    return Usage(cpu_s=times.user + times.system, resident=memory.rss)
 
 
 def describe(kafka: str, packages: Sequence[str] = ("faust-streaming", "aiokafka", "msgspec")) -> dict[str, str]:
-    """The machine and what ran on it; `load` is the run queue of the last minute, of everything on the machine."""
+    """Return the machine and versions; `load` is the run queue of the last minute, of everything on the machine."""
     return {
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
@@ -47,7 +45,7 @@ def describe(kafka: str, packages: Sequence[str] = ("faust-streaming", "aiokafka
 
 def _cpu() -> str:
     try:
-        lines = (_PROC / "cpuinfo").read_text().splitlines()
+        lines = _CPU_INFO.read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

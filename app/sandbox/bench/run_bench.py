@@ -1,4 +1,4 @@
-"""The whole measurement, in the order in which its parts need each other."""
+"""One run of the benchmark of a role: the fold in memory, then the role on a broker."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from app.providers import registry
 from app.sandbox.bench import fold_bench
 from app.sandbox.bench.broker_bench import Bench, Outputs, Restore, Wave
 from app.sandbox.bench.fold_bench import FoldCost
-from app.sandbox.bench.journey import STORE, Told, journeys
+from app.sandbox.bench.journey import STORE, OrderRecords, journeys
 from app.sandbox.bench.machine import describe
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
@@ -25,41 +25,43 @@ from app.worker.composition import published_flows, sales_orders
 WARM_ORDERS = 200
 FOLD_ORDERS_MAX = 1_000
 LIVE_VALUE_AT = 2
-"""The state that live orders have in the ledger: sent to F+O, waiting to be picked."""
+"""How many records a live order has behind it: sent to F+O, waiting to be picked."""
 
 
 class OnBroker(NamedTuple):
+    """Figures of the role on a broker."""
+
     restore: Restore
     waves: list[Wave]
     outputs: Outputs
 
 
-class Measured(NamedTuple):
-    """`on_broker` is None when only the fold was measured."""
+class RoleFigures(NamedTuple):
+    """All figures of a run. `on_broker` is None when only the fold was measured."""
 
     machine: dict[str, str]
     fold: list[FoldCost]
     on_broker: OnBroker | None
 
 
-async def run(orders: int, live: int, fold_only: bool, folder: Path, notice: Callable[[str], None]) -> Measured:
-    """`orders` go through the role, `live` others lie in its ledger. Raises WaybillError."""
+async def run(orders: int, live: int, fold_only: bool, folder: Path, notice: Callable[[str], None]) -> RoleFigures:
+    """Measure `orders` that go through the role while `live` others lie in its ledger. Raises WaybillError."""
     environ = simulated(os.environ, free_port())
     records, make_role = codec.load(), role_maker(environ)
     notice(f"Writing down what is said of {orders} orders ...")
-    told = list(journeys(make_role(records), records, orders + WARM_ORDERS, int(time.time() * 1000)))
+    journey_records = list(journeys(make_role(records), records, orders + WARM_ORDERS, int(time.time() * 1000)))
     notice("Folding in memory ...")
-    costs = fold_bench.measure(lambda: make_role(records), told[:FOLD_ORDERS_MAX])
+    costs = fold_bench.measure(lambda: make_role(records), journey_records[:FOLD_ORDERS_MAX])
     if fold_only:
-        return Measured(describe(""), costs, None)
+        return RoleFigures(describe(""), costs, None)
     notice("Starting a broker ...")
     with broker.temporary(notice=notice) as info:
-        found = await _on_broker(info, environ, told, live, folder, notice)
-        return Measured(describe(info.version), costs, found)
+        figures = await _on_broker(info, environ, journey_records, live, folder, notice)
+        return RoleFigures(describe(info.version), costs, figures)
 
 
 def role_maker(environ: Mapping[str, str]) -> Callable[[Codec], Orchestrate]:
-    """How a role is made that is set up by `environ` and knows no order."""
+    """Return a function that makes a role set up by `environ`, which knows no order."""
     settings = Settings.from_env(environ)
     published, orders = published_flows(registry.setup(settings, environ), settings), sales_orders()
     return lambda records: Orchestrate(records, published, orders)
@@ -68,7 +70,7 @@ def role_maker(environ: Mapping[str, str]) -> Callable[[Codec], Orchestrate]:
 async def _on_broker(
     info: broker.BrokerInfo,
     environ: Mapping[str, str],
-    told: list[Told],
+    journey_records: list[OrderRecords],
     live: int,
     folder: Path,
     notice: Callable[[str], None],
@@ -80,16 +82,16 @@ async def _on_broker(
     lanes = next(spec.partitions for spec in specs if spec.name == Orchestrate.ledger)
     bench = Bench(info, environ, folder, lanes)
     notice(f"Opening the lanes on {live} live orders ...")
-    value = _live_value(environ, told[0])
+    value = _live_value(environ, journey_records[0])
     restore = await bench.restore(f"bc-{STORE}", value, live)
-    warm, orders = told[:WARM_ORDERS], told[WARM_ORDERS:]
+    warm, orders = journey_records[:WARM_ORDERS], journey_records[WARM_ORDERS:]
     notice(f"One worker takes {sum(len(order.records) for order in orders)} records ...")
     waves = await bench.waves(warm, orders)
     notice("Counting what it wrote ...")
-    return OnBroker(restore, waves, await bench.outputs(told))
+    return OnBroker(restore, waves, await bench.outputs(journey_records))
 
 
-def _live_value(environ: Mapping[str, str], order: Told) -> bytes:
+def _live_value(environ: Mapping[str, str], order: OrderRecords) -> bytes:
     role, state = role_maker(environ)(codec.load()), dict[bytes, bytes]()
     for record in order.records[:LIVE_VALUE_AT]:
         changes = role.fold(record, state, repeated=False).changes

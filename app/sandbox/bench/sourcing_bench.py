@@ -1,4 +1,4 @@
-"""Sourcing: how long it takes to source a batch of orders, how good the plan is, and what solving together is worth."""
+"""The benchmark of sourcing: time for a batch of orders, quality of the plan, and what solving together is worth."""
 
 import gc
 import time
@@ -27,31 +27,31 @@ AT_MS: Final = 1_767_009_600_000
 Stock = dict[tuple[str, str], int]
 
 
-class Case(NamedTuple):
-    """Stock is `cover` times the demand of a SKU; a source keeps a SKU with the chance `kept`, in uneven shares."""
+class StockCase(NamedTuple):
+    """Stock is `cover` times the demand of a SKU; a source has a SKU with the chance `assortment`, in uneven shares."""
 
     label: str
     cover: float
-    kept: float
+    assortment: float
 
 
 CASES: Final = (
-    Case("plenty, everything everywhere", 60.0, 1.0),
-    Case("plenty, 6 SKUs of 10 at a source", 10.0, 0.6),
-    Case("scarce in places, 6 SKUs of 10", 3.0, 0.6),
-    Case("scarce, 3 SKUs of 20", 0.9, 0.15),
-    Case("scarce, 6 SKUs of 10, in crumbs", 1.0, 0.6),
+    StockCase("plenty, everything everywhere", 60.0, 1.0),
+    StockCase("plenty, 6 SKUs of 10 at a source", 10.0, 0.6),
+    StockCase("scarce in places, 6 SKUs of 10", 3.0, 0.6),
+    StockCase("scarce, 3 SKUs of 20", 0.9, 0.15),
+    StockCase("scarce, 6 SKUs of 10, in crumbs", 1.0, 0.6),
 )
 
 
-class Batch(NamedTuple):
+class OrderBatch(NamedTuple):
     demands: list[Demand]
     network: Network
     stock: Stock
 
 
 class Speed(NamedTuple):
-    """Of one case, over all batches. Seconds by the clock; `gap` as in a plan; `waiting` are lines without a source."""
+    """Figures of a case over all batches. Seconds by the clock, `gap` as in a plan, `waiting` lines without source."""
 
     label: str
     lines: float
@@ -73,32 +73,32 @@ class Together(NamedTuple):
     cost_single: float
 
 
-class Measured(NamedTuple):
+class SourcingFigures(NamedTuple):
     machine: dict[str, str]
     speed: list[Speed]
     together: list[Together]
 
 
-def run(strategies: Strategies, batches: int) -> Measured:
-    """Each case with as many batches, all different and the same in every run. Garbage is looked for as in a worker."""
+def run(strategies: Strategies, batches: int) -> SourcingFigures:
+    """Measure each case with `batches` batches, the same in every run. Garbage is collected as in a worker."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     for number in range(WARM):
         _solve(_batch(CASES[0], number), strategies)
-    made = {case: [_batch(case, number) for number in range(batches)] for case in CASES}
-    speed = [_speed(case.label, made[case], strategies) for case in CASES]
-    together = [_together(case.label, made[case], strategies) for case in CASES]
-    return Measured(describe("", ("highspy", "numpy")), speed, together)
+    batches_by_case = {case: [_batch(case, number) for number in range(batches)] for case in CASES}
+    speed = [_speed(case.label, batches_by_case[case], strategies) for case in CASES]
+    together = [_together(case.label, batches_by_case[case], strategies) for case in CASES]
+    return SourcingFigures(describe("", ("highspy", "numpy")), speed, together)
 
 
-def _batch(case: Case, seed: int) -> Batch:
+def _batch(case: StockCase, seed: int) -> OrderBatch:
     dice = Random(f"{case.label} {seed}")
     network = Network(tuple(_source(dice, number) for number in range(SOURCES)))
     demands = [_demand(dice, number) for number in range(ORDERS)]
-    wanted: dict[str, int] = {}
+    quantities: dict[str, int] = {}
     for demand in demands:
         for line in demand.lines:
-            wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
-    return Batch(demands, network, _stock(dice, case, network, wanted))
+            quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
+    return OrderBatch(demands, network, _stock(dice, case, network, quantities))
 
 
 def _source(dice: Random, number: int) -> NetworkSource:
@@ -106,7 +106,7 @@ def _source(dice: Random, number: int) -> NetworkSource:
 
 
 def _somewhere(dice: Random) -> tuple[float, float]:
-    """In or around Europe."""
+    """Return latitude and longitude of a place in or around Europe."""
     return dice.uniform(36, 60), dice.uniform(-9, 28)
 
 
@@ -116,22 +116,22 @@ def _demand(dice: Random, number: int) -> Demand:
     return Demand(f"o{number:03}", Place(*_somewhere(dice), "city"), tuple(lines))
 
 
-def _stock(dice: Random, case: Case, network: Network, wanted: Mapping[str, int]) -> Stock:
+def _stock(dice: Random, case: StockCase, network: Network, quantities: Mapping[str, int]) -> Stock:
     stock: Stock = {}
-    for sku in sorted(wanted):
-        keepers = [source.warehouse for source in network.sources if dice.random() < case.kept]
+    for sku in sorted(quantities):
+        keepers = [source.warehouse for source in network.sources if dice.random() < case.assortment]
         shares = [dice.random() for _ in keepers]
-        pieces = wanted[sku] / AMOUNT_SCALE * case.cover
+        pieces = quantities[sku] / AMOUNT_SCALE * case.cover
         for warehouse, share in zip(keepers, shares, strict=True):
             stock[sku, warehouse] = int(pieces * share / sum(shares)) * AMOUNT_SCALE
     return stock
 
 
-def _solve(batch: Batch, strategies: Strategies) -> SourcingPlan:
+def _solve(batch: OrderBatch, strategies: Strategies) -> SourcingPlan:
     return solve(batch.demands, batch.network, batch.stock, strategies, at_ms=AT_MS, used_today={})
 
 
-def _speed(label: str, batches: Sequence[Batch], strategies: Strategies) -> Speed:
+def _speed(label: str, batches: Sequence[OrderBatch], strategies: Strategies) -> Speed:
     clock, cpu, plans = [], [], []
     for batch in batches:
         began, cpu_began = time.perf_counter(), time.process_time()
@@ -150,7 +150,7 @@ def _speed(label: str, batches: Sequence[Batch], strategies: Strategies) -> Spee
     )
 
 
-def _together(label: str, batches: Sequence[Batch], strategies: Strategies) -> Together:
+def _together(label: str, batches: Sequence[OrderBatch], strategies: Strategies) -> Together:
     joint = [_solve(batch, strategies) for batch in batches]
     single = [_one_by_one(batch, strategies) for batch in batches]
     return Together(
@@ -162,14 +162,14 @@ def _together(label: str, batches: Sequence[Batch], strategies: Strategies) -> T
     )
 
 
-def _one_by_one(batch: Batch, strategies: Strategies) -> list[SourcingPlan]:
-    """Each order takes the best that the ones before it have left."""
-    left, plans = dict(batch.stock), []
+def _one_by_one(batch: OrderBatch, strategies: Strategies) -> list[SourcingPlan]:
+    """Solve order by order: each takes the best that the ones before it have left."""
+    remaining, plans = dict(batch.stock), []
     for demand in batch.demands:
-        plan = solve([demand], batch.network, left, strategies, at_ms=AT_MS, used_today={})
+        plan = solve([demand], batch.network, remaining, strategies, at_ms=AT_MS, used_today={})
         skus = {line.line_id: line.sku for line in demand.lines}
         for each in plan.orders[0].allocations:
-            left[skus[each.line_id], each.warehouse] -= each.quantity
+            remaining[skus[each.line_id], each.warehouse] -= each.quantity
         plans.append(plan)
     return plans
 

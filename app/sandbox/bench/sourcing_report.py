@@ -1,26 +1,26 @@
-"""The figures of sourcing for people and as JSON. Nothing is measured here."""
+"""The figures of sourcing, as tables for people and as JSON. Nothing is measured here."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from app.sandbox.bench.sourcing_bench import ORDERS, SOURCES, Measured, Speed, Together
+from app.sandbox.bench.sourcing_bench import ORDERS, SOURCES, SourcingFigures, Speed, Together
 
 
-def as_json(found: Measured) -> dict[str, Any]:
-    """Plain values, named with their units."""
+def as_json(figures: SourcingFigures) -> dict[str, Any]:
+    """Return plain values, named with their units."""
     return {
-        "machine": found.machine,
-        "speed": [case._asdict() for case in found.speed],
-        "together": [case._asdict() for case in found.together],
+        "machine": figures.machine,
+        "speed": [case._asdict() for case in figures.speed],
+        "together": [case._asdict() for case in figures.together],
     }
 
 
-def show(found: Measured, console: Console) -> None:
-    console.print(", ".join(f"{name} {value}" for name, value in found.machine.items() if value), markup=False)
-    console.print(_speed(found.speed))
-    console.print(_together(found.together))
+def show(figures: SourcingFigures, console: Console) -> None:
+    console.print(", ".join(f"{name} {value}" for name, value in figures.machine.items() if value), markup=False)
+    console.print(_speed(figures.speed))
+    console.print(_together(figures.together))
 
 
 def _speed(cases: list[Speed]) -> Table:
