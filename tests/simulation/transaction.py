@@ -54,9 +54,7 @@ def origin(record: Record) -> str:
 def decoded(record: Record) -> Any:
     """The event in a record, None for a tombstone. Raises RecordError."""
     codec = shared_codec()
-    where = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
-    read: Any = codec.decode_change if record.topic.startswith("dualwrite.") else codec.decode
-    return read(record.topic, record.key, record.value, record.headers, **where)
+    return codec.decode_change(record) if record.topic.startswith("dualwrite.") else codec.decode(record)
 
 
 def keyed(record: Record) -> Record:
