@@ -20,8 +20,8 @@ add_groups(cli)
 run.register(cli)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         from importlib.metadata import version
 
         typer.echo(f"waybill {version('waybill')}")
@@ -38,7 +38,7 @@ def options(
 
 
 def main() -> None:
-    """Runs the command line; a WaybillError is one sentence on standard error, never a trace."""
+    """Run the command line. A WaybillError becomes one sentence on standard error, never a trace."""
     # A client that retries says so at length; what it cannot mend becomes an error of ours.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:

@@ -190,12 +190,10 @@ BARE_WORDS = {
 ROOMS_WITH_BARE_WORDS = frozenset(
     [
         "agents",
-        "commands",
         "domain",
         "dualwrite",
         "events",
         "flows",
-        "kafka",
         "policies",
         "providers",
         "queries",
@@ -269,7 +267,6 @@ REPEATED_CLASSES = frozenset(
     [
         "Asked",
         "Change",
-        "Entry",
         "Field",
         "Found",
         "Kind",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from app.commands import output
-from app.commands.environment import settings
+from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
 
@@ -33,8 +33,8 @@ def run_job(pool: Pool = MAIN, actor: Actor = SOMEBODY, json: Json = False) -> N
     """Look at every line that waits, now. Says what came of it; exit code 1 when nobody did it within a minute."""
     from app.queries.views import run_view
 
-    given = settings()
-    run = asyncio.run(_run(given, _existing(given, pool), actor))
+    settings = load_settings()
+    run = asyncio.run(_run(settings, _existing(settings, pool), actor))
     if json:
         output.data(run_view(run))
     else:
@@ -47,12 +47,12 @@ async def _run(settings: "Settings", pool: str, actor: str) -> "BackorderRun":
     from app.inventory.pool_commands import RUN
     from app.queries import sourcing_queries
 
-    wanted = derive(await _command(settings, pool, RUN, actor, {"why": "command"}), "pool")
+    event_id = derive(await _command(settings, pool, RUN, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
         for runs in await sourcing_queries.values(settings.bootstrap_servers, BackorderRuns):
             for run in runs.jobs:
-                if run.event_id == wanted and run.ended:
+                if run.event_id == event_id and run.ended:
                     return run
         await asyncio.sleep(LOOK_S)
     raise SettingError(
@@ -66,10 +66,10 @@ def list_waiting(
     sku: Annotated[str | None, typer.Option(help="Only lines that wait for this item.")] = None, json: Json = False
 ) -> None:
     """Lines that wait, in the order in which stock is given to them, and the last runs of the job."""
-    waiting, runs = asyncio.run(_waiting(settings(), sku))
+    waiting, runs = asyncio.run(_waiting(load_settings(), sku))
     if json:
-        shown = {each.pool: {"jobs": _runs(each.jobs), "receipts": _runs(each.receipts)} for each in runs}
-        output.data({"waiting": waiting, "runs": shown})
+        by_pool = {each.pool: {"jobs": _runs(each.jobs), "receipts": _runs(each.receipts)} for each in runs}
+        output.data({"waiting": waiting, "runs": by_pool})
         return
     _print("Lines that wait", ("sku", "order_id", "line_id", "quantity", "priority", "since", "cancel_at"), waiting)
     for each in runs:
@@ -118,18 +118,18 @@ def show_preferences(
     from app.queries.views import change_view
     from app.worker.configured_files import load_preferences
 
-    given = settings()
-    file, pool = load_preferences(given), _existing(given, pool)
+    settings = load_settings()
+    file, pool = load_preferences(settings), _existing(settings, pool)
     if change:
         values = _values(change, file)
-        event_id = asyncio.run(_command(given, pool, SET, actor, values))
+        event_id = asyncio.run(_command(settings, pool, SET, actor, values))
         if json:
             output.data({"event_id": event_id, "pool": pool, "values": values})
         else:
             output.line(f"asked for: {', '.join(change)}; `waybill backorders preferences` shows it once done")
         return
-    chosen = asyncio.run(_chosen(given, pool))
-    now, audit = file.overridden(chosen).values(), [change_view(each) for each in chosen.changes]
+    overrides = asyncio.run(_find_overrides(settings, pool))
+    now, audit = file.overridden(overrides).values(), [change_view(each) for each in overrides.changes]
     if json:
         output.data({"pool": pool, **now, "priorities": dict(file.priorities), "changes": audit})
         return
@@ -138,12 +138,12 @@ def show_preferences(
     _print("Changes", ("at", "actor", "before", "after"), audit)
 
 
-def _values(given: list[str], file: "Preferences") -> dict[str, str]:
-    """What --set says. Raises SettingError for what the role would refuse."""
+def _values(texts: list[str], file: "Preferences") -> dict[str, str]:
+    """Return the values of --set. Raises SettingError for what the role would refuse."""
     from app.inventory import preferences
     from app.inventory.ledger_values import PreferenceOverrides
 
-    values = dict(text.partition("=")[::2] for text in given)
+    values = dict(text.partition("=")[::2] for text in texts)
     try:
         preferences.change_preferences(file, PreferenceOverrides(MAIN), values, event_id="", at=0, actor="")
     except RecordError as problem:
@@ -151,16 +151,16 @@ def _values(given: list[str], file: "Preferences") -> dict[str, str]:
     return values
 
 
-async def _chosen(settings: "Settings", pool: str) -> "PreferenceOverrides":
+async def _find_overrides(settings: "Settings", pool: str) -> "PreferenceOverrides":
     from app.inventory.ledger_values import PreferenceOverrides
     from app.queries import sourcing_queries
 
-    found = await sourcing_queries.values(settings.bootstrap_servers, PreferenceOverrides)
-    return next((chosen for chosen in found if chosen.pool == pool), PreferenceOverrides(pool))
+    by_pools = await sourcing_queries.values(settings.bootstrap_servers, PreferenceOverrides)
+    return next((overrides for overrides in by_pools if overrides.pool == pool), PreferenceOverrides(pool))
 
 
 async def _command(settings: "Settings", pool: str, command: str, actor: str, values: dict[str, str]) -> str:
-    """Write a command to the pool; the id of its event."""
+    """Write a command to the pool. Return the id of its event."""
     from app.events.record import Output
     from app.kafka import transactions
 
@@ -183,8 +183,8 @@ def _existing(settings: "Settings", pool: str) -> str:
 
 def _print(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
     heads = [name.replace("_", " ").capitalize() for name in columns]
-    output.table(heads, [[_shown(name, row[name]) for name in columns] for row in rows], title)
+    output.table(heads, [[_cell(name, row[name]) for name in columns] for row in rows], title)
 
 
-def _shown(name: str, value: Any) -> object:
+def _cell(name: str, value: Any) -> object:
     return output.moment(value) if value and name in ("at", "since", "cancel_at") else value

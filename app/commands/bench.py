@@ -1,10 +1,10 @@
-"""What `waybill bench` does once it is called."""
+"""The work of `waybill bench`: run a measurement and print its figures."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.commands import output
-from app.commands.environment import settings
+from app.commands.environment import load_settings
 from app.commands.stopping import until_stopped
 from app.sandbox.bench import bench_report, sourcing_bench, sourcing_report
 from app.sandbox.bench import run_bench as bench
@@ -12,7 +12,7 @@ from app.worker.configured_files import load_strategies
 
 
 def run(orders: int, live: int, fold_only: bool, as_json: bool) -> None:
-    """Measure orchestrate."""
+    """Measure the role orchestrate."""
     with TemporaryDirectory(prefix="waybill-bench-") as folder:
         figures = until_stopped(bench.run(orders, live, fold_only, Path(folder), output.note))
     if as_json:
@@ -23,7 +23,7 @@ def run(orders: int, live: int, fold_only: bool, as_json: bool) -> None:
 
 def run_sourcing(batches: int, as_json: bool) -> None:
     """Measure the solver."""
-    figures = sourcing_bench.run(load_strategies(settings()), batches)
+    figures = sourcing_bench.run(load_strategies(load_settings()), batches)
     if as_json:
         output.data(sourcing_report.as_json(figures))
     else:

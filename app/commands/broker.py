@@ -48,11 +48,11 @@ def status(data: Data = None, json: Json = False) -> None:
     from app.commands import output
     from app.sandbox.local import broker
 
-    found = broker.status(data)
+    info = broker.status(data)
     if json:
-        output.data({"running": found.running, "bootstrap_servers": found.bootstrap_servers})
-    elif found.running:
-        output.line(f"Kafka {found.version} on {found.bootstrap_servers}, data in {found.data}")
+        output.data({"running": info.running, "bootstrap_servers": info.bootstrap_servers})
+    elif info.running:
+        output.line(f"Kafka {info.version} on {info.bootstrap_servers}, data in {info.data}")
     else:
-        output.line(f"Not running (data folder {found.data})")
-    raise typer.Exit(0 if found.running else 1)
+        output.line(f"Not running (data folder {info.data})")
+    raise typer.Exit(0 if info.running else 1)

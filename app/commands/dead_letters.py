@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.commands import output
-from app.commands.environment import settings
+from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import SettingError
 from app.events.record import DEAD_LETTER, Output, Record
@@ -21,32 +21,32 @@ VALUE_SHOWN_MAX: Final = 2_000
 @commands.command(name="list", epilog=examples("dead-letters list", "dead-letters list --code no-flow --json"))
 def list_letters(code: Annotated[str | None, typer.Option(help="Only this code.")] = None, json: Json = False) -> None:
     """Every dead letter that was neither replayed nor discarded."""
-    letters = [_view(record) for record in _letters(settings().bootstrap_servers).values()]
-    chosen = [letter for letter in letters if code is None or letter["code"] == code]
+    letters = [_view(record) for record in _letters(load_settings().bootstrap_servers).values()]
+    matching = [letter for letter in letters if code is None or letter["code"] == code]
     if json:
-        output.data(chosen)
+        output.data(matching)
         return
-    rows = [[each["id"], each["key"], each["code"], output.moment(each["at"]), each["detail"]] for each in chosen]
+    rows = [[each["id"], each["key"], each["code"], output.moment(each["at"]), each["detail"]] for each in matching]
     output.table(("Id", "Key", "Code", "At", "Why"), rows)
 
 
 @commands.command(epilog=examples(SHOWN, f"{SHOWN} --json"))
 def show(letter: Annotated[str, typer.Argument(help="Id as listed.", metavar="ID")], json: Json = False) -> None:
     """One dead letter with its headers and value. Exit code 1 when there is none."""
-    record = _chosen(settings().bootstrap_servers, [letter])[0]
-    shown = _view(record) | {"value": (record.value or b"")[:VALUE_SHOWN_MAX].decode(errors="backslashreplace")}
+    record = _find(load_settings().bootstrap_servers, [letter])[0]
+    view = _view(record) | {"value": (record.value or b"")[:VALUE_SHOWN_MAX].decode(errors="backslashreplace")}
     if json:
-        output.data(shown)
+        output.data(view)
     else:
-        for name, value in shown.items():
+        for name, value in view.items():
             output.line(f"{name:>10}  {value}")
 
 
 @commands.command(epilog=examples("dead-letters replay order-created/0/17"))
 def replay(ids: Ids, json: Json = False) -> None:
     """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same."""
-    servers = settings().bootstrap_servers
-    records = _chosen(servers, ids)
+    servers = load_settings().bootstrap_servers
+    records = _find(servers, ids)
     for record in records:
         if why := irreplaceable(record):
             raise SettingError(f"{(record.key or b'').decode()} cannot be replayed: {why}; nothing was written")
@@ -57,8 +57,8 @@ def replay(ids: Ids, json: Json = False) -> None:
 @commands.command(epilog=examples("dead-letters discard order-created/0/17 order-created/3/2"))
 def discard(ids: Ids, json: Json = False) -> None:
     """Mark them as dealt with."""
-    servers = settings().bootstrap_servers
-    records = _chosen(servers, ids)
+    servers = load_settings().bootstrap_servers
+    records = _find(servers, ids)
     _write(servers, [tombstone(record) for record in records])
     _tell("discarded", records, json)
 
@@ -76,7 +76,7 @@ def _write(servers: str, outputs: list[Output]) -> None:
     asyncio.run(transactions.transact(servers, outputs))
 
 
-def _chosen(servers: str, ids: list[str]) -> list[Record]:
+def _find(servers: str, ids: list[str]) -> list[Record]:
     letters = _letters(servers)
     for name in ids:
         if name not in letters:
@@ -121,7 +121,7 @@ def _view(record: Record) -> dict[str, Any]:
 
 
 def irreplaceable(record: Record) -> str:
-    """Why the letter cannot be sent again, empty when it can."""
+    """Return why the letter cannot be sent again, empty when it can."""
     if not _header(record, "topic"):
         return "it never was a record of a topic; mend the order at its shop and it is pulled again, then discard this"
     if size := _header(record, "truncated"):
@@ -130,12 +130,12 @@ def irreplaceable(record: Record) -> str:
 
 
 def original(record: Record) -> Output:
-    """The record as it was before it was set aside: the key routes it, so that it meets its lane."""
+    """Return the record as it was before it was set aside: the key routes it, so that it meets its lane."""
     key = next((value for name, value in record.headers if name == PREFIX + "key"), None)
     headers = [(name, value) for name, value in record.headers if not name.startswith(PREFIX)]
     return Output(_header(record, "topic"), key or None, record.value, headers)
 
 
 def tombstone(record: Record) -> Output:
-    """Resolves a dead letter, on its own partition: compaction is by partition."""
+    """Return the record that resolves a dead letter, on its own partition: compaction is by partition."""
     return Output(topic=DEAD_LETTER, key=record.key, value=None, headers=(), partition=record.partition)

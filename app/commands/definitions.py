@@ -55,17 +55,17 @@ def check_flows(
     """
     from app import policies as policy_engine
     from app import resources
-    from app.commands.environment import settings
+    from app.commands.environment import load_settings
     from app.flows.loading import published
     from app.providers import registry
 
-    setup = registry.setup(settings(), os.environ) if active else everything()
+    setup = registry.setup(load_settings(), os.environ) if active else full_setup()
     rules = policy_engine.all_rules(resources.policy_files())
     _tell(published.check_all(resources.flow_files(), rules, setup), "flow files", len(resources.flow_files()), json)
 
 
-def everything() -> "Setup":
-    """As if every provider were set up and every map enabled."""
+def full_setup() -> "Setup":
+    """Return a setup in which every provider is set up and every map enabled."""
     from app.dualwrite.map_names import MAPS
     from app.flows.installed import INSIDE, Setup
     from app.providers import registry

@@ -1,4 +1,4 @@
-"""What `waybill demo` does once it is called: checks what it was told, runs, and says how it went."""
+"""The work of `waybill demo`: check the options, run the demo, print the report."""
 
 import json as json_module
 import shutil
@@ -19,7 +19,7 @@ from app.sandbox.demo.scenarios import SCENARIOS
 from app.sandbox.demo.supply import StockFiles
 
 
-def wanted(
+def read_options(
     *,
     orders: Path | None,
     scenarios: Sequence[int],
@@ -28,7 +28,7 @@ def wanted(
     files: tuple[Path | None, Path | None, Path | None],
     report: Path | None,
 ) -> demo_session.DemoOptions:
-    """What a demo is to run. `files`: sources, stock, receipts. Raises SettingError."""
+    """Return what a demo is to run. `files`: sources, stock, receipts. Raises SettingError."""
     parsed = [outage.parse(text) for text in faults]
     numbers = tuple(sorted(set(scenarios or SCENARIOS)))
     for number in numbers:
@@ -44,15 +44,18 @@ def wanted(
 
 
 def run(options: demo_session.DemoOptions, file: Path | None) -> bool:
-    """Run it; whether all held. `file` takes the report. Raises what the demo raises."""
+    """Run the demo. Return whether all held. `file` is where the report is written. Raises what the demo raises."""
     warn()
-    report = _demonstrated(options)
+    report = _demonstrate(options)
     _tell(report, file)
     return report.truth
 
 
-def _demonstrated(options: demo_session.DemoOptions) -> Report:
-    """What each process said is kept, unless all held or somebody ended the demo. Raises what the demo raises."""
+def _demonstrate(options: demo_session.DemoOptions) -> Report:
+    """Run the demo in a folder of its own, which stays unless all held or somebody ended the demo.
+
+    The folder has what each process wrote. Raises what the demo raises.
+    """
     folder, keep = Path(mkdtemp(prefix="waybill-demo-")), True
     try:
         report = until_stopped(demo_session.run(options, folder, output.people))

@@ -1,6 +1,6 @@
-"""JSON documents from a file as people write them: one object, an array of objects, or one object after the other.
+"""Reading of JSON documents as people write them: one object, an array of objects, or one object after the other.
 
-Each keeps the line that it begins in, so that what is wrong with it can be found.
+Each is given the line that it begins in, so that an error can name it.
 """
 
 import json
@@ -21,14 +21,17 @@ _decoder: Final = json.JSONDecoder(parse_float=str, parse_int=str, parse_constan
 
 
 class Document(NamedTuple):
-    """`where` is file:line of its beginning, `value` its text in UTF-8."""
+    """One document. `where` is file:line of its beginning, `value` its text in UTF-8."""
 
     where: str
     value: bytes
 
 
 def read(file: str) -> list[Document]:
-    """The documents of a file; - is standard input. Raises SettingError: none there, not JSON, not UTF-8, too large."""
+    """Return the documents of a file; - is standard input.
+
+    Raises SettingError for a file that is not there, is not JSON or not UTF-8, or is too large.
+    """
     content = _content(file)
     try:
         text = content.decode("utf-8-sig")
@@ -104,7 +107,7 @@ class _Text:
         return Document(where, value)
 
     def _next(self) -> str:
-        """The character to be read; nothing at the end."""
+        """Return the character to be read; nothing at the end."""
         return self._text[self._at : self._at + 1]
 
     def _step(self) -> None:
@@ -116,7 +119,7 @@ class _Text:
         self._at = space.end()
 
     def _line_of(self, position: int) -> int:
-        """Positions that are asked for one after the other: each line is counted once."""
+        """Return the line of a position. Positions ascend, so that each line is counted once."""
         self._line += self._text.count("\n", self._line_start, position)
         self._line_start = position
         return self._line

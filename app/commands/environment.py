@@ -1,4 +1,4 @@
-"""What the environment of a command says: its settings, and which broker it means when none is named."""
+"""The environment of a command: its settings, and the broker that it means when none is named."""
 
 import os
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ SERVERS = "KAFKA_BOOTSTRAP_SERVERS"
 
 
 def environment() -> Mapping[str, str]:
-    """The environment, with the broker of this machine where it names none.
+    """Return the environment, with the broker of this machine where it names none.
 
-    That is the broker of `waybill up`, or else the one of `waybill broker`. Says on standard error which variables
-    nothing reads. Raises BrokerError when the broker's folder cannot be read.
+    That is the broker of `waybill up`, or else the one of `waybill broker`. Variables that nothing reads are named on
+    standard error. Raises BrokerError when the broker's folder cannot be read.
     """
     from app.sandbox.local import broker
     from app.sandbox.local.running import running
@@ -29,19 +29,19 @@ def environment() -> Mapping[str, str]:
     return {**os.environ, SERVERS: servers} if servers else os.environ
 
 
-def settings() -> "Settings":
-    """The settings of `environment`. Raises SettingError."""
+def load_settings() -> "Settings":
+    """Return the settings of `environment`. Raises SettingError."""
     from app.settings import Settings
 
     return Settings.from_env(environment())
 
 
 def warn() -> None:
-    """Say on standard error which variables look like ours and are read by nothing."""
+    """Name on standard error the variables that look like ours and are read by nothing."""
     from app.settings import MACHINE, PREFIX, variables
 
-    known = {*variables().values(), *MACHINE}
-    strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    ours = {*variables().values(), *MACHINE}
+    strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in ours)
     if strange:  # of a provider, or of nobody: only now its manifests are read
         from app.providers.variables import unread
 

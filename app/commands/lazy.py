@@ -1,4 +1,4 @@
-"""Groups of commands that are imported when one of them is asked for: `waybill --help` needs none of them."""
+"""Groups of commands that are imported when one of them runs: `waybill --help` needs none of them."""
 
 from importlib import import_module
 from typing import Any, Final

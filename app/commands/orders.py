@@ -43,22 +43,22 @@ def list_orders(
 ) -> None:
     """Every order that the ledger holds, with its state and reason."""
     from app.commands import output
-    from app.commands.environment import settings
+    from app.commands.environment import load_settings
     from app.queries import order_queries
 
-    wanted = None if state is None else _state(state)
-    orders = asyncio.run(order_queries.all_orders(settings().bootstrap_servers))
-    chosen = [_brief(each) for each in orders if wanted in (None, each.order.state)]
+    name = None if state is None else _state(state)
+    orders = asyncio.run(order_queries.all_orders(load_settings().bootstrap_servers))
+    briefs = [_brief(each) for each in orders if name in (None, each.order.state)]
     if json:
-        output.data(chosen)
+        output.data(briefs)
         return
     names = ("order_id", "flow", "state", "reason", "lines", "version")
-    rows = [[each[name] for name in names] for each in chosen]
+    rows = [[each[name] for name in names] for each in briefs]
     output.table(("Order", "Flow", "State", "Reason", "Lines", "Version"), rows)
 
 
 def _state(name: str) -> str:
-    """The state of that name. Raises SettingError that names those that there are."""
+    """Return the state of that name. Raises SettingError that names those that there are."""
     from app.domain.lifecycle import Status
 
     states = {status.state.lower(): status.state for status in Status}
@@ -86,10 +86,10 @@ def _brief(item: "OrderState") -> dict[str, Any]:
 def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
     from app.commands import output
-    from app.commands.environment import settings
+    from app.commands.environment import load_settings
     from app.queries import sourcing_queries
 
-    view = asyncio.run(sourcing_queries.find_view(settings().bootstrap_servers, order))
+    view = asyncio.run(sourcing_queries.find_view(load_settings().bootstrap_servers, order))
     if view is None:
         output.refusal(f"no order {order} in the ledger")
         raise typer.Exit(1)
@@ -126,10 +126,10 @@ def watch(
     json: Json = False,
 ) -> None:
     """Status changes as they come, until stopped. With --json: one JSON document a line."""
-    from app.commands.environment import settings
+    from app.commands.environment import load_settings
 
     try:
-        asyncio.run(_watch(settings().bootstrap_servers, order, json))
+        asyncio.run(_watch(load_settings().bootstrap_servers, order, json))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -142,10 +142,10 @@ async def _watch(servers: str, order: str | None, as_json: bool) -> None:
 
     records = codec.load()
     async with topic_reader.consumer(servers) as reader:
-        wanted = await topic_reader.partitions(reader, "order-status")
-        following = await topic_reader.follow(reader, wanted)
+        partitions = await topic_reader.partitions(reader, "order-status")
+        statuses = await topic_reader.follow(reader, partitions)
         output.note("Status changes appear here as they come. Ctrl-C ends this.")
-        async for record in following:
+        async for record in statuses:
             view = status_view(records.decode(record))
             if order is not None and view["order_id"] != order:
                 continue

@@ -1,4 +1,4 @@
-"""How commands speak: data as JSON on standard output when asked, sentences and tables for people otherwise."""
+"""Output of commands: with --json data on standard output, otherwise sentences and tables for people."""
 
 import json
 import sys
@@ -20,48 +20,48 @@ TIMES: Final = frozenset({"At", "Since", "Cancel at"})
 
 
 def data(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Write one JSON document to standard output."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 
 
 def data_line(value: Any) -> None:
-    """One JSON document on one line, at once: for streams."""
+    """Write one JSON document on one line, at once: for streams."""
     text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def text(value: str) -> None:
-    """Text as it is, at once."""
+    """Write text as it is, at once."""
     sys.stdout.write(value)
     sys.stdout.flush()
 
 
 def moment(at: str) -> str:
-    """An RFC 3339 time in UTC as people read it, to the second."""
+    """Return an RFC 3339 time in UTC as people read it, to the second."""
     return at[:19].replace("T", " ")
 
 
 def line(sentence: str, style: str | None = None) -> None:
-    """One line for people. What looks like markup in it is text."""
+    """Print one line for people. What looks like markup in it is text."""
     people.print(sentence, style=style, markup=False, highlight=False)
 
 
 def note(sentence: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     aside.print(sentence, markup=False, highlight=False)
 
 
 def refusal(sentence: str) -> None:
-    """What is wrong and how to mend it, on standard error."""
+    """Print on standard error what is wrong and how to mend it."""
     aside.print(f"waybill: {sentence}", style="red", markup=False, highlight=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table for people: as wide as a terminal, and as wide as it must be for anything else. None is shown as -."""
-    made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    """Print a table for people: as wide as a terminal, or as it must be for anything else. None is shown as -."""
+    grid = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in columns:
-        made.add_column(name, overflow="fold", no_wrap=name in TIMES)
+        grid.add_column(name, overflow="fold", no_wrap=name in TIMES)
     for row in rows:
-        made.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+        grid.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
     console = people if people.is_terminal else Console(soft_wrap=True, width=UNLIMITED)
-    console.print(made)
+    console.print(grid)

@@ -21,12 +21,12 @@ def show_all(json: Json = False) -> None:
     from app.commands import output
     from app.providers import registry
 
-    found = [_shown(manifest, os.environ) for manifest in registry.load_manifests().values()]
+    rows = [_view(manifest, os.environ) for manifest in registry.load_manifests().values()]
     if json:
-        output.data(found)
+        output.data(rows)
         return
-    rows = [(row["name"], "yes" if row["active"] else "no", " ".join(row["missing"])) for row in found]
-    output.table(("Provider", "Active", "Missing"), rows)
+    cells = [(row["name"], "yes" if row["active"] else "no", " ".join(row["missing"])) for row in rows]
+    output.table(("Provider", "Active", "Missing"), cells)
 
 
 @commands.command(name="new", epilog=examples("provider new acme_3pl", "provider new acme_3pl --webhooks"))
@@ -57,10 +57,11 @@ def make_new(
         output.line(f"Next: {check}, then docs/providers/README.md from step 3.")
 
 
-def _shown(manifest: "Manifest", environ: Mapping[str, str]) -> dict[str, Any]:
-    """Values of settings are not shown: some are secrets."""
-    given = {setting.name for setting in manifest.settings if environ.get(manifest.variable(setting.name), "").strip()}
-    missing = [manifest.variable(name) for name in manifest.required if name not in given]
+def _view(manifest: "Manifest", environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return a provider as it is shown. Values of settings are left out: some are secrets."""
+    names = [setting.name for setting in manifest.settings]
+    present = {name for name in names if environ.get(manifest.variable(name), "").strip()}
+    missing = [manifest.variable(name) for name in manifest.required if name not in present]
     return {
         "name": manifest.name,
         "title": manifest.title,
@@ -68,7 +69,11 @@ def _shown(manifest: "Manifest", environ: Mapping[str, str]) -> dict[str, Any]:
         "active": not missing,
         "missing": missing,
         "settings": [
-            {"variable": manifest.variable(setting.name), "given": setting.name in given, "optional": setting.optional}
+            {
+                "variable": manifest.variable(setting.name),
+                "given": setting.name in present,
+                "optional": setting.optional,
+            }
             for setting in manifest.settings
         ],
         "actions": {action.name: action.through for action in manifest.actions},

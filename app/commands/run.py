@@ -19,7 +19,7 @@ KINDS = ("down", "slow", "429", "500", "drop-response")
 
 
 def register(cli: typer.Typer) -> None:
-    """Adds these commands to the top level."""
+    """Add these commands to the top level."""
     cli.command(name="up", epilog=examples("up", "up --json"))(run_up)
     cli.command(name="demo", epilog=examples("demo", "demo --scenario 1 --count 20", "demo --fault flexe:down"))(
         run_demo
@@ -77,11 +77,11 @@ def run_up(
     from app.commands.stopping import until_stopped
     from app.sandbox.local import up
 
-    def tell(found: "Running") -> None:
+    def tell(running: "Running") -> None:
         if json:
-            output.data({"broker": found.broker, "simulators": found.simulators, "workers": dict(found.workers)})
+            output.data({"broker": running.broker, "simulators": running.simulators, "workers": dict(running.workers)})
             return
-        for name, address in up.addresses_of(found):
+        for name, address in up.addresses_of(running):
             output.line(f"{name:<12} {address}")
 
     warn()
@@ -115,7 +115,7 @@ def run_demo(
     """The main job: every scenario on a real broker with real HTTP, judged on what its topics show."""
     from app.commands import demo
 
-    asked = demo.wanted(
+    options = demo.read_options(
         orders=orders,
         scenarios=scenario or (),
         count=count,
@@ -123,7 +123,7 @@ def run_demo(
         files=(sources, stock, receipts),
         report=json,
     )
-    raise typer.Exit(0 if demo.run(asked, json) else 1)
+    raise typer.Exit(0 if demo.run(options, json) else 1)
 
 
 def run_bench(

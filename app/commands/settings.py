@@ -1,4 +1,4 @@
-"""`waybill settings`: every environment variable that Waybill reads, and whether it is set here."""
+"""The work of `waybill settings`: list every environment variable that Waybill reads, and whether it is set here."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def show(*, as_json: bool, as_markdown: bool) -> None:
 
 
 def page(variables: Sequence[Variable]) -> str:
-    """docs/settings.md."""
+    """Return the page docs/settings.md."""
     return "".join([HEAD, *_sections(variables)])
 
 

@@ -1,4 +1,4 @@
-"""`waybill sourcing simulate`: strategies tried on files before they are used."""
+"""The work of `waybill sourcing simulate`: try strategies on files before they are used."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,14 +34,14 @@ class Files(NamedTuple):
     sources: Path | None
 
 
-def run(given: Files, batch: int, *, as_json: bool) -> None:
+def run(files: Files, batch: int, *, as_json: bool) -> None:
     """Source the orders and print what came of it. Raises SettingError, DefinitionError."""
-    files = [(str(file), _text(file)) for file in given.strategies] or [_shipped("strategies")]
-    tried = [(file, sourcing_strategy.load(text, file)) for file, text in files]
-    file, text = (str(given.sources), _text(given.sources)) if given.sources else _shipped("network")
+    texts = [(str(file), _text(file)) for file in files.strategies] or [_shipped("strategies")]
+    tried = [(file, sourcing_strategy.load(text, file)) for file, text in texts]
+    file, text = (str(files.sources), _text(files.sources)) if files.sources else _shipped("network")
     warehouses = sourcing_network.load(text, file)
-    arrivals, refused = _arrivals(given.orders)
-    there = _stock(given.stock, warehouses)
+    arrivals, refused = _arrivals(files.orders)
+    there = _stock(files.stock, warehouses)
     outcomes = [(name, simulate(arrivals, warehouses, there, each, batch)) for name, each in tried]
     differing = differences(outcomes[0][1], outcomes[1][1]) if len(outcomes) == 2 else []
     placed = Counter(str(each.demand.place.kind) for each in arrivals)
@@ -63,7 +63,7 @@ def _shipped(name: str) -> tuple[str, str]:
 
 
 def _arrivals(file: Path) -> tuple[list[Arrival], list[str]]:
-    """The orders, and a sentence for each one that could not be taken."""
+    """Return the orders, and a sentence for each one that could not be taken."""
     find, arrivals, refused = cities.load().find, list[Arrival](), list[str]()
     for read in order_file.from_file(file, ""):
         order = order_file.as_order(read)
@@ -82,17 +82,17 @@ def _demand(order: Order, place: Place) -> Demand:
 
 
 def _stock(file: Path, warehouses: Network) -> dict[tuple[str, str], int]:
-    known = {source.warehouse for source in warehouses.sources}
-    found: dict[tuple[str, str], int] = {}
+    names = {source.warehouse for source in warehouses.sources}
+    on_hand: dict[tuple[str, str], int] = {}
     for where, row in rows(file, "on_hand", "set"):
-        warehouse, on_hand = row.get("warehouse"), row["quantity"]
-        if warehouse not in known:
+        warehouse, quantity = row.get("warehouse"), row["quantity"]
+        if warehouse not in names:
             raise SettingError(f"{where}: there is no warehouse {warehouse!r}; give the network with --sources")
         try:
-            found[row.get("sku", ""), warehouse] = int(Decimal(on_hand) * AMOUNT_SCALE)
+            on_hand[row.get("sku", ""), warehouse] = int(Decimal(quantity) * AMOUNT_SCALE)
         except ArithmeticError:
-            raise SettingError(f"{where}: on_hand {on_hand!r} is no number") from None
-    return found
+            raise SettingError(f"{where}: on_hand {quantity!r} is no number") from None
+    return on_hand
 
 
 def _data(
@@ -147,11 +147,11 @@ def _show_totals(outcomes: Sequence[StrategyResult]) -> None:
 
 
 def _show_differences(differing: Sequence[Difference], first: str, second: str) -> None:
-    rows_shown = []
+    table_rows = []
     for each in differing[:SHOWN_MAX]:
         cells = [cell for result in (each.first, each.second) for cell in (_lines(result), f"{result.km:,.0f}")]
-        rows_shown.append((each.order_id, *cells))
-    output.table(("Order", first, "km", second, "km"), rows_shown, "Orders that differ")
+        table_rows.append((each.order_id, *cells))
+    output.table(("Order", first, "km", second, "km"), table_rows, "Orders that differ")
 
 
 def _lines(result: OrderResult) -> str:

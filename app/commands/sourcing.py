@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands import output
-from app.commands.environment import settings
+from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import DefinitionError, SettingError
 
@@ -36,12 +36,12 @@ def simulate(
 
     Exit code 1: a file cannot be used.
     """
-    given = strategies or []
-    if len(given) > 2:
-        raise SettingError(f"--strategy: {len(given)} files; two can be compared")
+    files = strategies or []
+    if len(files) > 2:
+        raise SettingError(f"--strategy: {len(files)} files; two can be compared")
     from app.commands import simulate as simulation
 
-    simulation.run(simulation.Files(orders, stock, given, sources), batch, as_json=json)
+    simulation.run(simulation.Files(orders, stock, files, sources), batch, as_json=json)
 
 
 @commands.command(epilog=examples("sourcing check"))
@@ -49,8 +49,8 @@ def check(json: Json = False) -> None:
     """Check the network and the strategies: those that the environment names, or those that ship with Waybill."""
     from app.worker.configured_files import load_network, load_strategies
 
-    given = settings()
-    problems = [found for load in (load_network, load_strategies) if (found := _problem(load, given))]
+    settings = load_settings()
+    problems = [each for load in (load_network, load_strategies) if (each := _problem(load, settings))]
     if json:
         output.data([{"file": p.file, "path": p.path, "problem": p.problem, "fix": p.fix} for p in problems])
     else:
@@ -60,9 +60,9 @@ def check(json: Json = False) -> None:
     raise typer.Exit(1 if problems else 0)
 
 
-def _problem(load: "Callable[[Settings], object]", given: "Settings") -> DefinitionError | None:
+def _problem(load: "Callable[[Settings], object]", settings: "Settings") -> DefinitionError | None:
     try:
-        load(given)
+        load(settings)
     except DefinitionError as problem:
         return problem
     return None
@@ -74,7 +74,7 @@ def explain(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-10
     from app.queries import sourcing_queries
     from app.queries.views import sourcing_view
 
-    servers = settings().bootstrap_servers
+    servers = load_settings().bootstrap_servers
     lines = sourcing_view(asyncio.run(sourcing_queries.find_explained(servers, order)))
     if not lines:
         output.refusal(f"no plan was made for order {order}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.commands import output
-from app.commands.environment import settings
+from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
 from app.events.record import unsent
@@ -49,12 +49,12 @@ def load(
     json: Json = False,
 ) -> None:
     """Set the stock of each row to its on_hand. Each is checked first; one that is wrong is named and none is sent."""
-    found = list(rows(file, "quantity" if receipts else "on_hand", "add" if receipts else "set"))
-    _publish(found)
+    bodies = list(rows(file, "quantity" if receipts else "on_hand", "add" if receipts else "set"))
+    _publish(bodies)
     if json:
-        output.data({"topic": TOPIC, "records": len(found)})
+        output.data({"topic": TOPIC, "records": len(bodies)})
     else:
-        output.line(f"{len(found)} records on {TOPIC}")
+        output.line(f"{len(bodies)} records on {TOPIC}")
 
 
 @commands.command(name="list", epilog=examples("stock list", "stock list --sku D0001 --json"))
@@ -68,19 +68,19 @@ def list_stock(
     from app.queries import sourcing_queries
     from app.queries.views import stock_view
 
-    found = asyncio.run(sourcing_queries.values(settings().bootstrap_servers, ItemStock))
-    rows = [row for stock in found if sku in (None, stock.sku) for row in stock_view(stock)]
-    chosen = [row for row in rows if warehouse in (None, row["warehouse"])]
+    stocks = asyncio.run(sourcing_queries.values(load_settings().bootstrap_servers, ItemStock))
+    rows = [row for stock in stocks if sku in (None, stock.sku) for row in stock_view(stock)]
+    matching = [row for row in rows if warehouse in (None, row["warehouse"])]
     if json:
-        output.data(chosen)
+        output.data(matching)
         return
     names = ("sku", "site", "warehouse", "on_hand", "reserved", "available", "short")
     columns = [name.replace("_", " ").capitalize() for name in names]
-    output.table(columns, [[row[name] for name in names] for row in chosen])
+    output.table(columns, [[row[name] for name in names] for row in matching])
 
 
 def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
-    """Each row with where it stands. Raises SettingError."""
+    """Yield each row with the place where it stands. Raises SettingError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
@@ -88,9 +88,9 @@ def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
             if missing:
                 raise SettingError(f"{file}: no column {', '.join(missing)}; known are {', '.join(COLUMNS)}")
             for row in reader:
-                given = {name: text for name in ("sku", "warehouse", "site", "reference") if (text := row.get(name))}
+                texts = {name: text for name in ("sku", "warehouse", "site", "reference") if (text := row.get(name))}
                 version = {"version": row["version"]} if row.get("version") else {}
-                yield f"{file}:{reader.line_num}", {**given, **version, "kind": kind, "quantity": row[amount] or ""}
+                yield f"{file}:{reader.line_num}", {**texts, **version, "kind": kind, "quantity": row[amount] or ""}
     except OSError as problem:
         raise SettingError(f"{file}: cannot be read ({problem.strerror})") from problem
     except (csv.Error, UnicodeDecodeError) as problem:
@@ -98,13 +98,13 @@ def rows(file: Path, amount: str, kind: str) -> Iterator[tuple[str, Body]]:
 
 
 def _publish(bodies: list[tuple[str, Body]]) -> None:
-    """Checks all as the role would, then writes them to the pools of their warehouses."""
+    """Check all as the role would, then write them to the pools of their warehouses."""
     from app.events import codec
     from app.kafka import transactions
     from app.worker.configured_files import load_network
 
-    given = settings()
-    homes = {source.warehouse: source.pool for source in load_network(given).sources}
+    settings = load_settings()
+    homes = {source.warehouse: source.pool for source in load_network(settings).sources}
     records, written = codec.load(), []
     for where, body in bodies:
         pool = homes.get(str(body.get("warehouse")), MAIN)
@@ -114,4 +114,4 @@ def _publish(bodies: list[tuple[str, Body]]) -> None:
         except RecordError as problem:
             raise SettingError(f"{where}: {problem.detail}") from problem
         written.append((pool, value))
-    asyncio.run(transactions.publish(given.bootstrap_servers, TOPIC, written))
+    asyncio.run(transactions.publish(settings.bootstrap_servers, TOPIC, written))

@@ -1,4 +1,4 @@
-"""Runs work that lasts until somebody stops it."""
+"""Running of work that lasts until somebody stops it."""
 
 import asyncio
 import signal
@@ -11,7 +11,10 @@ Result = TypeVar("Result")
 
 
 def until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run it; Ctrl-C and SIGTERM end it in order, with everything it started, and then the process with code 130."""
+    """Run it and return its result.
+
+    Ctrl-C and SIGTERM end it in order, with everything it started, and then the process with code 130.
+    """
 
     async def guarded() -> Result:
         task = asyncio.ensure_future(work)

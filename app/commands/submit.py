@@ -1,4 +1,4 @@
-"""What `waybill orders submit` does: checks orders as the roles would, leaves out those that exist, sends the rest."""
+"""The work of `waybill orders submit`: check orders as the roles would, leave out those that exist, send the rest."""
 
 import asyncio
 import time
@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from app import policies, resources
 from app.commands import output
-from app.commands.definitions import everything
+from app.commands.definitions import full_setup
 from app.commands.documents import Document, read
-from app.commands.environment import settings
+from app.commands.environment import load_settings
 from app.domain.lifecycle import Status
 from app.domain.order import Order, OrderState
 from app.errors import RecordError, SettingError
@@ -36,13 +36,13 @@ class Checked(NamedTuple):
 
 def run(file: str, *, as_json: bool) -> None:
     """Send the orders of a file. Raises SettingError, and sends none, when one cannot be taken; BrokerError."""
-    given = settings()
+    settings = load_settings()
     documents = read(file)
     if not documents:
         raise SettingError(f"{file}: there is no order in it; {EXAMPLE}")
-    checks = Checks(codec.load(record_bytes_max=given.record_bytes_max))
+    checks = Checks(codec.load(record_bytes_max=settings.record_bytes_max))
     orders = checks.all(documents)
-    fresh = asyncio.run(_send(given.bootstrap_servers, checks, orders))
+    fresh = asyncio.run(_send(settings.bootstrap_servers, checks, orders))
     if as_json:
         output.data([order.order_id for order in fresh])
     else:
@@ -50,7 +50,7 @@ def run(file: str, *, as_json: bool) -> None:
 
 
 async def _send(servers: str, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
-    """The orders that were sent: those that the ledger does not hold."""
+    """Send the orders that the ledger does not hold, and return them."""
     present = await order_queries.find_orders(servers, {order.order_id for order in orders})
     checks.require_same(orders, present)
     fresh = [order for order in orders if order.order_id not in present]
@@ -68,14 +68,14 @@ def _tell(left_out: Sequence[Order]) -> None:
 
 
 class Checks:
-    """What can be known of an order before it is sent: its form, its id, its flow, what policies say of it."""
+    """The checks of an order before it is sent: its form, its id, its flow, what policies say of it."""
 
     def __init__(self, records: Codec) -> None:
         self._records = records
         self._published = flows()
 
     def all(self, documents: Iterable[Document]) -> list[Checked]:
-        """Each order with its id. Raises SettingError that names all that are wrong, up to ten."""
+        """Return each order with its id. Raises SettingError that names all that are wrong, up to ten."""
         checked: list[Checked] = []
         places: dict[str, str] = {}
         problems: list[str] = []
@@ -92,7 +92,7 @@ class Checks:
         return checked
 
     def require_same(self, orders: Iterable[Checked], present: Mapping[str, OrderState]) -> None:
-        """Raises SettingError for orders that exist with other content: their second form would be set aside."""
+        """Raise SettingError for orders that exist with other content: their second form would be set aside."""
         _raise(
             [
                 f"{order.document.where}: order {order.order_id} exists with other content; change it by a command,"
@@ -104,17 +104,17 @@ class Checks:
 
     def _order_id(self, document: Document) -> str:
         event, body = self._decoded(document, time.time_ns() // 1_000_000)
-        taken = step(self._published.choose(body), None, event)
-        if taken.state is None:
-            raise RecordError(taken.code, taken.detail)
-        order = taken.state.order
+        first = step(self._published.choose(body), None, event)
+        if first.state is None:
+            raise RecordError(first.code, first.detail)
+        order = first.state.order
         if (order.state, order.reason) == Status.REJECTED.value:
-            why = next((entry.note for entry in reversed(taken.state.timeline) if entry.note), "a policy refuses it")
-            raise RecordError("invalid", f"flow {taken.state.flow} would refuse order {event.order_id}: {why}")
+            why = next((entry.note for entry in reversed(first.state.timeline) if entry.note), "a policy refuses it")
+            raise RecordError("invalid", f"flow {first.state.flow} would refuse order {event.order_id}: {why}")
         return event.order_id
 
     def _is_same(self, order: Checked, state: OrderState) -> bool:
-        """An order without a time of its own has that of its record."""
+        """Whether both have the same content. An order without a time of its own has that of its record."""
         _, body = self._decoded(order.document, state.order.placed_at)
         return digest(body.order) == state.content
 
@@ -126,12 +126,12 @@ class Checks:
 
 
 def flows() -> Published:
-    """Every flow, as if all providers were set up: which are, only the workers know."""
-    return publish(resources.flow_files(), policies.all_rules(resources.policy_files()), everything())
+    """Return every flow, as if all providers were set up: which are, only the workers know."""
+    return publish(resources.flow_files(), policies.all_rules(resources.policy_files()), full_setup())
 
 
 def _raise(problems: Sequence[str]) -> None:
     if problems:
         more = len(problems) - SHOWN_MAX
-        shown = [*problems[:SHOWN_MAX], *([f"and {more} more"] if more > 0 else [])]
-        raise SettingError("\n".join(shown) + f"\nNo order was sent; {EXAMPLE}")
+        sentences = [*problems[:SHOWN_MAX], *([f"and {more} more"] if more > 0 else [])]
+        raise SettingError("\n".join(sentences) + f"\nNo order was sent; {EXAMPLE}")

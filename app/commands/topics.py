@@ -18,12 +18,12 @@ commands = typer.Typer()
 def apply(json: Json = False) -> None:
     """Create the topics that are missing. Nothing that exists is changed; exit code 1 when some of it differs."""
     from app.commands import output
-    from app.commands.environment import settings
+    from app.commands.environment import load_settings
     from app.errors import TopicError
     from app.kafka import topics
 
-    given = settings()
-    created, drifts = asyncio.run(_apply(given.bootstrap_servers, topics.load(given.partitions)))
+    settings = load_settings()
+    created, drifts = asyncio.run(_apply(settings.bootstrap_servers, topics.load(settings.partitions)))
     if json:
         output.data(created)
     else:
@@ -35,7 +35,7 @@ def apply(json: Json = False) -> None:
 
 
 async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[list[str], list["Drift"]]:
-    """The topics that were created, and how those differ that were there."""
+    """Create what is missing. Return the topics that were created, and how those differ that were there."""
     from app.kafka import topics
 
     created = [change.topic for change in await topics.apply(bootstrap_servers, specs)]
@@ -46,11 +46,11 @@ async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[
 def check(json: Json = False) -> None:
     """Report each difference between the broker and topics.yaml. Exit code 1 when there is one."""
     from app.commands import output
-    from app.commands.environment import settings
+    from app.commands.environment import load_settings
     from app.kafka import topics
 
-    given = settings()
-    drifts = asyncio.run(topics.check(given.bootstrap_servers, topics.load(given.partitions)))
+    settings = load_settings()
+    drifts = asyncio.run(topics.check(settings.bootstrap_servers, topics.load(settings.partitions)))
     if json:
         output.data([{"topic": d.topic, "setting": d.setting, "wanted": d.wanted, "found": d.found} for d in drifts])
     else:

@@ -1,4 +1,4 @@
-"""Words that the help of many commands has in common."""
+"""Parts of the help that many commands have in common."""
 
 from typing import Annotated
 
@@ -8,5 +8,5 @@ Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help. Each line is a command without its first word, `waybill`."""
+    """Return the end of a command's help. Each line is a command without its first word, `waybill`."""
     return "\n\n".join(["Examples:", *(f"waybill {each}" for each in lines)])

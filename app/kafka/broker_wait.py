@@ -7,7 +7,7 @@ import logging
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaError
 
-from app.kafka.clients import Look
+from app.kafka.clients import MetadataQuery
 
 BROKER_LIMIT_S = 45.0
 _ANSWER_LIMIT_S = 2.0
@@ -38,7 +38,7 @@ async def _any_answers(bootstrap_servers: str) -> bool:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
                 connection = await create_conn(host, port)
                 try:
-                    metadata = await connection.send(Look([]))
+                    metadata = await connection.send(MetadataQuery([]))
                 finally:
                     connection.close()
             if metadata.brokers:

@@ -15,19 +15,20 @@ from aiokafka.protocol.metadata import MetadataRequest
 __all__ = ["AIOKafkaAdminClient", "AIOKafkaConsumer", "AIOKafkaProducer", "partition_counts"]
 
 
-class Look(MetadataRequest):  # type: ignore[misc]
-    """Asks for topics and leaves it at that. tests/kafka/test_pins.py holds what it relies on."""
+class MetadataQuery(MetadataRequest):  # type: ignore[misc]
+    """A request for the metadata of topics that creates none. tests/kafka/test_pins.py holds what it relies on."""
 
     def __init__(self, topics: list[str] | None = None) -> None:
         super().__init__(topics, allow_auto_topic_creation=False)
 
 
-aiokafka.client.MetadataRequest = Look
-aiokafka.admin.client.MetadataRequest = Look
+# aiokafka has no setting for it: its clients look the request up by name, in these two modules.
+aiokafka.client.MetadataRequest = MetadataQuery
+aiokafka.admin.client.MetadataRequest = MetadataQuery
 
 
 async def partition_counts(client: AIOKafkaConsumer | AIOKafkaProducer) -> Mapping[str, int]:
-    """How many partitions each topic of the cluster has, asked anew. Raises KafkaError."""
+    """Return how many partitions each topic of the cluster has, asked anew. Raises KafkaError."""
     # A consumer's and a producer's own answers speak only of topics that they use already.
     inner: Any = client.client if isinstance(client, AIOKafkaProducer) else client._client
     cluster = await inner.fetch_all_metadata()

@@ -1,8 +1,8 @@
 """The log of a lane on Kafka: one transactional producer, readers that see committed records only.
 
 It tries nothing twice: aiokafka repeats what may be repeated, and any other failure ends the process, which starts
-again from its last transaction. Every wait for the broker has a limit, because aiokafka has none of its own in some
-places: a request that is never answered would leave the lane standing still without a word.
+again from its last transaction. Waits for the broker have a limit of our own, because not all of aiokafka's have one: a
+lane whose request is never answered would stand still without a word. Only a restore takes as long as its ledger is.
 """
 
 import asyncio
@@ -24,15 +24,14 @@ from aiokafka.errors import (
 from app.errors import LaneError
 from app.events.record import Output, Record
 from app.kafka.clients import AIOKafkaConsumer, AIOKafkaProducer
-from app.lanes.lane_log import Bounds, Change, Entry
+from app.kafka.records import record_of
+from app.lanes.lane_log import Bounds, Change, LedgerEntry
 
 _RESTORE_PARTITION_BYTES = 8 << 20
 _RESTORE_FETCH_BYTES = 64 << 20
 _LOOK_BYTES = 64 << 10
 """A single record is looked up with small fetches; a larger record still comes whole."""
 _CONNECT_PAUSE_S = 0.5
-_new_record = tuple.__new__
-"""Half the time of calling the class, and this runs for every record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,6 @@ class KafkaLimits:
     broker_gone_s: float = 45.0
     batch_bytes_max: int = 512 << 10
     request_bytes_max: int = 8 << 20
-
-
-def record_of(raw: Any) -> Record:
-    """Return aiokafka's record as ours."""
-    fields = (raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(raw.headers))
-    return _new_record(Record, fields)
 
 
 class KafkaLog:
@@ -77,7 +70,7 @@ class KafkaLog:
                 self._producer = await self._connect(self._new_producer)
                 self._reader = await self._connect(lambda: self._new_reader(_LOOK_BYTES, _LOOK_BYTES))
 
-    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
+    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
         ledger = TopicPartition(self._ledger, self._partition)
         with self._failures(f"could not read {self._ledger}"):
             reader = await self._connect(lambda: self._new_reader(_RESTORE_PARTITION_BYTES, _RESTORE_FETCH_BYTES))
@@ -89,7 +82,7 @@ class KafkaLog:
                 end = (await reader.end_offsets([ledger]))[ledger]
                 while await reader.position(ledger) < end:
                     for records in (await reader.getmany(timeout_ms=500)).values():
-                        take([Entry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end])
+                        take([LedgerEntry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end])
             finally:
                 await reader.stop()
 

@@ -1,7 +1,7 @@
-"""Writes records for whoever waits for them: one producer that is kept, and replaced once it has failed.
+"""Publishing of records whose writer waits for them: one producer that is kept, and replaced once it has failed.
 
-Deliberately absent: transactions, and trying again. Whoever asked learns of a failure within a limit, and a record that
-was written all the same comes twice when he asks again.
+Deliberately absent: transactions, and trying again. The caller learns of a failure within a limit, and a record that
+was written all the same comes twice when the caller tries again.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from app.events.record import Output
 from app.kafka.clients import AIOKafkaProducer
 
 PUBLISH_LIMIT_S: Final = 5.0
-"""Seconds until whoever waits is told that it failed."""
+"""Seconds until `publish` fails."""
 _REQUEST_TIMEOUT_MS: Final = 4_000
-"""How long a record waits in the producer for a broker that does not answer."""
+"""Milliseconds that a record waits in the producer for a broker that does not answer."""
 
 
 class KafkaPublisher:
-    """Connects when it is first asked. `close` it."""
+    """A publisher that connects with its first record. `close` it."""
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap_servers = bootstrap_servers
@@ -31,22 +31,23 @@ class KafkaPublisher:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def publish(self, outputs: Sequence[Output]) -> None:
-        """Returns when all replicas that are in sync have all records. Raises BrokerError: some may be written then."""
+        """Return when all replicas that are in sync have all records. Raises BrokerError: some may be written then."""
         producer = None
         try:
             async with asyncio.timeout(PUBLISH_LIMIT_S):
-                producer = await self._connected()
+                producer = await self._connect()
                 await asyncio.gather(*(_send(producer, output) for output in outputs))
         except (KafkaError, OSError, TimeoutError) as exc:
             self._discard(producer)
             raise BrokerError(f"Kafka at {self._bootstrap_servers} did not take a record: {exc!r}") from exc
 
     async def close(self) -> None:
+        """Stop the producer, and wait for those that were replaced."""
         if self._producer is not None:
             self._discard(self._producer)
         await asyncio.gather(*self._leaving)
 
-    async def _connected(self) -> Any:
+    async def _connect(self) -> Any:
         async with self._connecting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
@@ -64,7 +65,7 @@ class KafkaPublisher:
             return self._producer
 
     def _discard(self, producer: Any) -> None:
-        """A producer that has failed is not asked again: others that wait for it fail by themselves."""
+        """Replace a producer that has failed: others that wait for it fail by themselves."""
         if producer is not None and producer is self._producer:
             self._producer = None
             self._leave(producer)
@@ -76,12 +77,12 @@ class KafkaPublisher:
 
 
 async def _send(producer: Any, output: Output) -> None:
-    """Without a partition it goes to that of its key, by murmur2 as in Java."""
+    """Send one record and wait. Without a partition it goes to that of its key, by murmur2 as in Java."""
     headers = list(output.headers)
     await producer.send_and_wait(output.topic, output.value, output.key, partition=output.partition, headers=headers)
 
 
 async def _stop(producer: Any) -> None:
-    """It waits for what it still holds, as long as its request time-out lets it."""
+    """Stop a producer, which waits for what it still has to send as long as its request time-out lets it."""
     with contextlib.suppress(KafkaError, OSError):
         await producer.stop()

@@ -36,8 +36,8 @@ Role = Literal["any", "each", "orchestrate", "perform", "apply", "source", "mirr
 
 
 def _milliseconds(value: object) -> object:
-    if isinstance(value, str) and (found := re.fullmatch(r"([1-9][0-9]{0,4})([hd])", value)):
-        return int(found[1]) * _UNITS_MS[found[2]]
+    if isinstance(value, str) and (match := re.fullmatch(r"([1-9][0-9]{0,4})([hd])", value)):
+        return int(match[1]) * _UNITS_MS[match[2]]
     raise ValueError("write hours or days, e.g. 7d")
 
 
@@ -97,7 +97,7 @@ class TopicSpec(Struct, frozen=True):
         return configs
 
 
-class Change(Struct, frozen=True):
+class CreatedTopic(Struct, frozen=True):
     """A topic that `apply` created."""
 
     topic: str
@@ -117,12 +117,12 @@ class Drift(Struct, frozen=True):
 
 
 def load(partitions: int | None = None) -> tuple[TopicSpec, ...]:
-    """The topics of the packaged topics.yaml. `partitions` replaces the file's number, not a topic's own."""
+    """Return the topics of the packaged topics.yaml. `partitions` replaces the file's number, not a topic's own."""
     return parse(resources.topics_file(), FILE, partitions)
 
 
 def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpec, ...]:
-    """The topics in `text`. Raises TopicError that names `file`, the path in it and the fix."""
+    """Return the topics in `text`. Raises TopicError that names `file`, the path in it and the fix."""
     try:
         content = _File.model_validate(read_mapping(_File, text, file))
     except DefinitionError as exc:
@@ -134,7 +134,7 @@ def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpe
     return tuple(_spec(name, entry, count) for name, entry in content.topics.items())
 
 
-async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[Change]:
+async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:
     """Create the topics that are missing, nothing else. Raises TopicError when the broker refuses, BrokerError."""
     async with _admin(bootstrap_servers) as admin:
         present = await _partition_counts(admin)
@@ -161,7 +161,7 @@ async def require_partitions(bootstrap_servers: str, specs: Iterable[TopicSpec])
 
 
 async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drift]:
-    """Every difference between the broker and `specs`. Raises BrokerError when the broker is not there."""
+    """Return every difference between the broker and `specs`. Raises BrokerError when the broker is not there."""
     async with _admin(bootstrap_servers) as admin:
         counts = await _partition_counts(admin)
         present = [spec for spec in specs if spec.name in counts]
@@ -190,10 +190,10 @@ def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Map
         return
     if _differs(spec, counts):
         yield Drift(spec.name, "partitions", str(spec.partitions), str(counts[spec.name]))
-    found = configs[spec.name]
-    for name, wanted in spec.configs.items():
-        if found.get(name) != wanted:
-            yield Drift(spec.name, name, wanted, found.get(name, "not set"))
+    actual = configs[spec.name]
+    for name, expected in spec.configs.items():
+        if actual.get(name) != expected:
+            yield Drift(spec.name, name, expected, actual.get(name, "not set"))
 
 
 def _differs(spec: TopicSpec, counts: Mapping[str, int]) -> bool:
@@ -216,14 +216,14 @@ async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[Change]:
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[CreatedTopic]:
     answer = await admin.create_topics([_new(spec) for spec in specs], timeout_ms=REQUEST_TIMEOUT_MS)
     codes = {name: (code, message) for name, code, message, *_ in answer.topic_errors}
     if refused := {name: reason for name, reason in codes.items() if reason[0] not in (_OK, _EXISTS)}:
         raise TopicError(
             "; ".join(f"{name}: Kafka refused it ({code}: {text})" for name, (code, text) in refused.items())
         )
-    return [Change(spec.name, spec.partitions) for spec in specs if codes[spec.name][0] == _OK]
+    return [CreatedTopic(spec.name, spec.partitions) for spec in specs if codes[spec.name][0] == _OK]
 
 
 def _new(spec: TopicSpec) -> NewTopic:
@@ -234,8 +234,7 @@ def _new(spec: TopicSpec) -> NewTopic:
 
 
 async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
-    asked = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs]
-    answers = await admin.describe_configs(asked)
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs])
     return {
         name: {setting[0]: setting[1] for setting in settings}
         for answer in answers

@@ -1,4 +1,4 @@
-"""Writes records for commands: one producer, one transaction, every delivery awaited."""
+"""Writing of records for commands: one producer, one transaction, every delivery awaited."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ JSON: Final = [("content-type", b"application/json")]
 
 
 async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
-    """Writes JSON records (key, value), so many in a transaction that none lasts long. Raises BrokerError."""
+    """Write JSON records (key, value), so many in a transaction that none lasts long. Raises BrokerError."""
     outputs = iter([Output(topic, key.encode(), value, JSON) for key, value in records])
     async with _producer(bootstrap_servers) as producer:
         await _require(producer, {topic})
@@ -30,7 +30,7 @@ async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[st
 
 
 async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
-    """Writes all outputs in one transaction; those without a partition go to that of their key (murmur2).
+    """Write all outputs in one transaction; those without a partition go to that of their key (murmur2).
 
     Raises BrokerError; nothing is written then.
     """
@@ -41,7 +41,7 @@ async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
 
 
 async def _require(producer: AIOKafkaProducer, topics: Set[str]) -> None:
-    """Raises BrokerError for a topic that does not exist; the producer would wait for it."""
+    """Raise BrokerError for a topic that does not exist; the producer would wait for it."""
     if missing := topics - (await partition_counts(producer)).keys():
         names = ", ".join(sorted(missing))
         raise BrokerError(f"topic {names} does not exist; create the topics with `waybill topics apply`")

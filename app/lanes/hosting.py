@@ -31,7 +31,9 @@ class Reading(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class _Hosted:
+class _Feed:
+    """A lane and what is known of the records on their way to it."""
+
     lane: Lane
     reads: bool = False
     """Whether records are handed to the lane. Not before it is open, and not from a rebalance until reading goes on."""
@@ -58,14 +60,14 @@ class LaneHost:
         fail: Callable[[BaseException], None],
     ) -> None:
         self.name, self._inputs, self._make_lane, self._fail = name, inputs, make_lane, fail
-        self._hosted: dict[int, _Hosted] = {}
+        self._feeds: dict[int, _Feed] = {}
         self.assigned = self.joined = False
         self.reading: Reading
 
     @property
     def lanes(self) -> list[Lane]:
         """All lanes, also those that are being opened."""
-        return [hosted.lane for hosted in self._hosted.values()]
+        return [feed.lane for feed in self._feeds.values()]
 
     def status(self) -> list[LaneStatus]:
         """Return the state of each lane, by partition."""
@@ -76,10 +78,10 @@ class LaneHost:
 
         Raises LaneError when its lane is not open here, or a rebalance may just take it away.
         """
-        hosted = self._hosted.get(partition)
-        if hosted is None or not hosted.lane.opened or hosted.lane.suspended:
+        feed = self._feeds.get(partition)
+        if feed is None or not feed.lane.opened or feed.lane.suspended:
             raise LaneError(f"{self.name}-{partition} is not open in this process: ask another worker, or later")
-        return await hosted.lane.value(key)
+        return await feed.lane.value(key)
 
     def fail(self, problem: BaseException) -> None:
         """End the process: what a lane cannot go on after, its successor starts without."""
@@ -92,8 +94,8 @@ class LaneHost:
 
         The role's own ledger never is: it stands among the inputs only to make the process a member of the group.
         """
-        hosted = self._hosted.get(partition)
-        return hosted is not None and hosted.reads and not hosted.lane.full and topic in hosted.lane.topics
+        feed = self._feeds.get(partition)
+        return feed is not None and feed.reads and not feed.lane.full and topic in feed.lane.topics
 
     def offsets(self) -> Mapping[tuple[str, int], int]:
         """Return where reading goes on, for the lanes that are open and do not read yet.
@@ -102,19 +104,19 @@ class LaneHost:
         records got lost on the way, it is the first of these: what was handed over before is still in the inbox.
         """
         return {
-            (topic, hosted.lane.partition): offset
-            for hosted in self._hosted.values()
-            if hosted.lane.opened and not hosted.reads and not hosted.lane.suspended
-            for topic, offset in {**hosted.lane.next_offsets(), **hosted.expected}.items()
+            (topic, feed.lane.partition): offset
+            for feed in self._feeds.values()
+            if feed.lane.opened and not feed.reads and not feed.lane.suspended
+            for topic, offset in {**feed.lane.next_offsets(), **feed.expected}.items()
         }
 
     def release(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Let lanes read from these offsets on, unless a rebalance began meanwhile."""
         for (topic, partition), offset in offsets.items():
-            hosted = self._hosted.get(partition)
-            if hosted is not None:
-                hosted.expected[topic] = offset
-                hosted.reads = not hosted.lane.suspended
+            feed = self._feeds.get(partition)
+            if feed is not None:
+                feed.expected[topic] = offset
+                feed.reads = not feed.lane.suspended
 
     def offer(self, partition: int, start: int, batch: Batch) -> None:
         """Hand records to their lane. Records that got lost on the way here are read again.
@@ -124,25 +126,25 @@ class LaneHost:
         compaction left out, commit a position behind them, and nobody would ever read them. A batch that begins earlier
         is harmless: the lane skips what it has folded.
         """
-        hosted = self._hosted.get(partition)
-        if hosted is None or not hosted.reads:
+        feed = self._feeds.get(partition)
+        if feed is None or not feed.reads:
             return
-        expected = hosted.expected[batch.topic]
+        expected = feed.expected[batch.topic]
         if start > expected:
-            self._read_again(hosted, f"{self.name}-{partition}: {batch.topic} from offset {expected} to {start}")
+            self._read_again(feed, f"{self.name}-{partition}: {batch.topic} from offset {expected} to {start}")
             return
-        hosted.lost = 0
-        hosted.expected[batch.topic] = max(expected, batch.records[-1].offset + 1)
-        hosted.lane.offer(batch)
+        feed.lost = 0
+        feed.expected[batch.topic] = max(expected, batch.records[-1].offset + 1)
+        feed.lane.offer(batch)
 
     async def revoke(self) -> None:
         """Begin a rebalance: return when the running checkpoints have ended. No new one begins, no request leaves."""
         self.assigned = False
-        for hosted in self._hosted.values():
-            hosted.reads, hosted.expected = False, {}
+        for feed in self._feeds.values():
+            feed.reads, feed.expected = False, {}
             # At once: a lane that opens meanwhile lets all that are not suspended read on, and what they would be
             # handed now is dropped by the pause.
-            hosted.lane.suspend()
+            feed.lane.suspend()
         await asyncio.gather(*(lane.pause() for lane in self.lanes))
 
     async def assign(self, partitions: set[tuple[str, int]]) -> None:
@@ -158,32 +160,32 @@ class LaneHost:
         if missing := {(topic, n) for topic in self._inputs for n in mine} - partitions:
             problem = f"{self.name} was not given {sorted(missing)}"
             self.fail(TopicError(f"{problem}: all its inputs need the same number of partitions"))
-        await asyncio.gather(*(self._close(n) for n in set(self._hosted) - mine))
+        await asyncio.gather(*(self._close(n) for n in set(self._feeds) - mine))
         self.assigned = self.joined = True
-        for hosted in self._hosted.values():
-            hosted.lane.resume()
-        for partition in sorted(mine - set(self._hosted)):
-            hosted = self._hosted[partition] = _Hosted(self._make_lane(partition))
-            hosted.task = asyncio.create_task(self._serve(hosted), name=f"lane {self.name}-{partition}")
+        for feed in self._feeds.values():
+            feed.lane.resume()
+        for partition in sorted(mine - set(self._feeds)):
+            feed = self._feeds[partition] = _Feed(self._make_lane(partition))
+            feed.task = asyncio.create_task(self._serve(feed), name=f"lane {self.name}-{partition}")
 
     async def close(self) -> None:
         """Close all lanes, after their running checkpoints."""
         self.joined = False
         await self.revoke()
-        await asyncio.gather(*(self._close(partition) for partition in set(self._hosted)))
+        await asyncio.gather(*(self._close(partition) for partition in set(self._feeds)))
 
-    def _read_again(self, hosted: _Hosted, gap: str) -> None:
+    def _read_again(self, feed: _Feed, gap: str) -> None:
         """Stop handing records to the lane, and seek to the first one that is missing.
 
         It may happen again while the seek is under way. More than `LOST_MAX` times in a row is no rebalance any more.
         """
-        hosted.reads, hosted.lost = False, hosted.lost + 1
+        feed.reads, feed.lost = False, feed.lost + 1
         what = f"{gap} got lost between the consumer and the lane"
-        if hosted.lost > LOST_MAX:
-            self.fail(LaneError(f"{what}, {hosted.lost} times in a row"))
+        if feed.lost > LOST_MAX:
+            self.fail(LaneError(f"{what}, {feed.lost} times in a row"))
             return
         _journal.warning("%s: it is read again", what)
-        hosted.reading_again = asyncio.create_task(self._read_on(), name=f"read again {self.name}")
+        feed.reading_again = asyncio.create_task(self._read_on(), name=f"read again {self.name}")
 
     async def _read_on(self) -> None:
         try:
@@ -191,9 +193,9 @@ class LaneHost:
         except Exception as exc:
             self.fail(exc)
 
-    async def _serve(self, hosted: _Hosted) -> None:
+    async def _serve(self, feed: _Feed) -> None:
         """Open the lane, let it read, and run it until it is cancelled or fails."""
-        lane = hosted.lane
+        lane = feed.lane
         try:
             await lane.open(await self.reading.committed(self._inputs, lane.partition))
             if not lane.suspended:
@@ -203,12 +205,12 @@ class LaneHost:
             self.fail(exc)
 
     async def _close(self, partition: int) -> None:
-        hosted = self._hosted.pop(partition)
+        feed = self._feeds.pop(partition)
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S):
-                if hosted.task is not None:
-                    hosted.task.cancel()
-                    await asyncio.gather(hosted.task, return_exceptions=True)
-                await hosted.lane.close()
+                if feed.task is not None:
+                    feed.task.cancel()
+                    await asyncio.gather(feed.task, return_exceptions=True)
+                await feed.lane.close()
         except TimeoutError:
             self.fail(LaneError(f"{self.name}-{partition} did not close within {CLOSE_LIMIT_S:g} s"))

@@ -23,7 +23,7 @@ from app.lanes.filling import Filler
 from app.lanes.inbox import Batch, Inbox
 from app.lanes.jobs import Jobs
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock, LaneLimits
-from app.lanes.lane_log import Entry, Log
+from app.lanes.lane_log import LedgerEntry, Log
 from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
 from app.lanes.opening import check_inputs
@@ -182,7 +182,7 @@ class Lane:
     async def _restore(self) -> None:
         position: bytes | None = None
 
-        def take(entries: Sequence[Entry]) -> None:
+        def take(entries: Sequence[LedgerEntry]) -> None:
             nonlocal position
             position = next((entry.value for entry in reversed(entries) if entry.key == POSITION_KEY), position)
             self._state.load([entry for entry in entries if entry.key != POSITION_KEY], self._clock.now_ms())

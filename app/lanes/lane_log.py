@@ -12,7 +12,7 @@ Change = tuple[bytes, bytes | None]
 """A ledger key and its new value; None removes the key."""
 
 
-class Entry(NamedTuple):
+class LedgerEntry(NamedTuple):
     """One record of the ledger partition."""
 
     key: bytes
@@ -36,7 +36,7 @@ class Log(Protocol):
     async def fence(self) -> None:
         """Stop the lane's previous owner for good and end what it left open. Comes first, once."""
 
-    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
+    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
         """Read the ledger partition from its beginning to its committed end as of now.
 
         `take` is called with its entries in order, a portion at a time, so that a long ledger is never all in memory.

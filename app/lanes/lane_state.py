@@ -8,7 +8,7 @@ value is needed (`Cold`).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
-from app.lanes.lane_log import Change, Entry
+from app.lanes.lane_log import Change, LedgerEntry
 
 _RESTORED_BETWEEN_SWEEPS = 50_000
 """Entries restored until settled ones are let go, so that a long history does not pass through memory at once."""
@@ -40,7 +40,7 @@ class LaneState:
         """Ledger offsets of live values that are final and wait to leave."""
         self._fresh: dict[bytes, int] = {}
 
-    def load(self, entries: Sequence[Entry], now_ms: int) -> None:
+    def load(self, entries: Sequence[LedgerEntry], now_ms: int) -> None:
         """Load entries of the ledger, in its order; `finish_load` comes after the last.
 
         Whether a value has settled is asked once for each key, not for each entry: only its last value counts.

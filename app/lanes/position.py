@@ -124,6 +124,7 @@ class Position:
         return self._topics[topic]
 
     def items(self) -> Iterable[tuple[str, Progress]]:
+        """Return each input with its progress."""
         return self._topics.items()
 
     def load(self, value: bytes) -> None:

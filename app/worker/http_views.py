@@ -65,6 +65,8 @@ class WebhookAnswer(NamedTuple):
 
 
 class Webhooks(Protocol):
+    """The intake of webhooks, as its route calls it."""
+
     async def take(self, provider: str, headers: Mapping[str, str], body: bytes | None) -> WebhookAnswer:
         """Take in a webhook and return the answer.
 

@@ -78,11 +78,18 @@ def _apps(
     apps, hosts = [], dict[str, LaneHost]()
     for position, name in enumerate(names):
         metrics = Metrics(name, collectors)
-        kind = compose_role(name, parts, metrics)
-        served = None if position else listening
-        partitions = parts.partitions(kind.inputs[0])
+        role = compose_role(name, parts, metrics)
+        partitions = parts.partitions(role.inputs[0])
         prepare = foreign.prepare if foreign and name == Mirror.name else None
-        app = build_app(settings, kind, partitions, web=served, observer=metrics, clock=parts.clock, prepare=prepare)
+        app = build_app(
+            settings,
+            role,
+            partitions,
+            web=None if position else listening,
+            observer=metrics,
+            clock=parts.clock,
+            prepare=prepare,
+        )
         apps.append(app)
         hosts[name] = app.host
     lookup = OrderLookup(

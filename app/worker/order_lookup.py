@@ -16,7 +16,8 @@ MEMORY_LIMIT_S: Final = 2.0
 class OrderLanes(Protocol):
     """The lanes of orchestrate in this process, as `LaneHost` has them."""
 
-    async def value(self, partition: int, key: bytes) -> bytes | None: ...
+    async def value(self, partition: int, key: bytes) -> bytes | None:
+        """Return the committed ledger value of a key. Raises LaneError when its lane is not open here."""
 
 
 class OrderLookup:

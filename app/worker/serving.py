@@ -15,13 +15,8 @@ STOP_LIMIT_S = 20.0
 _journal = logging.getLogger(__name__)
 
 
-def run(apps: Sequence[RoleApp]) -> int:
-    """Run apps until SIGTERM or SIGINT, then stop them in order. Return the exit code for the process."""
-    return asyncio.run(serve(apps))
-
-
 async def serve(apps: Sequence[RoleApp]) -> int:
-    """Run apps as `run` does, inside a running event loop. It takes over the signals of the process.
+    """Run apps until SIGTERM or SIGINT, then stop them in order. Return the exit code for the process.
 
     One app that ends by itself ends them all: the process is started again, and each lane goes on at its position.
     """

@@ -25,7 +25,7 @@ from faust.types import TP
 from app.errors import LaneError
 from app.events.record import Record
 from app.kafka.clients import AIOKafkaConsumer
-from app.kafka.kafka_log import record_of
+from app.kafka.records import record_of
 
 FETCH_WAIT_MS = 500
 FETCH_S_MAX = 0.5
@@ -121,8 +121,8 @@ class BatchConsumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go to where the lanes are, not to the group's committed offsets.
 
-        Those are committed apart from the transactions and may be ahead of them or behind: a hint for people, and the
-        lag that other tools show.
+        Those are committed apart from the transactions, some time after them: a hint for people, and the lag that other
+        tools show.
         """
         await self.read_on()
         return dict(self._starts)

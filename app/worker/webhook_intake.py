@@ -41,6 +41,8 @@ Count = Callable[[str, str], None]
 
 
 class Publisher(Protocol):
+    """The writer of records, as the intake calls it."""
+
     async def publish(self, outputs: Sequence[Output]) -> None:
         """Return when all records are stored. Raises BrokerError, and soon, when it is not known whether they are."""
 

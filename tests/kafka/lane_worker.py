@@ -23,7 +23,7 @@ from app.lanes.inbox import Batch
 from app.lanes.lane_log import Change
 from app.settings import Settings
 from app.worker.app_factory import build_app
-from app.worker.serving import run
+from app.worker.serving import serve
 from app.worker.transport import BatchConsumer, BatchTransport
 from tests.lanes import example_roles
 
@@ -115,7 +115,7 @@ def main() -> int:
         make_host=FaultyHost,
         transport=DwellingTransport,
     )
-    return run([app])
+    return asyncio.run(serve([app]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
 from app.errors import BrokerError, TopicError
-from app.kafka.topics import Change, Drift, apply, check, load
+from app.kafka.topics import CreatedTopic, Drift, apply, check, load
 from app.sandbox.local import broker as local_broker
 
 pytestmark = pytest.mark.kafka
@@ -31,7 +31,7 @@ async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(brok
 
     assert len(await check(broker, TOPICS)) == len(TOPICS) - 1 + 2
     others = [topic for topic in TOPICS if topic.name != "order-held"]
-    assert await apply(broker, TOPICS) == [Change(topic.name, topic.partitions) for topic in others]
+    assert await apply(broker, TOPICS) == [CreatedTopic(topic.name, topic.partitions) for topic in others]
     assert await apply(broker, TOPICS) == []
     assert await check(broker, TOPICS) == [
         Drift("order-held", "partitions", "4", "2"),

@@ -11,7 +11,7 @@ from enum import Enum
 
 from app.errors import LaneError
 from app.events.record import Output, Record
-from app.lanes.lane_log import Bounds, Change, Entry
+from app.lanes.lane_log import Bounds, Change, LedgerEntry
 
 STEPS = (
     "fence before", "fence after", "restore before", "restore after", "bounds before", "fetch before",
@@ -172,9 +172,11 @@ class MemoryLog:
         self._epoch = self._cluster.fence(self._id)
         self._at("fence after")
 
-    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
+    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
         self._at("restore before")
-        entries = [Entry(r.key or b"", r.value, r.offset) for r in self._cluster.read(self._ledger, self._partition)]
+        entries = [
+            LedgerEntry(r.key or b"", r.value, r.offset) for r in self._cluster.read(self._ledger, self._partition)
+        ]
         for start in range(0, len(entries), _RESTORE_PORTION):
             take(entries[start : start + _RESTORE_PORTION])
         self._at("restore after")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.events.record import Output, Record
-from app.lanes.lane_log import Bounds, Change, Entry
+from app.lanes.lane_log import Bounds, Change, LedgerEntry
 from tests.lanes.memory_log import MemoryCluster, MemoryLog
 
 Committed = Callable[[str, Sequence[Record]], None]
@@ -88,9 +88,9 @@ class VirtualLog(MemoryLog):
         await super().fence()
         await self._faults.at("fence after")
 
-    async def restore(self, take: Callable[[Sequence[Entry]], None]) -> None:
+    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
         await self._faults.at("restore before")
-        portions: list[Sequence[Entry]] = []
+        portions: list[Sequence[LedgerEntry]] = []
         await super().restore(portions.append)
         for entries in portions:
             middle = len(entries) // 2

@@ -3,14 +3,16 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry
 
 from app.agents.orchestrate import Orchestrate
 from app.events import codec
 from app.events.codec import Codec
 from app.kafka import topics
-from app.providers import registry
 from app.sandbox.bench import fold_bench
 from app.sandbox.bench.broker_bench import Bench, Outputs, Restore, Wave
 from app.sandbox.bench.fold_bench import FoldCost
@@ -20,7 +22,8 @@ from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
 from app.sandbox.local.up import simulated
 from app.settings import Settings
-from app.worker.composition import published_flows, sales_orders
+from app.worker.composition import compose, compose_role
+from app.worker.metrics import Collectors, Metrics
 
 WARM_ORDERS = 200
 FOLD_ORDERS_MAX = 1_000
@@ -61,10 +64,19 @@ async def run(orders: int, live: int, fold_only: bool, folder: Path, notice: Cal
 
 
 def role_maker(environ: Mapping[str, str]) -> Callable[[Codec], Orchestrate]:
-    """Return a function that makes a role set up by `environ`, which knows no order."""
+    """Return a function that makes a role set up by `environ`, which knows no order. Flows are compiled once."""
     settings = Settings.from_env(environ)
-    published, orders = published_flows(registry.setup(settings, environ), settings), sales_orders()
-    return lambda records: Orchestrate(records, published, orders)
+    parts = compose(settings, environ, providers={})
+    flows = parts.flows(parts.setup, settings)
+    metrics = Metrics(Orchestrate.name, Collectors(CollectorRegistry()))
+
+    def make(records: Codec) -> Orchestrate:
+        own = replace(parts, codec=records, flows=lambda _setup, _settings: flows)
+        role = compose_role(Orchestrate.name, own, metrics).for_lane(0)
+        assert isinstance(role, Orchestrate)
+        return role
+
+    return make
 
 
 async def _on_broker(
