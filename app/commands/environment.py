@@ -19,12 +19,12 @@ def environment() -> Mapping[str, str]:
     standard error. Raises BrokerError when the broker's folder cannot be read.
     """
     from app.sandbox.local import broker
-    from app.sandbox.local.running import running
+    from app.sandbox.local.up_addresses import find_up
 
     warn()
     if os.environ.get(SERVERS, "").strip():
         return os.environ
-    up = running(os.environ)
+    up = find_up(os.environ)
     servers = up.broker if up else broker.address()
     return {**os.environ, SERVERS: servers} if servers else os.environ
 

@@ -12,7 +12,7 @@ from app.agents.roles import ROLES
 from app.commands.words import examples
 
 if TYPE_CHECKING:
-    from app.sandbox.local.running import Running
+    from app.sandbox.local.up_addresses import UpAddresses
 
 DEFAULT_COUNT = 200
 KINDS = ("down", "slow", "429", "500", "drop-response")
@@ -77,11 +77,13 @@ def run_up(
     from app.commands.stopping import until_stopped
     from app.sandbox.local import up
 
-    def tell(running: "Running") -> None:
+    def tell(addresses: "UpAddresses") -> None:
         if json:
-            output.data({"broker": running.broker, "simulators": running.simulators, "workers": dict(running.workers)})
+            output.data(
+                {"broker": addresses.broker, "simulators": addresses.simulators, "workers": dict(addresses.workers)}
+            )
             return
-        for name, address in up.addresses_of(running):
+        for name, address in up.addresses_of(addresses):
             output.line(f"{name:<12} {address}")
 
     warn()

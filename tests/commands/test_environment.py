@@ -12,7 +12,7 @@ import pytest
 
 from app.sandbox.local.broker_folder import BrokerFolder, BrokerRecord
 from app.sandbox.local.ports import free_port
-from app.sandbox.local.running import Running, only_one
+from app.sandbox.local.up_addresses import UpAddresses, claim_up
 from tests.commands.console import Console
 
 
@@ -42,9 +42,9 @@ def test_the_nearest_broker_is_meant(waybill: Console, monkeypatch: pytest.Monke
     named, of_up, of_broker = (f"127.0.0.1:{free_port()}" for _ in range(3))
     with broker_of(home, int(of_broker.rpartition(":")[2])):
         assert asked(waybill) == of_broker
-        with only_one({"WAYBILL_HOME": str(home)}) as notice:
+        with claim_up({"WAYBILL_HOME": str(home)}) as notice:
             assert asked(waybill) == of_broker, "`up` has not said where"
-            notice.publish(Running(1, of_up, "http://127.0.0.1:1", {}))
+            notice.publish(UpAddresses(1, of_up, "http://127.0.0.1:1", {}))
             assert asked(waybill) == of_up
             monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", named)
             assert asked(waybill) == named

@@ -11,9 +11,11 @@ import faust
 import mode
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import EndTxnHandler, Sender
+from aiokafka.protocol.api import RequestStruct
 from aiokafka.protocol.metadata import MetadataRequest
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread
@@ -101,6 +103,13 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (EndTxnHandler.handle_response, "87274789", "InvalidProducerEpoch is ProducerFenced: the lane's process ends"),
     (AIOKafkaClient._metadata_update, "5c8be017", "app/kafka/clients.py replaces the request that it makes by name"),
     (MetadataRequest.build, "601b8b2e", "False reaches the broker, which makes no topic then"),
+    (
+        create_conn,
+        "81c60f49",
+        "broker_wait.py connects with it: it logs no refusal",
+    ),
+    (AIOKafkaConnection.send, "8857b9cc", "broker_wait.py sends its request for metadata with it"),
+    (RequestStruct.build_request_header, "2d901b71", "ports.py writes its request for metadata with it"),
     (Sender._fail_all, "ccc2c161", "a sender that fails fails the transaction: nothing is lost in silence"),
 ]
 

@@ -48,6 +48,7 @@ def rates(role: OnBroker) -> dict[str, float]:
 
 
 def show(figures: RoleFigures, console: Console) -> None:
+    """Print the figures as tables and sentences."""
     console.print(", ".join(f"{name} {value}" for name, value in figures.machine.items() if value), markup=False)
     console.print(_fold_table(figures.fold))
     if figures.on_broker is None:

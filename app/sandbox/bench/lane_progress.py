@@ -20,6 +20,7 @@ class Ledger:
         self._positions = {place.partition: Position(inputs) for place in self._places}
 
     async def open(self) -> None:
+        """Begin at the end of every partition of the ledger."""
         self._reader.assign(self._places)
         await self._reader.seek_to_end(*self._places)
 

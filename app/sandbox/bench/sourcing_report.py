@@ -18,6 +18,7 @@ def as_json(figures: SourcingFigures) -> dict[str, Any]:
 
 
 def show(figures: SourcingFigures, console: Console) -> None:
+    """Print the figures as tables."""
     console.print(", ".join(f"{name} {value}" for name, value in figures.machine.items() if value), markup=False)
     console.print(_speed(figures.speed))
     console.print(_together(figures.together))

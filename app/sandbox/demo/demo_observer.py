@@ -49,6 +49,7 @@ class Reader:
         self._schemas = schemas
 
     def read(self, record: ConsumerRecord, order_id: str) -> ObservedRecord:
+        """Return the record with its headers and its decoded value."""
         headers = {name: value.decode(errors="replace") for name, value in record.headers}
         return ObservedRecord(
             topic=record.topic,
@@ -110,6 +111,7 @@ class DemoObserver:
         self._journal = 0
 
     async def open(self) -> None:
+        """Begin at the end of every partition of the topics."""
         await self._consumer.start()
         # The consumer's own answer speaks only of topics that it follows already.
         cluster = await self._consumer._client.fetch_all_metadata()
@@ -123,9 +125,11 @@ class DemoObserver:
             self._consumer.seek(partition, end)
 
     async def close(self) -> None:
+        """Leave the broker."""
         await self._consumer.stop()
 
     def expect(self, orders: Iterable[DemoOrder]) -> None:
+        """Collect the evidence about these orders, too, from now on."""
         self.cases |= {order.order_id: Case(order) for order in orders}
 
     async def look(self, wait_ms: int) -> None:

@@ -51,6 +51,7 @@ class Report:
 
     @property
     def requirements(self) -> dict[str, bool]:
+        """Whether each number holds, in their order; one of several scenarios holds in all of them."""
         numbers = dict(self.solution)
         for scenario in self.scenarios:
             for number, is_met in scenario.requirements.items():

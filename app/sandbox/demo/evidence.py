@@ -47,6 +47,7 @@ class Case:
     deeds: list[Deed] = field(default_factory=list)
 
     def on(self, topic: str) -> list[ObservedRecord]:
+        """Return the records of one topic, as they came."""
         return [record for record in self.records if record.topic == topic]
 
     def did(self, provider: str, kind: str = "") -> list[Deed]:
@@ -75,12 +76,14 @@ class Case:
         return None if last is None else (last["state"], last["reason"])
 
     def ended(self) -> bool:
+        """Return whether the order has come to its expected end."""
         if self.order.expected is None:
             return self.end() in {COMPLETED, REFUSED} or self.set_aside
         return self.end() == self.order.expected
 
     @property
     def refused(self) -> bool:
+        """Whether validation must refuse the order, or has refused one from a file."""
         if self.order.expected is None:
             return bool(self.on("order-rejected"))
         return self.order.expected == REFUSED

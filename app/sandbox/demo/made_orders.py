@@ -42,6 +42,7 @@ class DemoOrder:
 
 
 def money(amount: Decimal) -> str:
+    """Return an amount as BigCommerce writes it: four decimal places."""
     return f"{amount:.4f}"
 
 

@@ -73,6 +73,7 @@ def choose(
 
 
 def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
+    """Return the ids that the shop has given to its orders among these."""
     return {order.wire["id"] for order in orders if SCENARIOS[order.scenario].origin == SHOP}
 
 

@@ -66,6 +66,7 @@ class Times:
     p99_s: float
 
     def as_json(self) -> dict[str, float]:
+        """Return the percentiles by their names in the report."""
         return {"p50": self.p50_s, "p99": self.p99_s}
 
 
@@ -127,6 +128,7 @@ def _percentile(ordered: list[float], share: float) -> float:
 
 
 def as_json(outage: Outage) -> dict[str, Any]:
+    """Return plain values, times in seconds."""
     return {
         "provider": outage.fault.provider,
         "kind": outage.fault.kind,

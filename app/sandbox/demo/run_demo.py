@@ -26,9 +26,9 @@ from app.sandbox.demo.seeding import seed
 from app.sandbox.demo.supply import Supply, holds
 from app.sandbox.demo.supply_stages import stages
 from app.sandbox.local.ports import free_port
-from app.sandbox.local.running import Running
 from app.sandbox.local.supervise import Supervisor
 from app.sandbox.local.up import addresses_of, simulated, start_all
+from app.sandbox.local.up_addresses import UpAddresses
 
 READY_TIMEOUT_S: Final = 90.0
 STALL_TIMEOUT_S: Final = 120.0
@@ -67,10 +67,12 @@ class DemoPlan:
 
     @property
     def faults(self) -> list[Fault]:
+        """The faults of the rounds after the first."""
         return [each.fault for each in self.rounds if each.fault is not None]
 
     @property
     def supplies(self) -> list[Supply]:
+        """The supplies of the rounds whose orders are sourced."""
         return [each.supply for each in self.rounds if each.supply is not None]
 
 
@@ -150,7 +152,7 @@ def _check_stock(plan: DemoPlan, observer: DemoObserver) -> dict[str, bool]:
     return {"S64": holds(plan.supplies, cases)}
 
 
-async def _await_ready(client: httpx.AsyncClient, supervisor: Supervisor, addresses: Running) -> None:
+async def _await_ready(client: httpx.AsyncClient, supervisor: Supervisor, addresses: UpAddresses) -> None:
     """Wait until every process can take orders: what is measured is then theirs, and not their start."""
     views = [f"{addresses.simulators}/_sim/state", *(f"{url}/ready" for url in addresses.workers.values())]
     deadline = time.monotonic() + READY_TIMEOUT_S

@@ -23,6 +23,7 @@ REQUESTS: Final = ("fulfillment-requested", "billing-requested", "channel-update
 
 
 def once(case: Case, provider: str, kind: str) -> bool:
+    """Check that the provider carried out one effect of this kind."""
     return len(case.did(provider, kind)) == 1
 
 
@@ -39,6 +40,7 @@ def passed(policies: list[Mapping[str, Any]]) -> bool:
 
 
 def status(body: Body) -> tuple[object, object]:
+    """Return state and reason of an order or a line."""
     return body["state"], body["reason"]
 
 
@@ -54,10 +56,12 @@ def reported(case: Case, topic: str, expected: tuple[str, str]) -> bool:
 
 
 def by_provider(case: Case, topic: str, provider: str) -> bool:
+    """Check that the one event on the topic names this provider."""
     return [record.body["provider"] for record in case.on(topic)] == [provider]
 
 
 def causes(records: list[ObservedRecord]) -> set[str]:
+    """Return the ids of the events that caused these records."""
     return {record.cause for record in records}
 
 
@@ -184,6 +188,7 @@ def completed(case: Case) -> bool:
 
 
 def invoiced_by(case: Case, provider: str) -> bool:
+    """Check that the order completed because this provider invoiced it."""
     return completed(case) and by_provider(case, "order-invoiced", provider)
 
 

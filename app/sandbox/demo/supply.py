@@ -63,6 +63,7 @@ class Supply:
 
     @property
     def settings(self) -> dict[str, str]:
+        """Environment variables of the workers that know the warehouses."""
         return {} if self.sources is None else {"WAYBILL_NETWORK_FILE": str(self.sources.resolve())}
 
 

@@ -115,6 +115,7 @@ async def _find_passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict
 
 @asynccontextmanager
 async def stages(bootstrap_servers: str, supply: Supply, stamp: str) -> AsyncIterator[Stages]:
+    """Yield the stages of a supply with a producer of their own; `stamp` is part of all their ids."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
     await producer.start()
     try:

@@ -122,10 +122,12 @@ class BrokerFolder:
         return _read(self.path / "broker.json", BrokerRecord)
 
     def write_record(self, record: BrokerRecord) -> None:
+        """Note the process that serves the folder. Raises BrokerError."""
         with _file_access(self.path):
             _write(self.path / "broker.json", record)
 
     def remove_record(self) -> None:
+        """Forget the process that served the folder. Raises BrokerError."""
         with _file_access(self.path), suppress(FileNotFoundError):
             (self.path / "broker.json").unlink()
 

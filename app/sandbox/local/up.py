@@ -11,8 +11,8 @@ from app.dualwrite import map_names
 from app.kafka import topics
 from app.sandbox.local import broker
 from app.sandbox.local.ports import HOST, free_port, is_taken
-from app.sandbox.local.running import Running, home, only_one, running
 from app.sandbox.local.supervise import Supervisor
+from app.sandbox.local.up_addresses import UpAddresses, claim_up, find_up, home
 from app.sandbox.vendors.host import environ_at
 from app.settings import Settings
 
@@ -25,12 +25,12 @@ WEBHOOK_ROLE: Final = "pull"
 CHECK_INTERVAL_S: Final = 2.0
 
 
-async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], None]) -> None:
+async def run(environ: Mapping[str, str], say: Say, tell: Callable[[UpAddresses], None]) -> None:
     """Run everything until cancelled. `say` gets sentences about what takes a while, `tell` all addresses.
 
     Raises WaybillError when a process cannot be kept running, and when another `up` of this user runs.
     """
-    with only_one(environ) as file, chosen_broker(environ, say, usual_port=True) as bootstrap_servers:
+    with claim_up(environ) as file, chosen_broker(environ, say, usual_port=True) as bootstrap_servers:
         port = free_port()
         simulated_environ = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, port)
         settings = Settings.from_env(simulated_environ)
@@ -47,7 +47,7 @@ async def run(environ: Mapping[str, str], say: Say, tell: Callable[[Running], No
                 supervisor.check()
 
 
-def start_all(supervisor: Supervisor, bootstrap_servers: str, port: int) -> Running:
+def start_all(supervisor: Supervisor, bootstrap_servers: str, port: int) -> UpAddresses:
     """Start the simulators on `port` and one process for each role. Return where each answers.
 
     Webhooks go to the worker of WEBHOOK_ROLE.
@@ -57,10 +57,10 @@ def start_all(supervisor: Supervisor, bootstrap_servers: str, port: int) -> Runn
     supervisor.start(SIMULATORS, "simulators", "--port", str(port), "--generous", "--webhooks", webhooks)
     for role, url in workers.items():
         supervisor.start(role, "worker", role, WAYBILL_WEB_PORT=url.rsplit(":", 1)[1])
-    return Running(os.getpid(), bootstrap_servers, f"http://{HOST}:{port}", workers)
+    return UpAddresses(os.getpid(), bootstrap_servers, f"http://{HOST}:{port}", workers)
 
 
-def addresses_of(up: Running) -> Iterator[tuple[str, str]]:
+def addresses_of(up: UpAddresses) -> Iterator[tuple[str, str]]:
     """Yield each process and its address, for people."""
     yield "broker", up.broker
     yield SIMULATORS, up.simulators
@@ -84,7 +84,7 @@ def chosen_broker(environ: Mapping[str, str], say: Say, *, usual_port: bool = Fa
     if bootstrap_servers := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
         yield bootstrap_servers
         return
-    status, other = broker.status(), running(environ)
+    status, other = broker.status(), find_up(environ)
     if status.running and status.bootstrap_servers and (other is None or other.broker != status.bootstrap_servers):
         yield status.bootstrap_servers
         return

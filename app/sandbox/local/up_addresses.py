@@ -18,7 +18,7 @@ from app.errors import WaybillError
 FILE: Final = "up.json"
 
 
-class Running(Struct, frozen=True):
+class UpAddresses(Struct, frozen=True):
     """Addresses of one `waybill up`: host:port of the broker, URLs of the simulators and of each role's web views."""
 
     pid: int
@@ -32,12 +32,12 @@ def home(environ: Mapping[str, str]) -> Path:
     return Path(os.path.expanduser(environ.get("WAYBILL_HOME") or "~/.waybill"))
 
 
-def running(environ: Mapping[str, str]) -> Running | None:
+def find_up(environ: Mapping[str, str]) -> UpAddresses | None:
     """Return the `waybill up` that runs now; None when there is none, or when it has just begun."""
     try:
         with (home(environ) / FILE).open("rb") as file:
             if _is_locked(file):
-                return msgspec.json.decode(file.read(), type=Running)
+                return msgspec.json.decode(file.read(), type=UpAddresses)
     except (OSError, msgspec.MsgspecError):
         pass
     return None
@@ -49,14 +49,14 @@ class AddressFile:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def publish(self, addresses: Running) -> None:
+    def publish(self, addresses: UpAddresses) -> None:
         """Write the addresses for other commands of this user."""
         self._file.write(msgspec.json.encode(addresses))
         self._file.flush()
 
 
 @contextmanager
-def only_one(environ: Mapping[str, str]) -> Iterator[AddressFile]:
+def claim_up(environ: Mapping[str, str]) -> Iterator[AddressFile]:
     """Keep other `waybill up` of this user out while the block runs. Raises WaybillError when one runs already."""
     path = home(environ) / FILE
     try:
@@ -68,7 +68,7 @@ def only_one(environ: Mapping[str, str]) -> Iterator[AddressFile]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as problem:
-            other = running(environ)
+            other = find_up(environ)
             where = f" (process {other.pid}, broker {other.broker})" if other else ""
             raise WaybillError(
                 f"`waybill up` runs already{where}: use it, end it, or give this one a folder of its own (WAYBILL_HOME)"

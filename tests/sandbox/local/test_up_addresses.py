@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from app.errors import WaybillError
-from app.sandbox.local.running import FILE, Running, only_one, running
+from app.sandbox.local.up_addresses import FILE, UpAddresses, claim_up, find_up
 
-HERE = Running(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"})
+HERE = UpAddresses(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"})
 HOLDER = """
 import sys, time
-from app.sandbox.local.running import Running, only_one
-with only_one({"WAYBILL_HOME": sys.argv[1]}) as notice:
-    notice.publish(Running(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"}))
+from app.sandbox.local.up_addresses import UpAddresses, claim_up
+with claim_up({"WAYBILL_HOME": sys.argv[1]}) as file:
+    file.publish(UpAddresses(4711, "127.0.0.1:9092", "http://127.0.0.1:8480", {"pull": "http://127.0.0.1:6066"}))
     print("told", flush=True)
     sys.stdin.read()
 """
@@ -39,14 +39,14 @@ def other(environ: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_nothing_runs_where_nothing_was(environ: dict[str, str], tmp_path: Path) -> None:
-    assert running(environ) is None
+    assert find_up(environ) is None
     assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.usefixtures("other")
 def test_the_one_that_runs_is_found(environ: dict[str, str]) -> None:
-    assert running(environ) == HERE
-    assert running(environ) == HERE, "looking does not disturb it"
+    assert find_up(environ) == HERE
+    assert find_up(environ) == HERE, "looking does not disturb it"
 
 
 @pytest.mark.usefixtures("other")
@@ -55,7 +55,7 @@ def test_a_second_one_is_refused_with_where_the_first_is(environ: dict[str, str]
         pytest.raises(
             WaybillError, match=r"already \(process 4711, broker 127\.0\.0\.1:9092\): use it, .*WAYBILL_HOME"
         ),
-        only_one(environ),
+        claim_up(environ),
     ):
         raise AssertionError("two run")
 
@@ -64,19 +64,19 @@ def test_one_that_was_killed_is_not_found(environ: dict[str, str], other: "subpr
     other.kill()
     other.wait()
     assert json.loads((Path(environ["WAYBILL_HOME"]) / FILE).read_bytes())["pid"] == 4711, "it could not clean up"
-    assert running(environ) is None
-    with only_one(environ):
-        assert running(environ) is None, "it has not said where yet"
+    assert find_up(environ) is None
+    with claim_up(environ):
+        assert find_up(environ) is None, "it has not said where yet"
 
 
 def test_one_that_ended_is_not_found(environ: dict[str, str]) -> None:
-    with only_one(environ) as notice:
-        notice.publish(HERE)
-    assert running(environ) is None
+    with claim_up(environ) as file:
+        file.publish(HERE)
+    assert find_up(environ) is None
     assert (Path(environ["WAYBILL_HOME"]) / FILE).read_bytes() == b""
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WaybillError, match="cannot be written"), only_one({"WAYBILL_HOME": str(tmp_path / "file")}):
+    with pytest.raises(WaybillError, match="cannot be written"), claim_up({"WAYBILL_HOME": str(tmp_path / "file")}):
         raise AssertionError("it runs")
