@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.events.record import Record
+from app.sandbox.vendors.simulation import JournalEffect
 
 
 @dataclass
@@ -22,6 +23,12 @@ class Outcome:
     faults: dict[str, int] = field(default_factory=dict)
 
 
+def spelled(effect: JournalEffect) -> str:
+    """Return an effect under a fixed name, so that a trace does not depend on what its class is called."""
+    fields = ", ".join(f"{name}={getattr(effect, name)!r}" for name in effect.__struct_fields__)
+    return f"Effect({fields})"
+
+
 class Trace:
     def __init__(self, world: Any) -> None:
         self._world, self._hash, self._records = world, hashlib.blake2b(digest_size=16), 0
@@ -34,7 +41,7 @@ class Trace:
     def outcome(self) -> Outcome:
         world = self._world
         for effect in world.providers.world.journal.effects():
-            self._hash.update(repr(effect).encode())
+            self._hash.update(spelled(effect).encode())
         self._hash.update(repr((world.loop.time(), world.deaths)).encode())
         return Outcome(
             world.seed, self._hash.hexdigest(), world.loop.time(), self._records, world.loop.callbacks, world.steps,
