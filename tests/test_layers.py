@@ -189,11 +189,8 @@ BARE_WORDS = {
 """Participles that name nothing, each with the nouns that a reader would look for."""
 ROOMS_WITH_BARE_WORDS = frozenset(
     [
-        "agents",
-        "domain",
         "dualwrite",
         "events",
-        "flows",
         "policies",
         "providers",
         "queries",
@@ -265,12 +262,9 @@ ROLES_OF_CLASSES = frozenset(
 """Class names that each provider's folder, or each simulator's, has for the same thing."""
 REPEATED_CLASSES = frozenset(
     [
-        "Asked",
         "Change",
         "Field",
-        "Found",
         "Kind",
-        "Mirror",
         "Policy",
         "Record",
         "Source",

@@ -55,62 +55,62 @@ class Apply(Role):
             return Folded(outcome="tombstone")
         key = event.order_id.encode()
         value = state.get(key)
-        known = _decode(value) if value is not None else None
-        asked = plan(event.body, known)
+        before = _decode(value) if value is not None else None
+        planned = plan(event.body, before)
 
         async def run(lease: Lease) -> Folded:
             if repeated:
                 await asyncio.sleep(max(0.0, self._handed_over_at - self._clock.monotonic()))
-            result = await self._write(event, asked, lease)
-            return self._answered(record, event, asked, known, result)
+            result = await self._write(event, planned, lease)
+            return self._answered(record, event, planned, before, result)
 
         return Job(key, self._writer.name, run)
 
-    async def _write(self, event: ChangeEvent, asked: Plan, lease: Lease) -> Result:
+    async def _write(self, event: ChangeEvent, planned: Plan, lease: Lease) -> Result:
         """One attempt where an effect waits for the answer; several where none does."""
-        result = await self._attempt(event, asked, lease)
+        result = await self._attempt(event, planned, lease)
         for attempt in range(1, PLAIN_ATTEMPTS_MAX):
             if event.body.source.effect_id or result.outcome in (Outcome.OK, Outcome.DECLINED):
                 break
             await _pause(max(PLAIN_RETRY_S * 2**attempt, result.retry_after_ms / 1000), lease)
-            result = await self._attempt(event, asked, lease)
+            result = await self._attempt(event, planned, lease)
         return result
 
-    async def _attempt(self, event: ChangeEvent, asked: Plan, lease: Lease) -> Result:
+    async def _attempt(self, event: ChangeEvent, planned: Plan, lease: Lease) -> Result:
         began = self._clock.monotonic()
         row = event.body.row
         while True:
             await lease.confirm()
             try:
-                result = await self._writer.upsert(row, asked, lease)
+                result = await self._writer.upsert(row, planned, lease)
             except LeaseLostError:
                 continue
             seconds = self._clock.monotonic() - began
-            self._observer.called(self._writer.name, asked.kind, result.outcome, result.code, seconds)
+            self._observer.called(self._writer.name, planned.kind, result.outcome, result.code, seconds)
             return result
 
     def _answered(
-        self, record: Record, event: ChangeEvent, asked: Plan, known: ApplyState | None, result: Result
+        self, record: Record, event: ChangeEvent, planned: Plan, before: ApplyState | None, result: Result
     ) -> Folded:
         key = event.order_id.encode()
         outputs = self._answer(event, result)
         refused = refusal_of(result)
-        if result.outcome is not Outcome.OK or asked.kind is Kind.SKIP_STALE:
+        if result.outcome is not Outcome.OK or planned.kind is Kind.SKIP_STALE:
             return Folded(outputs, outcome=str(result.outcome))
-        if asked.kind is Kind.SKIP_ECHO:
-            return Folded(outputs, {key: _encode(echoed(event.body, known))}, outcome=str(asked.kind))
-        after = applied(event.body, known, result.reference, lots_of(result))
+        if planned.kind is Kind.SKIP_ECHO:
+            return Folded(outputs, {key: _encode(echoed(event.body, before))}, outcome=str(planned.kind))
+        after = applied(event.body, before, result.reference, lots_of(result))
         if refused:
             # What it refused is still due: the next row brings it again, and a new line opens the order for it.
             after = replace(after, digest=b"")
             now_ms = self._clock.now_ms()
             outputs = (*outputs, dead_letter(record, DECLINED, self._refusal(refused), self.name, now_ms))
-        return Folded(outputs, {key: _encode(after)}, outcome=str(asked.kind))
+        return Folded(outputs, {key: _encode(after)}, outcome=str(planned.kind))
 
     def _answer(self, event: ChangeEvent, result: Result) -> Sequence[Output]:
         source = event.body.source
         if source.effect_id:
-            request = Asked(source.effect_id, source.action, source.attempt, self._writer.name)
+            request = RowEffect(source.effect_id, source.action, source.attempt, self._writer.name)
             return (self._answering.output(event, request, result),)
         if refused := refusal_of(result):
             raise RecordError(DECLINED, self._refusal(refused))
@@ -133,7 +133,7 @@ async def _pause(seconds: float, lease: Lease) -> None:
         await lease.confirm()
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RowEffect(msgspec.Struct, frozen=True):
     """The effect that a row carries out, as its answer names it."""
 
     effect_id: str

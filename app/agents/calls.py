@@ -51,7 +51,7 @@ class Answering:
     def __init__(self, codec: Codec, role: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self._codec, self._source, self._clock = codec, f"waybill/{role}", clock
 
-    def output(self, request: Event | ChangeEvent, effect: "Asked", result: Result) -> Output:
+    def output(self, request: Event | ChangeEvent, effect: "RequestedEffect", result: Result) -> Output:
         body = ProviderResult(
             order_id=request.order_id,
             effect_id=effect.effect_id,
@@ -78,7 +78,7 @@ class Answering:
         return encoded(self._codec, event)
 
 
-class Asked(Protocol):
+class RequestedEffect(Protocol):
     """The part of a request that its result repeats."""
 
     @property

@@ -37,7 +37,7 @@ class Mirror(Role):
 
     def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:
         """`enabled`: the map from F+O is switched on; while it is off every row is set aside, so that none is lost."""
-        self._codec, self._handler, self._enabled = codec, status_handler.Mirror(orders), enabled
+        self._codec, self._handler, self._enabled = codec, status_handler.StatusHandler(orders), enabled
         self._reader = RecordReader(codec)
 
     def owner_key(self, record: Record) -> bytes | None:
@@ -54,9 +54,9 @@ class Mirror(Role):
             raise RecordError("map-disabled", "map salesorders.fno-to-iom is not enabled (WAYBILL_DUALWRITE_MAPS)")
         key = event.order_id.encode()
         value = state.get(key)
-        known = _decode(value) if value is not None else None
-        mirrored = self._handler.handle(known, event.body)
-        if mirrored.state is None or mirrored.state == known:
+        before = _decode(value) if value is not None else None
+        mirrored = self._handler.handle(before, event.body)
+        if mirrored.state is None or mirrored.state == before:
             return Folded(outcome=mirrored.outcome)
         outputs = [encoded(self._codec, raised) for raised in _raised(event, mirrored)]
         return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)

@@ -66,26 +66,26 @@ class Orchestrate(Role):
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         event = self._reader.event(record)
         if isinstance(event.body, OrderCommand) and event.body.command in OF_POOLS:
-            return self._passed_on(event, event.body)
+            return self._pass_on(event, event.body)
         key = event.order_id.encode()
         value = state.get(key)
-        known = order_ledger.decode(value) if value is not None else None
-        if isinstance(known, OrderState):
-            return self._folded(key, known, [self._step(known, event)])
+        entry = order_ledger.decode(value) if value is not None else None
+        if isinstance(entry, OrderState):
+            return self._folded(key, entry, [self._step(entry, event)])
         if isinstance(event.body, OrderCreated):
-            return self._created(key, event, event.body, known)
-        return self._early(key, record, event, known)
+            return self._created(key, event, event.body, entry)
+        return self._early(key, record, event, entry)
 
     # ---- a pool of warehouses ----
 
-    def _passed_on(self, event: Event, body: OrderCommand) -> Folded:
+    def _pass_on(self, event: Event, body: OrderCommand) -> Folded:
         """A command to a pool, which its order id names, goes to the role that keeps the pool."""
         if body.order_id not in self._pools:
-            known = ", ".join(sorted(self._pools))
+            pools = ", ".join(sorted(self._pools))
             raise RecordError(
-                "unknown-pool", f"{body.command!r} goes to a pool of warehouses; order_id is one of {known}"
+                "unknown-pool", f"{body.command!r} goes to a pool of warehouses; order_id is one of {pools}"
             )
-        told = SourcingCommand(
+        command_body = SourcingCommand(
             pool=body.order_id, command=body.command, order_id="", lines=(), values=body.values, actor=body.actor
         )
         event_id = derive(event.event_id, "pool")
@@ -96,7 +96,7 @@ class Orchestrate(Role):
             at=event.at,
             source=SOURCE,
             cause_id=event.event_id,
-            body=told,
+            body=command_body,
             trace=event.trace,
         )
         return Folded((self._output(command),), outcome="passed on")
@@ -110,30 +110,30 @@ class Orchestrate(Role):
 
     # ---- an order that is known ----
 
-    def _step(self, known: OrderState, event: Event) -> Step:
-        return _taken(step(self._published.flow_of(known), known, event))
+    def _step(self, state: OrderState, event: Event) -> Step:
+        return _accept(step(self._published.flow_of(state), state, event))
 
     def _folded(
         self, key: bytes, before: OrderState | None, steps: Sequence[Step], extra: Sequence[Output] = ()
     ) -> Folded:
         outputs = [*extra]
         state = before
-        for taken in steps:
-            outputs += [self._output(event) for event in taken.events]
-            if taken.synced and taken.state is not None:
-                outputs.append(encoded(self._codec, self._change(state, taken.state, taken)))
-            state = taken.state
+        for done in steps:
+            outputs += [self._output(event) for event in done.events]
+            if done.synced and done.state is not None:
+                outputs.append(encoded(self._codec, self._change(state, done.state, done)))
+            state = done.state
         outcome = steps[-1].outcome
         if state is None or state is before:
             return Folded(outputs, outcome=outcome)
         settled = bool(state.settled_at)
         return Folded(outputs, {key: order_ledger.encode(state)}, outcome=outcome, settled=settled)
 
-    def _change(self, before: OrderState | None, after: OrderState, taken: Step) -> ChangeEvent:
+    def _change(self, before: OrderState | None, after: OrderState, done: Step) -> ChangeEvent:
         """The dual-write row of the order as it is after the step, for the effect that asked for it if one did."""
-        cause = taken.cause
-        known = before if before is not None and before.order.ready_to_sync else None
-        body = self._orders.to_change(known, after, cause.at, effect=_asked(taken))
+        cause = done.cause
+        synced = before if before is not None and before.order.ready_to_sync else None
+        body = self._orders.to_change(synced, after, cause.at, effect=_requested_effect(done))
         event_id = derive(cause.event_id, "dual-write")
         return ChangeEvent(
             name=CHANGED_AT_IOM,
@@ -149,7 +149,7 @@ class Orchestrate(Role):
     # ---- an order that is not known yet ----
 
     def _created(self, key: bytes, event: Event, body: OrderCreated, early: Early | None) -> Folded:
-        steps = [_taken(step(self._published.choose(body), None, event))]
+        steps = [_accept(step(self._published.choose(body), None, event))]
         late = []
         for record in early.records if early else ():
             state = steps[-1].state
@@ -205,24 +205,24 @@ class Orchestrate(Role):
         return order_ledger.settled_at(value)
 
 
-def _taken(taken: Step) -> Step:
+def _accept(result: Step) -> Step:
     """Raises RecordError for an event that the order cannot take: its lane sets the record aside."""
-    if taken.outcome == "parked":
-        raise RecordError(taken.code, taken.detail)
-    return taken
+    if result.outcome == "parked":
+        raise RecordError(result.code, result.detail)
+    return result
 
 
-def _asked(taken: Step) -> Effect | None:
+def _requested_effect(done: Step) -> Effect | None:
     """The effect that the step asked dual-write to carry out."""
-    requests = [event.body for event in taken.events if isinstance(event.body, Requests)]
+    requests = [event.body for event in done.events if isinstance(event.body, Requests)]
     through = [body.effect_id for body in requests if body.through == DUAL_WRITE]
-    return taken.state.effect(through[-1]) if through and taken.state is not None else None
+    return done.state.effect(through[-1]) if through and done.state is not None else None
 
 
 def _timers(value: bytes | None) -> Sequence[Timer]:
     if value is None or order_ledger.settled_at(value):
         return ()
-    kept = order_ledger.timers(value)
-    if isinstance(kept, Early):
-        return (Timer(EARLY_TIMER, kept.expires_at, EARLY_TIMER, ""),)
-    return kept
+    timers = order_ledger.timers(value)
+    if isinstance(timers, Early):
+        return (Timer(EARLY_TIMER, timers.expires_at, EARLY_TIMER, ""),)
+    return timers

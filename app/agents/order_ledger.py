@@ -51,8 +51,8 @@ def decode(value: bytes) -> OrderState | Early:
 
 def timers(value: bytes) -> Sequence[Timer] | Early:
     """The timers of an order, in a tenth of the time that all of it takes. Raises LedgerError as `decode` does."""
-    found = _decoded(value, _decode_timers)
-    return found if isinstance(found, Early) else found.timers
+    entry = _decoded(value, _decode_timers)
+    return entry if isinstance(entry, Early) else entry.timers
 
 
 def _decoded(value: bytes, order: Callable[[memoryview], Kept]) -> Kept | Early:

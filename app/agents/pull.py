@@ -26,7 +26,7 @@ HURRY_S: Final = 1.0
 """Between two questions to a source, however many hints there are: its quota is for the orders, too."""
 
 
-class Found(NamedTuple):
+class PullResult(NamedTuple):
     """What some pages brought. `more`: there is more to be had at once. `problem`: why the last call failed."""
 
     outputs: Sequence[Output] = ()
@@ -55,7 +55,7 @@ class Pull(Role):
         self._clock = clock
         self._due_at = dict.fromkeys(self._sources, 0.0)
         self._asked_at = dict.fromkeys(self._sources, 0.0)
-        self._asked: dict[str, asyncio.Task[Found]] = {}
+        self._asked: dict[str, asyncio.Task[PullResult]] = {}
         self._hinted = asyncio.Event()
         self.failures: dict[str, str] = {}
         """What each source answered last, where it failed: for logs and views."""
@@ -110,27 +110,27 @@ class Pull(Role):
         outputs: list[Output] = []
         changes: dict[bytes, bytes | None] = {}
         for name in [name for name, task in self._asked.items() if task.done()]:
-            found = self._asked.pop(name).result()
-            self._note(name, found.problem)
-            if found.more:
+            result = self._asked.pop(name).result()
+            self._note(name, result.problem)
+            if result.more:
                 self._due_at[name] = self._asked_at[name]
-            outputs += found.outputs
-            if found.cursor is not None and found.cursor.encode() != state.get(name.encode()):
-                changes[name.encode()] = found.cursor.encode()
+            outputs += result.outputs
+            if result.cursor is not None and result.cursor.encode() != state.get(name.encode()):
+                changes[name.encode()] = result.cursor.encode()
         return Folded(outputs, changes, outcome="pulled") if outputs or changes else None
 
-    async def _pages(self, name: str, source: Source, cursor: str | None) -> Found:
+    async def _pages(self, name: str, source: Source, cursor: str | None) -> PullResult:
         """Some pages from the cursor on; those that were read before a call failed are none the worse for it."""
-        found = Found(cursor=cursor)
+        result = PullResult(cursor=cursor)
         for _ in range(PAGES_MAX):
             try:
-                page = await source.pull(found.cursor)
+                page = await source.pull(result.cursor)
             except ProviderError as problem:
-                return found._replace(problem=str(problem), more=False)
-            found = Found([*found.outputs, *self._pulled.written(name, page)], page.cursor, page.more)
+                return result._replace(problem=str(problem), more=False)
+            result = PullResult([*result.outputs, *self._pulled.written(name, page)], page.cursor, page.more)
             if not page.more:
                 break
-        return found
+        return result
 
     def _note(self, name: str, problem: str) -> None:
         """Says once that a source fails, and once that it answers again."""

@@ -55,13 +55,13 @@ class Pulled:
             body=body,
         )
         try:
-            found = self._placed(encoded(self._codec, event))
+            output = self._placed(encoded(self._codec, event))
         except RecordError as problem:
             return self._refused(source, RefusedOrder(order.source_ref, problem.detail, b""))
-        if len(found.value or b"") > ORDER_BYTES_MAX:
-            reason = f"order {order.source_ref}: {len(found.value or b'')} bytes, at most {ORDER_BYTES_MAX}; split it"
-            return self._refused(source, RefusedOrder(order.source_ref, reason, found.value or b""))
-        return found
+        if len(output.value or b"") > ORDER_BYTES_MAX:
+            reason = f"order {order.source_ref}: {len(output.value or b'')} bytes, at most {ORDER_BYTES_MAX}; split it"
+            return self._refused(source, RefusedOrder(order.source_ref, reason, output.value or b""))
+        return output
 
     def _reported(self, source: str, body: ProviderEvent) -> Output:
         try:

@@ -90,27 +90,27 @@ class Source(Role):
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
         event = self._reader.event(record._replace(key=None))
         book = StockBook(state)
-        taken = self._taken(book, event)
-        self._agenda.wake(taken.woken, Cause(event.event_id, event.at))
-        return Folded((), book.changes(), outcome=taken.outcome, settled=True)
+        effect = self._apply(book, event)
+        self._agenda.wake(effect.woken, Cause(event.event_id, event.at))
+        return Folded((), book.changes(), outcome=effect.outcome, settled=True)
 
-    def _taken(self, book: StockBook, event: Event) -> RecordEffect:
+    def _apply(self, book: StockBook, event: Event) -> RecordEffect:
         match event.body:
             case StockChange() as body:
                 source = self._allocator.planner.sources.get(body.warehouse)
                 return record_effects.apply_stock_change(book, body, event.event_id, source.pool if source else None)
             case SourcingRequested() as body:
                 priority = self._allocator.priority(body.order.channel)
-                taken = record_effects.take_request(
+                effect = record_effects.take_request(
                     book, event, body, place=self._find(body.order.ship_to), priority=priority
                 )
                 self._agenda.add_request(body.order.order_id)
-                return taken
+                return effect
             case SourcingCommand() as body:
-                return self._commanded(book, event, body)
+                return self._carry_out(book, event, body)
         raise RecordError("invalid", f"{event.name} is nothing that {self.name} takes")
 
-    def _commanded(self, book: StockBook, event: Event, body: SourcingCommand) -> RecordEffect:
+    def _carry_out(self, book: StockBook, event: Event, body: SourcingCommand) -> RecordEffect:
         match body.command:
             case "confirm":
                 return record_effects.confirm_reservations(book, body, event.at)
@@ -132,8 +132,8 @@ class Source(Role):
                 )
                 book.keep(overrides)
                 return RecordEffect("preferences")
-        known = ", ".join((CONFIRM, RELEASE, RUN, SET))
-        raise RecordError("invalid", f"command {body.command[:40]!r} is none of {known}")
+        commands = ", ".join((CONFIRM, RELEASE, RUN, SET))
+        raise RecordError("invalid", f"command {body.command[:40]!r} is none of {commands}")
 
     # ---- what they lead to ----
 
@@ -141,13 +141,13 @@ class Source(Role):
         if self._agenda.is_idle:
             return None
         book = StockBook(state)
-        said = self._agenda.work(book, now_ms)
+        answers = self._agenda.work(book, now_ms)
         changes = book.changes()
-        if not said and not changes:
+        if not answers and not changes:
             return None
-        for answer in said:
+        for answer in answers:
             self._tell(answer)
-        return Folded([self._result(answer) for answer in said], changes, outcome="planned", settled=True)
+        return Folded([self._result(answer) for answer in answers], changes, outcome="planned", settled=True)
 
     def _result(self, answer: SourcingAnswer) -> Output:
         """It goes to the partition of its order, which is not the pool's."""

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.lifecycle import MILESTONES, RANKS, TERMINAL, TRANSITIONS, Status
-from app.domain.order import TIMELINE_MAX, Entry, Line, Lineage, LineQuantity, Order, OrderState, Partial
+from app.domain.order import TIMELINE_MAX, Line, Lineage, LineQuantity, Order, OrderState, Partial, TimelineEntry
 from app.errors import RecordError
 
 _ROWS: Final = {
@@ -26,7 +26,7 @@ _CANCELED: Final = Status.CANCELED.state
 _HELD: Final = Status.HELD.state
 
 
-def row(state: str, reason: str, event: str) -> tuple[str, str] | None:
+def status_after(state: str, reason: str, event: str) -> tuple[str, str] | None:
     """(state, reason) after `event`, None where it changes nothing. Raises RecordError("no-transition") when it is not
     expected."""
     try:
@@ -42,13 +42,13 @@ def expects(order: Order, event: str) -> bool:
     return (order.state, order.reason, event) in _ROWS
 
 
-def moved(order: Order, event: str) -> Order:
+def move_order(order: Order, event: str) -> Order:
     """The order after an event of the order as a whole. Lines that stand where the order stands go with it.
 
     Lines that are ahead of it stay (some were shipped already when the rest was held), and so do canceled ones.
     Raises RecordError("no-transition").
     """
-    after = row(order.state, order.reason, event)
+    after = status_after(order.state, order.reason, event)
     if after is None:
         return order
     (state, reason), here, here_reason = after, order.state, order.reason
@@ -59,20 +59,20 @@ def moved(order: Order, event: str) -> Order:
     return replace(order, state=state, reason=reason, lines=tuple(lines))
 
 
-def header_moved(order: Order, event: str) -> Order:
+def move_header(order: Order, event: str) -> Order:
     """The order after an event that its lines had each on its own; the same where it expects none."""
     after = _ROWS.get((order.state, order.reason, event))
     return order if after is None else replace(order, state=after[0], reason=after[1])
 
 
-def some_lines_moved(order: Order, event: str, line_ids: Collection[str]) -> Order:
+def move_some_lines(order: Order, event: str, line_ids: Collection[str]) -> Order:
     """The order with those of the named lines moved that have a row for the event."""
     return _with_lines(
         order, [_line_moved(line, event, late=False) if line.line_id in line_ids else line for line in order.lines]
     )
 
 
-def reached(order: Order, raised: Iterable[str]) -> int:
+def furthest_milestone(order: Order, raised: Iterable[str]) -> int:
     """The furthest milestone of the order as a whole, 0 for none. A hold hides it from the status, so `raised` counts
     too."""
     rank = RANKS.get((order.state, order.reason), 0)
@@ -84,7 +84,7 @@ def reached(order: Order, raised: Iterable[str]) -> int:
 def would_go_back(state: OrderState, event: str) -> bool:
     """Whether `event` would take the order to a status before a milestone that its goods have reached."""
     after = _ROWS.get((state.order.state, state.order.reason, event))
-    return after is not None and RANKS.get(after, 0) < reached(state.order, state.raised)
+    return after is not None and RANKS.get(after, 0) < furthest_milestone(state.order, state.raised)
 
 
 def progress(state: OrderState) -> tuple[str, str]:
@@ -93,30 +93,30 @@ def progress(state: OrderState) -> tuple[str, str]:
     return _STATUS_AT.get(furthest, (state.order.state, state.order.reason))
 
 
-def overtaken(state: OrderState, event: str) -> bool:
+def is_overtaken(state: OrderState, event: str) -> bool:
     """Whether `event` is a milestone that the order as a whole had already reached, or passed."""
-    return 0 < MILESTONES.get(event, 0) <= reached(state.order, state.raised)
+    return 0 < MILESTONES.get(event, 0) <= furthest_milestone(state.order, state.raised)
 
 
-def lines_moved(state: OrderState, event: str, quantities: Sequence[LineQuantity]) -> tuple[Order, tuple[Partial, ...]]:
-    """The order with the lines moved that reached `event` in full, and what is known of those that did in part.
+def move_lines(state: OrderState, event: str, quantities: Sequence[LineQuantity]) -> tuple[Order, tuple[Partial, ...]]:
+    """Move the lines that reached `event` in full. Return the order, and how far the lines are that did so in part.
 
     Quantities add up over several documents; 0 means all that is left of the line. No `quantities` means every line;
     then lines that have no row for the event (canceled ones) stay. A held line stays so when the event is overtaken: it
-    was there before the hold. Raises RecordError when a named line is unknown or has no row.
+    was there before the hold. Raises RecordError when a reported line is unknown or has no row.
     """
-    order, late = state.order, overtaken(state, event)
+    order, is_late = state.order, is_overtaken(state, event)
     if not quantities:
         partials = state.partials and tuple([partial for partial in state.partials if partial.event != event])
-        return _with_lines(order, [_line_moved(line, event, late) for line in order.lines]), partials
-    named = _named(order, quantities)
-    known = {(partial.line_id, partial.event): partial for partial in state.partials}
+        return _with_lines(order, [_line_moved(line, event, is_late) for line in order.lines]), partials
+    reported = _quantities_by_line(order, quantities)
+    progress_of = {(partial.line_id, partial.event): partial for partial in state.partials}
     lines = []
     for line in order.lines:
-        if line.line_id in named and not (late and line.state == _HELD):
-            line = _line_progressed(line, event, named[line.line_id], known)
+        if line.line_id in reported and not (is_late and line.state == _HELD):
+            line = _line_progressed(line, event, reported[line.line_id], progress_of)
         lines.append(line)
-    return _with_lines(order, lines), tuple(known.values())
+    return _with_lines(order, lines), tuple(progress_of.values())
 
 
 def _line_moved(line: Line, event: str, late: bool) -> Line:
@@ -133,7 +133,7 @@ def _with_lines(order: Order, lines: list[Line]) -> Order:
     return replace(order, lines=tuple(lines))
 
 
-def _named(order: Order, quantities: Sequence[LineQuantity]) -> dict[str, int]:
+def _quantities_by_line(order: Order, quantities: Sequence[LineQuantity]) -> dict[str, int]:
     """Line id -> quantity reported, 0 for all that is left. A line may be named by its reference."""
     ids = {line.reference: line.line_id for line in order.lines if line.reference}
     ids.update((line.line_id, line.line_id) for line in order.lines)
@@ -179,34 +179,34 @@ def shared_milestone(order: Order) -> int | None:
     return min(ranks, default=None)
 
 
-def recorded(timeline: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+def add_entry(timeline: tuple[TimelineEntry, ...], entry: TimelineEntry) -> tuple[TimelineEntry, ...]:
     """The timeline with `entry`; beyond TIMELINE_MAX the oldest entries are gone from the state (they stay on the
     topics)."""
     return (*timeline[-TIMELINE_MAX + 1 :], entry)
 
 
-def traced(lineage: tuple[Lineage, ...], changes: Sequence[Lineage]) -> tuple[Lineage, ...]:
+def merge_lineage(lineage: tuple[Lineage, ...], changes: Sequence[Lineage]) -> tuple[Lineage, ...]:
     """One entry a field: the last event and rule that set it."""
     if not changes:
         return lineage
-    latest = {known.field: known for known in lineage}
+    latest = {entry.field: entry for entry in lineage}
     latest.update((change.field, change) for change in changes)
     return tuple(latest.values())
 
 
-def referenced(references: tuple[tuple[str, str], ...], provider: str, theirs: str) -> tuple[tuple[str, str], ...]:
+def set_reference(references: tuple[tuple[str, str], ...], provider: str, theirs: str) -> tuple[tuple[str, str], ...]:
     """What each provider calls the order; the last answer wins. Without `theirs` nothing changes."""
     if not theirs or (provider, theirs) in references:
         return references
-    return (*(known for known in references if known[0] != provider), (provider, theirs))
+    return (*(pair for pair in references if pair[0] != provider), (provider, theirs))
 
 
 def changed_lines(before: Order, after: Order) -> list[Line]:
     """Lines of `after` whose status is another than in `before`."""
     if before.lines is after.lines:
         return []
-    known = {line.line_id: line for line in before.lines}
-    return [line for line in after.lines if _stands_elsewhere(known.get(line.line_id), line)]
+    lines_before = {line.line_id: line for line in before.lines}
+    return [line for line in after.lines if _stands_elsewhere(lines_before.get(line.line_id), line)]
 
 
 def _stands_elsewhere(before: Line | None, after: Line) -> bool:

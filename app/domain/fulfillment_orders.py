@@ -1,5 +1,4 @@
-"""What fulfillment orders do to an order's lines: a line that several sources ship becomes several, and each line gets
-the warehouse that ships it. Pure."""
+"""Fulfillment orders applied to an order's lines: a line for each source that ships it, with its warehouse. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -15,16 +14,16 @@ _CANCELED: Final = Status.CANCELED.state
 _APART: Final = frozenset({Status.BACKORDERED.value, Status.NOT_FOUND.value})
 
 
-def taken(order: Order, given: Sequence[FulfillmentOrder]) -> tuple[Order, tuple[FulfillmentOrder, ...]]:
-    """The order with lines that are split as the fulfillment orders say, which then name the lines so made.
+def split_lines(order: Order, orders: Sequence[FulfillmentOrder]) -> tuple[Order, tuple[FulfillmentOrder, ...]]:
+    """Split lines as the fulfillment orders say. Return the order, and the fulfillment orders with the new lines' ids.
 
     The first part keeps the line's id and place, the others are `<line>/2`, `<line>/3`, ... at the end; amounts are
     shared by quantity, to the ten-thousandth. Raises RecordError("invalid") where a line is not sourced as a whole.
     """
     parts: dict[str, list[str]] = {}
     pieces: dict[str, list[int]] = {}
-    for asked in (part for found in given for part in found.lines):
-        pieces.setdefault(asked.line_id, []).append(asked.quantity)
+    for part in (part for fulfillment in orders for part in fulfillment.lines):
+        pieces.setdefault(part.line_id, []).append(part.quantity)
     lines: list[Line] = []
     added: list[Line] = []
     for line in order.lines:
@@ -34,7 +33,7 @@ def taken(order: Order, given: Sequence[FulfillmentOrder]) -> tuple[Order, tuple
             added += others
         lines.append(line)
     changed = replace(order, lines=(*lines, *added)) if added else order
-    return changed, tuple(_named(found, parts) for found in given)
+    return changed, tuple(_name_parts(fulfillment, parts) for fulfillment in orders)
 
 
 def _cut(line: Line, quantities: list[int], used: Collection[str]) -> list[Line]:
@@ -48,34 +47,37 @@ def _cut(line: Line, quantities: list[int], used: Collection[str]) -> list[Line]
     return [replace(line, line_id=name, quantity=size, total=total) for name, size, total in cut]
 
 
-def _named(found: FulfillmentOrder, parts: Mapping[str, list[str]]) -> FulfillmentOrder:
-    """The next part of each of its lines is taken from `parts`."""
-    lines = tuple(LineQuantity(parts[part.line_id].pop(0), part.quantity, part.line_id) for part in found.lines)
-    return replace(found, lines=lines)
+def _name_parts(fulfillment: FulfillmentOrder, parts: Mapping[str, list[str]]) -> FulfillmentOrder:
+    """Give each of its lines the next id from `parts`, which gets shorter."""
+    lines = tuple(LineQuantity(parts[part.line_id].pop(0), part.quantity, part.line_id) for part in fulfillment.lines)
+    return replace(fulfillment, lines=lines)
 
 
-def placed(order: Order, orders: Sequence[FulfillmentOrder]) -> tuple[Order, tuple[str, ...]]:
-    """The order with the shipping site and warehouse of its sourced lines, and the paths of what was set (S63b)."""
-    sources = {part.line_id: found for found in orders for part in found.lines}
+def place_lines(order: Order, orders: Sequence[FulfillmentOrder]) -> tuple[Order, tuple[str, ...]]:
+    """Set the shipping site and warehouse of sourced lines (S63b). Return the order and the paths of what was set."""
+    sources = {part.line_id: fulfillment for fulfillment in orders for part in fulfillment.lines}
     lines, set_now = [], []
     for line in order.lines:
-        found = sources.get(line.line_id)
-        if found is not None and (line.site, line.warehouse) != (found.site, found.warehouse):
-            line = replace(line, site=found.site, warehouse=found.warehouse)
+        source = sources.get(line.line_id)
+        if source is not None and (line.site, line.warehouse) != (source.site, source.warehouse):
+            line = replace(line, site=source.site, warehouse=source.warehouse)
             set_now += [f"lines.{line.line_id}.site", f"lines.{line.line_id}.warehouse"]
         lines.append(line)
     return (replace(order, lines=tuple(lines)) if set_now else order), tuple(set_now)
 
 
-def selected(state: OrderState) -> Order:
-    """The order with the lines that may go to the ERP: where sources are determined line by line, those that have a
-    shipping warehouse (S63c, S64); elsewhere all."""
+def select_sourced_lines(state: OrderState) -> Order:
+    """Return the order with the lines that may go to the ERP (S63c, S64).
+
+    Where sources are determined line by line, these are the lines that have a shipping warehouse; elsewhere all.
+    """
     if not state.fulfillment_orders:
         return state.order
     return replace(state.order, lines=tuple(line for line in state.order.lines if line.warehouse))
 
 
 def has_shipped(line: Line) -> bool:
+    """Return whether the line has left its warehouse."""
     return RANKS.get((line.state, line.reason), 0) >= _SHIPPED
 
 
@@ -84,10 +86,10 @@ def is_canceled(line: Line) -> bool:
 
 
 def stands_apart(line: Line) -> bool:
-    """Whether the line has no source, so that it takes no part in what happens to the goods of the order."""
+    """Return whether the line has no source, so that it takes no part in what happens to the goods of the order."""
     return (line.state, line.reason) in _APART
 
 
 def waits(line: Line) -> bool:
-    """Whether the line waits for stock."""
+    """Return whether the line waits for stock."""
     return (line.state, line.reason) == Status.BACKORDERED.value

@@ -104,7 +104,7 @@ class Lineage(Struct, frozen=True, array_like=True):
     rule: str = ""
 
 
-class Entry(Struct, frozen=True, array_like=True):
+class TimelineEntry(Struct, frozen=True, array_like=True):
     """One event in an order's timeline, as applied."""
 
     event: str
@@ -156,7 +156,7 @@ class OrderState(Struct, frozen=True, array_like=True):
     effects: tuple[Effect, ...] = ()
     timers: tuple[Timer, ...] = ()
     lineage: tuple[Lineage, ...] = ()
-    timeline: tuple[Entry, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
     references: tuple[tuple[str, str], ...] = ()
     """What each provider calls this order: (`fno`, `SO-000123`), ..."""
     settled_at: int = 0

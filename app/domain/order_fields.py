@@ -34,7 +34,7 @@ def mapped_fields_differ(before: Order, after: Order) -> bool:
     return False
 
 
-def changed(order: Order, values: Mapping[str, str]) -> tuple[Order, tuple[str, ...]]:
+def change_fields(order: Order, values: Mapping[str, str]) -> tuple[Order, tuple[str, ...]]:
     """The order with `values` set, and the names of those that differ from before.
 
     Names are those of Order, `ship_to.<field>` and `lines.<line id>.<site|warehouse>`. Raises RecordError:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from app.domain.evolve import progress
-from app.domain.fulfillment_orders import selected
+from app.domain.fulfillment_orders import select_sourced_lines
 from app.domain.lifecycle import Status
 from app.domain.order import Address, Effect, Line, Order, OrderState
 from app.dualwrite.changed_fields import changed
@@ -135,7 +135,7 @@ class SalesOrders:
             shown, reason = progress(state)
             told = self.to_row(replace(state.order, state=shown, reason=reason), number).SalesOrderProcessingStatus
             row = replace(row, SalesOrderProcessingStatus=told)
-        if (chosen := selected(state)) is not state.order:
+        if (chosen := select_sourced_lines(state)) is not state.order:
             there = {line.line_id for line in chosen.lines}
             pairs = zip(state.order.lines, row.Lines, strict=True)
             row = replace(row, Lines=tuple(theirs for line, theirs in pairs if line.line_id in there))

@@ -63,7 +63,7 @@ class Mirrored(Struct, frozen=True):
     outcome: str = "applied"
 
 
-class Mirror:
+class StatusHandler:
     """The handler. `orders` are the compiled field maps."""
 
     def __init__(self, orders: SalesOrders) -> None:

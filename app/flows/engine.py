@@ -87,14 +87,14 @@ def _created(flow: Flow, state: OrderState | None, event: Event, body: OrderCrea
     references = ((order.origin, order.source_ref),) if order.source_ref else ()
     fresh = OrderState(order, flow.name, flow.version, content=content, references=references)
     run = Run(flow, fresh, event)
-    run.applied(CREATED, order, event_id=event.event_id)
+    run.apply(CREATED, order, event_id=event.event_id)
     run.offer(CREATED)
     return _step(run)
 
 
 def _step(run: Run) -> Step:
     tell_source(run, run.before)
-    return Step(run.closed(), run.cause, tuple(run.events), run.synced())
+    return Step(run.final_state(), run.cause, tuple(run.events), run.needs_sync())
 
 
 def _new(order: Order) -> Order:

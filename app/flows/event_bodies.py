@@ -94,8 +94,8 @@ def _with_order(body: type[FulfillmentRequested] | type[BillingRequested]) -> Bu
 
 
 def _sourcing(state: OrderState, effect: Effect, through: str, pool: str) -> Body:
-    known = (effect.effect_id, effect.provider, effect.action, effect.attempt)
-    return SourcingRequested(state.order, *known, through, pool)
+    request = (effect.effect_id, effect.provider, effect.action, effect.attempt)
+    return SourcingRequested(state.order, *request, through, pool)
 
 
 def _channel_update(state: OrderState, effect: Effect, through: str, _pool: str) -> Body:

@@ -12,19 +12,19 @@ from msgspec.structs import replace
 
 from app.domain.event_names import EventName
 from app.domain.evolve import (
+    add_entry,
     changed_lines,
     expects,
+    furthest_milestone,
     is_final,
-    moved,
-    reached,
-    recorded,
-    some_lines_moved,
-    traced,
+    merge_lineage,
+    move_order,
+    move_some_lines,
     would_go_back,
 )
-from app.domain.fulfillment_orders import placed, selected
+from app.domain.fulfillment_orders import place_lines, select_sourced_lines
 from app.domain.lifecycle import MILESTONES, State
-from app.domain.order import RECENT_EVENTS_MAX, Effect, Entry, Lineage, Order, OrderState, Timer
+from app.domain.order import RECENT_EVENTS_MAX, Effect, Lineage, Order, OrderState, TimelineEntry, Timer
 from app.domain.order_fields import mapped_fields_differ
 from app.dualwrite.sync_gate import missing
 from app.events.ids import derive
@@ -50,11 +50,11 @@ _ENDS: Final = frozenset({EventName.ORDER_CANCELED, EventName.ORDER_REJECTED})
 
 
 class Run:
-    __slots__ = ("_position", "_queue", "before", "cause", "events", "flow", "known_there", "requested_sync", "state")
+    __slots__ = ("_position", "_queue", "before", "cause", "events", "flow", "requested_sync", "state", "synced_order")
 
     def __init__(self, flow: Flow, state: OrderState, cause: Event) -> None:
         self.flow, self.cause = flow, cause
-        self.before = self.known_there = state.order
+        self.before = self.synced_order = state.order
         self.state = replace(
             state,
             version=state.version + 1,
@@ -86,7 +86,7 @@ class Run:
         )
         return event_id
 
-    def applied(self, name: str, after: Order, *, step: str = "", event_id: str = "", note: str = "") -> None:
+    def apply(self, name: str, after: Order, *, step: str = "", event_id: str = "", note: str = "") -> None:
         """Take the order to `after` because of `name`: a status record and a line in the timeline."""
         state, before = self.state, self.state.order
         moved_lines = () if after is before else event_bodies.line_statuses(changed_lines(before, after))
@@ -106,15 +106,15 @@ class Run:
         )
         status_id = self.emit(STATUS_CHANGED, status)
         self.state = replace(state, order=after)
-        self.noted(name, step=step, event_id=event_id or status_id, note=note)
+        self.note(name, step=step, event_id=event_id or status_id, note=note)
         if after.state == CANCELED:
             self.state = replace(self.state, effects=(), timers=(), partials=())
 
-    def noted(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
+    def note(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
         """A line in the timeline without a change of status."""
         order, cause = self.state.order, self.cause
         own_id = event_id or cause.event_id
-        entry = Entry(
+        entry = TimelineEntry(
             event=name,
             event_id=own_id,
             cause_id=cause.cause_id if own_id == cause.event_id else cause.event_id,
@@ -125,14 +125,14 @@ class Run:
             reason=order.reason,
             note=note[:NOTE_MAX],
         )
-        self.state = replace(self.state, timeline=recorded(self.state.timeline, entry))
+        self.state = replace(self.state, timeline=add_entry(self.state.timeline, entry))
 
     def trace(self, event_id: str, changes: Sequence[tuple[str, str]]) -> None:
         """Keep which event, and which rule, set these fields: (field, rule)."""
         if changes:
             set_by = event_id or self.cause.event_id
             latest = [Lineage(field, set_by, rule) for field, rule in changes]
-            self.state = replace(self.state, lineage=traced(self.state.lineage, latest))
+            self.state = replace(self.state, lineage=merge_lineage(self.state.lineage, latest))
 
     # ---- what follows ---------------------------------------------------------------------------------------------
 
@@ -153,16 +153,16 @@ class Run:
         order = self.state.order
         if order.state == CANCELED and name not in _ENDS:
             return
-        if MILESTONES.get(name, 3) < reached(order, self.state.raised):
+        if MILESTONES.get(name, 3) < furthest_milestone(order, self.state.raised):
             return
         if not is_final(order):
             for node in self.flow.starting.get(name, ()):
                 self.start_wait(node)
         for node in self.flow.listening.get(name, ()):
-            if not self.seen(node):
+            if not self.has_started(node):
                 self.work(node)
 
-    def seen(self, node: Node) -> bool:
+    def has_started(self, node: Node) -> bool:
         state, name = self.state, node.name
         return name in state.done or name in state.failed or any(effect.step == name for effect in state.effects)
 
@@ -183,7 +183,9 @@ class Run:
 
     def start_wait(self, node: Node) -> None:
         state = self.state
-        if self.seen(node) or any(timer.purpose == "wait" and timer.subject == node.name for timer in state.timers):
+        if self.has_started(node) or any(
+            timer.purpose == "wait" and timer.subject == node.name for timer in state.timers
+        ):
             return
         timer_id = derive(self.cause.event_id, f"wait/{node.name}")
         timer = Timer(timer_id, self.cause.at + node.within_ms, "wait", node.name)
@@ -237,15 +239,15 @@ class Run:
         self.finish(node.name)
         late = node.action is not None and (not expects(order, name) or would_go_back(self.state, name))
         if not name or late:
-            self.noted(EventName.PROVIDER_RESULT, step=node.name, note=note)
+            self.note(EventName.PROVIDER_RESULT, step=node.name, note=note)
             return
-        after = moved(order, name)
+        after = move_order(order, name)
         if self.state.fulfillment_orders:
-            after = some_lines_moved(after, name, {line.line_id for line in order.lines if line.warehouse})
+            after = move_some_lines(after, name, {line.line_id for line in order.lines if line.warehouse})
         build = event_bodies.EMITTED.get(name)
         event_id = self.emit(name, build(after, results)) if build else ""
         self.trace(event_id, changes)
-        self.applied(name, after, step=node.name, event_id=event_id, note=note)
+        self.apply(name, after, step=node.name, event_id=event_id, note=note)
         self.offer(name)
 
     def fail(self, node: Node, code: str, detail: str, results: Results = ()) -> None:
@@ -255,11 +257,11 @@ class Run:
         name = next((event for event in _STOPS.get(node.otherwise, ()) if expects(state.order, event)), "")
         note = f"{code}: {detail}"
         if not name:
-            self.applied(ACTION_FAILED, state.order, step=node.name, note=note)
+            self.apply(ACTION_FAILED, state.order, step=node.name, note=note)
             return
-        after = moved(state.order, name)
+        after = move_order(state.order, name)
         event_id = self.emit(name, event_bodies.stopped(after, node.name, code, detail, results))
-        self.applied(name, after, step=node.name, event_id=event_id, note=note)
+        self.apply(name, after, step=node.name, event_id=event_id, note=note)
         self.offer(name)
 
     def request(self, node: Node, order: Order, changes: Sequence[tuple[str, str]] = ()) -> None:
@@ -267,10 +269,10 @@ class Run:
         spec = node.action
         assert spec is not None, "only steps with an action ask"
         if spec.event == BILLING:
-            order, set_now = placed(order, self.state.fulfillment_orders)
+            order, set_now = place_lines(order, self.state.fulfillment_orders)
             changes = (*changes, *((path, spec.action) for path in set_now))
         if spec.through == DUAL_WRITE:
-            lacking = missing(selected(replace(self.state, order=order)))
+            lacking = missing(select_sourced_lines(replace(self.state, order=order)))
             if lacking:
                 self.fail(node, "gate", f"the order cannot be sent: {', '.join(lacking)} missing")
                 return
@@ -300,7 +302,7 @@ class Run:
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 
-    def closed(self) -> OrderState:
+    def final_state(self) -> OrderState:
         """The state to keep: nothing is waited for once an order is final, and it is settled when no answer is open.
 
         An answer that did not come in time is not open any more.
@@ -313,7 +315,7 @@ class Run:
         settled = 0 if timers or effects else state.settled_at or self.cause.at
         return replace(state, timers=timers, effects=effects, settled_at=settled)
 
-    def synced(self) -> bool:
+    def needs_sync(self) -> bool:
         """Whether F+O must hear of it: an action asked, or a mapped field of a ready order changed on our side."""
         after = self.state.order
-        return self.requested_sync or (after.ready_to_sync and mapped_fields_differ(self.known_there, after))
+        return self.requested_sync or (after.ready_to_sync and mapped_fields_differ(self.synced_order, after))

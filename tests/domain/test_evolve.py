@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.evolve import changed_lines, lines_moved, moved, recorded, referenced, shared_milestone, traced
+from app.domain.evolve import (
+    add_entry,
+    changed_lines,
+    merge_lineage,
+    move_lines,
+    move_order,
+    set_reference,
+    shared_milestone,
+)
 from app.domain.lifecycle import Status
-from app.domain.order import TIMELINE_MAX, Address, Entry, Line, Lineage, Order, OrderState, Partial
+from app.domain.order import TIMELINE_MAX, Address, Line, Lineage, Order, OrderState, Partial, TimelineEntry
 from app.errors import RecordError
 from app.events.model import LineQuantity
 
@@ -33,25 +41,25 @@ def statuses(order: Order) -> list[str]:
 
 def test_lines_go_with_the_order_unless_they_are_ahead_or_canceled() -> None:
     order = an_order(Status.SENT, Status.SENT, Status.PACKED, Status.CANCELED)
-    held = moved(order, "order held")
+    held = move_order(order, "order held")
     assert statuses(held) == ["Needs attention", "Packed", "Canceled"]
     assert [line.line_id for line in changed_lines(order, held)] == ["1"]
 
 
 def test_keep_is_the_same_order() -> None:
     order = an_order(Status.PACKED, Status.PACKED)
-    assert moved(order, "order picked") is order
+    assert move_order(order, "order picked") is order
 
 
 def test_unexpected_event_is_refused() -> None:
     with pytest.raises(RecordError, match="'order validated' is not expected while the order is 'Completed'"):
-        moved(an_order(Status.FULFILLED), "order validated")
+        move_order(an_order(Status.FULFILLED), "order validated")
 
 
 def test_quantities_of_a_line_add_up() -> None:
     state = a_state(an_order(Status.PICKED, Status.PICKED))
     for sent, reason, left in ((10_000, "Picked", 10_000), (15_000, "Picked", 25_000), (5_000, "Packed", None)):
-        order, partials = lines_moved(state, "order shipped", (LineQuantity("1", sent),))
+        order, partials = move_lines(state, "order shipped", (LineQuantity("1", sent),))
         assert statuses(order) == [reason]
         assert partials == (() if left is None else (Partial("1", "order shipped", left),))
         state = a_state(order, partials=partials)
@@ -62,7 +70,7 @@ def test_line_is_shipped_exactly_when_its_quantity_is(parts: list[int]) -> None:
     state = a_state(an_order(Status.SENT, Status.SENT, quantity=60_000))
     total = 0
     for part in parts:
-        order, partials = lines_moved(state, "order shipped", (LineQuantity("1", part),))
+        order, partials = move_lines(state, "order shipped", (LineQuantity("1", part),))
         state = a_state(order, partials=partials)
         total += part
         assert (statuses(order) == ["Packed"]) == (total >= 60_000)
@@ -71,39 +79,39 @@ def test_line_is_shipped_exactly_when_its_quantity_is(parts: list[int]) -> None:
 
 def test_milestones_count_apart() -> None:
     state = a_state(an_order(Status.SENT, Status.SENT), partials=(Partial("1", "order picked", 20_000),))
-    order, partials = lines_moved(state, "order shipped", (LineQuantity("1", 10_000),))
+    order, partials = move_lines(state, "order shipped", (LineQuantity("1", 10_000),))
     assert statuses(order) == ["Sent to fulfillment"]
     assert {partial.event for partial in partials} == {"order picked", "order shipped"}
 
 
 def test_zero_means_the_rest_of_the_line() -> None:
     state = a_state(an_order(Status.PICKED, Status.PICKED), partials=(Partial("1", "order shipped", 10_000),))
-    order, partials = lines_moved(state, "order shipped", (LineQuantity("1", 0),))
+    order, partials = move_lines(state, "order shipped", (LineQuantity("1", 0),))
     assert (statuses(order), partials) == (["Packed"], ())
 
 
 def test_one_document_may_name_a_line_twice() -> None:
     state = a_state(an_order(Status.PICKED, Status.PICKED))
-    order, _ = lines_moved(state, "order shipped", (LineQuantity("1", 20_000), LineQuantity("", 10_000, "r1")))
+    order, _ = move_lines(state, "order shipped", (LineQuantity("1", 20_000), LineQuantity("", 10_000, "r1")))
     assert statuses(order) == ["Packed"]
 
 
 def test_whole_report_leaves_canceled_lines() -> None:
-    order, _ = lines_moved(a_state(an_order(Status.SENT, Status.SENT, Status.CANCELED)), "order shipped", ())
+    order, _ = move_lines(a_state(an_order(Status.SENT, Status.SENT, Status.CANCELED)), "order shipped", ())
     assert statuses(order) == ["Packed", "Canceled"]
 
 
 def test_named_line_without_a_row_is_refused() -> None:
     state = a_state(an_order(Status.SENT, Status.SENT, Status.CANCELED))
     with pytest.raises(RecordError, match="while line '2' is 'Canceled'"):
-        lines_moved(state, "order shipped", (LineQuantity("2", 0),))
+        move_lines(state, "order shipped", (LineQuantity("2", 0),))
 
 
 def test_held_line_is_not_taken_back_by_what_was_overtaken() -> None:
     state = a_state(an_order(Status.HELD, Status.HELD), "order shipped")
-    assert lines_moved(state, "order picked", ())[0] is state.order
-    assert lines_moved(state, "order picked", (LineQuantity("1", 0),))[0] is state.order
-    assert statuses(lines_moved(state, "order invoiced", ())[0]) == ["Fulfilled"]
+    assert move_lines(state, "order picked", ())[0] is state.order
+    assert move_lines(state, "order picked", (LineQuantity("1", 0),))[0] is state.order
+    assert statuses(move_lines(state, "order invoiced", ())[0]) == ["Fulfilled"]
 
 
 @pytest.mark.parametrize(
@@ -123,21 +131,24 @@ def test_shared_milestone(lines: tuple[Status, ...], expected: int | None) -> No
 
 
 def test_timeline_keeps_the_newest() -> None:
-    timeline: tuple[Entry, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
     for number in range(TIMELINE_MAX + 5):
-        timeline = recorded(timeline, Entry("e", str(number), "", number, "", "", "", ""))
+        timeline = add_entry(timeline, TimelineEntry("e", str(number), "", number, "", "", "", ""))
     assert len(timeline) == TIMELINE_MAX
     assert timeline[-1].event_id == str(TIMELINE_MAX + 4)
 
 
 def test_lineage_keeps_the_last_of_each_field() -> None:
-    first = traced((), [Lineage("company", "1", "a"), Lineage("site", "1", "a")])
-    assert traced(first, [Lineage("company", "2", "b")]) == (Lineage("company", "2", "b"), Lineage("site", "1", "a"))
-    assert traced(first, []) is first
+    first = merge_lineage((), [Lineage("company", "1", "a"), Lineage("site", "1", "a")])
+    assert merge_lineage(first, [Lineage("company", "2", "b")]) == (
+        Lineage("company", "2", "b"),
+        Lineage("site", "1", "a"),
+    )
+    assert merge_lineage(first, []) is first
 
 
 def test_reference_of_a_provider_is_replaced_by_a_newer_one() -> None:
     known = (("fno", "SO-1"), ("shop", "1"))
-    assert referenced(known, "fno", "SO-2") == (("shop", "1"), ("fno", "SO-2"))
-    assert referenced(known, "fno", "") is known
-    assert referenced(known, "fno", "SO-1") is known
+    assert set_reference(known, "fno", "SO-2") == (("shop", "1"), ("fno", "SO-2"))
+    assert set_reference(known, "fno", "") is known
+    assert set_reference(known, "fno", "SO-1") is known

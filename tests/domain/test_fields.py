@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.domain.order import Address, Line, Order
-from app.domain.order_fields import changed, check_bounds, mapped_fields_differ
+from app.domain.order_fields import change_fields, check_bounds, mapped_fields_differ
 from app.errors import RecordError
 
 ORDER = Order(
@@ -20,7 +20,7 @@ def test_header_address_and_line_are_set() -> None:
         "lines.a.1.site": "US",
         "requested_ship_date": "2026-03-31",
     }
-    after, names = changed(ORDER, values)
+    after, names = change_fields(ORDER, values)
     assert after.ship_to.city == "Olympia"
     assert after.invoice_customer == "US-1"
     assert [line.site for line in after.lines] == ["US", None]
@@ -29,7 +29,7 @@ def test_header_address_and_line_are_set() -> None:
 
 
 def test_same_value_is_no_change() -> None:
-    assert changed(ORDER, {"company": "USMF", "ship_to.city": "Seattle"}) == (ORDER, ())
+    assert change_fields(ORDER, {"company": "USMF", "ship_to.city": "Seattle"}) == (ORDER, ())
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,15 @@ def test_same_value_is_no_change() -> None:
 )
 def test_times(text: str, expected: int | None) -> None:
     before = replace(ORDER, requested_ship_date=1)
-    assert changed(before, {"requested_ship_date": text})[0].requested_ship_date == expected
+    assert change_fields(before, {"requested_ship_date": text})[0].requested_ship_date == expected
 
 
 def test_company_may_be_set_once() -> None:
     free = replace(ORDER, company=None)
-    assert changed(free, {"company": "DEMF"})[0].company == "DEMF"
+    assert change_fields(free, {"company": "DEMF"})[0].company == "DEMF"
     for text in ("DEMF", ""):
         with pytest.raises(RecordError, match="company is read-only once set: it is 'USMF'"):
-            changed(ORDER, {"company": text})
+            change_fields(ORDER, {"company": text})
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_company_may_be_set_once() -> None:
 )
 def test_refused(values: dict[str, str], code: str) -> None:
     with pytest.raises(RecordError) as refused:
-        changed(ORDER, values)
+        change_fields(ORDER, values)
     assert refused.value.code == code
     assert next(iter(values)).split(".")[0] in refused.value.detail
 

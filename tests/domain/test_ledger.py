@@ -6,7 +6,7 @@ import pytest
 
 from app.agents import order_ledger
 from app.agents.order_ledger import Early
-from app.domain.order import Address, Entry, Line, Lineage, Order, OrderState, Timer
+from app.domain.order import Address, Line, Lineage, Order, OrderState, TimelineEntry, Timer
 from app.errors import LedgerError
 from app.events.record import Record
 
@@ -31,7 +31,7 @@ TIMERS = (Timer("t1", 5, "wait", "await picking"), Timer("t2", 7, "retry", "effe
 STATE = OrderState(
     ORDER, "bigcommerce-fno-fno", 1, 3, ("e1", "e2"), ("validate",), timers=TIMERS,
     lineage=(Lineage("company", "e1", "everywhere-else"),),
-    timeline=(Entry("order created", "e1", "", 1, "test", "", "New", "New"),),
+    timeline=(TimelineEntry("order created", "e1", "", 1, "test", "", "New", "New"),),
 )  # fmt: skip
 EARLY = Early((Record("provider-event", 0, 4, 9, b"bc-shop-1", b"{}", (("ce_id", b"e3"),)),), 3_600_009)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.evolve import row
+from app.domain.evolve import status_after
 from app.domain.lifecycle import MILESTONES, RANKS, TERMINAL, TRANSITIONS, Status, target
 from app.errors import RecordError
 
@@ -19,19 +19,19 @@ PAIRS = [(status, event) for status in Status for event in EVENTS]
     ],
 )
 def test_specified_rows(status: Status, event: str, expected: tuple[str, str]) -> None:
-    assert row(status.state, status.reason, event) == expected
+    assert status_after(status.state, status.reason, event) == expected
 
 
 @pytest.mark.parametrize(("status", "event"), [pair for pair in PAIRS if pair in TRANSITIONS])
 def test_rows_by_text_are_the_table(status: Status, event: str) -> None:
     expected = target(status, event)
-    assert row(status.state, status.reason, event) == (None if expected is None else expected.value)
+    assert status_after(status.state, status.reason, event) == (None if expected is None else expected.value)
 
 
 @pytest.mark.parametrize(("status", "event"), [pair for pair in PAIRS if pair not in TRANSITIONS])
 def test_what_has_no_row_is_refused_with_a_sentence(status: Status, event: str) -> None:
     with pytest.raises(RecordError, match=f"'{event}' is not expected while the order is '{status.state}'") as refused:
-        row(status.state, status.reason, event)
+        status_after(status.state, status.reason, event)
     assert refused.value.code == "no-transition"
 
 

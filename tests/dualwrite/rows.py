@@ -6,13 +6,13 @@ from msgspec.structs import replace
 
 from app.domain.order import Address, Line, Order
 from app.dualwrite.sales_order_mapping import FILES, SalesOrders, load
-from app.dualwrite.status_handler import Mirror
+from app.dualwrite.status_handler import StatusHandler
 from app.events.sales_order_change import ChangeSource, Op, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 from app.resources import read_text
 
 TEXTS = {file: read_text(file) for file in FILES}
 ORDERS: SalesOrders = load(TEXTS)
-MIRROR = Mirror(ORDERS)
+MIRROR = StatusHandler(ORDERS)
 AT = 1_760_000_000_000
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from app.agents import order_ledger
 from app.commands.dead_letters import original, tombstone
-from app.domain.fulfillment_orders import selected, stands_apart, waits
+from app.domain.fulfillment_orders import select_sourced_lines, stands_apart, waits
 from app.domain.lifecycle import Status
 from app.domain.order import OrderState
 from app.dualwrite.write_plan import writable
@@ -251,7 +251,7 @@ class Finale:
                 mine, other = getattr(ours, name), getattr(theirs, name)
                 same = mine == other or str(mine).casefold() == str(other).casefold()
                 assert same, f"{state.order.order_id}: {name} is {mine!r} here and {other!r} at F+O"
-        ours = self._world.orders.to_row(selected(state), order.number)
+        ours = self._world.orders.to_row(select_sourced_lines(state), order.number)
         lines = sorted((line.ItemNumber, line.OrderedSalesQuantity, line.LineAmount) for line in ours.Lines)
         others = sorted((line.ItemNumber, line.OrderedSalesQuantity, line.LineAmount) for line in theirs.Lines)
         assert lines == others, f"{state.order.order_id}: lines {lines} here, {others} at F+O"

@@ -15,7 +15,7 @@ from app.agents import order_ledger
 from app.agents.orchestrate import FIRE, OF_POOLS, UNKNOWN
 from app.agents.order_ledger import Early
 from app.domain.order import OrderState
-from app.dualwrite.status_handler import Mirror, MirrorState
+from app.dualwrite.status_handler import MirrorState, StatusHandler
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import Event, OrderCommand, OrderCreated
@@ -39,7 +39,7 @@ class Replay:
 
     def __init__(self, published: Published, orders: Any) -> None:
         self._published, self._orders = published, orders
-        self._mirror = Mirror(orders)
+        self._mirror = StatusHandler(orders)
         self.states: dict[bytes, bytes] = {}
         self.mirrored: dict[bytes, MirrorState] = {}
         self.reserving = Reserving()

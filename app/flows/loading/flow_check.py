@@ -9,7 +9,7 @@ from app.domain.lifecycle import TRANSITIONS
 from app.errors import DefinitionError, suggest
 from app.flows.installed import KAFKA, ActionSpec, Setup
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
-from app.flows.loading.step_paths import FROM_OUTSIDE, inputs, loops, reachable
+from app.flows.loading.step_paths import FROM_OUTSIDE, inputs, loops, reachable_steps
 
 EVENTS: Final = frozenset(event for _, event in TRANSITIONS) | FROM_OUTSIDE
 """Every event that an order knows."""
@@ -29,7 +29,7 @@ REQUESTED: Final = frozenset(
 _ONE_OF_EMITTED: Final = f"use one of: {', '.join(sorted(EMITTED))}"
 _WORK: Final = ("on", "filter", "policies", "provider", "action", "emits")
 _WAIT: Final = ("wait", "source", "after", "within")
-Found = Iterator[DefinitionError]
+Problems = Iterator[DefinitionError]
 
 
 def check(spec: FlowSpec, policies: Collection[str], setup: Setup) -> tuple[DefinitionError, ...]:
@@ -37,7 +37,7 @@ def check(spec: FlowSpec, policies: Collection[str], setup: Setup) -> tuple[Defi
     return tuple(_problems(spec, policies, setup))
 
 
-def _problems(spec: FlowSpec, policies: Collection[str], setup: Setup) -> Found:
+def _problems(spec: FlowSpec, policies: Collection[str], setup: Setup) -> Problems:
     yield from _maps(spec, "maps", spec.maps, setup)
     names: set[str] = set()
     for step in spec.steps:
@@ -47,7 +47,7 @@ def _problems(spec: FlowSpec, policies: Collection[str], setup: Setup) -> Found:
         for rule in _RULES:
             yield from rule(spec, step, setup)
         yield from _policies(spec, step, policies)
-    reached = reachable(spec)
+    reached = reachable_steps(spec)
     for step in spec.steps:
         if step.step not in reached:
             yield _unreachable(spec, step)
@@ -59,7 +59,7 @@ def _error(spec: FlowSpec, step: StepSpec, key: str, problem: str, fix: str) -> 
     return DefinitionError(spec.file, f"steps.{step.step}.{key}", problem, fix)
 
 
-def _kind(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
+def _kind(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
     """A step works or waits: one of the two, whole."""
     if step.wait and any(getattr(step, key) for key in _WORK):
         strange = next(key for key in _WORK if getattr(step, key))
@@ -72,7 +72,7 @@ def _kind(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
         yield _error(spec, step, "after", "nothing starts the wait", "add `after:` with the event from which it waits")
 
 
-def _results(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
+def _results(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
     if step.wait:
         return
     if not step.action and not step.provider and not step.emits:
@@ -81,7 +81,7 @@ def _results(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
         yield _error(spec, step, "policies", "the step does nothing", "add `policies:`, or a provider and its action")
 
 
-def _edges(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
+def _edges(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
     """Whatever can fail says what happens then."""
     fix = "add `else: hold`, `else: reject` or, after a provider action, `else: note`"
     if step.wait:
@@ -97,7 +97,7 @@ def _edges(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
         yield _error(spec, step, "else", "`note` is for provider actions", "use `hold` or `reject`")
 
 
-def _events(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
+def _events(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
     key = "after" if step.wait else "on"
     for event in inputs(step):
         if event not in EVENTS:
@@ -106,7 +106,7 @@ def _events(spec: FlowSpec, step: StepSpec, _: Setup) -> Found:
         yield _error(spec, step, "emits", f"no step may emit {step.emits!r}", _ONE_OF_EMITTED)
 
 
-def _awaited(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
+def _awaited(spec: FlowSpec, step: StepSpec, setup: Setup) -> Problems:
     """What is waited for comes from a provider that is set up and that raises it (S1)."""
     if not step.wait:
         return
@@ -121,7 +121,7 @@ def _awaited(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
         yield _error(spec, step, "wait", f"unknown event {step.wait!r}", suggest(step.wait, EVENTS))
 
 
-def _action(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
+def _action(spec: FlowSpec, step: StepSpec, setup: Setup) -> Problems:
     if step.action and not step.provider:
         yield _error(spec, step, "provider", "an action needs its provider", "add `provider:`")
     elif step.provider and not step.action:
@@ -130,20 +130,20 @@ def _action(spec: FlowSpec, step: StepSpec, setup: Setup) -> Found:
         yield _not_set_up(spec, step, "provider", step.provider)
     elif step.provider and step.action:
         actions = setup.actions.get(step.provider, {})
-        found = actions.get(step.action)
-        if found is None:
+        action = actions.get(step.action)
+        if action is None:
             yield _error(
                 spec, step, "action", f"{step.provider} has no action {step.action!r}", _nearest(step.action, actions)
             )
-        elif found.event not in REQUESTED:
-            fix = f"correct `event` in app/providers/{step.provider}/manifest.yaml; {suggest(found.event, REQUESTED)}"
-            yield _error(spec, step, "action", f"no action can become a request {found.event!r}", fix)
+        elif action.event not in REQUESTED:
+            fix = f"correct `event` in app/providers/{step.provider}/manifest.yaml; {suggest(action.event, REQUESTED)}"
+            yield _error(spec, step, "action", f"no action can become a request {action.event!r}", fix)
         else:
-            yield from _maps(spec, f"steps.{step.step}.action", found.maps, setup)
-            yield from _limit(spec, step, found)
+            yield from _maps(spec, f"steps.{step.step}.action", action.maps, setup)
+            yield from _limit(spec, step, action)
 
 
-def _limit(spec: FlowSpec, step: StepSpec, action: ActionSpec) -> Found:
+def _limit(spec: FlowSpec, step: StepSpec, action: ActionSpec) -> Problems:
     """Our own roles always answer; of somebody who reads Kafka only a clock can tell that no answer comes."""
     if action.through == KAFKA and step.within is None:
         problem = "an action through kafka with no limit for its answer"
@@ -160,14 +160,14 @@ def _nearest(action: str, actions: Mapping[str, ActionSpec]) -> str:
     return f"did you mean `{same}`?" if same else suggest(action, actions)
 
 
-def _policies(spec: FlowSpec, step: StepSpec, policies: Collection[str]) -> Found:
+def _policies(spec: FlowSpec, step: StepSpec, policies: Collection[str]) -> Problems:
     for key, names in (("filter", (step.filter,) if step.filter else ()), ("policies", step.policies)):
         for name in names:
             if name not in policies:
                 yield _error(spec, step, key, f"unknown policy {name!r}", suggest(name, policies))
 
 
-def _maps(spec: FlowSpec, path: str, maps: Collection[str], setup: Setup) -> Found:
+def _maps(spec: FlowSpec, path: str, maps: Collection[str], setup: Setup) -> Problems:
     for name in maps:
         if name not in setup.maps:
             fix = f"add it to WAYBILL_DUALWRITE_MAPS, which enables {', '.join(sorted(setup.maps)) or 'none'}"
@@ -187,7 +187,7 @@ def _unreachable(spec: FlowSpec, step: StepSpec) -> DefinitionError:
     return _error(spec, step, key, problem, "emit it, or wait for it, in an earlier step")
 
 
-_RULES: Final[tuple[Callable[[FlowSpec, StepSpec, Setup], Found], ...]] = (
+_RULES: Final[tuple[Callable[[FlowSpec, StepSpec, Setup], Problems], ...]] = (
     _kind,
     _results,
     _edges,

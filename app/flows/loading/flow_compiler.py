@@ -12,7 +12,7 @@ from app.events.model import PolicyResult
 from app.flows.installed import MAIN_POOL, ActionSpec, EngineLimits, Setup
 from app.flows.loading.flow_check import check
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
-from app.flows.loading.step_paths import downstream, overtaken
+from app.flows.loading.step_paths import downstream, overtaken_waits
 
 
 class Change(Protocol):
@@ -120,14 +120,14 @@ def _node(spec: FlowSpec, step: StepSpec, policies: Mapping[str, Policy], setup:
         wait=step.wait or "",
         source=step.source or "",
         within_ms=step.within or 0,
-        settles=overtaken(spec, step) if step.wait else (),
+        settles=overtaken_waits(spec, step) if step.wait else (),
         downstream=downstream(spec, step),
     )
 
 
 def _by_event(nodes: Mapping[str, Node], steps: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[Node, ...]]:
-    found: dict[str, tuple[Node, ...]] = {}
+    by_event: dict[str, tuple[Node, ...]] = {}
     for name, events in steps:
         for event in events:
-            found[event] = (*found.get(event, ()), nodes[name])
-    return found
+            by_event[event] = (*by_event.get(event, ()), nodes[name])
+    return by_event

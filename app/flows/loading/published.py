@@ -38,7 +38,7 @@ class Published:
     def choose(self, created: OrderCreated) -> Flow:
         """The flow that a new order starts. Raises RecordError("no-flow") or RecordError("flow-refused")."""
         name = self._routing.choose(created)
-        newest = max((version for known, version in self.refused if known == name), default=0)
+        newest = max((version for flow_name, version in self.refused if flow_name == name), default=0)
         flow = self._newest.get(name)
         if flow is None or flow.version < newest:
             raise self._refusal((name, newest))

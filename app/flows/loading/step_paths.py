@@ -24,21 +24,21 @@ def outcomes(step: StepSpec) -> tuple[str, ...]:
     return tuple(event for event in (step.wait, step.emits) if event)
 
 
-def raised(step: StepSpec) -> tuple[str, ...]:
+def raised_events(step: StepSpec) -> tuple[str, ...]:
     """All events that a step leads to, failures included."""
     stop = STOPS.get(step.otherwise or "")
     return outcomes(step) if stop is None else (*outcomes(step), stop)
 
 
-def reachable(spec: FlowSpec) -> frozenset[str]:
+def reachable_steps(spec: FlowSpec) -> frozenset[str]:
     """Names of the steps that some order can reach."""
-    events, found = set(FROM_OUTSIDE), set[str]()
+    events, reached = set(FROM_OUTSIDE), set[str]()
     while True:
-        new = [step for step in spec.steps if step.step not in found and events.intersection(inputs(step))]
+        new = [step for step in spec.steps if step.step not in reached and events.intersection(inputs(step))]
         if not new:
-            return frozenset(found)
-        found.update(step.step for step in new)
-        events.update(event for step in new for event in raised(step))
+            return frozenset(reached)
+        reached.update(step.step for step in new)
+        events.update(event for step in new for event in raised_events(step))
 
 
 def downstream(spec: FlowSpec, step: StepSpec) -> frozenset[str]:
@@ -46,7 +46,7 @@ def downstream(spec: FlowSpec, step: StepSpec) -> frozenset[str]:
     return frozenset(later.step for later in _walk(step, lambda at: _after(spec, at)))
 
 
-def overtaken(spec: FlowSpec, step: StepSpec) -> tuple[str, ...]:
+def overtaken_waits(spec: FlowSpec, step: StepSpec) -> tuple[str, ...]:
     """The waits that are over when the event of `step` came: its own, and those before it on the way."""
     earlier = {before.step for before in _walk(step, lambda at: _before(spec, at)) if before.wait}
     return tuple(other.step for other in spec.steps if other.step in earlier or other is step)

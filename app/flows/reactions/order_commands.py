@@ -6,10 +6,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.event_names import EventName
-from app.domain.evolve import row
+from app.domain.evolve import status_after
 from app.domain.fulfillment_orders import waits
 from app.domain.order import Effect
-from app.domain.order_fields import changed
+from app.domain.order_fields import change_fields
 from app.errors import RecordError
 from app.events.model import OrderCommand
 from app.flows.flow_run import ANSWER, CANCELED, Run
@@ -26,8 +26,8 @@ def order_command(run: Run, body: OrderCommand) -> str:
     try:
         command = _COMMANDS[body.command]
     except KeyError:
-        known = ", ".join(repr(name) for name in _COMMANDS)
-        raise RecordError("invalid", f"unknown command {body.command!r}; use one of {known}") from None
+        commands = ", ".join(repr(name) for name in _COMMANDS)
+        raise RecordError("invalid", f"unknown command {body.command!r}; use one of {commands}") from None
     return command(run, body)
 
 
@@ -39,25 +39,25 @@ def _fire(run: Run, body: OrderCommand) -> str:
     if timer.purpose in (RETRY, ANSWER):
         effect = run.state.effect(timer.subject)
         assert effect is not None, "the timers of an effect go with it"
-        again(run, effect) if timer.purpose == RETRY else _unanswered(run, effect)
+        again(run, effect) if timer.purpose == RETRY else _stop_unanswered(run, effect)
     elif timer.purpose == BACKORDER:
         return expire(run)
     else:
-        _expired(run, run.flow.nodes[timer.subject])
+        _expire_wait(run, run.flow.nodes[timer.subject])
     return ""
 
 
-def _unanswered(run: Run, effect: Effect) -> None:
+def _stop_unanswered(run: Run, effect: Effect) -> None:
     """The order stops, and the effect stays: an answer that comes late is as good as one in time."""
     node = run.flow.nodes[effect.step]
     detail = f"{effect.provider} did not answer {effect.action!r} within {_duration(node.within_ms)}"
     run.fail(node, "timeout", detail)
 
 
-def _expired(run: Run, node: Node) -> None:
+def _expire_wait(run: Run, node: Node) -> None:
     """While lines wait for stock the order as a whole cannot go on: the wait begins anew."""
     if any(map(waits, run.state.order.lines)):
-        run.noted(EventName.WAIT_PROLONGED, step=node.name, note="lines wait for stock")
+        run.note(EventName.WAIT_PROLONGED, step=node.name, note="lines wait for stock")
         run.start_wait(node)
         return
     run.fail(node, "wait-expired", f"no {node.wait!r} from {node.source} within {_duration(node.within_ms)}")
@@ -77,14 +77,14 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
     name = body.subject or (state.failed[-1] if state.failed else "")
     node = run.flow.nodes.get(name)
     if node is None:
-        known = ", ".join(run.flow.nodes)
-        problem = f"the flow has no step {name!r}; its steps are {known}" if name else "no step has failed"
+        steps = ", ".join(run.flow.nodes)
+        problem = f"the flow has no step {name!r}; its steps are {steps}" if name else "no step has failed"
         raise RecordError("unknown-step", problem)
     if state.order.state == CANCELED:
         raise RecordError("read-only", f"the order is {CANCELED} ({state.order.reason}): no step runs any more")
     pending = next((effect for effect in state.effects if effect.step == name), None)
     if pending is not None and name in state.failed:
-        run.noted(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
+        run.note(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
         again(run, pending)
         return ""
     if pending is not None:
@@ -92,7 +92,7 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
     if name not in state.failed and (node.wait or name not in state.done):
         raise RecordError("not-failed", f"step {name!r} has not failed, so there is nothing to run again")
     run.renew(node)
-    run.noted(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
+    run.note(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
     if node.wait:
         run.start_wait(node)
     else:
@@ -102,11 +102,11 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
 
 def _change(run: Run, body: OrderCommand) -> str:
     before = run.state.order
-    row(before.state, before.reason, EventName.ORDER_CHANGED)
-    after, names = changed(before, body.values)
+    status_after(before.state, before.reason, EventName.ORDER_CHANGED)
+    after, names = change_fields(before, body.values)
     if not names:
         return "no field differs from what is known"
-    run.applied(EventName.ORDER_CHANGED, after, note=f"command by {body.actor or 'unknown'}: {', '.join(names)}")
+    run.apply(EventName.ORDER_CHANGED, after, note=f"command by {body.actor or 'unknown'}: {', '.join(names)}")
     run.trace("", [(name, "command") for name in names])
     run.offer(EventName.ORDER_CHANGED)
     return ""

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.event_names import EventName
-from app.domain.evolve import referenced
+from app.domain.evolve import set_reference
 from app.domain.order import Effect, Timer
 from app.errors import RecordError
 from app.events.ids import derive
@@ -32,7 +32,7 @@ def provider_result(run: Run, body: ProviderResult) -> str:
     if body.provider != effect.provider:
         raise RecordError("invalid", f"{body.provider!r} answers what {effect.provider!r} was asked; check `provider`")
     if body.outcome in {"ok", "declined"}:
-        _answered(run, effect, body)
+        _settle(run, effect, body)
         return ""
     if body.attempt != effect.attempt or _retry_timer(run, effect) is not None:
         return f"attempt {body.attempt} is not the one that is waited for"
@@ -43,13 +43,13 @@ def provider_result(run: Run, body: ProviderResult) -> str:
     return ""
 
 
-def _answered(run: Run, effect: Effect, body: ProviderResult) -> None:
+def _settle(run: Run, effect: Effect, body: ProviderResult) -> None:
     close(run, effect)
     node = run.flow.nodes[effect.step]
     if body.outcome == "declined":
         run.fail(node, body.code, body.detail or f"{effect.provider} declined {effect.action!r}")
         return
-    references = referenced(run.state.references, effect.provider, body.reference)
+    references = set_reference(run.state.references, effect.provider, body.reference)
     run.state = replace(run.state, references=references)
     run.succeed(node, run.state.order, note=f"{effect.provider}: {effect.action} ok {body.reference}".strip())
 
@@ -66,7 +66,7 @@ def _retry_later(run: Run, effect: Effect, body: ProviderResult) -> None:
     timer = Timer(timer_id, run.cause.at + wait_ms, RETRY, effect.effect_id)
     run.state = replace(run.state, timers=(*run.state.timers, timer))
     note = f"{body.outcome} {body.code}, attempt {effect.attempt}; again in {wait_ms} ms: {body.detail}"
-    run.noted(EventName.PROVIDER_RESULT, step=effect.step, note=note)
+    run.note(EventName.PROVIDER_RESULT, step=effect.step, note=note)
 
 
 def close(run: Run, effect: Effect) -> None:
@@ -104,5 +104,5 @@ def again(run: Run, effect: Effect) -> None:
     run.state = replace(run.state, effects=effects, timers=timers)
     spec = run.flow.nodes[effect.step].action
     assert spec is not None, "an effect belongs to a step with an action"
-    run.noted(EventName.PROVIDER_ACTION_REPEATED, step=effect.step, note=f"attempt {next_attempt.attempt}")
+    run.note(EventName.PROVIDER_ACTION_REPEATED, step=effect.step, note=f"attempt {next_attempt.attempt}")
     run.ask(next_attempt, spec)

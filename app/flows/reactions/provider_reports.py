@@ -10,12 +10,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain.event_names import EventName
-from app.domain.evolve import lines_moved, reached, row, shared_milestone
+from app.domain.evolve import furthest_milestone, move_lines, shared_milestone, status_after
 from app.domain.external_keys import line_ids
 from app.domain.fulfillment_orders import stands_apart
 from app.domain.lifecycle import MILESTONES, Status
 from app.domain.order import Line, Order
-from app.domain.order_fields import changed, check_bounds
+from app.domain.order_fields import change_fields, check_bounds
 from app.dualwrite.changed_fields import REMOVED, assign
 from app.dualwrite.sales_order_mapping import FNO
 from app.errors import RecordError
@@ -45,15 +45,15 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
     quantities = () if body.event in _HEADER_ONLY else body.lines
     order = run.state.order
     if not quantities:
-        row(order.state, order.reason, body.event)
-    after, partials = lines_moved(run.state, body.event, quantities)
+        status_after(order.state, order.reason, body.event)
+    after, partials = move_lines(run.state, body.event, quantities)
     by_line = quantities or (body.event in MILESTONES and any(map(stands_apart, order.lines)))
     whole = _shared(run, after, body.event) if by_line else body.event
     if partials is not run.state.partials:
         run.state = replace(run.state, partials=partials)
     if whole is None:
         some = ", ".join(reported.line_id or reported.reference for reported in quantities)
-        run.applied(body.event, after, note=f"partial: lines {some}" if some else "lines without a source stay")
+        run.apply(body.event, after, note=f"partial: lines {some}" if some else "lines without a source stay")
     else:
         raise_whole(run, whole, after, body.provider, _note(body), body.reference)
     return ""
@@ -75,48 +75,48 @@ def _shared(run: Run, after: Order, event: str) -> str | None:
     shared = shared_milestone(after)
     if shared is None:
         return EventName.ORDER_CANCELED
-    if shared > reached(run.state.order, run.state.raised):
+    if shared > furthest_milestone(run.state.order, run.state.raised):
         return AT[shared]
     return event if shared >= MILESTONES.get(event, 99) else None
 
 
 def _note(body: ProviderEvent) -> str:
     """Who says so, in which document, and why, where it tells ("reason" and "detail" of its values)."""
-    told = f"{body.provider} {body.reference}".strip()
+    document = f"{body.provider} {body.reference}".strip()
     why = ", ".join(filter(None, (body.values.get("reason"), body.values.get("detail"))))
-    return (f"{told}: {why}" if why else told)[:NOTE_CHARS_MAX]
+    return (f"{document}: {why}" if why else document)[:NOTE_CHARS_MAX]
 
 
 def _fields_changed(run: Run, body: ProviderEvent) -> str:
     """Take over fields that changed at the ERP. The company is read-only once set, there as well as here."""
     before = run.state.order
-    row(before.state, before.reason, body.event)
+    status_after(before.state, before.reason, body.event)
     after = assign(before, {path: text for path, text in body.values.items() if path not in _HANDLED_HERE})
     if "company" in body.values:
-        after, _ = changed(after, {"company": body.values["company"]})
+        after, _ = change_fields(after, {"company": body.values["company"]})
     if fixed := _FIXED.intersection(body.values):
         raise RecordError("unknown-field", f"values: {', '.join(sorted(fixed))} is not a provider's to change")
     check_bounds(after)
     after = _placed(before, after)
     if after == before:
         return "no field differs from what is known"
-    run.applied(body.event, after, note=f"{body.provider}: {', '.join(sorted(body.values))}")
+    run.apply(body.event, after, note=f"{body.provider}: {', '.join(sorted(body.values))}")
     run.trace("", [(path, body.provider) for path in body.values if not path.endswith(f".{REMOVED}")])
     if body.provider == FNO:
         # F+O has these values already: only what follows from them is worth a row.
-        run.known_there = run.state.order
+        run.synced_order = run.state.order
     run.offer(body.event)
     return ""
 
 
 def _placed(before: Order, after: Order) -> Order:
     """A line that was added starts where the order stands, but goods that left without it do not count for it."""
-    known = {line.line_id for line in before.lines}
-    if all(line.line_id in known for line in after.lines):
+    ids_before = {line.line_id for line in before.lines}
+    if all(line.line_id in ids_before for line in after.lines):
         return after
-    shipped = reached(before, ()) > 0
+    shipped = furthest_milestone(before, ()) > 0
     state, reason = Status.SENT.value if shipped else (before.state, before.reason)
-    lines = tuple(_started(line, state, reason) if line.line_id not in known else line for line in after.lines)
+    lines = tuple(_started(line, state, reason) if line.line_id not in ids_before else line for line in after.lines)
     return replace(after, lines=lines)
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from app.domain import fulfillment_orders
 from app.domain.event_names import EventName
-from app.domain.evolve import header_moved, reached, shared_milestone, some_lines_moved
+from app.domain.evolve import furthest_milestone, move_header, move_some_lines, shared_milestone
 from app.domain.order import FulfillmentOrder, Line, Order, Timer
 from app.errors import RecordError
 from app.events.ids import derive
@@ -37,7 +37,7 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
     if node is None:
         raise RecordError("invalid", f"flow {run.flow.name!r} has no step that sources an order")
     effect = run.state.effect(body.effect_id)
-    fresh, unwanted = _sorted_out(run, body)
+    fresh, unwanted = _sort_out(run, body)
     if effect is not None:
         close(run, effect)
         run.finish(node.name)
@@ -46,26 +46,28 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
     if unwanted:
         _command(run, "release", unwanted)
     if fresh or (body.unsourced and run.state.order.state != CANCELED):
-        _taken(run, node, body, fresh)
+        _take_over(run, node, body, fresh)
     elif not unwanted:
         return "no line wants a source any more"
     else:
-        run.noted(EventName.SOURCING_RESULT, step=node.name, note="no line wants a source any more: it is released")
+        run.note(EventName.SOURCING_RESULT, step=node.name, note="no line wants a source any more: it is released")
     return ""
 
 
-def _sorted_out(run: Run, body: SourcingResult) -> tuple[list[FulfillmentOrder], list[ReservedLine]]:
+def _sort_out(run: Run, body: SourcingResult) -> tuple[list[FulfillmentOrder], list[ReservedLine]]:
     """Fulfillment orders of lines that still want one, and what else was reserved or waits."""
-    known = {found.fulfillment_order_id for found in run.state.fulfillment_orders}
+    recorded = {fulfillment.fulfillment_order_id for fulfillment in run.state.fulfillment_orders}
     lines = {line.line_id: line for line in run.state.order.lines}
     fresh, unwanted = [], []
-    for found in body.fulfillment_orders:
-        if found.fulfillment_order_id in known:
+    for fulfillment in body.fulfillment_orders:
+        if fulfillment.fulfillment_order_id in recorded:
             continue
-        wanted = tuple(part for part in found.lines if _wants(run, lines.get(part.line_id)))
-        unwanted += [ReservedLine(part.line_id, found.warehouse) for part in found.lines if part not in wanted]
-        if wanted:
-            fresh.append(replace(found, lines=wanted))
+        still_wanted = tuple(part for part in fulfillment.lines if _wants(run, lines.get(part.line_id)))
+        unwanted += [
+            ReservedLine(part.line_id, fulfillment.warehouse) for part in fulfillment.lines if part not in still_wanted
+        ]
+        if still_wanted:
+            fresh.append(replace(fulfillment, lines=still_wanted))
     if body.waits:
         unwanted += [ReservedLine(part.line_id) for part in body.unsourced if not _wants(run, lines.get(part.line_id))]
     return fresh, unwanted
@@ -80,19 +82,21 @@ def _wants(run: Run, line: Line | None) -> bool:
         or run.state.order.state == CANCELED
     ):
         return False
-    return all(part.line_id != line.line_id for found in run.state.fulfillment_orders for part in found.lines)
+    return all(
+        part.line_id != line.line_id for fulfillment in run.state.fulfillment_orders for part in fulfillment.lines
+    )
 
 
-def _taken(run: Run, node: Node, body: SourcingResult, fresh: list[FulfillmentOrder]) -> None:
-    order, orders = fulfillment_orders.taken(run.state.order, fresh)
-    sourced = {part.line_id for found in orders for part in found.lines}
-    order = some_lines_moved(order, SOURCED, sourced)
+def _take_over(run: Run, node: Node, body: SourcingResult, fresh: list[FulfillmentOrder]) -> None:
+    order, orders = fulfillment_orders.split_lines(run.state.order, fresh)
+    sourced = {part.line_id for fulfillment in orders for part in fulfillment.lines}
+    order = move_some_lines(order, SOURCED, sourced)
     unsourced = _UNSOURCED[body.waits]
-    order = some_lines_moved(order, unsourced, _lacking(run, order, body, sourced))
+    order = move_some_lines(order, unsourced, _lacking(run, order, body, sourced))
     event = SOURCED if sourced else unsourced
     run.state = replace(run.state, fulfillment_orders=(*run.state.fulfillment_orders, *orders))
     _set_deadline(run, order, body)
-    run.applied(event, header_moved(order, event), step=node.name, note=_note(body, orders))
+    run.apply(event, move_header(order, event), step=node.name, note=_note(body, orders))
     if sourced:
         _go_on(run)
 
@@ -105,15 +109,18 @@ def _lacking(run: Run, order: Order, body: SourcingResult, sourced: Collection[s
 
 
 def _note(body: SourcingResult, orders: Iterable[FulfillmentOrder]) -> str:
-    found = "; ".join(f"{found.warehouse} ships {', '.join(part.line_id for part in found.lines)}" for found in orders)
+    sources = "; ".join(
+        f"{fulfillment.warehouse} ships {', '.join(part.line_id for part in fulfillment.lines)}"
+        for fulfillment in orders
+    )
     lacking = ", ".join(part.line_id for part in body.unsourced)
-    return "; ".join(filter(None, (body.outcome, found, f"no source for {lacking}" if lacking else "", body.detail)))
+    return "; ".join(filter(None, (body.outcome, sources, f"no source for {lacking}" if lacking else "", body.detail)))
 
 
 def _go_on(run: Run) -> None:
     """What follows a source runs once for each lot of lines that got one, also while an earlier lot is under way."""
     for node in run.flow.listening.get(SOURCED, ()):
-        if run.seen(node):
+        if run.has_started(node):
             run.renew(node)
             run.work(node)
     run.offer(SOURCED)
@@ -136,12 +143,12 @@ def expire(run: Run) -> str:
     waiting = {line.line_id for line in before.lines if fulfillment_orders.waits(line)}
     if not waiting:
         return "no line waits for stock any more"
-    after = some_lines_moved(before, EXPIRED, waiting)
+    after = move_some_lines(before, EXPIRED, waiting)
     shared = shared_milestone(after)
     if shared is None:
-        after = header_moved(after, EXPIRED)
-    run.applied(EXPIRED, after, note=f"lines {', '.join(sorted(waiting))} found no stock in time")
-    if shared is not None and shared > reached(after, run.state.raised):
+        after = move_header(after, EXPIRED)
+    run.apply(EXPIRED, after, note=f"lines {', '.join(sorted(waiting))} found no stock in time")
+    if shared is not None and shared > furthest_milestone(after, run.state.raised):
         raise_whole(run, AT[shared], after, "waybill", EventName.BACKORDER_EXPIRED)
     return ""
 
@@ -153,10 +160,10 @@ def tell_source(run: Run, before: Order) -> None:
         return
     old, new = ({line.line_id: line for line in order.lines} for order in (before, after))
     left, unwanted = [], []
-    for found in run.state.fulfillment_orders:
-        for part in found.lines:
+    for fulfillment in run.state.fulfillment_orders:
+        for part in fulfillment.lines:
             line, was = new.get(part.line_id), old.get(part.line_id)
-            reserved = ReservedLine(part.reference or part.line_id, found.warehouse)
+            reserved = ReservedLine(part.reference or part.line_id, fulfillment.warehouse)
             if was is None or fulfillment_orders.has_shipped(was) or fulfillment_orders.is_canceled(was):
                 continue
             if line is None or fulfillment_orders.is_canceled(line):
