@@ -26,6 +26,8 @@ SCHEDULE_BURST_MAX: Final = 200
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, UTC."""
+Delays = Mapping[str, int | None]
+"""Milliseconds before each stage; None: it comes by the control plane alone."""
 CallFault = Literal["down", "slow", "429", "500", "drop-response"]
 RowFault = Literal["duplicate-rows", "reorder-rows"]
 WebhookFault = Literal["duplicate-webhooks", "reorder-webhooks"]
@@ -224,6 +226,14 @@ class Schedule:
 
     def _wait_ms(self) -> int | None:
         return max(0, self._heap[0][0] - self._clock()) if self._heap else None
+
+
+def changed_delays(vendor: str, delays: Delays, changes: Delays) -> Delays:
+    """Return the delays of a vendor's stages with some of them changed. Raises RefusalError for an unknown stage."""
+    for stage in changes:
+        if stage not in delays:
+            raise RefusalError(400, f"{vendor} has no stage {stage[:50]!r}", f"name some of: {', '.join(delays)}")
+    return {**delays, **changes}
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from app.sandbox.vendors.simulation import JOURNAL_EFFECTS_MAX, ActiveFault, FaultRequest, RefusalError, World
+from app.sandbox.vendors.simulation import JOURNAL_EFFECTS_MAX, ActiveFault, Delays, FaultRequest, RefusalError, World
 
 CONTROL_BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 """Some 25,000 orders with a few lines each in one request."""
@@ -23,7 +23,6 @@ GENEROUS_QUOTA: Final = 1_000_000
 """Calls in a window: as good as none, for runs that are about orders and not about throttling."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Delays = Mapping[str, int | None]
 T = TypeVar("T")
 
 

@@ -73,6 +73,13 @@ class WebhookSender:
         self.waiting = 0
         self.counts: Counter[str] = Counter()
 
+    def aim(self, target: WebhookTarget, secret: str) -> None:
+        """From now on webhooks go there, nowhere when the address is "". `secret` is for targets without one.
+
+        Raises RefusalError.
+        """
+        self.target = checked(WebhookTarget(target.url, target.secret or secret)) if target.url else None
+
     def send(self, webhook_id: str, body: bytes) -> None:
         """Soon; a fault may delay it, or send it a second time later."""
         if self.target is None or self.waiting >= WAITING_MAX:

@@ -21,8 +21,8 @@ from app.sandbox.vendors.bigcommerce.payloads import json_object
 from app.sandbox.vendors.bigcommerce.query import parse
 from app.sandbox.vendors.bigcommerce.statuses import listed
 from app.sandbox.vendors.bigcommerce.sub_resources import SubResources
-from app.sandbox.vendors.simulation import FixedQuota, RefusalError, World
-from app.sandbox.vendors.simulation_http import Delays, Simulator, VendorSetup, answer
+from app.sandbox.vendors.simulation import Delays, FixedQuota, RefusalError, World
+from app.sandbox.vendors.simulation_http import Simulator, VendorSetup, answer
 from app.sandbox.vendors.simulation_webhooks import WebhookTarget
 
 API_PATH: Final = f"/{PROVIDER}/stores/{{store}}/v2"

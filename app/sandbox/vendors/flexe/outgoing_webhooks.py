@@ -12,7 +12,7 @@ from app.providers.webhooks import signer
 from app.sandbox.vendors.flexe.order_store import PROVIDER, StoredOrder
 from app.sandbox.vendors.flexe.payloads import iso
 from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, checked
+from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget
 
 
 class OutgoingWebhooks:
@@ -24,15 +24,12 @@ class OutgoingWebhooks:
 
     def aim(self, target: WebhookTarget) -> None:
         """From now on webhooks go there; nowhere when the address is "". Raises RefusalError."""
-        if not target.url:
-            self.sender.target = None
-            return
-        secret = target.secret or self._secret
         try:
-            signer(secret)
+            signer(target.secret or self._secret)
         except SettingError as exc:
-            raise RefusalError(400, f"secret: {exc}", "send base64, with whsec_ before it") from exc
-        self.sender.target = checked(WebhookTarget(target.url, secret))
+            if target.url:
+                raise RefusalError(400, f"secret: {exc}", "send base64, with whsec_ before it") from exc
+        self.sender.aim(target, self._secret)
 
     def notify(self, kind: str, order: StoredOrder, said: Mapping[str, object]) -> None:
         data = {"id": order.order_id, "external_id": order.asked.external_id, "owner_id": self._owner_id, **said}

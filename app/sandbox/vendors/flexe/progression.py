@@ -3,18 +3,16 @@
 Which orders are split, and how, depends on the seed and the order alone, not on the sequence in which orders come.
 """
 
-from collections.abc import Mapping
 from random import Random
 from typing import Final
 
 from app.domain.order import AMOUNT_SCALE
 from app.sandbox.vendors.flexe.order_store import OrderStore, StoredOrder
-from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_http import Delays
+from app.sandbox.vendors.simulation import Delays, World, changed_delays
 
 STAGES: Final = ("accepted", "shipped", "completed")
 """The last one is the second shipment of an order that was split."""
-DELAYS_MS: Final[Mapping[str, int | None]] = {"accepted": 50, "shipped": 200, "completed": 150}
+DELAYS_MS: Final[Delays] = {"accepted": 50, "shipped": 200, "completed": 150}
 _NEXT: Final = {"received": "accepted", "accepted": "shipped", "partially_shipped": "completed"}
 
 
@@ -23,14 +21,11 @@ class Progression:
 
     def __init__(self, world: World, orders: OrderStore, split_share: float, seed: int) -> None:
         self._world, self._orders, self._split_share, self._seed = world, orders, split_share, seed
-        self.delays: dict[str, int | None] = dict(DELAYS_MS)
+        self.delays = DELAYS_MS
 
     def set_delays(self, delays: Delays) -> None:
         """New delays, also for orders that waited for the control plane. Raises RefusalError for an unknown stage."""
-        for stage in delays:
-            if stage not in STAGES:
-                raise RefusalError(400, f"Flexe has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
-        self.delays |= delays
+        self.delays = changed_delays("Flexe", self.delays, delays)
         for order in self._orders.all():
             self.schedule(order)
 

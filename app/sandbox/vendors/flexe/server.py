@@ -3,6 +3,7 @@
 Deliberately absent: registration of webhooks over the API, inbound orders and returns. A restart loses all orders.
 """
 
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from app.sandbox.vendors.flexe.outgoing_webhooks import OutgoingWebhooks
 from app.sandbox.vendors.flexe.payloads import Text, creation, decoded
 from app.sandbox.vendors.flexe.progression import Progression
 from app.sandbox.vendors.flexe.warehouse_stock import WarehouseStock
-from app.sandbox.vendors.simulation import RefusalError, SlidingQuota, World
-from app.sandbox.vendors.simulation_http import Delays, Simulator, VendorSetup, answer, body_of
+from app.sandbox.vendors.simulation import Delays, RefusalError, SlidingQuota, World
+from app.sandbox.vendors.simulation_http import Simulator, VendorSetup, answer, body_of
 
 API_PATH: Final = f"/{PROVIDER}/v1"
 SKUS_MAX: Final = 100
@@ -134,9 +135,7 @@ class FlexeSimulator(Simulator):
         return answer({"error": {"code": code, "message": refusal.message}}, refusal.status, refusal.headers)
 
     def state(self) -> Mapping[str, Any]:
-        by_status: dict[str, int] = {}
-        for order in self.orders.all():
-            by_status[order.status] = by_status.get(order.status, 0) + 1
+        by_status = dict(Counter(order.status for order in self.orders.all()))
         webhooks = self.sender.state()
         return {
             "orders": len(self.orders),

@@ -75,16 +75,15 @@ class OData:
 
     def _candidates(self, query: Query) -> Iterable[Entity]:
         """Just the records that the filter's equalities leave, where an index knows them."""
-        equal = query.filter.equal
         if query.entity is STATUS:
             return [_status(order) for order in self._orders.all()]
         if query.entity is HEADER:
-            orders: Iterable[SalesOrder] = self._orders.all()
-            if "CustomersOrderReference" in equal:
-                orders = self._orders.with_reference(equal["CustomersOrderReference"])
+            reference = query.filter.only_value("CustomersOrderReference")
+            orders = self._orders.all() if reference is None else self._orders.with_reference(reference)
             return [order.header for order in orders]
-        if "SalesOrderNumber" in equal and "dataAreaId" in equal:
-            order = self._orders.find(equal["dataAreaId"], equal["SalesOrderNumber"])
+        company, number = query.filter.only_value("dataAreaId"), query.filter.only_value("SalesOrderNumber")
+        if company is not None and number is not None:
+            order = self._orders.find(company, number)
             return list(order.lines.values()) if order is not None else ()
         return [line for order in self._orders.all() for line in order.lines.values()]
 

@@ -9,12 +9,11 @@ from typing import Final
 
 from app.sandbox.vendors.fno.entities import HEADER, Values, write_failed
 from app.sandbox.vendors.fno.order_store import PROVIDER, OrderStore, Origin, SalesOrder
-from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_http import Delays
+from app.sandbox.vendors.simulation import Delays, World, changed_delays
 
 STAGES: Final = ("Confirmed", "Picked", "Delivered", "Invoiced")
 """What F+O reaches by itself, in order; the others come by the control plane or through OData."""
-DELAYS_MS: Final[Mapping[str, int | None]] = {"Confirmed": 50, "Picked": 150, "Delivered": 200, "Invoiced": 250}
+DELAYS_MS: Final[Delays] = {"Confirmed": 50, "Picked": 150, "Delivered": 200, "Invoiced": 250}
 _RETRY_MS: Final = 500
 _RANK: Final = {
     "Active": 0,
@@ -55,14 +54,11 @@ class Progression:
 
     def __init__(self, world: World, orders: OrderStore, is_blocked: Callable[[], bool]) -> None:
         self._world, self._orders, self._is_blocked = world, orders, is_blocked
-        self.delays: dict[str, int | None] = dict(DELAYS_MS)
+        self.delays = DELAYS_MS
 
     def set_delays(self, delays: Delays) -> None:
         """New delays, also for orders that waited for the control plane. Raises RefusalError for an unknown stage."""
-        for stage in delays:
-            if stage not in STAGES:
-                raise RefusalError(400, f"F+O has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
-        self.delays |= delays
+        self.delays = changed_delays("F+O", self.delays, delays)
         for order in self._orders.all():
             self.schedule(order)
 

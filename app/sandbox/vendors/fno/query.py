@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.sandbox.vendors.fno.entities import Entity, EntityType, Values
-from app.sandbox.vendors.fno.filter import Filter
 from app.sandbox.vendors.fno.filter import parse as parse_filter
+from app.sandbox.vendors.odata_filter import EVERYTHING, Filter
 from app.sandbox.vendors.simulation import RefusalError
 
 _SUPPORTED: Final = frozenset(("$filter", "$select", "$orderby", "$top", "$skip", "$count"))
 _ADDRESS: Final = re.compile(r"(\w{1,100})(?:\((.{1,1000})\))?", re.DOTALL)
 _KEY: Final = re.compile(r"\s*(\w+)\s*=\s*'((?:[^']|'')*)'\s*(?:,|$)")
-_EVERYTHING: Final = Filter(lambda _: True, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
     text = params.get("$filter", "")
     return Query(
         entity=entity,
-        filter=parse_filter(text, entity) if text else _EVERYTHING,
+        filter=parse_filter(text, entity) if text else EVERYTHING,
         select=_select(params.get("$select", ""), entity),
         order=tuple(_order(part, entity) for part in params.get("$orderby", "").split(",") if part.strip()),
         top=_whole(params, "$top") if "$top" in params else None,

@@ -3,6 +3,7 @@
 Deliberately absent: $batch, $expand, other entities, business events. A restart loses all orders.
 """
 
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from app.sandbox.vendors.fno.order_store import PROVIDER, Op, OrderStore, Origin
 from app.sandbox.vendors.fno.progression import STAGES, Progression
 from app.sandbox.vendors.fno.row_outbox import RowOutbox
 from app.sandbox.vendors.fno.rows import DisorderedRows, MemoryRows, Rows, RowWriter
-from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_http import Delays, Simulator, VendorSetup, answer
+from app.sandbox.vendors.simulation import Delays, RefusalError, World
+from app.sandbox.vendors.simulation_http import Simulator, VendorSetup, answer
 
 _READS: Final = ("GET", "HEAD")
 _TOKEN_PATHS: Final = (
@@ -124,9 +125,7 @@ class FnoSimulator(Simulator):
         return answer(error(refusal), refusal.status, refusal.headers)
 
     def state(self) -> Mapping[str, Any]:
-        by_status: dict[str, int] = {}
-        for order in self.orders.all():
-            by_status[order.status] = by_status.get(order.status, 0) + 1
+        by_status = dict(Counter(order.status for order in self.orders.all()))
         rows = {"published": self._writer.published, "full": self._rows.full}
         return {"orders": len(self.orders), "by_status": by_status, "delays": self.progression.delays, "rows": rows}
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Final
 
+from app.sandbox.vendors.odata_filter import Filter
 from app.sandbox.vendors.sap.drafts import drafted, number
 from app.sandbox.vendors.sap.entities import DAY_MS, Entity, EntityType, taken
-from app.sandbox.vendors.sap.filter import Filter
 from app.sandbox.vendors.sap.invoicing import (
     CANCELLATION,
     INVOICE,

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, checked
+from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget
 
 _TYPE: Final = "sap.s4.beh."
 _SOURCE: Final = "/default/sap.s4.beh/SIMULATED100"
@@ -23,13 +23,10 @@ class OutgoingWebhooks:
 
     def aim(self, target: WebhookTarget) -> None:
         """From now on notifications go there; nowhere when the address is "". Raises RefusalError."""
-        if not target.url:
-            self.sender.target = None
-            return
         secret = target.secret or self._secret
-        if not secret.isascii() or not secret.isprintable() or " " in secret:
+        if target.url and (not secret.isascii() or not secret.isprintable() or " " in secret):
             raise RefusalError(400, "secret: no header can carry it", "send printable ASCII without spaces")
-        self.sender.target = checked(WebhookTarget(target.url, secret))
+        self.sender.aim(target, self._secret)
 
     def notify(self, kind: str, number: str) -> None:
         """`kind` such as `salesorder.v1.SalesOrder.Created.v1`: the part before its last verb names the key."""

@@ -7,11 +7,10 @@ from typing import Final
 
 from app.sandbox.vendors.sap.entities import Entity
 from app.sandbox.vendors.sap.order_store import OrderStore
-from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_http import Delays
+from app.sandbox.vendors.simulation import Delays, World, changed_delays
 
 STAGES: Final = ("Billed", "Posted")
-DELAYS_MS: Final[Mapping[str, int | None]] = {"Billed": 150, "Posted": 200}
+DELAYS_MS: Final[Delays] = {"Billed": 150, "Posted": 200}
 _BLOCKED_SHARE: Final = 0.5
 """Of the billing documents: the transfer is blocked (A) at first; of the others it is just not made yet."""
 
@@ -21,16 +20,13 @@ class Progression:
 
     def __init__(self, world: World, orders: OrderStore, partial_share: float, seed: int) -> None:
         self._world, self._orders, self._partial_share, self._seed = world, orders, partial_share, seed
-        self.delays: dict[str, int | None] = dict(DELAYS_MS)
+        self.delays = DELAYS_MS
         self._waiting: set[str] = set()
         """Documents of either kind whose next stage is on the agenda."""
 
     def set_delays(self, delays: Delays) -> None:
         """New delays, also for what waited for the control plane. Raises RefusalError for an unknown stage."""
-        for stage in delays:
-            if stage not in STAGES:
-                raise RefusalError(400, f"SAP has no stage {stage[:50]!r}", f"name some of: {', '.join(STAGES)}")
-        self.delays |= delays
+        self.delays = changed_delays("SAP", self.delays, delays)
         for order in self._orders.by_number.values():
             self.schedule(order)
         for document in self._orders.billing_documents.values():

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.sandbox.vendors.odata_filter import EVERYTHING, Filter
 from app.sandbox.vendors.sap.entities import Entity, EntityType, Kind, shown
-from app.sandbox.vendors.sap.filter import EVERYTHING, Filter
 from app.sandbox.vendors.sap.filter import parse as parse_filter
 from app.sandbox.vendors.sap.refusals import SapError
 

@@ -3,6 +3,7 @@
 Deliberately absent: $batch, changes of single items, GetPDF, and billing over the API. A restart loses all.
 """
 
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from app.sandbox.vendors.sap.outgoing_webhooks import OutgoingWebhooks
 from app.sandbox.vendors.sap.progression import Progression
 from app.sandbox.vendors.sap.refusals import PlainError, SapError, envelope
 from app.sandbox.vendors.sap.schema import SALES, services
-from app.sandbox.vendors.simulation import RefusalError, SlidingQuota, World
-from app.sandbox.vendors.simulation_http import Delays, Simulator, VendorSetup, answer
+from app.sandbox.vendors.simulation import Delays, RefusalError, SlidingQuota, World
+from app.sandbox.vendors.simulation_http import Simulator, VendorSetup, answer
 
 _DATA_VERSION: Final = {"dataserviceversion": "2.0"}
 
@@ -124,10 +125,8 @@ class SapSimulator(Simulator):
         return answer(envelope(refusal), refusal.status, {**_DATA_VERSION, **refusal.headers})
 
     def state(self) -> Mapping[str, Any]:
-        by_status: dict[str, int] = {}
-        for document in self.orders.billing_documents.values():
-            status = document.values["AccountingTransferStatus"] or "(none)"
-            by_status[status] = by_status.get(status, 0) + 1
+        documents = self.orders.billing_documents.values()
+        by_status = dict(Counter(document.values["AccountingTransferStatus"] or "(none)" for document in documents))
         return {
             "orders": len(self.orders.by_number),
             "billing_documents": by_status,
