@@ -1,7 +1,7 @@
-"""One checkpoint in the making: what its records write, kept apart from the state until it is committed.
+"""A checkpoint before its commit: outputs and changes of the records folded into it, apart from the lane's state.
 
-A record contributes all that it did or nothing: one that cannot be used becomes a dead letter beside the others.
-No log and no clock is here; the lane commits what was gathered.
+A record contributes all that it did or nothing. One that cannot be used becomes a dead letter in the same checkpoint,
+so that it neither stops the records behind it nor gets lost. No log and no clock is here; the lane commits.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ HEADER_OVERHEAD_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class FoldLimits:
-    """`record_bytes_max`: an input record. `output_bytes_max`: one written record, below what the broker takes.
+    """Limits of records. `record_bytes_max`: one that is read; `output_bytes_max`: one written, below what Kafka takes.
 
     `letter_bytes_max`: a dead letter, below what its topic takes; of a larger record only the beginning is kept.
     """
@@ -34,7 +34,10 @@ class FoldLimits:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """What the next transaction holds, over the state that its records see."""
+    """The content of the next transaction. Its records see the lane's state through `view`, with their own changes.
+
+    `final` are changed keys that may have settled, `dead` the codes of dead letters, `size` bytes that are written.
+    """
 
     state: InitVar[LaneState]
     view: View = field(init=False)
@@ -51,7 +54,7 @@ class Checkpoint:
         self.view = View(state, self.changes)
 
     def add(self, folded: Folded, size: int) -> None:
-        """Take over what one record did."""
+        """Add what one record did, `size` bytes of it."""
         self.records += 1
         self.size += size
         outputs, changes, outcome, settled = folded
@@ -75,7 +78,10 @@ class Folder:
         self._dead_partition = self._partition % dead_letters
 
     def owner(self, record: Record, checkpoint: Checkpoint) -> Record | None:
-        """The record with its owner's key, if this lane folds it; otherwise what becomes of it is in the checkpoint."""
+        """Return the record with its owner's key if this lane folds it.
+
+        None: it was forwarded to the lane of its order, or it is a dead letter; the checkpoint has it.
+        """
         try:
             if (size := size_of(record.key, record.value, record.headers)) > (limit := self._limits.record_bytes_max):
                 sentence = f"the record has {size} bytes, more than {limit} (WAYBILL_RECORD_BYTES_MAX)"
@@ -94,7 +100,7 @@ class Folder:
         return record if record.key == key else record._replace(key=key)
 
     def fold(self, record: Record, original: Record, checkpoint: Checkpoint, *, repeated: bool) -> Job | None:
-        """Fold a record of this lane; a job it asks for is returned. Raises Cold when a settled value is needed.
+        """Fold a record of this lane. Return the job that it needs, if any. Raises Cold when a settled value is needed.
 
         `original` is the record as it was read: a dead letter keeps it.
         """
@@ -108,14 +114,17 @@ class Folder:
         return None
 
     def settle(self, folded: Folded, original: Record, checkpoint: Checkpoint) -> None:
-        """Take over what a job found."""
+        """Add the result of a job."""
         try:
             checkpoint.add(folded, self.measure(folded))
         except RecordError as exc:
             self.bury(original, exc, checkpoint)
 
     def bury(self, record: Record, problem: Exception, checkpoint: Checkpoint) -> None:
-        """Make the record a dead letter."""
+        """Add the record as a dead letter.
+
+        Its partition is the lane's own, not that of its key: so each lane writes one partition of the topic, in order.
+        """
         code, detail = _describe(problem)
         letter = dead_letter(record, code, detail, self._role.name, self._now_ms())
         limit = min(self._limits.letter_bytes_max, self._limits.output_bytes_max)
@@ -124,7 +133,10 @@ class Folder:
         checkpoint.dead.append(code)
 
     def measure(self, folded: Folded) -> int:
-        """Bytes of all that the record writes. Raises RecordError for a record that the broker would refuse."""
+        """Return the bytes of all that a record writes. Raises RecordError for one that the broker would refuse.
+
+        The broker's refusal would come in the middle of a transaction and end the process, again and again.
+        """
         total = 0
         for _, key, value, headers, _, _ in folded.outputs:
             total += RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
@@ -145,7 +157,7 @@ class Folder:
 
 
 def size_of(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
-    """Bytes of a record on the wire, rounded up."""
+    """Return the bytes of a record on the wire, rounded up."""
     size = RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
     return size + _size_of_headers(headers) if headers else size
 
@@ -158,8 +170,10 @@ def _size_of_headers(headers: Sequence[tuple[str, bytes]]) -> int:
 
 
 def forward(record: Record, key: bytes, owner: int) -> Output:
-    """The record for the lane of its order: unchanged, with the key, and marked with its first place, which is its id
-    where it has no other."""
+    """Return the record for the lane of its order: unchanged but for the key, and marked with its first place.
+
+    The first place is the record's id where it has no other, so that it stays the same however often it is forwarded.
+    """
     headers = list(record.headers)
     names = dict(headers)
     if FORWARDED not in names:
@@ -170,7 +184,7 @@ def forward(record: Record, key: bytes, owner: int) -> Output:
 
 
 def _fit(letter: Output, limit: int) -> Output:
-    """A dead letter that the broker takes: of a record near the broker's own limit, the beginning and the length."""
+    """Return a dead letter that the broker takes: of a record near the broker's limit, the beginning and the length."""
     excess = size_of(letter.key, letter.value, letter.headers) - limit
     if excess <= 0:
         return letter
@@ -181,7 +195,7 @@ def _fit(letter: Output, limit: int) -> Output:
 
 
 def _describe(problem: Exception) -> tuple[str, str]:
-    """The dead letter's code and sentence."""
+    """Return the code and the sentence of a dead letter."""
     if isinstance(problem, RecordError):
         return problem.code, problem.detail
     return "error", f"{type(problem).__name__}: {problem}"

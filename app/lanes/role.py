@@ -1,4 +1,4 @@
-"""What a role is to its lanes: records in, what becomes of them out. No Kafka, no Faust and no order is known here."""
+"""The interface between a role and its lanes: records in, outputs and changes out. No Kafka, Faust or order is known."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from app.lanes.lease import Lease
 
 
 class Folded(NamedTuple):
-    """What one record did: all of it is committed, or none.
+    """The effect of one record: all of it is committed, or none.
 
     `changes` are new values of the ledger, absolute; None removes the key. `outcome` is a closed label that is counted.
     `settled` says that a changed key may have become final: the lane then asks the role's `settled_at`.
@@ -133,7 +133,7 @@ class LaneObserver(Protocol):
 
 
 class Unobserved:
-    """The observer that looks away."""
+    """An observer that does nothing."""
 
     def opened(self, partition: int, keys: int, seconds: float) -> None: ...
     def closed(self, partition: int) -> None: ...
