@@ -9,7 +9,8 @@ import typer
 from app.commands.words import Json, examples
 
 if TYPE_CHECKING:
-    from app.kafka.topics import Drift, TopicSpec
+    from app.kafka.topic_admin import Drift
+    from app.kafka.topics import TopicSpec
 
 commands = typer.Typer()
 
@@ -20,7 +21,7 @@ def apply(json: Json = False) -> None:
     from app.commands import output
     from app.commands.environment import load_settings
     from app.errors import TopicError
-    from app.kafka import topics
+    from app.kafka import topic_admin, topics
 
     settings = load_settings()
     created, drifts = asyncio.run(_apply(settings.bootstrap_servers, topics.load(settings.partitions)))
@@ -31,15 +32,15 @@ def apply(json: Json = False) -> None:
     for drift in drifts:
         output.note(str(drift))
     if drifts:
-        raise TopicError(f"{len(drifts)} differences in topics that were there already: {topics.FIX}")
+        raise TopicError(f"{len(drifts)} differences in topics that were there already: {topic_admin.FIX}")
 
 
 async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[list[str], list["Drift"]]:
     """Create what is missing. Return the topics that were created, and how those differ that were there."""
-    from app.kafka import topics
+    from app.kafka import topic_admin
 
-    created = [change.topic for change in await topics.apply(bootstrap_servers, specs)]
-    return created, await topics.check(bootstrap_servers, [spec for spec in specs if spec.name not in created])
+    created = [change.topic for change in await topic_admin.apply(bootstrap_servers, specs)]
+    return created, await topic_admin.check(bootstrap_servers, [spec for spec in specs if spec.name not in created])
 
 
 @commands.command(epilog=examples("topics check", "topics check --json"))
@@ -47,10 +48,10 @@ def check(json: Json = False) -> None:
     """Report each difference between the broker and topics.yaml. Exit code 1 when there is one."""
     from app.commands import output
     from app.commands.environment import load_settings
-    from app.kafka import topics
+    from app.kafka import topic_admin, topics
 
     settings = load_settings()
-    drifts = asyncio.run(topics.check(settings.bootstrap_servers, topics.load(settings.partitions)))
+    drifts = asyncio.run(topic_admin.check(settings.bootstrap_servers, topics.load(settings.partitions)))
     if json:
         output.data([{"topic": d.topic, "setting": d.setting, "wanted": d.wanted, "found": d.found} for d in drifts])
     else:

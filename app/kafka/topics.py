@@ -1,33 +1,17 @@
-"""topics.yaml as values, and the broker compared with it: missing topics are created, existing ones never change.
-
-Deleting topics and altering their settings are deliberately absent: both can lose records.
-"""
+"""The topics of topics.yaml as values: names, keys, partitions, retention, writers."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from typing import Annotated, Final, Literal
 
-from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
 from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from app import resources
 from app.definitions.model_errors import model_errors, path_of
 from app.definitions.validation import STRICT_KEYS, definition_error, read_mapping
-from app.errors import BrokerError, DefinitionError, TopicError
-from app.kafka.clients import AIOKafkaAdminClient
+from app.errors import DefinitionError, TopicError
 
 FILE: Final = "topics.yaml"
-REQUEST_TIMEOUT_MS: Final = 15_000
-BROKER_DEFAULT: Final = -1
-FIX: Final = (
-    "delete those that are empty and run `waybill topics apply`, or alter them with Kafka's own tools; where all topics"
-    " keyed by order id have another number of partitions, set WAYBILL_PARTITIONS to it"
-)
-_OK, _EXISTS = 0, 36
 _UNITS_MS: Final = {"h": 3_600_000, "d": 86_400_000}
 # Compaction leaves the newest segment alone: small ones keep what a lane reads when it opens close to what is live.
 _COMPACTED: Final = {"segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
@@ -97,25 +81,6 @@ class TopicSpec(Struct, frozen=True):
         return configs
 
 
-class CreatedTopic(Struct, frozen=True):
-    """A topic that `apply` created."""
-
-    topic: str
-    partitions: int
-
-
-class Drift(Struct, frozen=True):
-    """One way in which the broker differs from topics.yaml. `setting` is `topic` when it is missing altogether."""
-
-    topic: str
-    setting: str
-    wanted: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.topic}: {self.setting} is {self.found}, {FILE} says {self.wanted}"
-
-
 def load(partitions: int | None = None) -> tuple[TopicSpec, ...]:
     """Return the topics of the packaged topics.yaml. `partitions` replaces the file's number, not a topic's own."""
     return parse(resources.topics_file(), FILE, partitions)
@@ -134,41 +99,6 @@ def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpe
     return tuple(_spec(name, entry, count) for name, entry in content.topics.items())
 
 
-async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:
-    """Create the topics that are missing, nothing else. Raises TopicError when the broker refuses, BrokerError."""
-    async with _admin(bootstrap_servers) as admin:
-        present = await _partition_counts(admin)
-        missing = [spec for spec in specs if spec.name not in present]
-        return await _create(admin, missing) if missing else []
-
-
-async def prepare(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> None:
-    """Create the topics that are missing. Raises TopicError also when one that is there has other partitions."""
-    await require_partitions(bootstrap_servers, specs)
-    await apply(bootstrap_servers, specs)
-
-
-async def require_partitions(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> None:
-    """Return when no topic has other partitions than its spec; one that is missing is none of them.
-
-    Raises TopicError that names them: lane n of a role has partition n of each. Raises BrokerError.
-    """
-    async with _admin(bootstrap_servers) as admin:
-        counts = await _partition_counts(admin)
-    wrong = [f"{spec.name} has {counts[spec.name]}, not {spec.partitions}" for spec in specs if _differs(spec, counts)]
-    if wrong:
-        raise TopicError(f"partitions of topics that exist are not as {FILE} says: {', '.join(wrong)}; {FIX}")
-
-
-async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drift]:
-    """Return every difference between the broker and `specs`. Raises BrokerError when the broker is not there."""
-    async with _admin(bootstrap_servers) as admin:
-        counts = await _partition_counts(admin)
-        present = [spec for spec in specs if spec.name in counts]
-        configs = await _configs(admin, present) if present else {}
-    return [drift for spec in specs for drift in _drift(spec, counts, configs)]
-
-
 def _spec(name: str, entry: _Entry, partitions: int) -> TopicSpec:
     return TopicSpec(
         name=name,
@@ -182,61 +112,3 @@ def _spec(name: str, entry: _Entry, partitions: int) -> TopicSpec:
         writers=entry.writers,
         meaning=entry.meaning,
     )
-
-
-def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Drift]:
-    if spec.name not in counts:
-        yield Drift(spec.name, "topic", "present", "missing")
-        return
-    if _differs(spec, counts):
-        yield Drift(spec.name, "partitions", str(spec.partitions), str(counts[spec.name]))
-    actual = configs[spec.name]
-    for name, expected in spec.configs.items():
-        if actual.get(name) != expected:
-            yield Drift(spec.name, name, expected, actual.get(name, "not set"))
-
-
-def _differs(spec: TopicSpec, counts: Mapping[str, int]) -> bool:
-    return counts.get(spec.name, spec.partitions) != spec.partitions
-
-
-@asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await admin.start()
-        yield admin
-    except KafkaError as exc:
-        raise BrokerError(f"no answer from Kafka at {bootstrap_servers} ({exc!r}); is the broker running?") from exc
-    finally:
-        await admin.close()
-
-
-async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-
-
-async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[CreatedTopic]:
-    answer = await admin.create_topics([_new(spec) for spec in specs], timeout_ms=REQUEST_TIMEOUT_MS)
-    codes = {name: (code, message) for name, code, message, *_ in answer.topic_errors}
-    if refused := {name: reason for name, reason in codes.items() if reason[0] not in (_OK, _EXISTS)}:
-        raise TopicError(
-            "; ".join(f"{name}: Kafka refused it ({code}: {text})" for name, (code, text) in refused.items())
-        )
-    return [CreatedTopic(spec.name, spec.partitions) for spec in specs if codes[spec.name][0] == _OK]
-
-
-def _new(spec: TopicSpec) -> NewTopic:
-    topic = NewTopic(spec.name, spec.partitions, 1, topic_configs=spec.configs)
-    # The constructor does not take it, the protocol does: how many replicas there are is the cluster's choice.
-    topic.replication_factor = BROKER_DEFAULT
-    return topic
-
-
-async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
-    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs])
-    return {
-        name: {setting[0]: setting[1] for setting in settings}
-        for answer in answers
-        for _, _, _, name, settings in answer.resources
-    }

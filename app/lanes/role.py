@@ -1,4 +1,4 @@
-"""The interface between a role and its lanes: records in, outputs and changes out. No Kafka, Faust or order is known."""
+"""The interface between a role and its lanes: records in, outputs and changes out. It knows no Kafka and no order."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

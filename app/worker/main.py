@@ -15,7 +15,7 @@ from app.agents.orchestrate import Orchestrate
 from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError
 from app.events import codec, schema_registry
-from app.kafka import broker_wait, topics
+from app.kafka import broker_wait, topic_admin
 from app.kafka.publisher import KafkaPublisher
 from app.lanes.hosting import LaneHost
 from app.queries import order_queries, sourcing_queries
@@ -116,7 +116,7 @@ async def _require_broker(bootstrap_servers: str) -> None:
 
 async def _require_partitions(bootstrap_servers: str, parts: Parts) -> None:
     try:
-        await topics.require_partitions(bootstrap_servers, parts.topics.values())
+        await topic_admin.require_partitions(bootstrap_servers, parts.topics.values())
     except BrokerError as problem:  # it went away again, as starting brokers do: the next start waits for it
         raise LaneError(str(problem)) from problem
 

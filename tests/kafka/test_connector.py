@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from confluent_kafka import Producer
 
 from app.events.record import DEAD_LETTER, Record
-from app.kafka import topic_reader, topics
+from app.kafka import topic_admin, topic_reader, topics
 from app.resources import ROOT
 from app.sandbox.local import broker
 from tests.events.connector import KEY, ROW, envelope, text
@@ -60,7 +60,7 @@ class Registry:
 async def servers(tmp_path: Path) -> AsyncIterator[str]:
     """A broker with all topics, and the role mirror with a registry."""
     with broker.temporary() as info:
-        await topics.apply(info.bootstrap_servers, topics.load())
+        await topic_admin.apply(info.bootstrap_servers, topics.load())
         async with TestServer(Registry().application()) as registry:
             clean = {name: value for name, value in os.environ.items() if not name.startswith("WAYBILL_")}
             environment = {

@@ -24,7 +24,7 @@ from app.domain.order import Address, Line, Order
 from app.events import codec
 from app.events.model import Event, LineStatus, OrderCommand, OrderCreated, OrderProgressed
 from app.events.record import Record
-from app.kafka import topics
+from app.kafka import topic_admin, topics
 from app.sandbox.local import broker as local_broker
 from app.sandbox.local.jars import find_kafka
 from app.sandbox.local.jvm import find_java
@@ -63,7 +63,7 @@ class World:
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
     with local_broker.temporary() as info:
-        asyncio.run(topics.apply(info.bootstrap_servers, topics.load()))
+        asyncio.run(topic_admin.apply(info.bootstrap_servers, topics.load()))
         yield info.bootstrap_servers
 
 

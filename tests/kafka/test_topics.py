@@ -8,7 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
 from app.errors import BrokerError, TopicError
-from app.kafka.topics import CreatedTopic, Drift, apply, check, load
+from app.kafka.topic_admin import CreatedTopic, Drift, apply, check
+from app.kafka.topics import load
 from app.sandbox.local import broker as local_broker
 
 pytestmark = pytest.mark.kafka

@@ -4,7 +4,8 @@ import pytest
 
 from app.errors import TopicError
 from app.kafka import topics
-from app.kafka.topics import Drift, TopicSpec, parse
+from app.kafka.topic_admin import Drift
+from app.kafka.topics import TopicSpec, parse
 
 TOPICS = {topic.name: topic for topic in topics.load()}
 GOOD = """

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from app.agents.orchestrate import Orchestrate
 from app.events import codec
 from app.events.codec import Codec
-from app.kafka import topics
+from app.kafka import topic_admin, topics
 from app.sandbox.bench import fold_bench
 from app.sandbox.bench.broker_bench import Bench, Outputs, Restore, Wave
 from app.sandbox.bench.fold_bench import FoldCost
@@ -90,7 +90,7 @@ async def _on_broker(
     environ = {**environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers}
     partitions = Settings.from_env(environ).partitions
     specs = topics.load(partitions)
-    await topics.apply(info.bootstrap_servers, specs)
+    await topic_admin.apply(info.bootstrap_servers, specs)
     lanes = next(spec.partitions for spec in specs if spec.name == Orchestrate.ledger)
     bench = Bench(info, environ, folder, lanes)
     notice(f"Opening the lanes on {live} live orders ...")

@@ -11,7 +11,8 @@ from typing import Final
 from rich.console import Console
 
 from app.errors import SettingError
-from app.kafka.topics import load, prepare
+from app.kafka.topic_admin import prepare
+from app.kafka.topics import load
 from app.sandbox.demo import run_demo as demo
 from app.sandbox.demo.demo_observer import schemas_by_id
 from app.sandbox.demo.demo_report import Report
