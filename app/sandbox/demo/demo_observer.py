@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from app.kafka.clients import AIOKafkaConsumer
 from app.resources import schema_files, schema_lock
-from app.sandbox.demo.evidence import DEAD_LETTER, Case, Deed, ObservedRecord
+from app.sandbox.demo.evidence import DEAD_LETTER, Case, JournalEntry, ObservedRecord
 from app.sandbox.demo.made_orders import DemoOrder
 
 _Answer = TypeVar("_Answer")
@@ -166,7 +166,9 @@ class DemoObserver:
             for effect in effects:
                 self._journal = effect["seq"]
                 if case := self.cases.get(effect["order"]):
-                    case.deeds.append(Deed(effect["provider"], effect["kind"], effect["order"], effect["detail"]))
+                    case.journal.append(
+                        JournalEntry(effect["provider"], effect["kind"], effect["order"], effect["detail"])
+                    )
             if len(effects) < JOURNAL_PAGE:
                 return
 

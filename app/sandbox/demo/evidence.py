@@ -29,7 +29,7 @@ class ObservedRecord:
 
 
 @dataclass(frozen=True)
-class Deed:
+class JournalEntry:
     """One effect that a simulator carried out, from its journal."""
 
     provider: str
@@ -44,15 +44,15 @@ class Case:
 
     order: DemoOrder
     records: list[ObservedRecord] = field(default_factory=list)
-    deeds: list[Deed] = field(default_factory=list)
+    journal: list[JournalEntry] = field(default_factory=list)
 
     def on(self, topic: str) -> list[ObservedRecord]:
         """Return the records of one topic, as they came."""
         return [record for record in self.records if record.topic == topic]
 
-    def did(self, provider: str, kind: str = "") -> list[Deed]:
+    def effects(self, provider: str, kind: str = "") -> list[JournalEntry]:
         """Return the effects of one kind that a provider carried out for the order; all of them without a `kind`."""
-        return [deed for deed in self.deeds if deed.provider == provider and kind in ("", deed.kind)]
+        return [entry for entry in self.journal if entry.provider == provider and kind in ("", entry.kind)]
 
     def changes(self, event: str) -> list[ObservedRecord]:
         """Return the status records by which an event moved the order as a whole, oldest first."""

@@ -52,11 +52,11 @@ def sent_to_flexe(case: Case) -> bool:
 def shipped_by_flexe(case: Case) -> bool:
     """S26, S37, S54: all that was ordered was shipped, each shipment was reported once, and the last one made the order
     shipped: reason Packed, not before."""
-    deeds, parts = case.did("flexe", "order shipped"), reports(case, "flexe", "order shipped")
-    shipments = {deed.detail["shipment"]: _quantities(deed.detail["items"]) for deed in deeds}
+    journal, parts = case.effects("flexe", "order shipped"), reports(case, "flexe", "order shipped")
+    shipments = {entry.detail["shipment"]: _quantities(entry.detail["items"]) for entry in journal}
     reported_shipments = {part.body["reference"]: _quantities(part.body["lines"]) for part in parts}
     whole = reported(case, "order-shipped", PACKED) and whole_by_last_part(case, "order-shipped", "flexe")
-    return len(shipments) == len(deeds) and shipments == reported_shipments and whole
+    return len(shipments) == len(journal) and shipments == reported_shipments and whole
 
 
 def _quantities(items: list[Mapping[str, Any]]) -> dict[str, Decimal]:

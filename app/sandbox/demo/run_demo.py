@@ -185,7 +185,7 @@ async def _await_aftermath(cases: Sequence[Case], observer: DemoObserver, client
     while time.monotonic() - moved < AFTERMATH_QUIET_S:
         await observer.look(200)
         await observer.read_journal(client)
-        total = sum(len(case.records) + len(case.deeds) for case in cases)
+        total = sum(len(case.records) + len(case.journal) for case in cases)
         if total == last_total:
             continue
         last_total, moved = total, time.monotonic()

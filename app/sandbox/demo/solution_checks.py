@@ -34,7 +34,7 @@ def synchronised(case: Case) -> bool:
 
 def _reached(case: Case) -> set[str]:
     """Return the events that the statuses in F+O's journal stand for."""
-    return {AS_JOURNALED[deed.kind] for deed in case.did("fno") if deed.kind in AS_JOURNALED}
+    return {AS_JOURNALED[entry.kind] for entry in case.effects("fno") if entry.kind in AS_JOURNALED}
 
 
 def _reports(case: Case) -> list[ObservedRecord]:

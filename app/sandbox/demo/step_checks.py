@@ -24,7 +24,7 @@ REQUESTS: Final = ("fulfillment-requested", "billing-requested", "channel-update
 
 def once(case: Case, provider: str, kind: str) -> bool:
     """Check that the provider carried out one effect of this kind."""
-    return len(case.did(provider, kind)) == 1
+    return len(case.effects(provider, kind)) == 1
 
 
 def in_turn(case: Case, *events: str) -> bool:
@@ -117,7 +117,7 @@ def _stands_still(case: Case) -> bool:
     """Check that the order took no step beyond its rejection, and that no other system got a request about it."""
     onward = ("order-assigned", "order-picked", "order-shipped", "order-invoiced", OUR_ROWS)
     origin = "bigcommerce" if case.order.order_id.startswith("bc-") else "fno"
-    elsewhere = [deed for deed in case.deeds if deed.provider != origin]
+    elsewhere = [entry for entry in case.journal if entry.provider != origin]
     return not elsewhere and case.end() == REJECTED and not any(case.on(topic) for topic in (*onward, *REQUESTS))
 
 
@@ -169,7 +169,8 @@ def channel_updated(case: Case, cause: str, expected: tuple[str, str], status_id
     own = [record for record in requests if record.body["effect_id"] in effects]
     caused = causes(first) == causes(case.on(cause))
     is_named = all(record.body["action"] == UPDATE and record.body["provider"] == "bigcommerce" for record in own)
-    updates = [deed for deed in case.did("bigcommerce", "status changed") if deed.detail["status_id"] == status_id]
+    changes = case.effects("bigcommerce", "status changed")
+    updates = [entry for entry in changes if entry.detail["status_id"] == status_id]
     overtaken = any(status(record.body) == FULFILLED != expected for record in own) and _is_answered(case, effects)
     return len(effects) == 1 and caused and is_named and len(updates) == (0 if overtaken and not updates else 1)
 
@@ -194,5 +195,5 @@ def invoiced_by(case: Case, provider: str) -> bool:
 
 def leaves_fno_alone(case: Case) -> bool:
     """Check that F+O got no request, and that nobody wrote to it but itself."""
-    by_us = [deed for deed in case.deeds if deed.provider == "fno" and deed.detail.get("by", "fno") != "fno"]
+    by_us = [entry for entry in case.journal if entry.provider == "fno" and entry.detail.get("by", "fno") != "fno"]
     return not by_us and not requests_to(case, "fno") and not case.on(OUR_ROWS)

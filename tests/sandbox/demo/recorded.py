@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app.sandbox.demo.demo_report import judge
-from app.sandbox.demo.evidence import Case, Deed, ObservedRecord
+from app.sandbox.demo.evidence import Case, JournalEntry, ObservedRecord
 from app.sandbox.demo.made_orders import DemoOrder
 
 FILES = Path(__file__).parent / "evidence"
@@ -21,7 +21,9 @@ def recorded(name: str) -> Case:
     held = json.loads((FILES / f"{name}.json").read_text(encoding="utf-8"))
     order = DemoOrder(**held["order"] | {"expected": tuple(held["order"]["expected"])})
     return Case(
-        order, [ObservedRecord(**record) for record in held["records"]], [Deed(**deed) for deed in held["deeds"]]
+        order,
+        [ObservedRecord(**record) for record in held["records"]],
+        [JournalEntry(**entry) for entry in held["deeds"]],
     )
 
 
@@ -171,22 +173,22 @@ def told_twice(case: Case) -> None:
 
 def undone(provider: str, kind: str, **detail: Any) -> Edit:
     def edit(case: Case) -> None:
-        gone = _deeds(case, provider, kind, detail)
-        case.deeds = [deed for deed in case.deeds if deed not in gone]
+        gone = _entries(case, provider, kind, detail)
+        case.journal = [entry for entry in case.journal if entry not in gone]
 
     return edit
 
 
 def redone(provider: str, kind: str, **detail: Any) -> Edit:
     def edit(case: Case) -> None:
-        case.deeds.append(_deeds(case, provider, kind, detail)[0])
+        case.journal.append(_entries(case, provider, kind, detail)[0])
 
     return edit
 
 
 def done(provider: str, kind: str, **detail: Any) -> Edit:
     def edit(case: Case) -> None:
-        case.deeds.append(Deed(provider, kind, case.order.order_id, detail))
+        case.journal.append(JournalEntry(provider, kind, case.order.order_id, detail))
 
     return edit
 
@@ -197,7 +199,7 @@ def _those(case: Case, topic: str, fields: dict[str, Any]) -> list[ObservedRecor
     return found
 
 
-def _deeds(case: Case, provider: str, kind: str, detail: dict[str, Any]) -> list[Deed]:
-    found = [deed for deed in case.did(provider, kind) if all(deed.detail[k] == v for k, v in detail.items())]
+def _entries(case: Case, provider: str, kind: str, detail: dict[str, Any]) -> list[JournalEntry]:
+    found = [entry for entry in case.effects(provider, kind) if all(entry.detail[k] == v for k, v in detail.items())]
     assert found, f"the journal has no {kind} at {provider}: the test leaves nothing out"
     return found

@@ -109,6 +109,6 @@ def test_a_flow_of_another_scenario_is_seen_where_the_number_speaks_of_it(scenar
 def test_no_number_holds_of_nothing(scenario: int) -> None:
     cases = run.complete(scenario)
     for case in cases:
-        case.records, case.deeds = [], []
+        case.records, case.journal = [], []
     speaks_of = {*SCENARIOS[scenario].checks, *(n for n, (_, of) in SOLUTION.items() if scenario in of)}
     assert run.missing(cases) == speaks_of

@@ -145,7 +145,7 @@ def passed_to_fno(case: Case) -> bool:
     effects = {record.body["effect_id"] for record in requests}
     answers = {record.body["effect_id"] for record in case.on("provider-result") if record.body["outcome"] == "ok"}
     because = [record.cause for record in bills(case)] == [record.event_id for record in lots]
-    lines = len(case.did("fno", "line created")) == shipped(lots).total()
+    lines = len(case.effects("fno", "line created")) == shipped(lots).total()
     return is_named and because and effects <= answers and once(case, "fno", "order created") and lines
 
 
@@ -243,7 +243,7 @@ def packed(case: Case) -> bool:
 
 def after_last_line(case: Case, kind: str) -> bool:
     """Check that F+O did it when it had all lines: one that is added opens the order again."""
-    kinds = [deed.kind for deed in case.did("fno")]
+    kinds = [entry.kind for entry in case.effects("fno")]
     return kind in kinds[len(kinds) - kinds[::-1].index("line created") :]
 
 

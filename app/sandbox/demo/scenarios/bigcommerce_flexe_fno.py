@@ -47,7 +47,7 @@ def sent_for_billing(case: Case) -> bool:
     requests = case.on("billing-requested")
     follows = causes(requests[:1]) == causes(case.on("order-assigned"))
     written = written_by(case, {record.body["effect_id"] for record in requests})
-    lines = len(case.did("fno", "line created")) == len(requests[0].body["order"]["lines"])
+    lines = len(case.effects("fno", "line created")) == len(requests[0].body["order"]["lines"])
     return (
         carried_out(case, "billing-requested", "fno", BILL) and follows and written and _is_there_once(case) and lines
     )
@@ -59,7 +59,7 @@ def _is_there_once(case: Case) -> bool:
 
 def updated_once(case: Case) -> bool:
     """S31: the completion is the only status that the shop got."""
-    only = len(case.did("bigcommerce", "status changed")) == 1
+    only = len(case.effects("bigcommerce", "status changed")) == 1
     requests = {record.body["effect_id"] for record in case.on("channel-update-requested")}
     return only and len(requests) == 1 and channel_updated(case, "order-invoiced", FULFILLED, COMPLETED_AT_SHOP)
 

@@ -36,9 +36,10 @@ def status_sent(case: Case) -> bool:
     because = causes(requests[:1]) == causes(case.on("order-shipped"))
     written = written_by(case, {record.body["effect_id"] for record in requests})
     is_delivered = {row.body["after"]["SalesOrderProcessingStatus"] for row in case.on(OUR_ROWS)} == {"Delivered"}
-    by_us = [deed.kind for deed in case.did("fno") if deed.detail.get("by") == "iom"]
-    only = by_us == ["order delivered"] and once(case, "fno", "order created") and not case.did("fno", "line created")
-    return carried_out(case, "channel-update-requested", "fno", TELL) and because and written and is_delivered and only
+    by_us = [entry.kind for entry in case.effects("fno") if entry.detail.get("by") == "iom"]
+    is_only = by_us == ["order delivered"] and not case.effects("fno", "line created")
+    is_single = carried_out(case, "channel-update-requested", "fno", TELL) and once(case, "fno", "order created")
+    return is_single and because and written and is_delivered and is_only
 
 
 SCENARIO: Final = Scenario(

@@ -27,7 +27,7 @@ def invoiced_in_sap(case: Case) -> bool:
     requests = case.on("billing-requested")
     because = causes(requests[:1]) == causes(case.on("order-shipped"))
     created = carried_out(case, "billing-requested", "sap", BILL) and once(case, "sap", "order created")
-    documents = [deed.detail for deed in case.did("sap", "order invoiced")]
+    documents = [entry.detail for entry in case.effects("sap", "order invoiced")]
     numbers = [document["billing_document"] for document in documents]
     total = sum((_pieces(document["items"]) for document in documents), Decimal(0))
     return because and created and len(numbers) == len(set(numbers)) and total == sum(ordered(case).values())
@@ -40,9 +40,9 @@ def _pieces(items: Mapping[str, str]) -> Decimal:
 def invoice_received(case: Case) -> bool:
     """S56: every invoice was received once, the last one completed the order, and F+O was told nothing of it."""
     reported_documents = {record.body["reference"] for record in reports(case, "sap", "order invoiced")}
-    all_reported = reported_documents == {deed.detail["billing_document"] for deed in case.did("sap", "order invoiced")}
+    documents = {entry.detail["billing_document"] for entry in case.effects("sap", "order invoiced")}
     whole = whole_by_last_part(case, "order-invoiced", "sap")
-    return invoiced_by(case, "sap") and all_reported and whole and leaves_fno_alone(case)
+    return invoiced_by(case, "sap") and reported_documents == documents and whole and leaves_fno_alone(case)
 
 
 SCENARIO: Final = Scenario(
