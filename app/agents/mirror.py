@@ -14,7 +14,7 @@ from app.dualwrite import status_handler
 from app.dualwrite.sales_order_mapping import SalesOrders
 from app.dualwrite.status_handler import Mirrored, MirrorState
 from app.errors import RecordError
-from app.events.catalog import ChangeEvent
+from app.events.catalog import ERP_ROWS, ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
 from app.events.model import Event, OrderCreated, ProviderEvent
@@ -32,7 +32,7 @@ class Mirror(Role):
     """A lane of the role `mirror`: what F+O showed of the orders of one partition."""
 
     name = "mirror"
-    inputs: tuple[str, ...] = ("dualwrite.fno.salesorders",)
+    inputs: tuple[str, ...] = (ERP_ROWS,)
     ledger = "mirror-ledger"
 
     def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:

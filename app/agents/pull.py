@@ -17,7 +17,7 @@ from app.errors import ProviderError
 from app.events.record import Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.role import Folded, Role
-from app.providers.port import Source
+from app.providers.port import PullSource
 
 _journal = logging.getLogger(__name__)
 PAGES_MAX: Final = 4
@@ -45,7 +45,7 @@ class Pull(Role):
     def __init__(
         self,
         pulled: Pulled,
-        sources: Iterable[Source],
+        sources: Iterable[PullSource],
         every_s: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -119,7 +119,7 @@ class Pull(Role):
                 changes[name.encode()] = result.cursor.encode()
         return Folded(outputs, changes, outcome="pulled") if outputs or changes else None
 
-    async def _pages(self, name: str, source: Source, cursor: str | None) -> PullResult:
+    async def _pages(self, name: str, source: PullSource, cursor: str | None) -> PullResult:
         """Some pages from the cursor on; those that were read before a call failed are none the worse for it."""
         result = PullResult(cursor=cursor)
         for _ in range(PAGES_MAX):

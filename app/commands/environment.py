@@ -43,7 +43,7 @@ def warn() -> None:
     ours = {*variables().values(), *MACHINE}
     strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in ours)
     if strange:  # of a provider, or of nobody: only now its manifests are read
-        from app.providers.variables import unread
+        from app.providers.variables import unread_warnings
 
-        for sentence in unread(strange):
+        for sentence in unread_warnings(strange):
             output.note(f"waybill: {sentence}")

@@ -16,6 +16,8 @@ from app.events import model, sales_order_change
 from app.events.avro import Attributes
 from app.events.sales_order_change import SalesOrderChange
 
+ERP_ROWS: Final = "dualwrite.fno.salesorders"
+"""The topic with the ERP's rows of sales orders, which dual-write fills."""
 CHANGED_AT_FNO: Final = EventName.SALES_ORDER_CHANGED_AT_FNO
 CHANGED_AT_IOM: Final = EventName.SALES_ORDER_CHANGED_AT_IOM
 
@@ -73,7 +75,7 @@ _SPECS: Final = (
     RecordSpec(EventName.ORDER_HELD, "order-held", model.OrderStopped),
     RecordSpec(EventName.ORDER_REJECTED, "order-rejected", model.OrderStopped),
     RecordSpec(EventName.ORDER_STATUS_CHANGED, "order-status", model.OrderStatus),
-    RecordSpec(CHANGED_AT_FNO, "dualwrite.fno.salesorders", SalesOrderChange, intake=True, by_connectors=True),
+    RecordSpec(CHANGED_AT_FNO, ERP_ROWS, SalesOrderChange, intake=True, by_connectors=True),
     RecordSpec(CHANGED_AT_IOM, "dualwrite.iom.salesorders", SalesOrderChange),
 )
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from app.errors import RecordError
 from app.events import dualwrite_rows, json_intake
+from app.events.catalog import ERP_ROWS
 from app.events.codec import Codec
 from app.events.record import unsent
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 HINTS: Final = "pull-requested"
-ROWS: Final = "dualwrite.fno.salesorders"
 _HINT: Final = {"description": "The key names the source, as provider/store. The value says nothing: {} will do."}
 WRITE: Final = "run `make schemas`"
 
@@ -23,7 +23,7 @@ WRITE: Final = "run `make schemas`"
 def documents() -> dict[str, str]:
     """Name below schemas/ -> text of the JSON Schema of every topic that producers write."""
     schemas = {topic: model.model_json_schema() for topic, model in json_intake.MODELS.items()}
-    schemas |= {ROWS: dualwrite_rows.json_schema(), HINTS: _HINT}
+    schemas |= {ERP_ROWS: dualwrite_rows.json_schema(), HINTS: _HINT}
     return {schema_file(topic): _text(topic, schema) for topic, schema in sorted(schemas.items())}
 
 
@@ -44,7 +44,7 @@ def problems(files: Mapping[str, str], codec: Codec) -> Iterator[str]:
             yield f"schemas/{name}: is not what the code says; {WRITE}"
     for name in sorted(name for name in files if name.endswith(".schema.json") and name not in expected):
         yield f"schemas/{name}: there is no such topic; delete it"
-    for topic in (*json_intake.MODELS, ROWS, HINTS):
+    for topic in (*json_intake.MODELS, ERP_ROWS, HINTS):
         yield from _example_problems(topic, files.get(example_file(topic)), codec)
 
 

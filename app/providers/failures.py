@@ -1,4 +1,4 @@
-"""What a failed call means, as tables: may it be repeated, may it have happened? No I/O.
+"""Meaning of failed calls, as tables: may it be repeated, may it have happened? No I/O.
 
 httpx-aiohttp reports every lost connection, even after the request was sent, as a connect time-out: only the cause
 behind the exception tells one from the other.
@@ -11,10 +11,10 @@ from typing import Final
 import aiohttp
 import httpx
 
+from app.providers.http_messages import Intent, Reply
 from app.providers.port import Code, Outcome, Result
-from app.providers.wire import Intent, Reply
 
-TROUBLE: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
+TRANSPORT_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
 """All that a call over httpx-aiohttp raises when there is no reply."""
 RETRY_AFTER_MAX_MS: Final = 3_600_000
 
@@ -53,8 +53,8 @@ _NOT_DONE: Final[Mapping[int, Code]] = {
 }
 
 
-def lost(exc: BaseException, intent: Intent) -> Result:
-    """A call that raised instead of replying. A write that may have left is unknown; all else may be repeated."""
+def judge_exception(exc: BaseException, intent: Intent) -> Result:
+    """Return the meaning of a call without a reply. A write that may have left is unknown; all else may be repeated."""
     cause = exc.__cause__ if isinstance(exc.__cause__, aiohttp.ClientError) else exc
     name = type(cause).__name__
     if isinstance(cause, _NEVER_SENT):
@@ -68,7 +68,7 @@ def lost(exc: BaseException, intent: Intent) -> Result:
 
 
 def unreadable(detail: str, intent: Intent) -> Result:
-    """A reply that cannot be read. The write behind it may well have happened."""
+    """Return the meaning of a reply that cannot be read. The write behind it may well have happened."""
     return Result(_after_sending(intent), Code.MALFORMED, detail)
 
 
@@ -76,8 +76,8 @@ def _after_sending(intent: Intent) -> Outcome:
     return Outcome.RETRY if intent is Intent.READ else Outcome.UNKNOWN
 
 
-def judge(reply: Reply, intent: Intent, detail: str = "") -> Result | None:
-    """What a reply that is not a success means; None for 2xx. `detail` is the provider's own message."""
+def judge_reply(reply: Reply, intent: Intent, detail: str = "") -> Result | None:
+    """Return the meaning of a reply that is no success; None for 2xx. `detail` is the provider's own message."""
     status = reply.status
     if 200 <= status < 300:
         return None
@@ -99,20 +99,20 @@ def _meaning(status: int, intent: Intent) -> tuple[Outcome, Code]:
 
 
 def retry_after_ms(headers: Mapping[str, str]) -> int:
-    """The wait that a reply asks for, in milliseconds; 0 if none, an hour at most."""
-    asked = _seconds(headers.get("retry-after", ""), headers.get("date", ""))
-    return min(max(asked, _seconds(headers.get("x-retry-after", ""), "")), RETRY_AFTER_MAX_MS)
+    """Return the wait that a reply asks for, in milliseconds; 0 if none, an hour at most."""
+    wait_ms = _wait_ms(headers.get("retry-after", ""), headers.get("date", ""))
+    return min(max(wait_ms, _wait_ms(headers.get("x-retry-after", ""), "")), RETRY_AFTER_MAX_MS)
 
 
 def throttled_ms(headers: Mapping[str, str]) -> int:
-    """The wait of a reply that means "too many": also until BigCommerce's window ends, whichever is longer."""
-    window = _whole(headers.get("x-rate-limit-time-reset-ms", ""))
+    """Return the wait (ms) after "too many requests": until BigCommerce's window ends too, whichever is longer."""
+    window = _whole_number(headers.get("x-rate-limit-time-reset-ms", ""))
     return min(max(retry_after_ms(headers), window), RETRY_AFTER_MAX_MS)
 
 
-def _seconds(value: str, now: str) -> int:
-    """Milliseconds of a Retry-After: seconds, or a date that is compared with the server's own clock."""
-    seconds = _whole(value)
+def _wait_ms(value: str, now: str) -> int:
+    """Return the milliseconds of a Retry-After: seconds, or a date, compared with the server's own clock."""
+    seconds = _whole_number(value)
     if seconds or not value or not now:
         return seconds * 1000
     try:
@@ -122,5 +122,5 @@ def _seconds(value: str, now: str) -> int:
     return max(0, round(wait.total_seconds() * 1000))
 
 
-def _whole(value: str) -> int:
+def _whole_number(value: str) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else 0

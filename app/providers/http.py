@@ -1,4 +1,4 @@
-"""The only place where a request leaves for a provider: httpx on aiohttp's connections, every limit named.
+"""HTTP to providers, the only place from which a request leaves: httpx on aiohttp's connections, every limit named.
 
 Deliberately absent: retries (the flow's), redirects, environment proxies, and any mention of a header's value in a log.
 """
@@ -19,16 +19,16 @@ from app.errors import SettingError
 from app.lanes.lease import Lease
 from app.providers import failures
 from app.providers.breaker import Admission, Breaker
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
 from app.providers.port import CallFailedError, Code, LeaseLostError, Outcome, Result
 from app.providers.redaction import Redaction
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply
 
 T = TypeVar("T")
 logger: Final = logging.getLogger(__name__)
 
 CONNECTIONS_MAX: Final = 64
 CALLS_AT_ONCE: Final = 48
-"""To one address. F+O takes 52 of a user at a time; more would wait for a connection after the lease was asked."""
+"""To one address. F+O takes 52 of a user at a time; more would wait for a connection after the lease was checked."""
 KEEPALIVE_S: Final = 15.0
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one reply, unpacked: 250 orders of BigCommerce take less than 1 MiB."""
@@ -36,7 +36,7 @@ BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Timeouts:
-    """`read_s` is between two pieces of a reply, `pool_s` for a free connection, `call_s` for a whole call."""
+    """Seconds. `read_s` is between two pieces of a reply, `pool_s` for a free connection, `call_s` for a whole call."""
 
     connect_s: float = 3.0
     read_s: float = 10.0
@@ -45,7 +45,7 @@ class Timeouts:
 
 
 def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
-    """A client with its own connections; whoever opens it closes it."""
+    """Open a client with its own connections; whoever opens it closes it."""
     return httpx.AsyncClient(
         transport=AiohttpTransport(client=_open_session),
         timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
@@ -56,7 +56,7 @@ def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
 
 
 OpenHttp = Callable[[Timeouts], httpx.AsyncClient]
-"""What opens a provider's HTTP client."""
+"""Opens the HTTP client of a provider."""
 
 
 def _open_session() -> aiohttp.ClientSession:
@@ -71,7 +71,7 @@ def _open_session() -> aiohttp.ClientSession:
 
 
 def checked_base(variable: str, value: str) -> str:
-    """A base address without its trailing slash. Raises SettingError when it is not one."""
+    """Return a base address without its trailing slash. Raises SettingError when it is not one."""
     try:
         url = httpx.URL(value)
     except httpx.InvalidURL as exc:
@@ -82,9 +82,10 @@ def checked_base(variable: str, value: str) -> str:
 
 
 class Link:
-    """One base address of a provider: breaker, pace, size and time limits. The provider owns the httpx client.
+    """One base address of a provider: circuit breaker, bulkhead, pace, size and time limits.
 
-    `message_of` finds the provider's own words in an error, `throttle_ms` is the pause after a 429 that names none.
+    The provider owns the httpx client. `message_of` finds the provider's own words in an error, `throttle_ms` is the
+    pause after a 429 that names none, `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -92,47 +93,53 @@ class Link:
         provider: str,
         base_url: str,
         client: httpx.AsyncClient,
+        *,
         redaction: Redaction,
         timeouts: Timeouts,
         message_of: Callable[[Reply], str],
         throttle_ms: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.provider, self.base_url = provider, base_url
-        self._message_of, self._throttle_ms = message_of, throttle_ms
+        self.provider = provider
+        self.base_url = base_url
         self.breaker = Breaker(clock)
-        self._client, self._redaction, self._timeouts, self._clock = client, redaction, timeouts, clock
+        self._client = client
+        self._redaction = redaction
+        self._timeouts = timeouts
+        self._message_of = message_of
+        self._throttle_ms = throttle_ms
+        self._clock = clock
         self._not_before = 0.0
-        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._bulkhead = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def ask(self, call: Call, lease: Lease, read: Callable[[Reply], T]) -> T:
-        """What `read` makes of the reply to a call. Raises CallFailedError for all but a success that can be read."""
-        reply = self.expected(await self.send(call, lease), call.intent)
-        return self.understood(reply, call.intent, read)
+        """Send a call, and return what `read` makes of its success. Raises CallFailedError for anything else."""
+        reply = self.require_success(await self.send(call, lease), call.intent)
+        return self.interpret(reply, call.intent, read)
 
-    def expected(self, reply: Reply, intent: Intent) -> Reply:
-        """The reply if it is a success. Raises CallFailedError with what it means, in the provider's own words."""
-        result = failures.judge(reply, intent, self._message_of(reply) if reply.status >= 300 else "")
+    def require_success(self, reply: Reply, intent: Intent) -> Reply:
+        """Return the reply if it is a success. Raises CallFailedError with its meaning, in the provider's own words."""
+        result = failures.judge_reply(reply, intent, self._message_of(reply) if reply.status >= 300 else "")
         if result is None:
             return reply
         if result.code is Code.RATE_LIMITED:
             result = replace(result, retry_after_ms=max(result.retry_after_ms, self.pause_ms()))
-        raise self.failed(result)
+        raise self.failure(result)
 
-    def understood(self, reply: Reply, intent: Intent, read: Callable[[Reply], T]) -> T:
-        """What `read` makes of a success. Raises CallFailedError when it is not what the documents say."""
+    def interpret(self, reply: Reply, intent: Intent, read: Callable[[Reply], T]) -> T:
+        """Return what `read` makes of a success. Raises CallFailedError when it is not as documented."""
         try:
             return read(reply)
         except MalformedReplyError as exc:
-            raise self.failed(failures.unreadable(str(exc), intent)) from exc
+            raise self.failure(failures.unreadable(str(exc), intent)) from exc
 
     async def send(self, call: Call, lease: Lease) -> Reply:
-        """One request, one reply, whatever its status.
+        """Send one request, and return its reply, whatever the status.
 
         Raises CallFailedError when there is no reply or the provider must not be called now, and LeaseLostError, before
         anything leaves, when the order has a new owner.
         """
-        async with self._turns:
+        async with self._bulkhead:
             return await self._send(call, lease)
 
     async def _send(self, call: Call, lease: Lease) -> Reply:
@@ -141,38 +148,38 @@ class Link:
             await lease.confirm()
         admission = self.breaker.admit()
         if admission.wait_ms:
-            raise self.failed(_wait(Code.CIRCUIT_OPEN, f"{self.provider} is ill and not called", admission.wait_ms))
-        return await self._admitted(call, lease, admission)
+            raise self.failure(_wait(Code.CIRCUIT_OPEN, f"{self.provider} is ill and not called", admission.wait_ms))
+        return await self._send_admitted(call, lease, admission)
 
     def pause_ms(self) -> int:
-        """How long the provider asked us to stay away, from now on."""
+        """Return for how long from now the provider asked for no calls."""
         return max(0, round((self._not_before - self._clock()) * 1000))
 
     def pause_for(self, wait_ms: int) -> None:
-        """Sends nothing for that long; a longer pause that was asked for before stays."""
+        """Send nothing for that long; a longer pause from before stays."""
         self._not_before = max(self._not_before, self._clock() + wait_ms / 1000)
 
-    def failed(self, result: Result) -> CallFailedError:
-        """A failure that may be shown: its detail is bounded and free of secrets."""
+    def failure(self, result: Result) -> CallFailedError:
+        """Return a failure that may be shown: its detail is bounded and free of secrets."""
         return CallFailedError(replace(result, detail=self._redaction.clean(result.detail)))
 
     def _check_pace(self) -> None:
         wait_ms = self.pause_ms()
         if wait_ms:
-            raise self.failed(_wait(Code.RATE_LIMITED, f"{self.provider} asked for a pause", wait_ms))
+            raise self.failure(_wait(Code.RATE_LIMITED, f"{self.provider} asked for a pause", wait_ms))
 
-    async def _admitted(self, call: Call, lease: Lease, admission: Admission) -> Reply:
-        healthy: bool | None = None
+    async def _send_admitted(self, call: Call, lease: Lease, admission: Admission) -> Reply:
+        is_healthy: bool | None = None
         try:
             if not lease.valid():
                 raise LeaseLostError(f"{self.provider}: {call.method} {call.path} not sent: the order has a new owner")
             reply = await self._exchange(call)
-            healthy = None if reply.status == 429 else reply.status < 500
-        except failures.TROUBLE as exc:
-            healthy = False
-            raise self.failed(failures.lost(exc, call.intent)) from exc
+            is_healthy = None if reply.status == 429 else reply.status < 500
+        except failures.TRANSPORT_ERRORS as exc:
+            is_healthy = False
+            raise self.failure(failures.judge_exception(exc, call.intent)) from exc
         finally:
-            self.breaker.settle(admission, healthy)
+            self.breaker.settle(admission, is_healthy)
         logger.debug("%s %s %s -> %d", self.provider, call.method, call.path, reply.status)
         self._keep_pace(reply)
         return reply
@@ -194,11 +201,11 @@ class Link:
         async for piece in response.aiter_bytes():
             body += piece
             if len(body) > BODY_BYTES_MAX:
-                raise self.failed(failures.unreadable(f"reply of more than {BODY_BYTES_MAX} bytes", call.intent))
+                raise self.failure(failures.unreadable(f"reply of more than {BODY_BYTES_MAX} bytes", call.intent))
         return bytes(body)
 
     def _keep_pace(self, reply: Reply) -> None:
-        """Stays away as asked: after 429, and when a window's quota is used up (BigCommerce says so beforehand)."""
+        """Pause as the provider asks: after 429, and when a quota is used up (BigCommerce announces that)."""
         if reply.status == 429:
             self.pause_for(failures.throttled_ms(reply.headers) or self._throttle_ms)
         elif reply.headers.get("x-rate-limit-requests-left") == "0":

@@ -1,4 +1,4 @@
-"""What a provider says about itself in its manifest.yaml: actions, events, settings. Unknown keys are errors."""
+"""The manifest of a provider (manifest.yaml): actions, events, settings, capabilities. Unknown keys are errors."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -32,7 +32,7 @@ class ManifestAction(_Part):
 
 
 class ManifestSetting(_Part):
-    """Given by the environment variable WAYBILL_<PROVIDER>_<NAME>. A provider is set up without the `optional` ones."""
+    """An environment variable WAYBILL_<PROVIDER>_<NAME>. A provider is active without the `optional` ones."""
 
     name: str = Field(pattern=_SETTING)
     meaning: _Text
@@ -41,9 +41,10 @@ class ManifestSetting(_Part):
 
 
 class Manifest(_Part):
-    """A provider without required settings (one that speaks Kafka alone) is set up once its folder is there.
+    """The whole manifest. A provider without required settings (one that speaks Kafka alone) is always active.
 
-    `capabilities` and `exemptions` give a reason each: a card of the contract is skipped only for one of them."""
+    `capabilities` and `exemptions` give a reason each: a card of the contract is skipped only for one of them.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: _Text
@@ -64,16 +65,16 @@ class Manifest(_Part):
 
     @property
     def has_client(self) -> bool:
-        """Whether we call it. Where all actions go through kafka there is no client: whoever fulfills reads them."""
+        """Whether we call it. Where all actions go through kafka there is no client: the fulfiller reads them there."""
         return any(action.through != "kafka" for action in self.actions)
 
     @property
     def required(self) -> tuple[str, ...]:
-        """The settings without which the provider is not set up."""
+        """The settings without which the provider is not active."""
         return tuple(setting.name for setting in self.settings if not setting.optional)
 
     def variable(self, setting: str) -> str:
-        """The environment variable of a setting."""
+        """Return the environment variable of a setting."""
         return f"WAYBILL_{self.name.upper()}_{setting}"
 
 

@@ -1,4 +1,4 @@
-"""The one port that every provider implements: an action goes in, a result with a closed code comes out.
+"""The port that every provider implements: an action goes in, a result with a closed code comes out.
 
 A provider's refusal is a value, never an exception. Two questions answer every failure: may it be repeated, may it have
 happened? Deliberately absent: retries and back-off. They belong to the flow, so that they survive a restart.
@@ -26,15 +26,15 @@ from app.lanes.lease import Lease
 class Outcome(StrEnum):
     OK = "ok"
     DECLINED = "declined"
-    """The provider said no, or would: repeating the same is useless, and nothing happened."""
+    """The provider refused, or would: repeating the same is useless, and nothing happened."""
     RETRY = "retry"
     """Repeating is safe as it stands: it did not happen, or happening twice is the same as once."""
     UNKNOWN = "unknown"
-    """It may have happened: look at the provider, by its own key, before anything is repeated."""
+    """It may have happened: look it up at the provider, by its own key, before anything is repeated."""
 
 
 class Code(StrEnum):
-    """Why, as a closed list: it becomes a label of metrics and the code of an order that is held."""
+    """The reason, from a closed list: it becomes a label of metrics and the code of an order that is held."""
 
     OK = "ok"
     NOT_FOUND = "not_found"
@@ -67,7 +67,7 @@ class Result(Struct, frozen=True):
 
     @property
     def may_repeat(self) -> bool:
-        """Whether the same action may be sent again without looking first."""
+        """Return whether the same action may be sent again without a lookup first."""
         return self.outcome is Outcome.RETRY
 
     @property
@@ -79,7 +79,7 @@ ActionBody = FulfillmentRequested | BillingRequested | ChannelUpdateRequested | 
 
 
 class Action(Struct, frozen=True):
-    """What is asked of a provider. `effect_id` is the idempotency key: the same over all attempts.
+    """A request to a provider. `effect_id` is the idempotency key: the same over all attempts.
 
     `repeated`: an earlier attempt, perhaps of a process that died, may have happened: look before acting.
     """
@@ -92,8 +92,8 @@ class Action(Struct, frozen=True):
     body: ActionBody
 
 
-class Always:
-    """The lease of who shares with nobody: reads, tools, tests."""
+class UnsharedLease:
+    """A lease that is always valid, for reads, tools and tests: no other process has the order."""
 
     def valid(self) -> bool:
         return True
@@ -119,10 +119,10 @@ class Provider(Protocol):
     def name(self) -> str: ...
 
     async def perform(self, action: Action, lease: Lease) -> Result:
-        """Carries the action out, once per effect id. Raises LeaseLostError; a failure of the provider is a Result."""
+        """Carry the action out, once per effect id. Raises LeaseLostError; a failure of the provider is a Result."""
 
     async def close(self) -> None:
-        """Frees every socket."""
+        """Free every socket."""
 
 
 class RefusedOrder(Struct, frozen=True):
@@ -134,10 +134,10 @@ class RefusedOrder(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """What one pull brought. Keep `cursor` in the same transaction as all of it; `more`: pull again at once.
+    """The result of one pull. Keep `cursor` in the same transaction as all of it; `more`: pull again at once.
 
-    `events` are what happened to orders that are known already. The same event read twice is told in the same words,
-    so that it is the same event.
+    `events` are reports about existing orders. The same event read twice has the same content, so that it gets the same
+    event id.
     """
 
     orders: tuple[Order, ...]
@@ -147,17 +147,17 @@ class Page(Struct, frozen=True):
     events: tuple[ProviderEvent, ...] = ()
 
 
-class Source(Protocol):
-    """A provider that orders, or what happened to them, are pulled from."""
+class PullSource(Protocol):
+    """A provider from which orders, or events of orders, are pulled."""
 
     @property
     def cursor_key(self) -> str:
         """Return the key that its cursor is kept under: its name, or `name/account` where it has accounts."""
 
     async def pull(self, cursor: str | None) -> Page:
-        """What is after `cursor` (None: all), oldest change first. A repeated pull brings the same.
+        """Return what is after `cursor` (None: all), oldest change first. A repeated pull returns the same.
 
-        Its cursor may have gone on with the provider's clock; what follows either of the two is the same.
+        Its new cursor may differ by the provider's clock; what follows either of the two is the same.
 
         Raises CallFailedError when nothing could be read, ProviderError when the cursor is not one of its own.
         """

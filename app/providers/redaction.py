@@ -1,4 +1,4 @@
-"""The one place that keeps secrets, and text without end, out of details, logs and errors."""
+"""Redaction: keeps secrets, and text without end, out of details, logs and errors."""
 
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -9,7 +9,7 @@ _HIDDEN: Final = "***"
 
 
 class Redaction:
-    """Knows the secrets of one provider by name, as given and as they look inside a URL or a form."""
+    """The secrets of one provider by name, as given and as they look inside a URL or a form."""
 
     def __init__(self, **secrets: str) -> None:
         self._forms: dict[str, tuple[str, ...]] = {}
@@ -17,12 +17,12 @@ class Redaction:
             self.learn(name, secret)
 
     def learn(self, name: str, secret: str) -> None:
-        """Hides `secret` from now on, and the ones of that name before it that may still be under way."""
+        """Hide `secret` from now on, beside earlier ones of that name that may still be under way."""
         forms = sorted({secret, quote(secret, safe=""), quote_plus(secret)} - {""}, key=len, reverse=True)
         self._forms[name] = (*forms, *self._forms.get(name, ()))[:_FORMS_MAX]
 
     def clean(self, text: str) -> str:
-        """`text` on one line, without secrets and of bounded length."""
+        """Return the text on one line, without secrets and of bounded length."""
         for forms in self._forms.values():
             for form in forms:
                 text = text.replace(form, _HIDDEN)

@@ -1,4 +1,4 @@
-"""Which providers there are, which are set up, and how one is opened. Folders are discovered by their manifest.yaml."""
+"""Registry of providers: which are installed, which are active, and how one is opened. Found by their manifests."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -15,17 +15,17 @@ from app.providers.webhooks import Received
 from app.settings import Settings
 
 PULL: Final = "pull"
-"""The capability of a provider that orders are pulled from."""
+"""The capability of a provider from which orders are pulled."""
 WEBHOOKS: Final = "webhooks"
 """The capability of a provider that calls us: its folder has a webhook.py with a function `receive`."""
 
 Receive = Callable[[Mapping[str, str], bytes, float], Received]
-"""Headers, body and our time in seconds -> what the webhook says. Pure. Raises WebhookRefusedError, SettingError."""
+"""(headers, body, our time in seconds) -> what the webhook reports. Pure. Raises WebhookRefusedError, SettingError."""
 
 
 @cache
 def load_manifests() -> Mapping[str, Manifest]:
-    """Every manifest by provider. Raises DefinitionError."""
+    """Return every manifest by provider. Raises DefinitionError."""
     manifests: dict[str, Manifest] = {}
     for file, text in resources.manifest_files().items():
         manifest = parse_manifest(text, file)
@@ -36,28 +36,30 @@ def load_manifests() -> Mapping[str, Manifest]:
     return manifests
 
 
-def active(environ: Mapping[str, str]) -> tuple[Manifest, ...]:
-    """The providers whose required settings are all given. Raises SettingError when only some of one are."""
+def active_manifests(environ: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """Return the providers whose required settings are all set. Raises SettingError when only some of one are."""
     return tuple(manifest for manifest in load_manifests().values() if is_active(manifest, environ))
 
 
 def setup(settings: Settings, environ: Mapping[str, str]) -> Setup:
-    """What flows may use: the actions and events of active providers, and the enabled dual-write maps (S1, S2)."""
-    providers = active(environ)
+    """Return what flows may use: actions and events of active providers, and the enabled dual-write maps (S1, S2)."""
+    manifests = active_manifests(environ)
     return Setup(
-        actions={**{manifest.name: action_specs(manifest) for manifest in providers}, **INSIDE.actions},
-        events={**{manifest.name: frozenset(manifest.events) for manifest in providers}, **INSIDE.events},
+        actions={**{manifest.name: action_specs(manifest) for manifest in manifests}, **INSIDE.actions},
+        events={**{manifest.name: frozenset(manifest.events) for manifest in manifests}, **INSIDE.events},
         maps=frozenset(settings.maps),
     )
 
 
 def open_all(environ: Mapping[str, str]) -> dict[str, Provider]:
-    """The clients of all active providers that are called; whoever opens them closes them. Raises SettingError."""
-    return {manifest.name: build(manifest.name, environ) for manifest in active(environ) if manifest.has_client}
+    """Open the clients of all active providers that are called; the caller closes them. Raises SettingError."""
+    return {
+        manifest.name: build(manifest.name, environ) for manifest in active_manifests(environ) if manifest.has_client
+    }
 
 
 def build(name: str, environ: Mapping[str, str]) -> Provider:
-    """The client of an active provider; whoever builds it closes it. Raises SettingError."""
+    """Open the client of an active provider; the caller closes it. Raises SettingError."""
     manifest = _manifest(name)
     if not manifest.has_client:
         raise SettingError(f"{name} is not called: its actions go through kafka, and it reads them there")
@@ -83,16 +85,15 @@ def with_actions_through(through: str) -> list[str]:
 
 
 def receivers(environ: Mapping[str, str]) -> dict[str, Receive]:
-    """How the webhooks of each active provider that sends any are read. Raises SettingError."""
-    return {
-        manifest.name: _receiver(manifest, environ) for manifest in active(environ) if WEBHOOKS in manifest.capabilities
-    }
+    """Return the receiver of each active provider that sends webhooks. Raises SettingError."""
+    manifests = (manifest for manifest in active_manifests(environ) if WEBHOOKS in manifest.capabilities)
+    return {manifest.name: _receiver(manifest, environ) for manifest in manifests}
 
 
 def _receiver(manifest: Manifest, environ: Mapping[str, str]) -> Receive:
-    known = values(manifest, environ)
+    settings = values(manifest, environ)
     receive = importlib.import_module(f"{resources.PACKAGE}.providers.{manifest.name}.webhook").receive
-    return lambda headers, body, now_s: cast(Received, receive(headers, body, known, now_s))
+    return lambda headers, body, now_s: cast(Received, receive(headers, body, settings, now_s))
 
 
 def _manifest(name: str) -> Manifest:
@@ -103,23 +104,23 @@ def _manifest(name: str) -> Manifest:
 
 
 def is_active(manifest: Manifest, environ: Mapping[str, str]) -> bool:
-    """Whether every required setting is given. Raises SettingError when only some are."""
+    """Return whether every required setting is set. Raises SettingError when only some are."""
     names = [setting.name for setting in manifest.settings]
-    given = {name for name in names if environ.get(manifest.variable(name), "").strip()}
-    missing = [manifest.variable(name) for name in manifest.required if name not in given]
-    if given and missing:
+    set_names = {name for name in names if environ.get(manifest.variable(name), "").strip()}
+    missing = [manifest.variable(name) for name in manifest.required if name not in set_names]
+    if set_names and missing:
         variables = ", ".join(missing)
         raise SettingError(f"{manifest.name} is set up in part: set {variables}, or unset its other variables")
     return not missing
 
 
 def values(manifest: Manifest, environ: Mapping[str, str]) -> dict[str, str]:
-    """Every setting by name, "" for an optional one that is not given. Raises SettingError."""
+    """Return every setting by name, "" for an optional one that is not set. Raises SettingError."""
     return {setting.name: _value(manifest, setting.name, environ) for setting in manifest.settings}
 
 
 def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:
-    """A setting without surrounding space. Raises SettingError, without the value, if no header can carry it."""
+    """Return a setting without surrounding space. Raises SettingError, without the value, if no header can carry it."""
     variable = manifest.variable(name)
     value = environ.get(variable, "").strip()
     if not value.isascii() or not value.isprintable() or " " in value:
@@ -128,7 +129,7 @@ def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:
 
 
 def action_specs(manifest: Manifest) -> dict[str, ActionSpec]:
-    """A provider's actions as flows know them."""
+    """Return a provider's actions as flows know them."""
     return {
         action.name: ActionSpec(
             provider=manifest.name, action=action.name, event=action.event, through=action.through, maps=action.maps

@@ -1,4 +1,4 @@
-"""The port of an ERP that keeps sales orders in step by dual-write: a row goes in, and its lines' own keys come out."""
+"""Port of an ERP that keeps sales orders in step by dual-write: a row goes in, the ERP's keys of its lines come out."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol

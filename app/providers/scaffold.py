@@ -1,7 +1,7 @@
-"""`waybill provider new`: a provider folder, its simulator and its bench, made from app/providers/templates.
+"""Scaffold of a new provider (`waybill provider new`): its folder, its simulator and its tests, from templates.
 
-A template is a file of a provider called acme; only that name is replaced. `http` is the usual provider, `webhooks` is
-laid over it, `kafka` is a manifest alone.
+A template is a file of a provider called acme; only that name is replaced. The layer `http` is the usual provider,
+`webhooks` goes on top of it, `kafka` is a manifest alone.
 """
 
 import keyword
@@ -22,7 +22,7 @@ _IMPORTS: Final = re.compile(r"(?:^from (?:app|tests)\S* import .*\n)+", re.MULT
 
 
 def scaffold(name: str, layers: tuple[str, ...], root: Path) -> list[Path]:
-    """Writes the files below `root` and says which, relative to it.
+    """Write the files below `root`, and return their paths, relative to it.
 
     Raises SettingError, and writes nothing, for a name that cannot be one or a folder that exists.
     """
@@ -58,9 +58,9 @@ def _check_free(root: Path, places: Mapping[str, Path]) -> None:
         problem = f"{root} is not a checkout of Waybill: a provider needs the contract suite beside it"
         raise SettingError(f"{problem}; clone the repository, and run `make` or `pip install -e .` there")
     for place in places.values():
-        taken = next((found for found in (place, place.with_suffix(".py")) if found.exists()), None)
-        if taken is not None:
-            raise SettingError(f"{taken.relative_to(root)} exists already and is left as it is; choose another name")
+        existing = next((path for path in (place, place.with_suffix(".py")) if path.exists()), None)
+        if existing is not None:
+            raise SettingError(f"{existing.relative_to(root)} exists already and is left as it is; choose another name")
 
 
 def _rendered(name: str, layers: tuple[str, ...]) -> Mapping[tuple[str, str], str]:

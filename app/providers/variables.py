@@ -1,4 +1,4 @@
-"""Every environment variable that Waybill reads: of its settings, of its providers, of this machine."""
+"""Environment variables that Waybill reads: of its settings, of its providers, of this machine."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ _OF_KUBERNETES: Final = re.compile(
 
 
 class Variable(NamedTuple):
-    """`of` is the part of Waybill or the provider that reads it; `limits` and `default` are words for people."""
+    """`of` is the reader: Waybill, a provider or this machine. `limits` and `default` are words for people."""
 
     name: str
     of: str
@@ -29,16 +29,16 @@ class Variable(NamedTuple):
 
 
 def all_variables() -> list[Variable]:
-    """Those of Waybill first, then those of each provider, then those of the machine. Raises DefinitionError."""
+    """Return those of Waybill, then those of each provider, then those of the machine. Raises DefinitionError."""
     return [*_of_settings(), *_of_providers(), *_of_machine()]
 
 
-def unread(names: Iterable[str]) -> Iterator[str]:
-    """A sentence for each name of a variable that looks like ours and that nothing reads. Raises DefinitionError."""
-    known = {variable.name for variable in all_variables()}
+def unread_warnings(names: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each variable that looks like ours and that nothing reads. Raises DefinitionError."""
+    all_names = {variable.name for variable in all_variables()}
     for name in names:
-        if name not in known and not _OF_KUBERNETES.fullmatch(name):
-            own = {each.removeprefix(settings.PREFIX): each for each in known}
+        if name not in all_names and not _OF_KUBERNETES.fullmatch(name):
+            own = {each.removeprefix(settings.PREFIX): each for each in all_names}
             near = get_close_matches(name.removeprefix(settings.PREFIX), own, n=1, cutoff=0.7)
             fix = f"did you mean `{own[near[0]]}`?" if near else "`waybill settings` lists all that there are"
             yield f"{name} is set, and nothing reads it; {fix}"
@@ -46,13 +46,13 @@ def unread(names: Iterable[str]) -> Iterator[str]:
 
 def _of_settings() -> Iterator[Variable]:
     for field, name in settings.variables().items():
-        found = Settings.model_fields[field]
+        setting = Settings.model_fields[field]
         yield Variable(
             name=name,
             of=WAYBILL,
-            meaning=found.description or "",
-            default=_shown(found.default),
-            limits=_limits(found.metadata),
+            meaning=setting.description or "",
+            default=_default_text(setting.default),
+            limits=_limits(setting.metadata),
         )
 
 
@@ -73,12 +73,12 @@ def _of_machine() -> Iterator[Variable]:
         yield Variable(name, "This machine", meaning, default)
 
 
-def _shown(default: Any) -> str:
+def _default_text(default: Any) -> str:
     return "" if default in (None, ()) else str(default)
 
 
 def _limits(metadata: list[Any]) -> str:
-    """`1 to 300`, from pydantic's annotations."""
+    """Return limits as `1 to 300`, from pydantic's annotations."""
     bounds = {name: getattr(each, name) for each in metadata for name in ("ge", "gt", "le") if hasattr(each, name)}
     if "le" not in bounds:
         return ""

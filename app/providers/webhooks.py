@@ -1,6 +1,6 @@
-"""What a provider's webhook comes down to, and the Standard Webhooks check that several providers share. Pure.
+"""Webhooks of providers: the values that one is read into, and the check of the Standard Webhooks signature. Pure.
 
-Deliberately absent: which ids were seen before. Whoever takes webhooks in remembers them, and answers a replay.
+Deliberately absent: the ids of earlier webhooks. The intake of webhooks (worker) remembers them, and answers a replay.
 """
 
 import binascii
@@ -18,7 +18,7 @@ from app.errors import SettingError, WaybillError
 from app.events.model import ProviderEvent
 
 TOLERANCE_S: Final = 300
-"""How far a webhook's time may be from ours, either way (Standard Webhooks: five minutes)."""
+"""Seconds that a webhook's time may be from ours, either way (Standard Webhooks: five minutes)."""
 ID_CHARS_MAX: Final = 200
 SIGNATURES_MAX: Final = 16
 """A sender that rotates its secret signs with each of them."""
@@ -26,32 +26,33 @@ _TIME_DIGITS_MAX: Final = 11
 
 
 class RefusalCode(StrEnum):
-    """Why a webhook is refused, as a closed list: it becomes a label of metrics."""
+    """The reason why a webhook is refused, from a closed list: it becomes a label of metrics."""
 
     BAD_SIGNATURE = "bad_signature"
     STALE = "stale"
-    """Its time is too far from ours: it may be an old one, sent again by somebody else."""
+    """Its time is too far from ours: it may be a replay of an old one."""
     MALFORMED = "malformed"
 
 
 class WebhookRefusedError(WaybillError):
-    """A webhook that is not taken, and must not be sent again as it is. `detail` is free of secrets."""
+    """A refused webhook, which must not be sent again as it is. `detail` is free of secrets."""
 
     def __init__(self, code: RefusalCode, detail: str) -> None:
-        self.code, self.detail = code, detail
+        self.code = code
+        self.detail = detail
         super().__init__(f"{code}: {detail}")
 
     @property
     def status(self) -> int:
-        """The HTTP status that tells the sender."""
+        """The HTTP status of the answer."""
         return 400 if self.code is RefusalCode.MALFORMED else 401
 
 
 class Received(Struct, frozen=True):
-    """What a webhook says: events of orders, and hints ("<provider>/<store or system>") of what to pull at once.
+    """The content of a webhook: events of orders, and hints ("<provider>/<store or system>") of what to pull at once.
 
-    Neither: it is of a kind that is not ours, and is taken all the same. `webhook_id` is the same when the sender
-    repeats itself; "" when the sender gives none.
+    Without either it is of a kind that means nothing here, and is accepted all the same. `webhook_id` is the same when
+    the sender repeats the webhook; "" when the sender gives none.
     """
 
     events: tuple[ProviderEvent, ...] = ()
@@ -59,19 +60,20 @@ class Received(Struct, frozen=True):
     webhook_id: str = ""
 
 
-def verified(headers: Mapping[str, str], body: bytes, key: str | bytes, now_s: float) -> str:
-    """The webhook's id, once its signature and time are proven. `key`: base64 text (`whsec_...`), or raw bytes.
+def verify(headers: Mapping[str, str], body: bytes, key: str | bytes, now_s: float) -> str:
+    """Check signature and time, and return the webhook's id. `key`: base64 text (`whsec_...`), or raw bytes.
 
     Raises WebhookRefusedError, and SettingError for a key that is none. Source: the Standard Webhooks specification;
     the sum is the package's own, the clock is the caller's.
     """
-    given = {name.lower(): value for name, value in headers.items()}
-    webhook_id, sent_at = _id(given), _time(given)
+    lower_case = {name.lower(): value for name, value in headers.items()}
+    webhook_id = _id(lower_case)
+    sent_at = _time(lower_case)
     try:
         expected = signer(key).sign(webhook_id, datetime.fromtimestamp(sent_at, UTC), body.decode("utf-8"))
     except UnicodeDecodeError as exc:
         raise WebhookRefusedError(RefusalCode.MALFORMED, f"the body is not UTF-8: {exc.reason}") from exc
-    if not _is_signed(given.get("webhook-signature", ""), expected):
+    if not _is_signed(lower_case.get("webhook-signature", ""), expected):
         raise WebhookRefusedError(RefusalCode.BAD_SIGNATURE, "no webhook-signature fits; compare both sides' secrets")
     # The time is proven by the signature, so that it is looked at last: nobody learns our clock without the secret.
     if abs(now_s - sent_at) > TOLERANCE_S:
@@ -81,7 +83,7 @@ def verified(headers: Mapping[str, str], body: bytes, key: str | bytes, now_s: f
 
 
 def signer(key: str | bytes) -> Webhook:
-    """What signs with this key. Raises SettingError, without the key, when it is none."""
+    """Return the signer for a key. Raises SettingError, without the key, when it is not a key."""
     try:
         return Webhook(key)
     except (binascii.Error, EmptyWebhookSecretError) as exc:
@@ -104,10 +106,10 @@ def _time(headers: Mapping[str, str]) -> int:
 
 
 def _is_signed(signatures: str, expected: str) -> bool:
-    given = signatures.split(" ", SIGNATURES_MAX)[:SIGNATURES_MAX]
-    return any(hmac.compare_digest(_bytes(signature), _bytes(expected)) for signature in given)
+    candidates = signatures.split(" ", SIGNATURES_MAX)[:SIGNATURES_MAX]
+    return any(hmac.compare_digest(_bytes(signature), _bytes(expected)) for signature in candidates)
 
 
 def _bytes(text: str) -> bytes:
-    """Headers hold bytes that are no UTF-8 as surrogates."""
+    """Encode a header as it came: bytes that are no UTF-8 are in it as surrogates."""
     return text.encode("utf-8", "surrogateescape")

@@ -44,7 +44,7 @@ from app.optimizer.gazetteer import Gazetteer
 from app.optimizer.sourcing_network import Network
 from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
-from app.providers.port import Provider, Source
+from app.providers.port import Provider, PullSource
 from app.providers.sales_order_writer import SalesOrderWriter
 from app.settings import Settings
 from app.worker import cities
@@ -208,7 +208,7 @@ def _apply(parts: Parts, metrics: Metrics) -> ComposedRole:
 
 def _pull(parts: Parts) -> ComposedRole:
     names = registry.with_capability(registry.PULL)
-    sources = [cast(Source, parts.providers[name]) for name in names if name in parts.providers]
+    sources = [cast(PullSource, parts.providers[name]) for name in names if name in parts.providers]
     if not sources:
         raise SettingError(f"the role pull has nobody to ask; {_set_up(names)}")
     pulled = Pulled(parts.codec, parts.partitions("order-created"), parts.partitions(DEAD_LETTER), parts.clock)

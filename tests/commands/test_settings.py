@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.providers import registry
-from app.providers.variables import all_variables, unread
+from app.providers.variables import all_variables, unread_warnings
 from app.resources import ROOT
 from app.settings import Settings, variables
 from tests.commands.console import Console
@@ -72,6 +72,6 @@ def test_a_variable_that_nothing_reads_is_named_with_the_nearest(
 
 def test_what_kubernetes_puts_beside_a_service_of_our_name_is_no_mistake() -> None:
     theirs = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_6066_TCP", "PORT_6066_TCP_ADDR")
-    assert list(unread(f"WAYBILL_{name}" for name in theirs)) == []
-    assert list(unread(f"WAYBILL_PERFORM_{name}" for name in theirs)) == []
-    assert len(list(unread(["WAYBILL_PORTS"]))) == 1
+    assert list(unread_warnings(f"WAYBILL_{name}" for name in theirs)) == []
+    assert list(unread_warnings(f"WAYBILL_PERFORM_{name}" for name in theirs)) == []
+    assert len(list(unread_warnings(["WAYBILL_PORTS"]))) == 1

@@ -17,13 +17,13 @@ import pytest
 from app.providers.breaker import CALLS_MIN, OPEN_S
 from app.providers.http import BODY_BYTES_MAX, Timeouts
 from app.providers.manifest import Manifest
-from app.providers.port import Action, Always, Code, LeaseLostError, Outcome, Provider, Result
+from app.providers.port import Action, Code, LeaseLostError, Outcome, Provider, Result, UnsharedLease
 from app.sandbox.vendors.host import Simulators
 from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
 from tests.providers.look_alike_ids import LOOK_ALIKES
 from tests.providers.recording_proxy import RecordingProxy
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 CODES = [
     (400, Code.INVALID),
     (403, Code.FORBIDDEN),

@@ -12,7 +12,7 @@ from app.errors import ProviderError
 from app.events.catalog import RECORDS
 from app.providers import registry
 from app.providers.manifest import Manifest
-from app.providers.port import CallFailedError, Outcome, Provider, Source
+from app.providers.port import CallFailedError, Outcome, Provider, PullSource
 from app.providers.webhooks import RefusalCode, WebhookRefusedError
 from tests.providers.bench import brought
 from tests.providers.contract import Stage
@@ -60,7 +60,7 @@ class ManifestContract:
 
     async def test_pc_100_a_pull_can_be_repeated(self, stage: Stage) -> None:
         stage.needs(registry.PULL)
-        source = cast(Source, stage.provider)
+        source = cast(PullSource, stage.provider)
         first = await source.pull(None)
         again = await source.pull(None)
         assert brought(again) == brought(first)
@@ -72,7 +72,7 @@ class ManifestContract:
     @pytest.mark.parametrize("body", [b"<html>", b"{", b"[1]", b'{"value": 3}', b"\xff\xfe"])
     async def test_pc_101_a_malformed_page_moves_nothing(self, stage: Stage, body: bytes) -> None:
         stage.needs(registry.PULL)
-        source = cast(Source, stage.provider)
+        source = cast(PullSource, stage.provider)
         stage.proxy.answer(lambda request: request.method == "GET", 200, body)
         with pytest.raises(CallFailedError) as failure:
             await source.pull(None)

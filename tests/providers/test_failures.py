@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers import failures
+from app.providers.http_messages import Intent, Reply
 from app.providers.port import Code, Outcome
-from app.providers.wire import Intent, Reply
 
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
 WRITES = (Intent.SET, Intent.CREATE)
@@ -47,21 +47,21 @@ MAYBE_SENT = [
 @pytest.mark.parametrize("intent", Intent)
 @pytest.mark.parametrize(("error", "code"), NEVER_SENT, ids=lambda case: repr(getattr(case, "__cause__", None) or case))
 def test_what_never_left_may_be_repeated(error: BaseException, code: Code, intent: Intent) -> None:
-    result = failures.lost(error, intent)
+    result = failures.judge_exception(error, intent)
     assert (result.outcome, result.code) == (Outcome.RETRY, code)
 
 
 @pytest.mark.parametrize(("error", "code"), MAYBE_SENT, ids=lambda case: repr(getattr(case, "__cause__", None) or case))
 def test_a_write_that_may_have_left_is_unknown(error: BaseException, code: Code) -> None:
     for intent in WRITES:
-        result = failures.lost(error, intent)
+        result = failures.judge_exception(error, intent)
         assert (result.outcome, result.code) == (Outcome.UNKNOWN, code)
-    assert failures.lost(error, Intent.READ).outcome is Outcome.RETRY
+    assert failures.judge_exception(error, Intent.READ).outcome is Outcome.RETRY
 
 
 @given(st.integers(100, 999), st.sampled_from(Intent))
 def test_every_status_has_a_meaning(status: int, intent: Intent) -> None:
-    result = failures.judge(Reply(status, {}, b""), intent)
+    result = failures.judge_reply(Reply(status, {}, b""), intent)
     if 200 <= status < 300:
         assert result is None
         return
@@ -86,7 +86,7 @@ def test_every_status_has_a_meaning(status: int, intent: Intent) -> None:
     ],
 )
 def test_statuses(status: int, intent: Intent, outcome: Outcome) -> None:
-    result = failures.judge(Reply(status, {}, b""), intent)
+    result = failures.judge_reply(Reply(status, {}, b""), intent)
     assert result is not None
     assert result.outcome is outcome
 

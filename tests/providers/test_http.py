@@ -8,14 +8,14 @@ import pytest
 
 from app.errors import SettingError
 from app.providers.http import CALLS_AT_ONCE, Link, Timeouts, checked_base, open_client
-from app.providers.port import Always, CallFailedError, Code
+from app.providers.http_messages import Call, Intent, Reply
+from app.providers.port import CallFailedError, Code, UnsharedLease
 from app.providers.redaction import Redaction
-from app.providers.wire import Call, Intent, Reply
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.recording_proxy import RecordingProxy, open_recording_proxy
 
 READ = Call(Intent.READ, "GET", "/x")
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 
 
 @pytest.fixture
@@ -32,7 +32,16 @@ def clock() -> Clock:
 @pytest.fixture
 async def link(proxy: RecordingProxy, clock: Clock) -> AsyncIterator[Link]:
     async with open_client(PATIENT) as client:
-        yield Link("shop", proxy.url, client, Redaction(), PATIENT, _no_message, 5000, clock)
+        yield Link(
+            "shop",
+            proxy.url,
+            client,
+            redaction=Redaction(),
+            timeouts=PATIENT,
+            message_of=_no_message,
+            throttle_ms=5000,
+            clock=clock,
+        )
 
 
 def _no_message(_reply: Reply) -> str:
@@ -93,7 +102,16 @@ async def test_a_reply_that_trickles_ends_with_the_call(proxy: RecordingProxy, c
     slow = Timeouts(read_s=5.0, call_s=0.2)
     proxy.silence(lambda _: True)
     async with open_client(slow) as client:
-        link = Link("shop", proxy.url, client, Redaction(), slow, _no_message, 5000, clock)
+        link = Link(
+            "shop",
+            proxy.url,
+            client,
+            redaction=Redaction(),
+            timeouts=slow,
+            message_of=_no_message,
+            throttle_ms=5000,
+            clock=clock,
+        )
         with pytest.raises(CallFailedError) as failure:
             await link.send(READ, ALWAYS)
     assert failure.value.result.code is Code.TIMEOUT

@@ -42,7 +42,7 @@ def test_nobody_outside_is_set_up_by_himself() -> None:
 
 def test_a_provider_set_up_in_part_is_an_error_that_names_the_rest() -> None:
     with pytest.raises(SettingError, match="set WAYBILL_BIGCOMMERCE_STORE_HASH, WAYBILL_BIGCOMMERCE_ACCESS_TOKEN"):
-        registry.active({"WAYBILL_BIGCOMMERCE_BASE_URL": "https://x", "WAYBILL_BIGCOMMERCE_STORE_HASH": " "})
+        registry.active_manifests({"WAYBILL_BIGCOMMERCE_BASE_URL": "https://x", "WAYBILL_BIGCOMMERCE_STORE_HASH": " "})
 
 
 async def test_a_provider_is_built_from_its_settings() -> None:

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from app import resources
 from app.errors import RecordError
 from app.events import codec, json_intake, json_schemas
+from app.events.catalog import ERP_ROWS
 from app.events.record import Record
 from app.kafka import topics
 from tests.schemas.instances import documents
@@ -19,10 +20,10 @@ CODEC = codec.load()
 FILES = resources.json_schema_files()
 SCHEMAS: dict[str, Any] = {
     topic: json.loads(FILES[json_schemas.schema_file(topic)])
-    for topic in (*json_intake.MODELS, json_schemas.ROWS, json_schemas.HINTS)
+    for topic in (*json_intake.MODELS, ERP_ROWS, json_schemas.HINTS)
 }
 VALIDATORS = {topic: Draft202012Validator(schema) for topic, schema in SCHEMAS.items()}
-ROWS = json_schemas.ROWS
+ROWS = ERP_ROWS
 TOPICS = sorted((*json_intake.MODELS, ROWS))
 
 

@@ -11,7 +11,7 @@ from app.events.record import Record
 from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.lanes.lease import Lease
 from app.lanes.role import Job
-from app.providers.port import Always, Code, Outcome, Result
+from app.providers.port import Code, Outcome, Result, UnsharedLease
 from tests.dualwrite.rows import our_row
 from tests.simulation.transaction import shared_codec
 from tests.simulation.virtual_loop import VirtualLoop
@@ -48,7 +48,7 @@ async def written_at(loop: VirtualLoop, *, repeated: bool) -> float:
     job = role.fold(record, {}, repeated=repeated)
     assert isinstance(job, Job)
     began = loop.time()
-    await job.run(Always())
+    await job.run(UnsharedLease())
     return writer.at[0] - began
 
 

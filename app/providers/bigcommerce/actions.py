@@ -1,4 +1,4 @@
-"""What to ask of BigCommerce's Orders V2 and how to read its replies. Pure.
+"""Actions of BigCommerce and the reads of its feed (Orders V2): calls, and replies as values. Pure.
 
 Requirements: S18, S21, S31, S70, S72.
 """
@@ -13,8 +13,8 @@ import msgspec
 
 from app.domain.lifecycle import Reason
 from app.events.model import ChannelUpdateRequested
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode, decode_object
 from app.providers.port import Action, Code, Outcome, Result
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
 
 UPDATE_ORDER_STATUS: Final = "Update order status"
 ACTIONS: Final = frozenset({UPDATE_ORDER_STATUS})
@@ -33,7 +33,7 @@ PAGE_ORDERS: Final = 250
 
 
 def update_request(action: Action, store: str) -> tuple[str, int] | Result:
-    """(order id at BigCommerce, status_id), or the refusal of an action that cannot be meant for this store."""
+    """Return (order id at BigCommerce, status_id), or the refusal of an action that cannot be meant for this store."""
     body = action.body
     if action.name not in ACTIONS or not isinstance(body, ChannelUpdateRequested):
         return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"bigcommerce has no action {action.name!r} for this request")
@@ -61,7 +61,7 @@ def set_status(order_id: str, status_id: int) -> Call:
 
 
 def status_id_of(reply: Reply, order_id: str) -> int:
-    """Statuses are told apart by id: merchants rename them. Raises MalformedReplyError, for another order as well."""
+    """Return the id of an order's status, not its name: merchants rename them. Raises MalformedReplyError."""
     order = decode_object(reply)
     status_id = order.get("status_id")
     if not isinstance(status_id, int):
@@ -71,9 +71,9 @@ def status_id_of(reply: Reply, order_id: str) -> int:
     return status_id
 
 
-def already(held: int, wanted: int) -> bool:
-    """Whether an order need not be touched. A completed one never goes back to shipped."""
-    return held in (wanted, COMPLETED)
+def is_reached(current: int, status_id: int) -> bool:
+    """Return whether an order has the status already. A completed one never goes back to shipped."""
+    return current in (status_id, COMPLETED)
 
 
 def updated(order_id: str, status_id: int, detail: str = "") -> Result:
@@ -81,7 +81,7 @@ def updated(order_id: str, status_id: int, detail: str = "") -> Result:
 
 
 def list_orders(since: int, page: int) -> Call:
-    """Orders that are paid and wait for fulfillment, with their fees, changed longest ago first.
+    """List orders that are paid and await fulfillment, with their fees, changed longest ago first.
 
     `since` in seconds, inclusive.
     """
@@ -100,7 +100,7 @@ def list_products(order_id: int, page: int) -> Call:
 
 
 def list_shipping_addresses(order_id: int, page: int) -> Call:
-    """The documented path; the link within an order spells it /shippingaddresses."""
+    """List shipping addresses, by the documented path; the link within an order spells it /shippingaddresses."""
     return _listing(f"/orders/{order_id}/shipping_addresses", page)
 
 
@@ -113,7 +113,7 @@ def _listing(path: str, page: int, *query: tuple[str, str]) -> Call:
 
 
 def rows_of(reply: Reply) -> list[dict[str, Any]]:
-    """The rows of a listing: V2 says "none" with 204 as well as with []. Raises MalformedReplyError."""
+    """Return the rows of a listing: V2 answers "none" with 204 or with []. Raises MalformedReplyError."""
     if reply.status == 204:
         return []
     return _rows(decode(reply))
@@ -126,7 +126,7 @@ def _rows(rows: Any) -> list[dict[str, Any]]:
 
 
 def fees_of(reply: Reply) -> list[dict[str, Any]]:
-    """The fees of an order: an object with an array `fees` by the document's example, and as rows like all other lists.
+    """Return the fees of an order: an object with an array `fees`, as documented, or rows like all other lists.
 
     Raises MalformedReplyError.
     """
@@ -136,7 +136,7 @@ def fees_of(reply: Reply) -> list[dict[str, Any]]:
 
 
 def message_of(reply: Reply) -> str:
-    """BigCommerce's own words: usually `[{"status": 404, "message": "..."}]`, but the shape is not documented."""
+    """Return BigCommerce's own message: usually `[{"status": 404, "message": "..."}]`; the shape is not documented."""
     try:
         body = decode(reply)
     except MalformedReplyError:

@@ -1,4 +1,4 @@
-"""How far a shop is read: a second and the orders seen in it, so that none of the same second is skipped. Pure."""
+"""Cursor over a shop's orders: a second, and the orders read in it, so that none of that second is skipped. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,11 +11,11 @@ from app.errors import ProviderError
 from app.providers.bigcommerce.order_mapping import modified_at
 
 QUIET_S: Final = 60
-"""After that long by the shop's own clock no order can still be stamped with a second that has passed."""
+"""Seconds by the shop's own clock after which no order can get a time of change in a second that has passed."""
 
 
 class Listed(NamedTuple):
-    """An order as listed: when it was changed (seconds), what it is remembered by, and its wire form."""
+    """An order of a listing: its time of change (s), the key by which the cursor remembers it, and its wire form."""
 
     instant: int
     key: str
@@ -29,27 +29,30 @@ class Cursor(Struct, frozen=True):
     seen: frozenset[str] = frozenset()
 
     def fresh(self, orders: Iterable[Mapping[str, Any]]) -> list[Listed]:
-        """Those not read yet, by second, then id."""
-        listed = {entry.key: entry for entry in map(self._listed, orders)}.values()
-        unread = (entry for entry in listed if entry.instant >= self.since and entry.key not in self.seen)
+        """Return the orders not read yet, by second, then id."""
+        entries = {entry.key: entry for entry in map(self._entry, orders)}.values()
+        unread = (entry for entry in entries if entry.instant >= self.since and entry.key not in self.seen)
         return sorted(unread, key=lambda entry: (entry.instant, len(entry.key), entry.key))
 
-    def after(self, read: Sequence[Listed]) -> "Cursor":
-        """The cursor once `read`, in the order of `fresh`, is taken. A key of an earlier second need not be kept."""
-        if not read:
+    def after(self, entries: Sequence[Listed]) -> "Cursor":
+        """Return the cursor once these are read, in the order of `fresh`. Keys of earlier seconds are dropped."""
+        if not entries:
             return self
-        since = read[-1].instant
-        kept = self.seen if since == self.since else frozenset()
-        return Cursor(since, kept | {entry.key for entry in read if entry.instant == since})
+        since = entries[-1].instant
+        seen_before = self.seen if since == self.since else frozenset()
+        return Cursor(since, seen_before | {entry.key for entry in entries if entry.instant == since})
 
     def settled(self, shop_time: int | None) -> "Cursor":
-        """The cursor when nothing more was listed: a second long over is left, to list its orders no more."""
+        """Return the cursor after a list without anything new: past its second, once that is long over."""
         if shop_time is None or not self.seen or shop_time <= self.since + QUIET_S:
             return self
         return Cursor(self.since + 1)
 
-    def _listed(self, wire: Mapping[str, Any]) -> Listed:
-        """An order without a date counts as of the cursor's second; one without an id is remembered by its content."""
+    def _entry(self, wire: Mapping[str, Any]) -> Listed:
+        """Read an entry of a listing.
+
+        An order without a date counts as of the cursor's second; one without an id is remembered by its content.
+        """
         instant = modified_at(wire)
         order_id = wire.get("id")
         key = str(order_id) if isinstance(order_id, int) else _digest(wire)
@@ -57,7 +60,7 @@ class Cursor(Struct, frozen=True):
 
 
 def parse(text: str | None) -> Cursor:
-    """The cursor that `write` wrote; None starts from the beginning. Raises ProviderError for any other text."""
+    """Read a cursor that `write` wrote; None starts from the beginning. Raises ProviderError for any other text."""
     if text is None:
         return Cursor()
     try:

@@ -1,4 +1,4 @@
-"""A BigCommerce V2 order, with its products and shipping addresses, as an Order of ours. Pure.
+"""Mapping of a BigCommerce V2 order, with its products and shipping addresses, to an Order. Pure.
 
 Amounts are those with tax (`..._inc_tax`), and `tax` is 0, because it is inside: only so do subtotal, charges,
 discounts and total add up on the wire (the sums without tax do not). Handling, wrapping and fees count as shipping,
@@ -30,7 +30,7 @@ _FOUR_PLACES: Final = Decimal("0.0001")
 
 
 class UnmappableError(ValueError):
-    """An order without a meaning here: names field, value and the fix."""
+    """An order that cannot be mapped: the message names field, value and the fix."""
 
 
 class WireAddress(Struct):
@@ -89,7 +89,7 @@ class WireOrder(Struct):
 
 
 def to_order(store: str, wire: Mapping[str, Any]) -> Order | RefusedOrder | None:
-    """The order, a refusal that says why, or None for one that the shopper has not finished."""
+    """Return the order, a refusal that says why, or None for one that the shopper has not finished."""
     status_id = wire.get("status_id")
     if isinstance(status_id, int) and status_id in UNFINISHED_STATUSES:
         return None
@@ -105,7 +105,7 @@ def refuse(wire: Mapping[str, Any], reason: str) -> RefusedOrder:
 
 
 def modified_at(wire: Mapping[str, Any]) -> int | None:
-    """When BigCommerce last changed the order, in seconds; None when it does not say."""
+    """Return the time of the order's last change, in seconds; None when it has none."""
     try:
         return _instant(str(wire.get("date_modified"))) // 1000
     except UnmappableError:
@@ -153,7 +153,7 @@ def _line(position: int, product: WireProduct) -> Line:
 
 
 def _destination(wire: WireOrder) -> WireAddress:
-    """The one address that the goods go to. An order without any (digital goods) has the billing address.
+    """Return the one address that the goods go to. An order without any (digital goods) has the billing address.
 
     Raises UnmappableError when goods go to several: to send all of them to the first would be silently wrong.
     """
@@ -187,7 +187,7 @@ def _joined(separator: str, *parts: str | None) -> str:
 
 
 def amount(field: str, value: Decimal) -> int:
-    """Ten-thousandths. Raises UnmappableError for what is not a number of at most four places."""
+    """Return ten-thousandths. Raises UnmappableError for what is not a number of at most four places."""
     try:
         return int(_EXACT.quantize(value, _FOUR_PLACES).scaleb(4))
     except (Inexact, InvalidOperation, ValueError, OverflowError) as exc:
@@ -199,7 +199,7 @@ def _sum(field: str, *values: Decimal) -> int:
 
 
 def _instant(text: str) -> int:
-    """Milliseconds of an RFC 2822 or ISO 8601 date; UTC where no zone is given. Raises UnmappableError."""
+    """Return milliseconds of an RFC 2822 or ISO 8601 date; UTC where no zone is given. Raises UnmappableError."""
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(text)

@@ -1,6 +1,6 @@
-"""What BigCommerce's webhooks say: that orders were made or changed, so that a pull should look at once. Pure.
+"""Webhooks of BigCommerce, verified and read as hints: orders changed, so that a pull should read at once. Pure.
 
-A webhook names an order and tells nothing of it, and it may come twice, late or never: it only speeds up the pull,
+A webhook carries the id of an order and nothing else, and may come twice, late or never: it only speeds up the pull,
 which finds orders by itself.
 """
 
@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.errors import SettingError
-from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError, verified
+from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError, verify
 
 PROVIDER: Final = "bigcommerce"
 SCOPES: Final = frozenset({"store/order/created", "store/order/updated", "store/order/statusUpdated"})
-"""What may make an order ready for a pull."""
+"""The scopes after which an order may be ready for a pull."""
 
 _Text = Annotated[str, Meta(max_length=200)]
 
@@ -23,8 +23,8 @@ _Text = Annotated[str, Meta(max_length=200)]
 class _Callback(Struct):
     """`producer` is the store, as `stores/<hash>`; `created_at` in seconds.
 
-    `hash` is no signature. It tells copies, but not two changes of one order: it is made of the order's id alone, so
-    that it takes the time to tell these.
+    `hash` is no signature. It is computed from the order's id alone: copies have the same one, but so have two changes
+    of one order, which only the time tells apart.
     """
 
     scope: _Text
@@ -34,7 +34,7 @@ class _Callback(Struct):
 
 
 def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str], now_s: float) -> Received:
-    """The store that a webhook is about, once its signature is proven. `settings` are the manifest's, without prefix.
+    """Verify a webhook and return a hint to its store. `settings` are the manifest's, without prefix.
 
     Copies of a webhook have the same hash, scope, store and time, whatever their `webhook-id` (webhooks overview of
     BigCommerce). One that lacks hash or time is known by its `webhook-id`, which stays the same when it is sent again.
@@ -44,12 +44,12 @@ def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str]
     if not secret:
         variable = "WAYBILL_BIGCOMMERCE_CLIENT_SECRET"
         raise SettingError(f"{variable} is not set, so that no webhook can be proven: set it, or delete the hooks")
-    webhook_id = verified(headers, body, secret.encode(), now_s)
-    told = _decoded(body)
-    if told.hash and told.created_at:
-        webhook_id = f"{told.producer} {told.scope} {told.hash} {told.created_at}"
-    ours = told.producer == f"stores/{settings['STORE_HASH']}"
-    hints = (f"{PROVIDER}/{settings['STORE_HASH']}",) if ours and told.scope in SCOPES else ()
+    webhook_id = verify(headers, body, secret.encode(), now_s)
+    callback = _decoded(body)
+    if callback.hash and callback.created_at:
+        webhook_id = f"{callback.producer} {callback.scope} {callback.hash} {callback.created_at}"
+    is_ours = callback.producer == f"stores/{settings['STORE_HASH']}"
+    hints = (f"{PROVIDER}/{settings['STORE_HASH']}",) if is_ours and callback.scope in SCOPES else ()
     return Received(hints=hints, webhook_id=webhook_id)
 
 

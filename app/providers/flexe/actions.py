@@ -1,4 +1,4 @@
-"""What to ask of Flexe and how to read its replies: one half of the mapping layer (webhook.py is the other). Pure.
+"""Actions of Flexe: requests become calls, replies become results (webhook.py maps what it reports). Pure.
 
 No public specification of Flexe's API exists: the wire is our own contract, docs/providers/flexe.md. A real one is
 dropped in here.
@@ -17,8 +17,8 @@ from app.domain.lifecycle import Status
 from app.domain.order import Address, Line, Order
 from app.events.model import FulfillmentRequested
 from app.providers.flexe import quantities
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode, decode_object
 from app.providers.port import Action, Code, Outcome, Result
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
 
 SEND_ORDER_TO_FULFILLMENT: Final = "Send order to fulfillment"
 ACTIONS: Final = frozenset({SEND_ORDER_TO_FULFILLMENT})
@@ -28,7 +28,7 @@ CANCELLED: Final = "cancelled"
 _JSON: Final = (("content-type", "application/json"),)
 
 
-class ShipTo(Struct, frozen=True):
+class OutboundAddress(Struct, frozen=True):
     name: str
     company: str
     address: str
@@ -40,7 +40,7 @@ class ShipTo(Struct, frozen=True):
     phone: str
 
 
-class Item(Struct, frozen=True):
+class OutboundItem(Struct, frozen=True):
     """`line_ref` is our line id: it comes back with every shipment."""
 
     line_ref: str
@@ -49,18 +49,18 @@ class Item(Struct, frozen=True):
 
 
 class OutboundOrder(Struct, frozen=True):
-    """The body of a creation. `external_id` is our order id; no company is told, for Flexe knows none."""
+    """The body of a creation. `external_id` is our order id. There is no company, since Flexe has none."""
 
     external_id: str
     owner_id: str
     warehouse_id: str | None
     requested_ship_date: str | None
-    ship_to: ShipTo
-    items: tuple[Item, ...]
+    ship_to: OutboundAddress
+    items: tuple[OutboundItem, ...]
 
 
 def outbound_order(action: Action, owner_id: str) -> OutboundOrder | Result:
-    """The order to send, or the refusal of an action that cannot be meant for Flexe. Canceled lines stay here."""
+    """Return the order to send, without canceled lines, or the refusal of an action that cannot be meant for Flexe."""
     body = action.body
     if action.name not in ACTIONS or not isinstance(body, FulfillmentRequested):
         return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"flexe has no action {action.name!r} for this request")
@@ -79,7 +79,7 @@ def _mapped(order: Order, lines: Sequence[Line], owner_id: str) -> OutboundOrder
         warehouse_id=order.warehouse or None,
         requested_ship_date=_date(order.requested_ship_date),
         ship_to=_ship_to(order.ship_to),
-        items=tuple(Item(line.line_id, line.sku, quantities.to_text(line.quantity)) for line in lines),
+        items=tuple(OutboundItem(line.line_id, line.sku, quantities.to_text(line.quantity)) for line in lines),
     )
 
 
@@ -87,8 +87,8 @@ def _invalid(detail: str) -> Result:
     return Result(Outcome.DECLINED, Code.INVALID, detail)
 
 
-def _ship_to(address: Address) -> ShipTo:
-    return ShipTo(
+def _ship_to(address: Address) -> OutboundAddress:
+    return OutboundAddress(
         name=address.name,
         company=address.company,
         address=address.street,
@@ -113,30 +113,30 @@ def find(order: OutboundOrder) -> Call:
     return Call(Intent.READ, "GET", ORDERS, (("external_id", order.external_id),))
 
 
-def found(reply: Reply, order: OutboundOrder) -> Result | None:
-    """What Flexe has under our order id, byte for byte, None for nothing. Raises MalformedReplyError."""
+def find_result(reply: Reply, order: OutboundOrder) -> Result | None:
+    """Return the result of a lookup by our order id, byte for byte; None for none. Raises MalformedReplyError."""
     rows = decode_object(reply).get("outbound_orders")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise MalformedReplyError("expected an array of objects as outbound_orders")
-    held = next((row for row in rows if row.get("external_id") == order.external_id), None)
-    return None if held is None else _accepted(held, order)
+    existing = next((row for row in rows if row.get("external_id") == order.external_id), None)
+    return None if existing is None else _accepted(existing, order)
 
 
-def created(reply: Reply, order: OutboundOrder) -> Result:
-    """The order as Flexe took it. Raises MalformedReplyError."""
+def created_result(reply: Reply, order: OutboundOrder) -> Result:
+    """Return the result of a creation. Raises MalformedReplyError."""
     return _accepted(decode_object(reply), order)
 
 
-def _accepted(held: Any, order: OutboundOrder) -> Result:
-    """That Flexe holds this order means that it is done, unless it is canceled there or has other goods."""
-    if not isinstance(held, dict) or not isinstance(held.get("id"), str) or not held["id"]:
+def _accepted(existing: Any, order: OutboundOrder) -> Result:
+    """An order that Flexe has is accepted, unless it is canceled there or has other goods."""
+    if not isinstance(existing, dict) or not isinstance(existing.get("id"), str) or not existing["id"]:
         raise MalformedReplyError("expected an outbound order with text as id")
-    if held.get("external_id") != order.external_id:
-        raise MalformedReplyError(f"expected external_id {order.external_id!r}, got {held.get('external_id')!r}")
-    reference = held["id"]
-    if held.get("status") == CANCELLED:
+    if existing.get("external_id") != order.external_id:
+        raise MalformedReplyError(f"expected external_id {order.external_id!r}, got {existing.get('external_id')!r}")
+    reference = existing["id"]
+    if existing.get("status") == CANCELLED:
         return _conflict(f"flexe has canceled {reference}; an order with this id is not taken again", reference)
-    if not _same_goods(held, order):
+    if not _same_goods(existing, order):
         return _conflict(f"flexe has {reference} with other lines or quantities; make both sides alike", reference)
     return Result(Outcome.OK, Code.OK, reference=reference)
 
@@ -145,16 +145,16 @@ def _conflict(detail: str, reference: str) -> Result:
     return Result(Outcome.DECLINED, Code.CONFLICT, detail, reference)
 
 
-def _same_goods(held: Mapping[str, Any], order: OutboundOrder) -> bool:
-    items = held.get("items")
+def _same_goods(existing: Mapping[str, Any], order: OutboundOrder) -> bool:
+    items = existing.get("items")
     if not isinstance(items, list):
         raise MalformedReplyError(f"expected an array as items, got {type(items).__name__}")
-    wanted = [(item.line_ref, item.sku, quantities.from_text(item.quantity)) for item in order.items]
-    return sorted(map(_goods, items)) == sorted(wanted)
+    ordered = [(item.line_ref, item.sku, quantities.from_text(item.quantity)) for item in order.items]
+    return sorted(map(_goods, items)) == sorted(ordered)
 
 
 def _goods(item: Any) -> tuple[str, str, int]:
-    """(our line id, sku, ten-thousandths), however many zeros Flexe writes. Raises MalformedReplyError."""
+    """Return line id, sku and ten-thousandths, however many zeros Flexe writes. Raises MalformedReplyError."""
     try:
         return str(item["line_ref"]), str(item["sku"]), quantities.from_text(item["quantity"])
     except (TypeError, KeyError, ValueError) as exc:
@@ -162,7 +162,7 @@ def _goods(item: Any) -> tuple[str, str, int]:
 
 
 def message_of(reply: Reply) -> str:
-    """Flexe's own words: `{"error": {"code": "...", "message": "..."}}`, or whatever stands in between says."""
+    """Return Flexe's message, `{"error": {"code": "...", "message": "..."}}`, or the text of a proxy in between."""
     try:
         body = decode(reply)
     except MalformedReplyError:

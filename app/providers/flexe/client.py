@@ -1,4 +1,4 @@
-"""Flexe over HTTP, the only place of this provider that waits: orders are sent to be fulfilled."""
+"""Client of Flexe: sends orders to be fulfilled. The only file of this provider that waits."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from app.providers.redaction import Redaction
 from app.providers.webhooks import signer
 
 THROTTLE_MS: Final = 15_000
-"""After a 429 that names no time: a quarter of the minute in which calls are counted."""
+"""The pause after a 429 that names none: a quarter of the minute in which calls are counted."""
 
 
 class Flexe:
@@ -27,9 +27,9 @@ class Flexe:
         base_url: str,
         api_key: str,
         owner_id: str,
+        *,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
-        *,
         open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
@@ -52,7 +52,7 @@ class Flexe:
         await self._http.aclose()
 
     async def perform(self, action: Action, lease: Lease) -> Result:
-        """Sends the order to be fulfilled. See Provider.perform."""
+        """Send the order to be fulfilled. See Provider.perform."""
         order = actions.outbound_order(action, self._owner_id)
         if isinstance(order, Result):
             return order
@@ -63,14 +63,14 @@ class Flexe:
 
     async def _send(self, order: actions.OutboundOrder, repeated: bool, lease: Lease) -> Result:
         if repeated:
-            held = await self.link.ask(actions.find(order), lease, partial(actions.found, order=order))
-            if held is not None:
-                return held
-        return await self.link.ask(actions.create(order), lease, partial(actions.created, order=order))
+            result = await self.link.ask(actions.find(order), lease, partial(actions.find_result, order=order))
+            if result is not None:
+                return result
+        return await self.link.ask(actions.create(order), lease, partial(actions.created_result, order=order))
 
 
 def open_provider(values: Mapping[str, str]) -> Flexe:
-    """From the settings of the manifest. Raises SettingError."""
+    """Open the client from the settings of the manifest. Raises SettingError."""
     base_url = checked_base("WAYBILL_FLEXE_BASE_URL", values["BASE_URL"])
     try:
         signer(values["WEBHOOK_SECRET"])

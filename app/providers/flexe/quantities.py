@@ -5,14 +5,14 @@ from app.events.json_fields import amount
 
 
 def to_text(quantity: int) -> str:
-    """`20_000` ten-thousandths are "2", `5_000` are "0.5"."""
+    """Write ten-thousandths: `20_000` are "2", `5_000` are "0.5"."""
     whole, rest = divmod(abs(quantity), AMOUNT_SCALE)
     sign = "-" if quantity < 0 else ""
     return f"{sign}{whole}.{rest:04}".rstrip("0").rstrip(".")
 
 
 def from_text(value: object) -> int:
-    """Ten-thousandths of a text that is a positive quantity. Raises ValueError."""
+    """Read ten-thousandths from a positive quantity. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError('a quantity is text, e.g. "2" or "0.5"')
     quantity = amount(value)

@@ -1,7 +1,7 @@
-"""What Flexe's webhooks say, as events of orders: the other half of the mapping layer (actions.py). Pure.
+"""Webhooks of Flexe, verified and read as events of orders. Pure.
 
-The order in which they come means nothing: quantities add up, and the same webhook says the same however often it
-comes. Kinds that are not known here are taken and say nothing.
+The order in which they come means nothing: quantities add up, and a repeated webhook is the same event. Kinds that are
+not used here are accepted and report nothing.
 
 Requirements: S26, S37, S54.
 """
@@ -19,7 +19,7 @@ from app.events.intake_limits import LINES_MAX, NAME_CHARS_MAX, ORDER_ID, TEXT_C
 from app.events.model import LineQuantity, ProviderEvent
 from app.providers.flexe import quantities
 from app.providers.redaction import Redaction
-from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError, verified
+from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError, verify
 
 PROVIDER: Final = "flexe"
 T = TypeVar("T", bound="_Data")
@@ -72,11 +72,11 @@ class _Webhook(Struct):
 
 
 def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str], now_s: float) -> Received:
-    """What a webhook says, once its signature is proven. `settings` are the manifest's, without their prefix.
+    """Verify a webhook and return its content. `settings` are the manifest's, without their prefix.
 
     Raises WebhookRefusedError, whose detail is free of secrets.
     """
-    webhook_id = verified(headers, body, settings["WEBHOOK_SECRET"], now_s)
+    webhook_id = verify(headers, body, settings["WEBHOOK_SECRET"], now_s)
     try:
         event = _event(body, settings["OWNER_ID"])
     except WebhookRefusedError as refusal:
@@ -95,39 +95,39 @@ def _event(body: bytes, owner_id: str) -> ProviderEvent | None:
 
 
 def _shipped(data: Raw, owner_id: str, at: int) -> ProviderEvent:
-    told = _data(data, _Shipped, owner_id)
-    lines = tuple(LineQuantity(item.line_ref, _quantity(item)) for item in told.shipment.items)
+    shipped = _data(data, _Shipped, owner_id)
+    lines = tuple(LineQuantity(item.line_ref, _quantity(item)) for item in shipped.shipment.items)
     return ProviderEvent(
-        order_id=told.external_id,
+        order_id=shipped.external_id,
         provider=PROVIDER,
         event=EventName.ORDER_SHIPPED,
-        reference=told.shipment.id,
+        reference=shipped.shipment.id,
         occurred_at=at,
         lines=lines,
     )
 
 
 def _delayed(data: Raw, owner_id: str, at: int) -> ProviderEvent:
-    told = _data(data, _Delayed, owner_id)
-    values = {"reason": told.exception.code, "detail": told.exception.message[:TEXT_CHARS_MAX]}
+    delayed = _data(data, _Delayed, owner_id)
+    values = {"reason": delayed.exception.code, "detail": delayed.exception.message[:TEXT_CHARS_MAX]}
     return ProviderEvent(
-        order_id=told.external_id,
+        order_id=delayed.external_id,
         provider=PROVIDER,
         event=EventName.ORDER_DELAYED,
-        reference=told.exception.id,
+        reference=delayed.exception.id,
         occurred_at=at,
         values=values,
     )
 
 
 def _cancelled(data: Raw, owner_id: str, at: int) -> ProviderEvent:
-    told = _data(data, _Cancelled, owner_id)
-    values = {"reason": told.reason[:TEXT_CHARS_MAX]}
+    cancelled = _data(data, _Cancelled, owner_id)
+    values = {"reason": cancelled.reason[:TEXT_CHARS_MAX]}
     return ProviderEvent(
-        order_id=told.external_id,
+        order_id=cancelled.external_id,
         provider=PROVIDER,
         event=EventName.ORDER_CANCELED,
-        reference=told.id,
+        reference=cancelled.id,
         occurred_at=at,
         values=values,
     )
@@ -141,12 +141,12 @@ _KINDS: Final[Mapping[str, Callable[[Raw, str, int], ProviderEvent]]] = {
 
 
 def _data(data: Raw, kind: type[T], owner_id: str) -> T:
-    told = _decoded(data, kind, " in data")
-    if told.owner_id != owner_id:
-        raise _malformed(f"data.owner_id {told.owner_id[:80]!r} is not ours; send webhooks of {owner_id!r} here")
-    if not ORDER_ID.fullmatch(told.external_id):
-        raise _malformed(f"data.external_id {told.external_id[:80]!r} is no order id; send what came with the order")
-    return told
+    message = _decoded(data, kind, " in data")
+    if message.owner_id != owner_id:
+        raise _malformed(f"data.owner_id {message.owner_id[:80]!r} is not ours; send webhooks of {owner_id!r} here")
+    if not ORDER_ID.fullmatch(message.external_id):
+        raise _malformed(f"data.external_id {message.external_id[:80]!r} is no order id; send what came with the order")
+    return message
 
 
 D = TypeVar("D")

@@ -1,6 +1,6 @@
-"""Which OData calls write a sales order, and what F+O's entities mean. Pure.
+"""Actions of F+O: plans of dual-write become OData calls, entities become results. Pure.
 
-What to write is decided by dual-write (`app.dualwrite.write_plan`); here it meets what F+O already has, so nothing is
+Dual-write decides what to write (`app.dualwrite.write_plan`); here that is compared with what F+O has, so nothing is
 written twice. The idempotency keys are F+O's own fields: CustomersOrderReference of the header, ExternalItemNumber of
 the line. F+O compares them loosely, so that what it finds is compared here once more, byte for byte.
 
@@ -27,10 +27,10 @@ from app.events.sales_order_change import (
     made_by_us,
     order_id,
 )
-from app.providers.fno import fit, odata
+from app.providers.fno import field_lengths, odata
+from app.providers.http_messages import Call, MalformedReplyError, Reply
 from app.providers.port import Action, Code, Outcome, Result
 from app.providers.sales_order_writer import result_values
-from app.providers.wire import Call, MalformedReplyError, Reply
 
 SEND_ORDER_TO_FULFILLMENT: Final = "Send order to fulfillment"
 SEND_LINES_TO_BILLING: Final = "Send sales order lines to billing"
@@ -65,7 +65,7 @@ SHOWN_STATUS: Final = StatusField(HEADERS, STATUS)
 
 
 def status_field(text: str) -> StatusField:
-    """From `Collection/Field`; without it the field that shows the status. Raises SettingError."""
+    """Parse `Collection/Field`; without it, return the field that shows the status. Raises SettingError."""
     if not text:
         return SHOWN_STATUS
     if not re.fullmatch(r"\w+/\w+", text, re.ASCII):
@@ -74,33 +74,33 @@ def status_field(text: str) -> StatusField:
 
 
 def row_of(action: Action) -> SalesOrderRow | Result:
-    """The row that an action carries, or the refusal of one that cannot be meant for F+O."""
+    """Return the row of an action, or the refusal of an action that cannot be meant for F+O."""
     if action.name not in ACTIONS or not isinstance(action.body, SalesOrderRow):
         return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"fno has no action {action.name!r} for this request")
     return action.body
 
 
 def first_plan(row: SalesOrderRow, effect_id: str) -> Plan:
-    """What to write when nothing is known about the order: everything that F+O does not have."""
+    """Return the plan for an order of which no earlier state is known: everything that F+O does not have."""
     return plan(
         SalesOrderChange(op="c", ts_ms=0, before=None, after=row, source=ChangeSource("iom", 1, effect_id=effect_id)),
         None,
     )
 
 
-def without_writing(asked: Plan) -> Result | None:
-    """The result of a plan that needs no call; None when it needs some."""
-    match asked.kind:
+def without_writing(plan: Plan) -> Result | None:
+    """Return the result of a plan that needs no call; None when it needs some."""
+    match plan.kind:
         case Kind.REFUSE:
-            missing = ", ".join(asked.missing)
+            missing = ", ".join(plan.missing)
             return Result(Outcome.DECLINED, Code.GATE, f"not ready for dual-write, missing: {missing}")
         case Kind.SKIP_STALE | Kind.SKIP_ECHO:
-            return Result(Outcome.OK, Code.OK, "nothing to write", asked.number)
+            return Result(Outcome.OK, Code.OK, "nothing to write", plan.number)
     return None
 
 
 def uncreatable(row: SalesOrderRow) -> Result | None:
-    """The refusal of a row that F+O could not tell from its own second copy."""
+    """Return the refusal of a row that could not be found again after its creation; None if it could."""
     if made_by_us(row) and row.CustomersOrderReference:
         return None
     detail = (
@@ -110,8 +110,7 @@ def uncreatable(row: SalesOrderRow) -> Result | None:
 
 
 def references(row: SalesOrderRow) -> tuple[str, ...]:
-    """What the row's order is known by at F+O: its reference, or the order id itself, which was written before there
-    were references."""
+    """Return what identifies the row's order at F+O: its reference, and the order id, which older versions wrote."""
     return tuple(dict.fromkeys((row.CustomersOrderReference, order_id(row))))
 
 
@@ -120,13 +119,13 @@ def find_headers(row: SalesOrderRow, reference: str) -> Call:
 
 
 def is_ours(row: SalesOrderRow, header: odata.Entity) -> bool:
-    """Whether a header is that of the row's order, and no other that F+O takes for it."""
+    """Return whether a header is really that of the row's order, and not only alike to F+O."""
     from_iom = str(header.get("SalesOrderOriginCode") or "").upper() == IOM
     return from_iom and header.get(REFERENCE) in references(row)
 
 
 def not_ours(row: SalesOrderRow, header: odata.Entity) -> Result:
-    """The refusal to write to an order of F+O that stands for another one of ours, or for none."""
+    """Return the refusal to write to an order of F+O that belongs to another order of ours, or to none."""
     number, reference = header["SalesOrderNumber"], header.get(REFERENCE)
     detail = (
         f"{number} at F+O has {REFERENCE} {reference!r}, which is not order {order_id(row)!r}: nothing was written;"
@@ -148,7 +147,7 @@ def line_path(company: str, lot: str) -> str:
 
 
 def create_header(row: SalesOrderRow) -> Call:
-    """A header that is stopped, so that F+O never picks half an order."""
+    """Create a header that is stopped, so that F+O never picks half an order."""
     values = _filled(_header_values(row, (*writable(row), "URL")))
     return odata.create(HEADERS, {**values, "IsDeliveryAddressOrderSpecific": "Yes", STOPPED: "Yes"})
 
@@ -158,35 +157,40 @@ def create_line(row: SalesOrderRow, number: str, line: SalesOrderRowLine) -> Cal
     return odata.create(LINES, key | _filled(_line_values(line, line_writable(row))))
 
 
-def first_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
-    """The header's values that are written before the lines."""
-    return _header_values(row, (name for name in asked.fields if name not in _NOT_FIRST))
+def first_fields(row: SalesOrderRow, plan: Plan) -> dict[str, Any]:
+    """Return the header's values that are written before the lines."""
+    return _header_values(row, (name for name in plan.fields if name not in _NOT_FIRST))
 
 
-def last_fields(row: SalesOrderRow, asked: Plan) -> dict[str, Any]:
-    """The header's values that are written after the lines: it is let go."""
-    return _header_values(row, (name for name in asked.fields if name == STOPPED))
+def last_fields(row: SalesOrderRow, plan: Plan) -> dict[str, Any]:
+    """Return the header's values that are written after the lines: they release the order."""
+    return _header_values(row, (name for name in plan.fields if name == STOPPED))
 
 
-def status_to_write(held: odata.Entity, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The status, if F+O is not there yet. One that it has passed is not written: an attempt whose reply was lost did
-    its work, and F+O went on from there."""
-    values = odata.differing(held, wanted)
-    return {name: value for name, value in values.items() if not _passed(str(held.get(STATUS, held.get(name))), value)}
+def status_to_write(entity: odata.Entity, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status, if F+O has not reached it.
+
+    One that F+O has passed is not written: an attempt whose reply was lost did its work, and F+O went on from there.
+    """
+    return {
+        name: value
+        for name, value in odata.differing(entity, values).items()
+        if not _is_passed(str(entity.get(STATUS, entity.get(name))), value)
+    }
 
 
 def status_refused(refusal: Result) -> Result:
-    """F+O's refusal of a status, with what may be set up otherwise."""
+    """Return F+O's refusal of a status, with the setting that may be wrong."""
     hint = "WAYBILL_FNO_STATUS_FIELD says where F+O takes a status (docs/providers/fno.md)"
     return replace(refusal, detail=f"{refusal.detail}; {hint}")
 
 
-def is_closed(held: odata.Entity) -> bool:
-    return held.get(STATUS) == INVOICED
+def is_closed(header: odata.Entity) -> bool:
+    return header.get(STATUS) == INVOICED
 
 
-def _passed(held: str, wanted: str) -> bool:
-    return held in _LIFE and wanted in _LIFE and _LIFE.index(held) >= _LIFE.index(wanted)
+def _is_passed(current: str, status: str) -> bool:
+    return current in _LIFE and status in _LIFE and _LIFE.index(current) >= _LIFE.index(status)
 
 
 def line_fields(line: SalesOrderRowLine, write: LineWrite) -> dict[str, Any]:
@@ -194,24 +198,24 @@ def line_fields(line: SalesOrderRowLine, write: LineWrite) -> dict[str, Any]:
 
 
 def _header_values(row: SalesOrderRow, fields: Iterable[str]) -> dict[str, Any]:
-    values = fit.cut({name: getattr(row, name) for name in fields})
+    values = field_lengths.cut({name: getattr(row, name) for name in fields})
     if "RequestedShippingDate" in values:
         values["RequestedShippingDate"] = odata.date(row.RequestedShippingDate)
     return values
 
 
 def _line_values(line: SalesOrderRowLine, fields: Iterable[str]) -> dict[str, Any]:
-    values = fit.cut({name: getattr(line, name) for name in fields})
+    values = field_lengths.cut({name: getattr(line, name) for name in fields})
     return values | {name: odata.number(values[name]) for name in _AMOUNTS & values.keys()}
 
 
 def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is empty: F+O then takes its own defaults."""
+    """Leave out what is empty: F+O then uses its own defaults."""
     return {name: value for name, value in values.items() if value not in ("", odata.EMPTY_DATE)}
 
 
 def header(entity: dict[str, Any]) -> odata.Entity:
-    """A header that can be worked with. Raises MalformedReplyError."""
+    """Return the entity as a header. Raises MalformedReplyError without its number."""
     odata.text_of(entity, "SalesOrderNumber")
     return entity
 
@@ -221,7 +225,7 @@ def header_of(reply: Reply) -> odata.Entity:
 
 
 def line(entity: dict[str, Any]) -> odata.Entity:
-    """A line that can be worked with. Raises MalformedReplyError."""
+    """Return the entity as a line. Raises MalformedReplyError without its key, or with a bad number."""
     odata.text_of(entity, "InventoryLotId")
     if not isinstance(entity.get("LineNumber", 0), int | Decimal):
         raise MalformedReplyError(f"expected a number as LineNumber, got {entity['LineNumber']!r}")
@@ -233,21 +237,21 @@ def line_of(reply: Reply) -> odata.Entity:
 
 
 def by_preference(headers: Sequence[odata.Entity]) -> list[odata.Entity]:
-    """The header that stands for the order comes first. Two exist when a creation took effect after it was given up.
+    """Sort headers of one order: the first stands for it. Two exist when a creation took effect after it was given up.
 
-    The one that was let go wins, else the lowest number; the other stays stopped for ever and is reported.
+    One that is not stopped wins, else the lowest number; the other one stays stopped for ever and is reported.
     """
     return sorted(headers, key=lambda entity: (entity.get(STOPPED) == "Yes", entity["SalesOrderNumber"]))
 
 
 def existing_line(row: SalesOrderRow, write: LineWrite, lines: Iterable[odata.Entity]) -> odata.Entity | None:
-    """F+O's line for a write: by F+O's key if that is known, else by our line id."""
+    """Return F+O's line for a write: by F+O's key if the write has it, else by our line id."""
     matching = (entity for entity in lines if write.lot in ("", entity["InventoryLotId"]))
     return next((entity for entity in matching if write.lot or _line_id(row, entity) == write.line_id), None)
 
 
 def _line_id(row: SalesOrderRow, entity: odata.Entity) -> str:
-    """The line id as dual-write derives it from a row."""
+    """Return the line id as dual-write derives it from a row."""
     reference = str(entity.get("ExternalItemNumber") or "")
     position = int(entity.get("LineNumber", 0))
     return line_id(
@@ -264,7 +268,7 @@ def _line_id(row: SalesOrderRow, entity: odata.Entity) -> str:
 
 
 def row_line(row: SalesOrderRow, write: LineWrite) -> SalesOrderRowLine:
-    """The row's line that a write is about. Raises KeyError when the plan is not this row's."""
+    """Return the row's line that a write is about. Raises KeyError when the plan is not this row's."""
     return {line_id(row, row_line): row_line for row_line in row.Lines}[write.line_id]
 
 
@@ -280,6 +284,6 @@ def written(number: str, lots: Mapping[str, str], others: Sequence[str], refused
     is invoiced.
     """
     also = f"also at F+O with this reference, and stopped: {', '.join(others)}" if others else ""
-    kept = f"F+O keeps the header as it was: {refused}" if refused else ""
+    note = f"F+O keeps the header as it was: {refused}" if refused else ""
     values = result_values(lots, refused)
-    return Result(Outcome.OK, Code.OK, "; ".join(filter(None, (also, kept))), number, values=values)
+    return Result(Outcome.OK, Code.OK, "; ".join(filter(None, (also, note))), number, values=values)

@@ -1,16 +1,17 @@
-"""Finance + Operations over HTTP: sales orders are created and changed by the rows of dual-write."""
+"""Client of Finance + Operations: creates and changes sales orders by the rows of dual-write."""
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from app.dualwrite.write_plan import Plan
 from app.events.sales_order_change import SalesOrderRow
 from app.lanes.lease import Lease
-from app.providers.fno import actions, fit, odata
+from app.providers.fno import actions, field_lengths, odata
+from app.providers.fno.access_token import AccessToken
 from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
-from app.providers.fno.tokens import Tokens
 from app.providers.fno.upsert import Upsert
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
 from app.providers.port import Action, CallFailedError, Result
@@ -32,38 +33,48 @@ class Fno:
         token_url: str,
         client_id: str,
         client_secret: str,
+        *,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
         status_field: StatusField = actions.SHOWN_STATUS,
-        *,
         open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
         self._status_field = status_field
         self._http = open_http(limits)
         redaction = Redaction(client_secret=client_secret)
-        shared = (self._http, redaction, limits, odata.message_of, THROTTLE_MS, clock)
+        open_link = partial(
+            Link,
+            client=self._http,
+            redaction=redaction,
+            timeouts=limits,
+            message_of=odata.message_of,
+            throttle_ms=THROTTLE_MS,
+            clock=clock,
+        )
         form = {"client_id": client_id, "client_secret": client_secret, "scope": f"{base_url}/.default"}
-        tokens = Tokens(Link(f"{self.name} tokens", token_url, *shared), form, redaction, clock)
-        self.link = Link(self.name, base_url, *shared)
-        self._session = Session(self.link, tokens)
+        token = AccessToken(open_link(f"{self.name} tokens", token_url), form, redaction, clock)
+        self.link = open_link(self.name, base_url)
+        self._session = Session(self.link, token)
 
     async def close(self) -> None:
         await self._http.aclose()
 
     async def perform(self, action: Action, lease: Lease) -> Result:
-        """Writes the row that the action carries. See Provider.perform."""
+        """Write the row that the action carries. See Provider.perform."""
         row = actions.row_of(action)
         if isinstance(row, Result):
             return row
         return await self.upsert(row, actions.first_plan(row, action.effect_id), lease)
 
     async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
-        """See SalesOrderWriter.upsert: what F+O has is looked up first, and the order stays stopped until it is
-        complete."""
-        done = actions.without_writing(plan) or fit.refusal(row, plan)
-        if done is not None:
-            return done
+        """Write as planned. What F+O has is looked up first, and the order stays stopped until it is complete.
+
+        See SalesOrderWriter.upsert.
+        """
+        result = actions.without_writing(plan) or field_lengths.refusal(row, plan)
+        if result is not None:
+            return result
         try:
             return await Upsert(self._session, row, plan, lease, status_field=self._status_field).run()
         except CallFailedError as failure:
@@ -71,7 +82,7 @@ class Fno:
 
 
 def open_provider(values: Mapping[str, str]) -> Fno:
-    """From the settings of the manifest. Raises SettingError."""
+    """Open the client from the settings of the manifest. Raises SettingError."""
     base_url = checked_base("WAYBILL_FNO_BASE_URL", values["BASE_URL"])
     token_url = checked_base("WAYBILL_FNO_TOKEN_URL", values["TOKEN_URL"])
     status_field = actions.status_field(values["STATUS_FIELD"])

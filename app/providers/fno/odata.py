@@ -1,4 +1,4 @@
-"""The parts of OData V4 that F+O takes: keys and filters with their quoting, exact numbers, ETags, errors. Pure."""
+"""OData V4 as F+O speaks it: keys and filters with their quoting, exact numbers, ETags, errors. Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode, decode_object
 
 ETAG: Final = "@odata.etag"
 EMPTY_DATE: Final = "1900-01-01T12:00:00Z"
@@ -23,8 +23,8 @@ Entity = Mapping[str, Any]
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-class Target(NamedTuple):
-    """An entity of F+O as last seen, and its path."""
+class EntityState(NamedTuple):
+    """An entity of F+O as it was last read, and its path."""
 
     path: str
     entity: Entity
@@ -42,22 +42,22 @@ class EntityPage(NamedTuple):
 
 
 def literal(text: str) -> str:
-    """A text inside a filter or a key: in quotes, its own quotes doubled."""
+    """Quote a text for a filter or a key, its own quotes doubled."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def equal(**fields: str) -> str:
-    """A filter that all of these fields equal, as F+O compares texts."""
+    """Return a filter: all of these fields are equal, as F+O compares texts."""
     return " and ".join(_equal(name, literal(value)) for name, value in fields.items())
 
 
 def _equal(name: str, text: str) -> str:
-    """`eq` reads `*` as any text; the other operators do not."""
+    """Compare without `eq` where it would read `*` as any text; the other operators do not."""
     return f"{name} ge {text} and {name} le {text}" if "*" in text else f"{name} eq {text}"
 
 
 def key_path(collection: str, **key: str) -> str:
-    """The path of one entity. F+O wants every field of the key."""
+    """Return the path of one entity. F+O requires every field of the key."""
     fields = ",".join(f"{name}={quote(literal(value), safe='')}" for name, value in key.items())
     return f"/data/{collection}({fields})"
 
@@ -81,7 +81,7 @@ def create(collection: str, values: Mapping[str, Any]) -> Call:
     )
 
 
-def patch(target: Target, values: Mapping[str, Any]) -> Call:
+def patch(target: EntityState, values: Mapping[str, Any]) -> Call:
     headers = (_JSON, ("if-match", target.etag))
     return Call(
         intent=Intent.SET,
@@ -93,44 +93,45 @@ def patch(target: Target, values: Mapping[str, Any]) -> Call:
     )
 
 
-def delete(target: Target) -> Call:
+def delete(target: EntityState) -> Call:
     return Call(Intent.SET, "DELETE", target.path, (ACROSS,), headers=(("if-match", target.etag or "*"),))
 
 
 def number(amount: int) -> Decimal:
-    """Ten-thousandths as a decimal, which is written as a JSON number without loss."""
+    """Return ten-thousandths as a decimal, which is written as a JSON number without loss."""
     return Decimal(amount).scaleb(-4)
 
 
 def date(ms: int | None) -> str:
-    """A date without a time: F+O means noon UTC. None is F+O's empty date."""
+    """Write a date without a time: to F+O that is noon UTC. None is F+O's empty date."""
     return EMPTY_DATE if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}T12:00:00Z"
 
 
-def same(held: object, wanted: object) -> bool:
-    """Whether F+O's value says the same: dates by day, numbers by value, a missing text is an empty one."""
-    if isinstance(wanted, Decimal | int):
-        return isinstance(held, Decimal | int) and held == wanted
-    text, other = str(held or ""), str(wanted)
-    if other.endswith("T12:00:00Z"):
-        return (text or EMPTY_DATE)[:10] == other[:10]
-    return text == other
+def is_same(current: object, value: object) -> bool:
+    """Return whether F+O's value means the same: dates by day, numbers by value, a missing text is an empty one."""
+    if isinstance(value, Decimal | int):
+        return isinstance(current, Decimal | int) and current == value
+    current_text = str(current or "")
+    text = str(value)
+    if text.endswith("T12:00:00Z"):
+        return (current_text or EMPTY_DATE)[:10] == text[:10]
+    return current_text == text
 
 
-def differing(held: Entity, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `wanted` that F+O does not have yet."""
-    return {name: value for name, value in wanted.items() if not same(held.get(name), value)}
+def differing(entity: Entity, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that F+O does not have yet."""
+    return {name: value for name, value in values.items() if not is_same(entity.get(name), value)}
 
 
 def entity_of(reply: Reply) -> dict[str, Any]:
-    """One entity, with its ETag from the body or the header. Raises MalformedReplyError."""
+    """Read one entity, with its ETag from the body or the header. Raises MalformedReplyError."""
     entity = decode_object(reply)
     entity.setdefault(ETAG, reply.headers.get("etag", ""))
     return entity
 
 
 def page_of(reply: Reply, base_url: str, check: Callable[[dict[str, Any]], Entity]) -> EntityPage:
-    """The entities of one page, each checked. Raises MalformedReplyError.
+    """Read one page, and check each of its entities. Raises MalformedReplyError.
 
     A next page elsewhere than below `base_url` is refused: the token would go there.
     """
@@ -144,7 +145,7 @@ def page_of(reply: Reply, base_url: str, check: Callable[[dict[str, Any]], Entit
 
 
 def text_of(entity: Entity, name: str) -> str:
-    """A text that an entity must have. Raises MalformedReplyError."""
+    """Return a text that an entity must have. Raises MalformedReplyError."""
     value = entity.get(name)
     if not isinstance(value, str) or not value:
         raise MalformedReplyError(f"expected a text as {name}, got {value!r}")
@@ -152,7 +153,7 @@ def text_of(entity: Entity, name: str) -> str:
 
 
 def message_of(reply: Reply) -> str:
-    """F+O's own words: the infolog within `innererror` says more than the message. Tolerates any body."""
+    """Return F+O's own message: the infolog within `innererror`, which says more, or the message. Any body will do."""
     try:
         answer = decode(reply)
     except MalformedReplyError:
@@ -166,5 +167,6 @@ def message_of(reply: Reply) -> str:
     return str(answer.get("error_description") or error or answer)
 
 
-def refused_by_rules(reply: Reply) -> bool:
+def is_refused_by_rules(reply: Reply) -> bool:
+    """Return whether F+O's rules refused a write and rolled it back."""
     return message_of(reply).startswith(_REFUSED)

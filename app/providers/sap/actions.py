@@ -1,4 +1,4 @@
-"""What a sales order for accounting is to SAP, and how it is found again. Pure.
+"""Actions of SAP: sales orders for accounting, created, and looked up by keys that SAP keeps for us. Pure.
 
 SAP's metadata lets nobody outside write ExternalDocumentID or SenderBusinessSystemName, so the keys are fields that it
 does let us write: PurchaseOrderByCustomer carries the order id, PurchaseOrderByShipToParty a mark by which an order of
@@ -16,9 +16,9 @@ from app.domain.lifecycle import Status
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.events.ids import derive
 from app.events.model import BillingRequested
+from app.providers.http_messages import Call, Reply
 from app.providers.port import Action, Code, Outcome, Result
 from app.providers.sap import odata
-from app.providers.wire import Call, Reply
 
 CREATE_SALES_ORDER: Final = "Create sales order for accounting"
 ACTIONS: Final = frozenset({CREATE_SALES_ORDER})
@@ -60,35 +60,35 @@ class UnfitError(ValueError):
 
 
 def order_of(action: Action) -> Order | Result:
-    """The order that an action carries, or the refusal of one that cannot be meant for SAP."""
+    """Return the order of an action, or the refusal of an action that cannot be meant for SAP."""
     if action.name not in ACTIONS or not isinstance(action.body, BillingRequested):
         return Result(Outcome.DECLINED, Code.UNSUPPORTED, f"sap has no action {action.name!r} for this request")
     return action.body.order
 
 
 def reference_of(order_id: str) -> str:
-    """PurchaseOrderByCustomer of an order: its id, or where that is too long a key derived from it."""
+    """Return PurchaseOrderByCustomer of an order: its id, or where that is too long a key derived from it."""
     return order_id if units(order_id) <= REFERENCE_CHARS_MAX else mark_of(order_id)
 
 
 def mark_of(order_id: str) -> str:
-    """PurchaseOrderByShipToParty of our orders. Nobody else's order has the mark that belongs to its reference."""
+    """Return PurchaseOrderByShipToParty of our orders. No other order has the mark that belongs to its reference."""
     return _MARK + derive(order_id, "sap")
 
 
 def has_mark(sales_order: Mapping[str, Any], order_id: str) -> bool:
-    """Whether a sales order is this order's, and no other that SAP takes for it. A mark is the same in capitals."""
+    """Return whether a sales order is really this order's, and not only alike to SAP. Case of the mark is ignored."""
     return str(sales_order.get("PurchaseOrderByShipToParty") or "").strip().lower() == mark_of(order_id)
 
 
 def find_orders(order_id: str) -> Call:
     fields = "SalesOrder,PurchaseOrderByCustomer,PurchaseOrderByShipToParty,OverallSDDocumentRejectionSts"
-    wanted = f"PurchaseOrderByCustomer eq {odata.literal(reference_of(order_id))}"
-    return odata.read(ORDERS, ("$filter", wanted), ("$select", fields))
+    has_our_reference = f"PurchaseOrderByCustomer eq {odata.literal(reference_of(order_id))}"
+    return odata.read(ORDERS, ("$filter", has_our_reference), ("$select", fields))
 
 
 def create_order(order: Order, area: SalesArea) -> Call | Result:
-    """The creation of an order with its items at once, or the refusal of one that SAP's fields cannot hold."""
+    """Return the creation of an order with all its items, or the refusal of an order that SAP's fields cannot hold."""
     try:
         return odata.create(ORDERS, _header(order, area))
     except UnfitError as exc:
@@ -156,11 +156,13 @@ def line_id_of(item: odata.Entity, mark: str) -> str:
 
 
 def _price(line: Line, currency: str, area: SalesArea) -> dict[str, str]:
-    """What the line costs: its unit price, or where that is not the whole story its total for its whole quantity."""
-    rate, per = line.unit_price, 1
+    """Return the price of a line: its unit price, or where that times quantity is not its total, the total for all."""
+    rate = line.unit_price
+    per = 1
     if line.unit_price * line.quantity != line.total * AMOUNT_SCALE:
         shared = gcd(line.quantity, AMOUNT_SCALE)
-        rate, per = line.total * (AMOUNT_SCALE // shared), line.quantity // shared
+        rate = line.total * (AMOUNT_SCALE // shared)
+        per = line.quantity // shared
     if per > _PRICED_FOR_MAX:
         raise UnfitError(f"line {line.line_id!r}: SAP prices up to {_PRICED_FOR_MAX} at once; split the line")
     price = {
@@ -173,38 +175,38 @@ def _price(line: Line, currency: str, area: SalesArea) -> dict[str, str]:
 
 
 def message_of(reply: Reply) -> str:
-    """SAP's own words, and the fix where a release lacks the field of the line ids."""
+    """Return SAP's own message, and the fix where a release lacks the field of the line ids."""
     words = odata.message_of(reply)
     if UNDERLYING_ITEM not in words:
         return words
     return f"{words}; where the release has no such field, set WAYBILL_SAP_ITEM_REFERENCE={SHIP_TO_REFERENCE}"
 
 
-def number(entity: odata.Entity) -> str:
-    """SAP's number of a sales order. Raises MalformedReplyError."""
+def number_of_entity(entity: odata.Entity) -> str:
+    """Return SAP's number of a sales order. Raises MalformedReplyError."""
     return odata.number_of(entity, "SalesOrder")
 
 
 def number_of(reply: Reply) -> str:
-    return number(odata.entity_of(reply))
+    return number_of_entity(odata.entity_of(reply))
 
 
 def by_preference(orders: Sequence[Mapping[str, Any]], order_id: str) -> list[str]:
-    """Numbers of the order's sales orders; the first one stands for the order. Raises MalformedReplyError.
+    """Return the numbers of the order's sales orders; the first one stands for the order. Raises MalformedReplyError.
 
     Two exist when a creation took effect after it was given up: then one that was not rejected wins, else the lowest.
     """
     ours = [order for order in orders if has_mark(order, order_id)]
-    rejected = {number(order): order.get("OverallSDDocumentRejectionSts") == "C" for order in ours}
-    return sorted(rejected, key=lambda found: (rejected[found], len(found), found))
+    rejected = {number_of_entity(order): order.get("OverallSDDocumentRejectionSts") == "C" for order in ours}
+    return sorted(rejected, key=lambda number: (rejected[number], len(number), number))
 
 
-def found(numbers: Sequence[str]) -> Result:
-    """`numbers`: the one that stands for the order, and others with the same reference, if any."""
+def existing_result(numbers: Sequence[str]) -> Result:
+    """Return the result for an order that SAP has. `numbers`: the one that stands for it, and others, if any."""
     first, *others = numbers
     detail = f"SAP also has {', '.join(others)} with this reference: reject them" if others else "was there already"
     return Result(Outcome.OK, Code.OK, detail, first)
 
 
-def created(sales_order: str) -> Result:
+def created_result(sales_order: str) -> Result:
     return Result(Outcome.OK, Code.OK, "", sales_order)

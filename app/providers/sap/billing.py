@@ -1,7 +1,7 @@
-"""What SAP's billing documents say about our orders: which are invoices that count, and of which lines. Pure.
+"""Billing documents of SAP as events of our orders: which invoices count, and for which lines. Pure.
 
-One counts when it is an invoice, posted to accounting (AccountingTransferStatus C) and not cancelled. It leads back to
-our order by the sales order of its items.
+A document counts when it is an invoice, posted to accounting (AccountingTransferStatus C) and not cancelled. It leads
+back to our order by the sales order of its items.
 
 Requirements: S55, S56.
 """
@@ -14,10 +14,10 @@ import msgspec
 
 from app.domain.event_names import EventName
 from app.events.model import LineQuantity, ProviderEvent
+from app.providers.http_messages import Call
 from app.providers.port import RefusedOrder
 from app.providers.sap import actions, odata
 from app.providers.sap.cursor import Cursor, Quantities, Stamp
-from app.providers.wire import Call
 
 PROVIDER: Final = "sap"
 POSTED: Final = "C"
@@ -25,7 +25,7 @@ INVOICE: Final = "M"
 """Of SDDocumentCategory: no credit memo, no cancellation, no pro forma."""
 PAGE_DOCUMENTS: Final = 200
 ORDERS_PER_CALL: Final = 20
-"""So many numbers make a filter of about 700 characters."""
+"""With so many numbers a filter has about 700 characters."""
 
 DOCUMENTS: Final = f"{odata.BILLING}/A_BillingDocument"
 ITEMS: Final = f"{odata.BILLING}/A_BillingDocumentItem"
@@ -64,18 +64,21 @@ class OurLine(NamedTuple):
 
 
 class OurOrder(NamedTuple):
-    """A sales order that we made. `lines` are by item; items that were added at SAP are not there."""
+    """A sales order that we created. `lines` are by item; items that were added at SAP are not among them."""
 
     order_id: str
     lines: Mapping[str, OurLine]
 
     def is_complete(self, reported: Quantities) -> bool:
-        """Whether all of it is reported as invoiced."""
+        """Return whether all of it is reported as invoiced."""
         return all(reported.get(item, 0) >= line.ordered for item, line in self.lines.items())
 
 
-class Found(NamedTuple):
-    """`reported`: all that is reported of sales orders by now, nothing of one that is reported in full."""
+class InvoiceReport(NamedTuple):
+    """The events of some invoices, and what is refused.
+
+    `reported`: all that is reported of sales orders by now, nothing of one that is reported in full.
+    """
 
     events: list[ProviderEvent]
     refused: list[RefusedOrder]
@@ -83,7 +86,7 @@ class Found(NamedTuple):
 
 
 def list_documents(cursor: Cursor, organization: str, skip: int) -> Call:
-    """Invoices that count, changed longest ago first, from where the cursor starts."""
+    """List the invoices that count, changed longest ago first, from where the cursor starts."""
     conditions = [
         f"SalesOrganization eq {odata.literal(organization)}",
         f"SDDocumentCategory eq {odata.literal(INVOICE)}",
@@ -105,7 +108,7 @@ def list_documents(cursor: Cursor, organization: str, skip: int) -> Call:
 
 
 def list_sales_orders(numbers: Sequence[str], item_reference: str) -> Call:
-    """Sales orders with what tells our lines: no field but `item_reference` that a release may lack."""
+    """List sales orders with the fields that identify our lines. All releases have them, and `item_reference`."""
     item = dict.fromkeys((*_ITEM, item_reference))
     fields = (*_ORDER, *_below("to_Item", item), *_below("to_Text", ("LongTextID", "LongText")))
     return odata.read(
@@ -117,7 +120,7 @@ def list_sales_orders(numbers: Sequence[str], item_reference: str) -> Call:
 
 
 def list_billed(numbers: Sequence[str]) -> Call:
-    """All billing items of these sales orders, with the status of their documents."""
+    """List all billing items of these sales orders, with the status of their documents."""
     fields = ("BillingDocument", *_QUANTITY, *_below("to_BillingDocument", _STATUS))
     return odata.read(
         ITEMS,
@@ -132,7 +135,7 @@ def _below(navigation: str, fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def counts(document: odata.Entity) -> bool:
-    """Whether a billing document is an invoice that is posted to accounting and stands."""
+    """Return whether a billing document is an invoice that is posted to accounting and not cancelled."""
     return (
         document.get("AccountingTransferStatus") == POSTED
         and document.get("SDDocumentCategory") == INVOICE
@@ -142,24 +145,24 @@ def counts(document: odata.Entity) -> bool:
 
 
 def stamp_of(document: odata.Entity) -> Stamp:
-    """Raises MalformedReplyError."""
+    """Return number and time of change of a document. Raises MalformedReplyError."""
     return Stamp(odata.number_of(document, "BillingDocument"), odata.time_of(document, "LastChangeDateTime"))
 
 
 def invoice_of(document: dict[str, Any]) -> Invoice:
-    """Raises MalformedReplyError."""
+    """Read an invoice with its items. Raises MalformedReplyError."""
     created = odata.time_of(document, "CreationDate") + odata.duration_of(document, "CreationTime")
     billed = tuple(map(billed_of, filter(_has_order, odata.expanded(document, "to_Item"))))
     return Invoice(odata.number_of(document, "BillingDocument"), created, billed, document)
 
 
 def _has_order(item: odata.Entity) -> bool:
-    """Items that were billed without a sales order (external data, debit requests) are nobody's of ours."""
+    """Items that were billed without a sales order (external data, debit requests) belong to no order of ours."""
     return bool(item.get("SalesDocument"))
 
 
 def billed_of(item: odata.Entity) -> Billed:
-    """Raises MalformedReplyError."""
+    """Read a billing item. Raises MalformedReplyError."""
     return Billed(
         odata.number_of(item, "SalesDocument"),
         odata.number_of(item, "SalesDocumentItem"),
@@ -168,8 +171,8 @@ def billed_of(item: odata.Entity) -> Billed:
     )
 
 
-def standing(items: Iterable[odata.Entity]) -> Counter[tuple[str, str]]:
-    """(sales order, item) -> quantity of all invoices that count. Raises MalformedReplyError."""
+def invoiced_quantities(items: Iterable[odata.Entity]) -> Counter[tuple[str, str]]:
+    """Return (sales order, item) -> quantity on all invoices that count. Raises MalformedReplyError."""
     quantities: Counter[tuple[str, str]] = Counter()
     for item in items:
         document = item.get("to_BillingDocument")
@@ -180,9 +183,9 @@ def standing(items: Iterable[odata.Entity]) -> Counter[tuple[str, str]]:
 
 
 def our_orders(sales_orders: Iterable[odata.Entity]) -> dict[str, OurOrder]:
-    """Our orders by SAP's number; other people's are left out. Raises MalformedReplyError."""
-    found = ((actions.number(sales_order), _ours(sales_order)) for sales_order in sales_orders)
-    return {number: ours for number, ours in found if ours is not None}
+    """Return our orders by SAP's number; others are left out. Raises MalformedReplyError."""
+    orders = ((actions.number_of_entity(sales_order), _ours(sales_order)) for sales_order in sales_orders)
+    return {number: ours for number, ours in orders if ours is not None}
 
 
 def _ours(sales_order: odata.Entity) -> OurOrder | None:
@@ -210,21 +213,21 @@ def report(
     orders: Mapping[str, OurOrder],
     quantities: Mapping[tuple[str, str], int],
     reported: Mapping[str, Quantities],
-) -> Found:
-    """The events that invoices, oldest first, stand for, one for each order on each of them.
+) -> InvoiceReport:
+    """Return the events of invoices, given oldest first: one for each order on each invoice.
 
-    A line never gets more reported than stands invoiced at SAP: what was reported of an invoice that was cancelled
-    later counts for the one that took its place.
+    Never more of a line is reported than is invoiced at SAP: what was reported of an invoice that was cancelled later
+    counts for the invoice that replaces it.
     """
-    found = Found([], [], {})
+    summary = InvoiceReport([], [], {})
     for invoice in invoices:
         for number in dict.fromkeys(billed.sales_order for billed in invoice.billed):
             if number in orders:
-                _report_order(invoice, number, orders[number], quantities, reported, found)
+                _report_order(invoice, number, orders[number], quantities, reported, summary)
     in_part = {
-        number: {} if orders[number].is_complete(so_far) else so_far for number, so_far in found.reported.items()
+        number: {} if orders[number].is_complete(so_far) else so_far for number, so_far in summary.reported.items()
     }
-    return found._replace(reported=in_part)
+    return summary._replace(reported=in_part)
 
 
 def _report_order(
@@ -233,17 +236,17 @@ def _report_order(
     order: OurOrder,
     quantities: Mapping[tuple[str, str], int],
     reported: Mapping[str, Quantities],
-    found: Found,
+    summary: InvoiceReport,
 ) -> None:
-    so_far = Counter(found.reported.get(number, reported.get(number, {})))
+    so_far = Counter(summary.reported.get(number, reported.get(number, {})))
     lines = []
-    for item, quantity in _quantities_of(invoice, number, order, found).items():
+    for item, quantity in _quantities_of(invoice, number, order, summary).items():
         added = min(quantity, quantities.get((number, item), 0) - so_far[item])
         if added > 0:
             so_far[item] += added
             lines.append(LineQuantity(order.lines[item].line_id, added))
     if lines:
-        found.reported[number] = dict(so_far)
+        summary.reported[number] = dict(so_far)
         event = ProviderEvent(
             order_id=order.order_id,
             provider=PROVIDER,
@@ -252,18 +255,20 @@ def _report_order(
             occurred_at=invoice.created,
             lines=tuple(lines),
         )
-        found.events.append(event)
+        summary.events.append(event)
 
 
-def _quantities_of(invoice: Invoice, number: str, order: OurOrder, found: Found) -> Counter[str]:
-    """Item -> quantity on the invoice, of our lines. One in another unit than was ordered cannot be counted."""
+def _quantities_of(invoice: Invoice, number: str, order: OurOrder, summary: InvoiceReport) -> Counter[str]:
+    """Return item -> quantity on the invoice, of our lines. Items in another unit than ordered are refused."""
     quantities: Counter[str] = Counter()
     for billed in invoice.billed:
         if billed.sales_order != number or billed.item not in order.lines:
             continue
         unit = order.lines[billed.item].unit
         if billed.unit != unit:
-            found.refused.append(refuse(invoice.wire, f"item {billed.item} is billed in {billed.unit!r}, not {unit!r}"))
+            summary.refused.append(
+                refuse(invoice.wire, f"item {billed.item} is billed in {billed.unit!r}, not {unit!r}")
+            )
             continue
         quantities[billed.item] += billed.quantity
     return quantities

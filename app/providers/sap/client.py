@@ -1,4 +1,4 @@
-"""SAP over HTTP: sales orders are created for accounting, and the invoices that SAP makes of them are pulled."""
+"""Client of SAP: creates sales orders for accounting, and pulls the invoices that SAP makes of them."""
 
 import base64
 import time
@@ -9,14 +9,14 @@ from typing import Final
 from app.errors import SettingError
 from app.lanes.lease import Lease
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
+from app.providers.http_messages import Call
 from app.providers.port import Action, CallFailedError, Page, Result
 from app.providers.redaction import Redaction
 from app.providers.sap import actions
 from app.providers.sap.actions import SalesArea
-from app.providers.sap.csrf import CsrfToken
-from app.providers.sap.invoices import Invoices
+from app.providers.sap.csrf_token import CsrfToken
+from app.providers.sap.feed import InvoiceFeed
 from app.providers.sap.session import Session
-from app.providers.wire import Call
 
 THROTTLE_MS: Final = 10_000
 """The pause after a 429 that names none."""
@@ -34,9 +34,9 @@ class Sap:
         user: str,
         password: str,
         area: SalesArea,
+        *,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
-        *,
         open_http: OpenHttp = open_client,
     ) -> None:
         limits = timeouts or Timeouts()
@@ -56,13 +56,13 @@ class Sap:
             clock=clock,
         )
         self._session = Session(self.link, CsrfToken(self.link, self._http.cookies, redaction))
-        self._invoices = Invoices(self._session, area.organization, area.item_reference)
+        self._feed = InvoiceFeed(self._session, area.organization, area.item_reference)
 
     async def close(self) -> None:
         await self._http.aclose()
 
     async def perform(self, action: Action, lease: Lease) -> Result:
-        """Creates the sales order, unless SAP has it already. See Provider.perform."""
+        """Create the sales order, unless SAP has it already. See Provider.perform."""
         order = actions.order_of(action)
         if isinstance(order, Result):
             return order
@@ -76,18 +76,18 @@ class Sap:
 
     async def _create(self, order_id: str, call: Call, lease: Lease) -> Result:
         page = await self._session.all(actions.find_orders(order_id), lease)
-        numbers = self._session.understood(page.entities, partial(actions.by_preference, order_id=order_id))
+        numbers = self._session.interpret(page.entities, partial(actions.by_preference, order_id=order_id))
         if numbers:
-            return actions.found(numbers)
-        return actions.created(await self._session.create(call, lease, actions.number_of))
+            return actions.existing_result(numbers)
+        return actions.created_result(await self._session.create(call, lease, actions.number_of))
 
     async def pull(self, cursor: str | None) -> Page:
-        """Orders that SAP invoiced since `cursor`. See Source.pull."""
-        return await self._invoices.pull(cursor)
+        """Return the orders that SAP invoiced since `cursor`. See PullSource.pull."""
+        return await self._feed.pull(cursor)
 
 
 def open_provider(values: Mapping[str, str]) -> Sap:
-    """From the settings of the manifest. Raises SettingError."""
+    """Open the client from the settings of the manifest. Raises SettingError."""
     area = SalesArea(
         order_type=values["SALES_ORDER_TYPE"],
         organization=values["SALES_ORGANIZATION"],

@@ -1,4 +1,4 @@
-"""The parts of OData V2 that SAP Gateway takes and gives: literals, dates, exact decimals as text, envelopes. Pure."""
+"""OData V2 as SAP Gateway speaks it: literals, dates, exact decimals as text, envelopes. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from app.domain.order import AMOUNT_SCALE
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode, decode_object
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode, decode_object
 
 ROOT: Final = "/sap/opu/odata/sap"
 SALES_ORDERS: Final = f"{ROOT}/API_SALES_ORDER_SRV"
@@ -34,29 +34,30 @@ class EntityPage(NamedTuple):
 
 
 def literal(text: str) -> str:
-    """A text inside a filter: in quotes, its own quotes doubled."""
+    """Quote a text for a filter, its own quotes doubled."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def any_of(field: str, values: Iterable[str]) -> str:
-    """A filter that a field has one of these values. OData V2 has no `in`."""
+    """Return a filter: the field has one of these values. OData V2 has no `in`."""
     return " or ".join(f"{field} eq {literal(value)}" for value in values)
 
 
 def instant(ms: int) -> str:
-    """A point in time inside a filter."""
+    """Write a point in time for a filter."""
     moment = datetime.fromtimestamp(ms / 1000, UTC)
     return f"datetimeoffset'{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03}Z'"
 
 
 def date(ms: int) -> str:
-    """The day of a time, as SAP writes dates: midnight, in ms since the epoch."""
+    """Write the day of a time (ms) as SAP writes dates: midnight, in ms since the epoch."""
     return f"/Date({ms - ms % DAY_MS})/"
 
 
 def decimal(amount: int, places: int = 4) -> str:
-    """Ten-thousandths as SAP writes decimals: text. No more than `places` may be there."""
-    sign, digits = "-" if amount < 0 else "", f"{abs(amount):05}"
+    """Write ten-thousandths as SAP writes decimals: text. There must be no more than `places` decimals."""
+    sign = "-" if amount < 0 else ""
+    digits = f"{abs(amount):05}"
     return f"{sign}{digits[:-4]}.{digits[-4:][:places]}"
 
 
@@ -69,7 +70,7 @@ def create(path: str, values: Mapping[str, Any]) -> Call:
 
 
 def entity_of(reply: Reply) -> dict[str, Any]:
-    """The one entity of a reply. Raises MalformedReplyError."""
+    """Return the one entity of a reply. Raises MalformedReplyError."""
     entity = decode_object(reply).get("d")
     if not isinstance(entity, dict):
         raise MalformedReplyError("expected an object as `d`")
@@ -77,7 +78,7 @@ def entity_of(reply: Reply) -> dict[str, Any]:
 
 
 def page_of(reply: Reply) -> EntityPage:
-    """The entities of one page. Of the next one only the query counts: its host may be one that SAP alone knows.
+    """Read one page. Of the next page's address only the query counts: its host may be known inside SAP alone.
 
     Raises MalformedReplyError.
     """
@@ -95,7 +96,7 @@ def _sent_at(reply: Reply) -> int | None:
 
 
 def expanded(entity: Entity, name: str) -> list[dict[str, Any]]:
-    """What a navigation property holds. Raises MalformedReplyError where it was not expanded."""
+    """Return the entities of a navigation property. Raises MalformedReplyError where it was not expanded."""
     return _rows(entity.get(name))
 
 
@@ -108,7 +109,7 @@ def _rows(value: Any) -> list[dict[str, Any]]:
 
 
 def text_of(entity: Entity, name: str) -> str:
-    """A text that an entity must have. Raises MalformedReplyError."""
+    """Return a text that an entity must have. Raises MalformedReplyError."""
     value = entity.get(name)
     if not isinstance(value, str) or not value:
         raise MalformedReplyError(f"expected a text as {name}, got {value!r}")
@@ -116,13 +117,13 @@ def text_of(entity: Entity, name: str) -> str:
 
 
 def number_of(entity: Entity, name: str) -> str:
-    """The number of a document or item, without the leading zeros that some places show and others drop."""
+    """Return the number of a document or item without leading zeros: some APIs show them, others do not."""
     value = text_of(entity, name)
     return value.lstrip("0") or value
 
 
 def amount_of(entity: Entity, name: str) -> int:
-    """Ten-thousandths of a decimal, which SAP writes as text. Raises MalformedReplyError."""
+    """Read ten-thousandths from a decimal, which SAP writes as text. Raises MalformedReplyError."""
     match = _DECIMAL.fullmatch(str(entity.get(name)))
     if match is None:
         raise MalformedReplyError(f"expected a decimal of up to four places as {name}, got {entity.get(name)!r}")
@@ -132,7 +133,7 @@ def amount_of(entity: Entity, name: str) -> int:
 
 
 def time_of(entity: Entity, name: str) -> int:
-    """Ms since the epoch of `/Date(1492098664000+0000)/`, whose offset is for show. Raises MalformedReplyError."""
+    """Read ms since the epoch from `/Date(1492098664000+0000)/`; the offset is ignored. Raises MalformedReplyError."""
     match = _DATE.fullmatch(str(entity.get(name)))
     if match is None:
         raise MalformedReplyError(f"expected /Date(...)/ as {name}, got {entity.get(name)!r}")
@@ -140,7 +141,7 @@ def time_of(entity: Entity, name: str) -> int:
 
 
 def duration_of(entity: Entity, name: str) -> int:
-    """Milliseconds since midnight of `PT12H30M00S`. Raises MalformedReplyError."""
+    """Read milliseconds since midnight from `PT12H30M00S`. Raises MalformedReplyError."""
     match = _TIME.fullmatch(str(entity.get(name)))
     if match is None:
         raise MalformedReplyError(f"expected PT..H..M..S as {name}, got {entity.get(name)!r}")
@@ -149,7 +150,7 @@ def duration_of(entity: Entity, name: str) -> int:
 
 
 def message_of(reply: Reply) -> str:
-    """SAP's own words with their message number, such as `V1/302`. Tolerates any body: some errors are HTML or text."""
+    """Return SAP's own message with its number, such as `V1/302`. Any body will do: some errors are HTML or text."""
     try:
         answer = decode(reply)
     except MalformedReplyError:
@@ -163,7 +164,7 @@ def message_of(reply: Reply) -> str:
 
 
 def wants_token(reply: Reply) -> bool:
-    """Whether a write was refused for its CSRF token alone: it was missing, or its session is over."""
+    """Return whether a write was refused for its CSRF token alone: it was missing, or its session is over."""
     if reply.status != 403:
         return False
     return reply.headers.get(CSRF, "").lower() == "required" or b"CSRF token validation failed" in reply.body

@@ -1,7 +1,7 @@
-"""What SAP's notifications say: that a document changed, by its number alone, so that the pull reads again. Pure.
+"""Notifications of SAP, verified and read as hints: a document changed, so that the pull reads again. Pure.
 
 They are CloudEvents 1.0 in structured JSON. SAP does not sign them: the sender shows a bearer token that both sides
-know. Kinds that are not known here are taken and say nothing.
+have. Kinds that are not used here are accepted and report nothing.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from app.providers.redaction import Redaction
 from app.providers.webhooks import ID_CHARS_MAX, Received, RefusalCode, WebhookRefusedError
 
 HINT: Final = "sap"
-"""What to pull at once."""
+"""The source to pull at once."""
 _BEARER: Final = "bearer "
 _KEYS: Final[Mapping[str, str]] = {
     "sap.s4.beh.salesorder.v1.SalesOrder.": "SalesOrder",
@@ -35,10 +35,10 @@ class _Notification(Struct):
 
 
 def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str], _now_s: float) -> Received:
-    """What a notification says, once its sender is known. `settings` are the manifest's, without their prefix.
+    """Verify a notification and return its content. `settings` are the manifest's, without their prefix.
 
-    Raises WebhookRefusedError, whose detail is free of secrets. Our time says nothing here: a notification that comes
-    late, or twice, costs one look at SAP.
+    Raises WebhookRefusedError, whose detail is free of secrets. Our time plays no part: a notification that comes late,
+    or twice, costs one look at SAP.
     """
     secret = settings.get("WEBHOOK_SECRET", "")
     _check_sender(headers, secret)
@@ -52,10 +52,10 @@ def receive(headers: Mapping[str, str], body: bytes, settings: Mapping[str, str]
 
 
 def _check_sender(headers: Mapping[str, str], secret: str) -> None:
-    given = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
-    token = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
-    same = hmac.compare_digest(token.encode("utf-8", "surrogateescape"), secret.encode())
-    if not secret or not same:
+    authorization = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
+    token = authorization[len(_BEARER) :].strip() if authorization[: len(_BEARER)].lower() == _BEARER else ""
+    is_equal = hmac.compare_digest(token.encode("utf-8", "surrogateescape"), secret.encode())
+    if not secret or not is_equal:
         detail = "authorization must be Bearer and the value of WAYBILL_SAP_WEBHOOK_SECRET; compare both sides"
         raise WebhookRefusedError(RefusalCode.BAD_SIGNATURE, detail)
 
@@ -68,7 +68,7 @@ def _decoded(body: bytes) -> _Notification:
 
 
 def _key_of(notification: _Notification) -> str:
-    """The number of the document, "" for a kind that is not ours. Raises WebhookRefusedError where there is none."""
+    """Return the document's number, "" for a kind that is not used. Raises WebhookRefusedError where it is missing."""
     field = next((field for start, field in _KEYS.items() if notification.type.startswith(start)), "")
     if not field:
         return ""

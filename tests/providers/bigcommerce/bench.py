@@ -28,7 +28,9 @@ class BigCommerceBench:
         simulators.of(BigCommerceSimulator).orders.seed(wires, touch=False)
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> BigCommerce:
-        return BigCommerce(f"{base_url}/bigcommerce", "demo", self.secret, timeouts, clock, _no_sleep)
+        return BigCommerce(
+            f"{base_url}/bigcommerce", "demo", self.secret, timeouts=timeouts, clock=clock, sleep=_no_sleep
+        )
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         return an_update(str(FIRST_ID + order), repeated=repeated)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import ProviderError
-from app.providers.bigcommerce import actions
-from app.providers.bigcommerce import client as client_module
+from app.providers.bigcommerce import actions, feed
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.port import CallFailedError, Code, Outcome
 from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
@@ -50,7 +49,14 @@ async def stage() -> AsyncIterator[PullStage]:
 
     async with serve(SimulatorOptions()) as simulators, open_recording_proxy(simulators.base_url) as proxy:
         simulators.of(BigCommerceSimulator).set_limits(100_000, 30_000)
-        provider = BigCommerce(f"{proxy.url}/bigcommerce", "demo", "simulated-bigcommerce-token", PATIENT, clock, sleep)
+        provider = BigCommerce(
+            f"{proxy.url}/bigcommerce",
+            "demo",
+            "simulated-bigcommerce-token",
+            timeouts=PATIENT,
+            clock=clock,
+            sleep=sleep,
+        )
         yield PullStage(simulators, proxy, provider, clock, slept)
         await provider.close()
 
@@ -214,7 +220,7 @@ async def test_429_is_waited_out_as_long_as_it_says(stage: PullStage) -> None:
 
 
 async def test_a_shop_that_only_says_429_is_left_for_now(stage: PullStage) -> None:
-    for _ in range(client_module.READ_ATTEMPTS):
+    for _ in range(feed.READ_ATTEMPTS):
         stage.proxy.answer(lists, 429)
     with pytest.raises(CallFailedError) as failure:
         await stage.provider.pull(None)

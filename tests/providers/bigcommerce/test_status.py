@@ -7,15 +7,15 @@ from msgspec.structs import replace
 
 from app.providers.bigcommerce.actions import message_of, status_id_of
 from app.providers.bigcommerce.client import BigCommerce
-from app.providers.port import Always, Code, Outcome
-from app.providers.wire import MalformedReplyError, Reply
+from app.providers.http_messages import MalformedReplyError, Reply
+from app.providers.port import Code, Outcome, UnsharedLease
 from app.sandbox.vendors.bigcommerce import BigCommerceSimulator
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.bigcommerce.bench import an_update
 from tests.providers.bigcommerce.wire_orders import a_wire_order
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def simulators() -> AsyncIterator[Simulators]:
 @pytest.fixture
 async def shop(simulators: Simulators) -> AsyncIterator[BigCommerce]:
     provider = BigCommerce(
-        f"{simulators.base_url}/bigcommerce", "demo", "simulated-bigcommerce-token", PATIENT, Clock()
+        f"{simulators.base_url}/bigcommerce", "demo", "simulated-bigcommerce-token", timeouts=PATIENT, clock=Clock()
     )
     yield provider
     await provider.close()

@@ -10,7 +10,7 @@ from app.events.model import FulfillmentRequested
 from app.providers.flexe.client import Flexe
 from app.providers.flexe.quantities import from_text
 from app.providers.http import Timeouts
-from app.providers.port import Action, Always, Provider
+from app.providers.port import Action, Provider, UnsharedLease
 from app.sandbox.vendors.flexe import FlexeSimulator
 from app.sandbox.vendors.flexe.progression import STAGES
 from app.sandbox.vendors.host import Simulators
@@ -32,7 +32,7 @@ class FlexeBench:
         simulators.of(FlexeSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Flexe:
-        return Flexe(f"{base_url}/flexe", self.secret, "simulated-owner", timeouts, clock)
+        return Flexe(f"{base_url}/flexe", self.secret, "simulated-owner", timeouts=timeouts, clock=clock)
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         return a_request(an_order(f"bc-demo-{order}"), repeated=repeated)
@@ -75,7 +75,7 @@ class FlexeBench:
         """Quantities as Flexe holds them, in ten-thousandths, beside those of the order."""
         wanted = (1, 5_000, 20_000, 12_345_678, 999_999_999_999_999_999)
         order = an_order("bc-demo-amounts", tuple(a_line(str(at), quantity) for at, quantity in enumerate(wanted)))
-        await provider.perform(a_request(order), Always())
+        await provider.perform(a_request(order), UnsharedLease())
         held = simulators.of(FlexeSimulator).orders.with_external_id("bc-demo-amounts")
         assert held is not None
         return [(from_text(item.quantity), quantity) for item, quantity in zip(held.asked.items, wanted, strict=True)]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.flexe.actions import OutboundOrder, created, find, found, message_of, outbound_order
+from app.providers.flexe.actions import OutboundOrder, created_result, find, find_result, message_of, outbound_order
 from app.providers.flexe.quantities import from_text, to_text
+from app.providers.http_messages import MalformedReplyError, Reply
 from app.providers.port import Code, Outcome, Result
-from app.providers.wire import MalformedReplyError, Reply
 from tests.providers.flexe.bench import a_request
 from tests.providers.orders import a_line, an_order
 
@@ -77,8 +77,8 @@ def test_an_order_id_is_quoted_in_the_look_up() -> None:
 
 def test_what_flexe_holds_is_found() -> None:
     order = mapped()
-    assert found(a_reply({"outbound_orders": []}), order) is None
-    result = found(a_reply({"outbound_orders": [held(order)]}), order)
+    assert find_result(a_reply({"outbound_orders": []}), order) is None
+    result = find_result(a_reply({"outbound_orders": [held(order)]}), order)
     assert result is not None
     assert (result.outcome, result.reference) == (Outcome.OK, "FXO-1")
 
@@ -87,8 +87,8 @@ def test_an_order_of_another_id_is_not_what_was_looked_for() -> None:
     """A look-up that ignores case, as somebody's may."""
     order = mapped()
     alike = {**held(order), "id": "FXO-9", "external_id": order.external_id.upper()}
-    assert found(a_reply({"outbound_orders": [alike]}), order) is None
-    result = found(a_reply({"outbound_orders": [alike, held(order)]}), order)
+    assert find_result(a_reply({"outbound_orders": [alike]}), order) is None
+    result = find_result(a_reply({"outbound_orders": [alike, held(order)]}), order)
     assert result is not None
     assert result.reference == "FXO-1"
 
@@ -96,7 +96,7 @@ def test_an_order_of_another_id_is_not_what_was_looked_for() -> None:
 def test_more_zeros_are_the_same_quantity() -> None:
     order = mapped()
     items = [{"line_ref": item.line_ref, "sku": item.sku, "quantity": f"{item.quantity}.000"} for item in order.items]
-    assert created(a_reply(held(order, items=items[::-1])), order).outcome is Outcome.OK
+    assert created_result(a_reply(held(order, items=items[::-1])), order).outcome is Outcome.OK
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_more_zeros_are_the_same_quantity() -> None:
 )
 def test_an_order_that_ships_something_else_or_nothing_is_a_conflict(changes: dict[str, Any], words: str) -> None:
     order = mapped()
-    result = created(a_reply(held(order, **changes)), order)
+    result = created_result(a_reply(held(order, **changes)), order)
     assert (result.outcome, result.code, result.reference) == (Outcome.DECLINED, Code.CONFLICT, "FXO-1")
     assert words in result.detail
 
@@ -137,7 +137,7 @@ def test_an_order_that_ships_something_else_or_nothing_is_a_conflict(changes: di
 def test_replies_that_are_not_as_documented(changes: dict[str, Any]) -> None:
     order = mapped()
     with pytest.raises(MalformedReplyError):
-        created(a_reply(held(order, **changes)), order)
+        created_result(a_reply(held(order, **changes)), order)
 
 
 @pytest.mark.parametrize(

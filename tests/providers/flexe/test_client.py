@@ -7,7 +7,7 @@ import pytest
 from app.errors import SettingError
 from app.providers import registry
 from app.providers.flexe.client import Flexe
-from app.providers.port import Always, Code, Outcome
+from app.providers.port import Code, Outcome, UnsharedLease
 from app.sandbox.vendors.flexe import FlexeSimulator, options_of
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from app.sandbox.vendors.simulation_http import GENEROUS_QUOTA, VendorSetup
@@ -15,7 +15,7 @@ from tests.providers.bench import PATIENT, Clock
 from tests.providers.flexe.bench import BENCH, a_request
 from tests.providers.orders import a_line, an_order
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 GIVEN = {
     "WAYBILL_FLEXE_BASE_URL": "https://flexe.example/",
     "WAYBILL_FLEXE_API_KEY": "key",
@@ -71,7 +71,7 @@ async def test_refusals_are_told_in_the_words_of_flexe(flexe: Flexe) -> None:
 
 
 async def test_another_owner_is_refused(simulators: Simulators) -> None:
-    provider = Flexe(f"{simulators.base_url}/flexe", "simulated-flexe-key", "owner-2", PATIENT, Clock())
+    provider = Flexe(f"{simulators.base_url}/flexe", "simulated-flexe-key", "owner-2", timeouts=PATIENT, clock=Clock())
     result = await provider.perform(a_request(an_order()), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.FORBIDDEN)

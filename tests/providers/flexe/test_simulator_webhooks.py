@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from app.providers.flexe.webhook import receive
-from app.providers.port import Always
+from app.providers.port import UnsharedLease
 from app.providers.registry import build
 from app.providers.webhooks import Received, WebhookRefusedError
 from app.sandbox.vendors.flexe import FlexeOptions, FlexeSimulator
@@ -166,7 +166,7 @@ async def test_the_host_sends_what_the_settings_it_tells_can_read() -> None:
             environ = simulators.environ()
             settings = {name.removeprefix("WAYBILL_FLEXE_"): value for name, value in environ.items()}
             provider = build("flexe", environ)
-            await provider.perform(a_request(an_order()), Always())
+            await provider.perform(a_request(an_order()), UnsharedLease())
             await provider.close()
             events = [event for _ in range(2) for event in (await heard.get()).events]
     assert [(event.event, event.order_id) for event in events] == [("order shipped", "bc-demo-0")]

@@ -9,7 +9,7 @@ from app.events.sales_order_reference import reference_of as fno_reference
 from app.providers.fno.actions import status_field
 from app.providers.fno.client import Fno
 from app.providers.http import Timeouts
-from app.providers.port import Action, Always, Provider
+from app.providers.port import Action, Provider, UnsharedLease
 from app.sandbox.vendors.fno import STATUS_FIELD, FnoSimulator
 from app.sandbox.vendors.host import Simulators
 from tests.dualwrite.rows import ORDERS, an_order
@@ -34,7 +34,9 @@ class FnoBench:
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Fno:
         url = f"{base_url}/fno"
-        return Fno(url, f"{url}/token", "simulated-client", self.secret, timeouts, clock, status_field=STATUS_AT)
+        return Fno(
+            url, f"{url}/token", "simulated-client", self.secret, timeouts=timeouts, clock=clock, status_field=STATUS_AT
+        )
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         row = a_row(reference_of(order))
@@ -83,7 +85,9 @@ class FnoBench:
         wanted = (1, 12_345_678, 9_999_999_999_999_999, 3_333)
         lines = tuple(a_line(at, SalesPrice=amount, LineAmount=amount) for at, amount in enumerate(wanted, 1))
         row = a_row("bc-demo-amounts", Lines=lines)
-        await provider.perform(Action("Send order to fulfillment", "e2", "bc-demo-amounts", 1, False, row), Always())
+        await provider.perform(
+            Action("Send order to fulfillment", "e2", "bc-demo-amounts", 1, False, row), UnsharedLease()
+        )
         held = simulators.of(FnoSimulator).orders.with_reference("bc-demo-amounts")[0].lines.values()
         return [(int(line.values["SalesPrice"] * 10_000), amount) for line, amount in zip(held, wanted, strict=True)]
 

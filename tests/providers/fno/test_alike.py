@@ -9,9 +9,9 @@ from app.dualwrite.write_plan import ApplyState, plan
 from app.errors import SettingError
 from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.events.sales_order_reference import reference_of, url_of
-from app.providers.fno import fit
+from app.providers.fno import field_lengths
 from app.providers.fno.actions import HEADERS, SHOWN_STATUS, first_plan, status_field
-from app.providers.port import Always, Code, Outcome, Result
+from app.providers.port import Code, Outcome, Result, UnsharedLease
 from app.sandbox.vendors.fno import FnoSimulator
 from app.sandbox.vendors.fno.entities import HEADER, LINE
 from app.sandbox.vendors.fno.order_store import SalesOrder
@@ -20,7 +20,7 @@ from tests.providers.fno.sales_order_rows import a_line, a_row
 from tests.providers.fno.upsert_stage import UpsertStage
 from tests.providers.fno.upsert_stage import stage as stage
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 
 
 def row_of(order_id: str, **fields: Any) -> SalesOrderRow:
@@ -153,11 +153,11 @@ async def test_a_field_that_is_not_written_may_be_as_long_as_it_was(stage: Upser
 
 
 def test_lengths_are_those_of_the_simulated_fields() -> None:
-    assert {name: HEADER.fields[name].length for name in fit.HEADER} == fit.HEADER
-    assert {name: LINE.fields[name].length for name in fit.LINE} == fit.LINE
+    assert {name: HEADER.fields[name].length for name in field_lengths.HEADER} == field_lengths.HEADER
+    assert {name: LINE.fields[name].length for name in field_lengths.LINE} == field_lengths.LINE
     texts = {name for name in SalesOrderRow.__struct_fields__ if name in HEADER.fields}
     writable = {name for name in texts if HEADER.fields[name].kind == "text" and HEADER.fields[name].access != "read"}
-    assert writable == fit.HEADER.keys()
+    assert writable == field_lengths.HEADER.keys()
 
 
 @pytest.mark.parametrize("text", ["Status", "a/b/c", "a/", "/b", "a b/c", "SalesOrderHeadersV4/\u00e9"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers.fno import odata
-from app.providers.wire import MalformedReplyError, Reply
+from app.providers.http_messages import MalformedReplyError, Reply
 
 BASE = "https://erp.example.com/fno"
 
@@ -75,7 +75,7 @@ def test_amounts_are_json_numbers_without_loss(amount: int) -> None:
     ],
 )
 def test_what_says_the_same_is_not_written_again(held: object, wanted: object, same: bool) -> None:
-    assert odata.same(held, wanted) is same
+    assert odata.is_same(held, wanted) is same
 
 
 def test_the_next_page_is_below_the_same_address() -> None:

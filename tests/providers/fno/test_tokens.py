@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.providers.fno.access_token import RENEW_BEFORE_S
 from app.providers.fno.client import Fno
-from app.providers.fno.tokens import RENEW_BEFORE_S
 from app.providers.http import Timeouts
-from app.providers.port import Action, Always, Code, Outcome, Result
+from app.providers.port import Action, Code, Outcome, Result, UnsharedLease
 from app.sandbox.vendors.fno import FnoSimulator
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import HASTY, PATIENT, Clock
@@ -16,7 +16,7 @@ from tests.providers.fno.bench import STAGES
 from tests.providers.fno.sales_order_rows import a_row
 from tests.providers.recording_proxy import RecordedRequest, RecordingProxy, open_recording_proxy
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 
 
 class TokenStage:
@@ -26,7 +26,7 @@ class TokenStage:
 
     def opened(self, secret: str, timeouts: Timeouts = PATIENT) -> Fno:
         url = f"{self.proxy.url}/fno"
-        return Fno(url, f"{url}/token", "simulated-client", secret, timeouts, self.clock)
+        return Fno(url, f"{url}/token", "simulated-client", secret, timeouts=timeouts, clock=self.clock)
 
     async def send(self, order: int = 1) -> Result:
         return await self.provider.perform(an_action(order), ALWAYS)

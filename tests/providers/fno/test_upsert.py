@@ -11,7 +11,7 @@ from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesO
 from app.providers.fno.actions import first_plan
 from app.providers.fno.client import Fno
 from app.providers.fno.session import RECONCILE_AFTER_MS
-from app.providers.port import Always, Code, Outcome
+from app.providers.port import Code, Outcome, UnsharedLease
 from app.providers.sales_order_writer import lots_of, refusal_of
 from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
 from app.sandbox.vendors.fno.order_store import SalesOrder
@@ -24,7 +24,7 @@ from tests.providers.fno.upsert_stage import REFERENCE, UpsertStage, writes
 from tests.providers.fno.upsert_stage import stage as stage
 from tests.providers.recording_proxy import RecordedRequest
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 
 
 def post_of(collection: str) -> Any:
@@ -286,7 +286,7 @@ async def test_a_status_that_f_o_has_passed_since_an_attempt_whose_reply_was_los
 async def test_a_tenant_that_takes_no_status_where_it_is_shown_is_said_so(stage: UpsertStage) -> None:
     order, row = born_there(stage)
     url = f"{stage.proxy.url}/fno"
-    provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock())
+    provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", timeouts=PATIENT, clock=Clock())
     result = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code, order.status) == (Outcome.DECLINED, Code.INVALID, "Active")
@@ -317,7 +317,13 @@ async def test_many_lines_come_in_pages() -> None:
         simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         url = f"{simulators.base_url}/fno"
         provider = Fno(
-            url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
+            url,
+            f"{url}/token",
+            "simulated-client",
+            "simulated-fno-secret",
+            timeouts=PATIENT,
+            clock=Clock(),
+            status_field=STATUS_AT,
         )
         row = a_row(Lines=tuple(a_line(at) for at in range(1, 8)))
         first = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)

@@ -11,14 +11,14 @@ from app.dualwrite.write_plan import Plan
 from app.events.sales_order_change import SalesOrderRow
 from app.providers.fno.actions import first_plan
 from app.providers.fno.client import Fno
-from app.providers.port import Always, Result
+from app.providers.port import Result, UnsharedLease
 from app.sandbox.vendors.fno import FnoSimulator
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.fno.bench import STAGES, STATUS_AT
 from tests.providers.recording_proxy import RecordedRequest, RecordingProxy, open_recording_proxy
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 REFERENCE = "bc-demo-500"
 
 
@@ -54,7 +54,13 @@ async def stage() -> AsyncIterator[UpsertStage]:
         simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         url = f"{proxy.url}/fno"
         provider = Fno(
-            url, f"{url}/token", "simulated-client", "simulated-fno-secret", PATIENT, Clock(), status_field=STATUS_AT
+            url,
+            f"{url}/token",
+            "simulated-client",
+            "simulated-fno-secret",
+            timeouts=PATIENT,
+            clock=Clock(),
+            status_field=STATUS_AT,
         )
         yield UpsertStage(simulators, proxy, provider)
         await provider.close()

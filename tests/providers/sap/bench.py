@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.providers.http import Timeouts
-from app.providers.port import Action, Always, Provider
+from app.providers.port import Action, Provider, UnsharedLease
 from app.providers.sap.actions import mark_of
 from app.providers.sap.client import Sap
 from app.sandbox.vendors.host import Simulators
@@ -31,7 +31,7 @@ class SapBench:
         simulators.of(SapSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Sap:
-        return Sap(f"{base_url}/sap", USER, self.secret, AREA, timeouts, clock)
+        return Sap(f"{base_url}/sap", USER, self.secret, AREA, timeouts=timeouts, clock=clock)
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         return billing(an_order(order_id_of(order)), repeated=repeated)
@@ -79,7 +79,7 @@ class SapBench:
         quantities = (10_000, 25_000, 70, 990_000)
         pairs = enumerate(zip(totals, quantities, strict=True), 1)
         lines = tuple(a_line(at, total=total, quantity=quantity) for at, (total, quantity) in pairs)
-        await provider.perform(billing(an_order(AMOUNTS_ID, lines=lines)), Always())
+        await provider.perform(billing(an_order(AMOUNTS_ID, lines=lines)), UnsharedLease())
         items = simulators.of(SapSimulator).orders.with_reference(AMOUNTS_ID)[0].lists["to_Item"]
         held = [_cost(item.lists["to_PricingElement"][0].values, item.values["RequestedQuantity"]) for item in items]
         counted = [int(item.values["RequestedQuantity"] * 10_000) for item in items]

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain.order import Order
 from app.events.model import ProviderEvent
-from app.providers.port import Always, Outcome, Page
+from app.providers.port import Outcome, Page, UnsharedLease
 from app.providers.sap.actions import SalesArea
 from app.providers.sap.client import Sap
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
@@ -28,12 +28,12 @@ class InvoiceStage:
             simulators.of(SapSimulator).progression,
         )
         self.simulators = simulators
-        self.provider = Sap(f"{proxy.url}/sap", USER, PASSWORD, area, PATIENT, Clock())
+        self.provider = Sap(f"{proxy.url}/sap", USER, PASSWORD, area, timeouts=PATIENT, clock=Clock())
         self.cursor: str | None = None
 
     async def order(self, order_id: str = "o-1", **fields: Any) -> Order:
         order = an_order(order_id, **fields)
-        result = await self.provider.perform(billing(order), Always())
+        result = await self.provider.perform(billing(order), UnsharedLease())
         assert result.outcome is Outcome.OK, result
         return order
 

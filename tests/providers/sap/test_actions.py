@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.domain.external_keys import line_ids, units
 from app.domain.order import Order
+from app.providers.http_messages import Call
 from app.providers.port import Code, Outcome, Result
 from app.providers.sap import actions
-from app.providers.wire import Call
 from tests.providers.sap.orders import AREA, a_line, an_order
 
 LONG_ID = "x" * 36
@@ -174,7 +174,7 @@ def test_of_two_orders_the_lowest_that_stands_is_ours() -> None:
     ]
     numbers = actions.by_preference(rows, "po-1")
     assert numbers == ["9", "10", "8"]
-    result = actions.found(numbers)
+    result = actions.existing_result(numbers)
     assert (result.outcome, result.reference) == (Outcome.OK, "9")
     assert "10, 8" in result.detail
 

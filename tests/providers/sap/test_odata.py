@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.providers.http_messages import MalformedReplyError, Reply
 from app.providers.sap import odata
-from app.providers.wire import MalformedReplyError, Reply
 
 
 def reply(body: bytes, status: int = 200, **headers: str) -> Reply:

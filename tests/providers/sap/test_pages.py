@@ -7,7 +7,7 @@ import pytest
 
 from app.providers.port import CallFailedError, Code, Outcome
 from app.providers.sap import billing as documents
-from app.providers.sap import invoices
+from app.providers.sap import feed
 from tests.providers.bench import brought
 from tests.providers.recording_proxy import RecordedRequest
 from tests.providers.sap.invoice_stage import InvoiceStage, listed, open_invoice_stage
@@ -32,7 +32,7 @@ async def test_the_same_cursor_brings_the_same(stage: InvoiceStage) -> None:
 async def test_what_was_read_and_not_taken_follows_at_once(
     stage: InvoiceStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invoices, "INVOICES_PER_PULL", 1)
+    monkeypatch.setattr(feed, "INVOICES_PER_PULL", 1)
     await stage.order(lines=(a_line(1, quantity=20_000),))
     stage.invoice(item10=1)
     stage.invoice(item10=1)
@@ -63,7 +63,7 @@ async def test_many_invoices_come_page_by_page(stage: InvoiceStage, monkeypatch:
     """SAP chains its pages of three with $skiptoken, our windows are of five, and four are taken at once."""
     monkeypatch.setattr(documents, "PAGE_DOCUMENTS", 5)
     monkeypatch.setattr(documents, "ORDERS_PER_CALL", 2)
-    monkeypatch.setattr(invoices, "INVOICES_PER_PULL", 4)
+    monkeypatch.setattr(feed, "INVOICES_PER_PULL", 4)
     for number in range(23):
         await stage.order(f"o-{number}", lines=(a_line(1),))
         stage.invoice(f"o-{number}")

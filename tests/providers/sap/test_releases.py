@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import SettingError
 from app.providers import registry
-from app.providers.port import Always, CallFailedError, Code, Outcome
+from app.providers.port import CallFailedError, Code, Outcome, UnsharedLease
 from app.providers.sap import actions
 from app.providers.sap.client import Sap, open_provider
 from tests.providers.sap.invoice_stage import open_invoice_stage
@@ -19,7 +19,7 @@ FIX = "set WAYBILL_SAP_ITEM_REFERENCE=PurchaseOrderByShipToParty"
 
 async def test_an_older_release_refuses_orders_and_the_refusal_names_the_setting() -> None:
     async with open_invoice_stage(older=True) as stage:
-        result = await stage.provider.perform(billing(an_order("o-1")), Always())
+        result = await stage.provider.perform(billing(an_order("o-1")), UnsharedLease())
         assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
         assert "'UnderlyingPurchaseOrderItem' is invalid" in result.detail
         assert FIX in result.detail

@@ -7,19 +7,19 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.providers.http import Link, Timeouts, open_client
-from app.providers.port import Always, Code, Outcome, Result
+from app.providers.port import Code, Outcome, Result, UnsharedLease
 from app.providers.redaction import Redaction
 from app.providers.registry import build
 from app.providers.sap import odata
 from app.providers.sap.client import Sap
-from app.providers.sap.csrf import CsrfToken
+from app.providers.sap.csrf_token import CsrfToken
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from app.sandbox.vendors.sap import SapOptions, SapSimulator
 from tests.providers.bench import HASTY, PATIENT, Clock
 from tests.providers.recording_proxy import RecordedRequest, RecordingProxy, open_recording_proxy
 from tests.providers.sap.orders import AREA, PASSWORD, USER, an_order, billing
 
-ALWAYS = Always()
+ALWAYS = UnsharedLease()
 TOKEN = "x-csrf-token"
 
 
@@ -29,7 +29,7 @@ class SessionStage:
         self.provider = self.opened(PASSWORD)
 
     def opened(self, password: str, timeouts: Timeouts = PATIENT) -> Sap:
-        return Sap(f"{self.proxy.url}/sap", USER, password, AREA, timeouts, self.clock)
+        return Sap(f"{self.proxy.url}/sap", USER, password, AREA, timeouts=timeouts, clock=self.clock)
 
     async def send(self, order: int = 1, *, repeated: bool = False) -> Result:
         return await self.provider.perform(billing(an_order(f"o-{order}"), repeated=repeated), ALWAYS)
@@ -92,7 +92,16 @@ async def test_a_token_that_was_fetched_meanwhile_stays(stage: SessionStage) -> 
     http = open_client(PATIENT)
     http.headers["authorization"] = f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
     redaction = Redaction()
-    link = Link("sap", f"{stage.proxy.url}/sap", http, redaction, PATIENT, odata.message_of, 0, stage.clock)
+    link = Link(
+        "sap",
+        f"{stage.proxy.url}/sap",
+        http,
+        redaction=redaction,
+        timeouts=PATIENT,
+        message_of=odata.message_of,
+        throttle_ms=0,
+        clock=stage.clock,
+    )
     token = CsrfToken(link, http.cookies, redaction)
     old = await token.get(ALWAYS)
     stage.simulators.of(SapSimulator).access.expire_all()
@@ -176,7 +185,7 @@ async def test_a_list_without_end_is_given_up(stage: SessionStage) -> None:
 
 async def test_saps_refusal_of_an_order_is_in_its_own_words(stage: SessionStage) -> None:
     area = AREA._replace(sold_to="999")
-    provider = Sap(f"{stage.proxy.url}/sap", USER, PASSWORD, area, PATIENT, stage.clock)
+    provider = Sap(f"{stage.proxy.url}/sap", USER, PASSWORD, area, timeouts=PATIENT, clock=stage.clock)
     result = await provider.perform(billing(an_order()), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)

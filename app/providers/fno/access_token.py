@@ -1,4 +1,4 @@
-"""The access token of Microsoft Entra (client credentials): fetched once for all, renewed before it ends."""
+"""Access token of Microsoft Entra (client credentials): fetched once for all calls, renewed before it expires."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from msgspec.structs import replace
 
 from app.lanes.lease import Lease
 from app.providers.http import Link
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode_object
 from app.providers.port import CallFailedError, Code
 from app.providers.redaction import Redaction
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply, decode_object
 
 RENEW_BEFORE_S: Final = 60.0
 _SHARE_MAX: Final = 0.5
 """A token that lives shorter than two minutes is renewed after half its life."""
 
 
-class Tokens:
+class AccessToken:
     """`link` leads to the token endpoint; `redaction` learns each token, so that none is ever shown."""
 
     def __init__(self, link: Link, form: dict[str, str], redaction: Redaction, clock: Callable[[], float]) -> None:
@@ -27,17 +27,18 @@ class Tokens:
         self._call: Final = Call(Intent.READ, "POST", "", body=body, headers=(content,))
         self._link, self._redaction, self._clock = link, redaction, clock
         self._lock = asyncio.Lock()
-        self._token, self._renew_at = "", 0.0
+        self._token = ""
+        self._renew_at = 0.0
 
     async def get(self, lease: Lease) -> str:
-        """Raises CallFailedError, with `unauthorized` when the endpoint does not accept the application."""
+        """Return a valid token. Raises CallFailedError: `unauthorized` when the endpoint refuses the application."""
         async with self._lock:
             if not self._token or self._clock() >= self._renew_at:
                 await self._fetch(lease)
             return self._token
 
     def forget(self, token: str) -> None:
-        """F+O refused this token; a newer one that another call fetched meanwhile stays."""
+        """Drop a token that F+O refused; a newer one that another call fetched meanwhile stays."""
         if self._token == token:
             self._token = ""
 

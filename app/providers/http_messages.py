@@ -1,4 +1,4 @@
-"""What goes over a wire, as values: a call, a reply, JSON read without loss. `actions.py` makes and reads."""
+"""HTTP messages as values: a call, its reply, and JSON read without loss. Providers' pure files make and read them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Intent(Enum):
-    """What a call does, which decides what its failure means."""
+    """What a call does at the provider, which decides what its failure means."""
 
     READ = "read"
     SET = "set"
@@ -20,7 +20,7 @@ class Intent(Enum):
 
 
 class Call(NamedTuple):
-    """`path` is below the provider's base address, its parts already quoted; `query` and `headers` are plain text."""
+    """A request. `path` is below the provider's base address, its parts already quoted; `query` is plain text."""
 
     intent: Intent
     method: str
@@ -35,7 +35,7 @@ class Call(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Header names are in lower case."""
+    """A response of any status. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,7 +50,7 @@ _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(reply: Reply) -> Any:
-    """The JSON of a reply, numbers with a point as Decimal. Raises MalformedReplyError."""
+    """Return the JSON of a reply, numbers with a point as Decimal. Raises MalformedReplyError."""
     try:
         return _DECODER.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -58,7 +58,7 @@ def decode(reply: Reply) -> Any:
 
 
 def decode_object(reply: Reply) -> dict[str, Any]:
-    """The JSON object of a reply. Raises MalformedReplyError."""
+    """Return the JSON object of a reply. Raises MalformedReplyError."""
     value = decode(reply)
     if not isinstance(value, dict):
         raise MalformedReplyError(f"expected a JSON object, got {type(value).__name__}")

@@ -1,7 +1,7 @@
-"""The CSRF token that SAP wants with every write: fetched once for all, and anew when its session is over.
+"""CSRF token of SAP, required with every write: fetched once for all writes, and again when its session is over.
 
-It is worth nothing without the cookies that come with it. The HTTP client keeps those, all of them and whatever their
-names; they are looked at here for nothing but to keep them out of logs.
+It is valid only with the cookies that come with it. The HTTP client keeps those, whatever their names; here they are
+read only to keep them out of logs.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ import httpx
 
 from app.lanes.lease import Lease
 from app.providers.http import Link
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
 from app.providers.redaction import Redaction
 from app.providers.sap import odata
-from app.providers.wire import Call, Intent, MalformedReplyError, Reply
 
 _FETCH: Final = Call(Intent.READ, "GET", f"{odata.SALES_ORDERS}/", headers=((odata.CSRF, "fetch"),))
 
@@ -27,7 +27,7 @@ class CsrfToken:
         self._token = ""
 
     async def get(self, lease: Lease) -> str:
-        """Raises CallFailedError, LeaseLostError."""
+        """Return the token, fetched if there is none. Raises CallFailedError, LeaseLostError."""
         async with self._lock:
             if not self._token:
                 self._token = await self._link.ask(_FETCH, lease, _token_of)
@@ -35,7 +35,7 @@ class CsrfToken:
             return self._token
 
     def forget(self, token: str) -> None:
-        """SAP refused this token; a newer one that another call fetched meanwhile stays."""
+        """Drop a token that SAP refused; a newer one that another call fetched meanwhile stays."""
         if self._token == token:
             self._token = ""
 

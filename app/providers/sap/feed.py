@@ -1,53 +1,53 @@
-"""Reads the invoices that came since a cursor, with the sales orders behind them, and tells what they mean for orders.
+"""Feed of SAP: the invoices since a cursor, with the sales orders behind them, as events of orders.
 
-SAP is asked for many documents at once: a page of invoices takes a call for each 20 of their sales orders.
+One call asks for many documents: a page of invoices takes one call for each 20 of their sales orders.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from app.providers.port import Always, Page, RefusedOrder
+from app.providers.http_messages import Call, MalformedReplyError
+from app.providers.port import Page, RefusedOrder, UnsharedLease
 from app.providers.sap import billing
 from app.providers.sap.cursor import Cursor, Stamp, fresh_of, parse, settled_at, write
 from app.providers.sap.session import Session
-from app.providers.wire import Call, MalformedReplyError
 
 INVOICES_PER_PULL: Final = 200
-_ALWAYS: Final = Always()
+_LEASE: Final = UnsharedLease()
 
 Rows = list[dict[str, Any]]
 
 
-class Invoices:
-    """Of one sales organization. `item_reference` is the field of an item that carries the line id."""
+class InvoiceFeed:
+    """The feed of one sales organization. `item_reference` is the field of an item that carries the line id."""
 
     def __init__(self, session: Session, organization: str, item_reference: str) -> None:
         self._session, self._organization, self._item_reference = session, organization, item_reference
 
     async def pull(self, cursor: str | None) -> Page:
-        """At most INVOICES_PER_PULL invoices. See Source.pull."""
+        """Pull at most INVOICES_PER_PULL invoices. See PullSource.pull."""
         position = parse(cursor)
         unread, rest, settled = await self._unread(position)
-        taken = fresh_of(position, unread)[:INVOICES_PER_PULL]
-        if not taken:
+        stamps = fresh_of(position, unread)[:INVOICES_PER_PULL]
+        if not stamps:
             return Page((), write(position.idle(settled)))
-        invoices, refused = _readable([unread[stamp] for stamp in taken])
-        found = await self._found(invoices, position)
-        more = rest or len(taken) < len(unread)
+        invoices, refused = _readable([unread[stamp] for stamp in stamps])
+        report = await self._report(invoices, position)
+        more = rest or len(stamps) < len(unread)
         return Page(
             orders=(),
-            cursor=write(position.after(taken, found.reported, settled, more=more)),
-            refused=(*refused, *found.refused),
+            cursor=write(position.after(stamps, report.reported, settled, more=more)),
+            refused=(*refused, *report.refused),
             more=more,
-            events=tuple(found.events),
+            events=tuple(report.events),
         )
 
     async def _unread(self, position: Cursor) -> tuple[dict[Stamp, dict[str, Any]], bool, int]:
-        """The first window that has an invoice not read yet, whether more may follow, and what time is settled.
+        """Return the first window with an invoice not read yet, whether more may follow, and the settled time.
 
-        A window is only passed over when all of it is known, and is read again then: an invoice that changes
-        meanwhile moves to the end, and another one across the border of two windows, unseen.
+        A window is passed over only when all of it was read before, and is then read again: an invoice that changes
+        meanwhile moves to the end, and another one moves across the border of two windows, unseen.
         """
         rows, sap_time = await self._window(position, 0)
         settled, skip = settled_at(sap_time, self._stamps(rows)), 0
@@ -64,11 +64,11 @@ class Invoices:
             rows, _ = await self._window(position, skip)
 
     async def _window(self, position: Cursor, skip: int) -> tuple[Rows, int | None]:
-        page = await self._session.all(billing.list_documents(position, self._organization, skip), _ALWAYS)
+        page = await self._session.all(billing.list_documents(position, self._organization, skip), _LEASE)
         return page.entities, page.at
 
     def _fresh(self, position: Cursor, rows: Rows) -> dict[Stamp, dict[str, Any]]:
-        """By what they are remembered by."""
+        """Return the rows that count and are not read yet, by stamp."""
         return {
             stamp: row
             for stamp, row in zip(self._stamps(rows), rows, strict=True)
@@ -76,28 +76,29 @@ class Invoices:
         }
 
     def _stamps(self, rows: Rows) -> list[Stamp]:
-        """A document that has no number or time leaves nothing to go on from, so that it fails the pull."""
-        return self._session.understood(rows, lambda documents: list(map(billing.stamp_of, documents)))
+        """Return the stamp of each row. One without number or time fails the pull: no cursor could go past it."""
+        return self._session.interpret(rows, lambda documents: list(map(billing.stamp_of, documents)))
 
-    async def _found(self, invoices: Sequence[billing.Invoice], position: Cursor) -> billing.Found:
+    async def _report(self, invoices: Sequence[billing.Invoice], position: Cursor) -> billing.InvoiceReport:
         numbers = sorted({billed.sales_order for invoice in invoices for billed in invoice.billed})
-        listed = partial(billing.list_sales_orders, item_reference=self._item_reference)
-        orders = self._session.understood(await self._batches(listed, numbers), billing.our_orders)
+        list_call = partial(billing.list_sales_orders, item_reference=self._item_reference)
+        orders = self._session.interpret(await self._batches(list_call, numbers), billing.our_orders)
         billed = await self._batches(billing.list_billed, sorted(orders))
-        quantities = self._session.understood(billed, billing.standing)
+        quantities = self._session.interpret(billed, billing.invoiced_quantities)
         return billing.report(invoices, orders, quantities, position.reported)
 
     async def _batches(self, call: Callable[[Sequence[str]], Call], numbers: Sequence[str]) -> Rows:
         rows: Rows = []
         for start in range(0, len(numbers), billing.ORDERS_PER_CALL):
             batch = numbers[start : start + billing.ORDERS_PER_CALL]
-            rows += (await self._session.all(call(batch), _ALWAYS)).entities
+            rows += (await self._session.all(call(batch), _LEASE)).entities
         return rows
 
 
 def _readable(documents: Iterable[dict[str, Any]]) -> tuple[list[billing.Invoice], list[RefusedOrder]]:
-    """The invoices, and those that are not as documented: one odd document does not stop all others."""
-    invoices, refused = [], []
+    """Return the invoices, and refusals of malformed ones: one odd document does not stop all others."""
+    invoices: list[billing.Invoice] = []
+    refused: list[RefusedOrder] = []
     for document in documents:
         try:
             invoices.append(billing.invoice_of(document))

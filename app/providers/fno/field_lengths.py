@@ -1,4 +1,4 @@
-"""How long F+O's texts are, and what becomes of longer ones. Pure.
+"""Lengths of F+O's text fields, and what happens to longer texts. Pure.
 
 A recipient's name and a line's description are cut: people read them, nothing is found or delivered by them alone. Any
 other text is declined with its name: a shorter one would be another address, item or account. Lengths are those of the
@@ -45,7 +45,7 @@ _LENGTHS: Final = {**HEADER, **LINE}
 
 
 def cut(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a header or a line, with those that are cut as long as F+O's field."""
+    """Return values of a header or a line, cut to the length of F+O's field where that may be."""
     return {name: _cut(value, _LENGTHS[name]) if name in CUT else value for name, value in values.items()}
 
 
@@ -53,17 +53,17 @@ def _cut(text: str, length: int) -> str:
     return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore").rstrip()
 
 
-def refusal(row: SalesOrderRow, asked: Plan) -> Result | None:
-    """The refusal of a plan that would write what F+O's fields cannot hold, None when all fits."""
-    problems = ", ".join(_problems(row, asked))
+def refusal(row: SalesOrderRow, plan: Plan) -> Result | None:
+    """Return the refusal of a plan that would write what F+O's fields cannot hold, None when all fits."""
+    problems = ", ".join(_problems(row, plan))
     if not problems:
         return None
     return Result(Outcome.DECLINED, Code.INVALID, f"too long for F+O: {problems}; shorten it in the order")
 
 
-def _problems(row: SalesOrderRow, asked: Plan) -> Iterator[str]:
-    yield from _too_long("", row, (*asked.fields, *(() if asked.number else ("URL",))), HEADER)
-    written = {write.line_id: write.fields for write in asked.lines if write.kind != "remove"}
+def _problems(row: SalesOrderRow, plan: Plan) -> Iterator[str]:
+    yield from _too_long("", row, (*plan.fields, *(() if plan.number else ("URL",))), HEADER)
+    written = {write.line_id: write.fields for write in plan.lines if write.kind != "remove"}
     for line in row.Lines:
         name = line_id(row, line)
         yield from _too_long(f"Lines.{name}.", line, written.get(name, ()), LINE)
