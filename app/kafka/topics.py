@@ -16,7 +16,7 @@ _UNITS_MS: Final = {"h": 3_600_000, "d": 86_400_000}
 # Compaction leaves the newest segment alone: small ones keep what a lane reads when it opens close to what is live.
 _COMPACTED: Final = {"segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
 
-Role = Literal["any", "each", "orchestrate", "perform", "apply", "source", "mirror", "pull"]
+Writer = Literal["any", "each", "orchestrate", "perform", "apply", "source", "mirror", "pull"]
 
 
 def _milliseconds(value: object) -> object:
@@ -33,7 +33,7 @@ class _Entry(BaseModel):
     event: str | None = None
     topic_schema: Annotated[str | None, Field(alias="schema")] = None
     key: Annotated[str, Field(min_length=1)]
-    writers: Annotated[tuple[Role, ...], Field(min_length=1)]
+    writers: Annotated[tuple[Writer, ...], Field(min_length=1)]
     cleanup: Literal["delete", "compact"]
     retention: Annotated[int | None, BeforeValidator(_milliseconds)] = None
     bytes_max: Annotated[int | None, Field(ge=1024)] = None

@@ -28,7 +28,7 @@ from app.worker.process_end import end_process
 from app.worker.transport import BatchSchema, BatchTransport
 
 STREAM_BATCHES_MAX = 16
-"""Batches inside Faust; its own default of 4096 would hold millions of records."""
+"""Batches in the queue of Faust's stream; its own default of 4096 would hold millions of records."""
 FETCH_RECORDS_MAX = 2_000
 COMMIT_INTERVAL_S = 1.0
 WATCH_INTERVAL_S = 5.0
@@ -146,6 +146,7 @@ def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> Ro
 
 
 def _register(app: RoleApp, role: RoleKind, partitions: int, prepare: Prepare | None) -> None:
+    """Register the agent, which hands each batch to its lane and acknowledges nothing itself: the lane does."""
     host = app.host
 
     async def hand_over(stream: Any) -> None:

@@ -100,6 +100,7 @@ class Parts:
     places: Callable[[], Gazetteer] = cities.load
 
     def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has."""
         return self.topics[topic].partitions
 
 
@@ -145,9 +146,9 @@ def compose_role(name: str, parts: Parts, metrics: Metrics) -> ComposedRole:
     makers: Mapping[str, Callable[[], ComposedRole]] = {
         "orchestrate": lambda: _orchestrate(parts),
         "source": lambda: _source(parts, metrics),
-        "perform": lambda: _kind(Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock)),
+        "perform": lambda: _compose(Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock)),
         "apply": lambda: _apply(parts, metrics),
-        "mirror": lambda: _kind(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
+        "mirror": lambda: _compose(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
         "pull": lambda: _pull(parts),
     }
     if name not in makers:
@@ -155,7 +156,7 @@ def compose_role(name: str, parts: Parts, metrics: Metrics) -> ComposedRole:
     return makers[name]()
 
 
-def _kind(role: type[Role], make: Callable[[], Role]) -> ComposedRole:
+def _compose(role: type[Role], make: Callable[[], Role]) -> ComposedRole:
     return ComposedRole(role.name, role.inputs, role.ledger, lambda _: make())
 
 
@@ -166,7 +167,7 @@ def _orchestrate(parts: Parts) -> ComposedRole:
     partitions = parts.partitions("sourcing-requested")
     names = {MAIN_POOL, *(source.pool for source in parts.network.sources)}
     pools = {pool: partition_of(pool.encode(), partitions) for pool in names}
-    return _kind(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
+    return _compose(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
 
 
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
@@ -203,7 +204,7 @@ def _apply(parts: Parts, metrics: Metrics) -> ComposedRole:
     if len(writers) > 1:
         names = " and ".join(writer.name for writer in writers)
         raise SettingError(f"the role apply writes to one provider, and {names} are set up; unset the variables of one")
-    return _kind(Apply, lambda: Apply(parts.codec, cast(SalesOrderWriter, writers[0]), metrics, parts.clock))
+    return _compose(Apply, lambda: Apply(parts.codec, cast(SalesOrderWriter, writers[0]), metrics, parts.clock))
 
 
 def _pull(parts: Parts) -> ComposedRole:
@@ -212,7 +213,7 @@ def _pull(parts: Parts) -> ComposedRole:
     if not sources:
         raise SettingError(f"the role pull has nobody to ask; {_set_up(names)}")
     pulled = Pulled(parts.codec, parts.partitions("order-created"), parts.partitions(DEAD_LETTER), parts.clock)
-    return _kind(Pull, lambda: Pull(pulled, sources, parts.settings.pull_interval_s, parts.clock))
+    return _compose(Pull, lambda: Pull(pulled, sources, parts.settings.pull_interval_s, parts.clock))
 
 
 def _set_up(names: Sequence[str]) -> str:
