@@ -137,9 +137,9 @@ class Settings(BaseModel):
 
         Raises SettingError that names the variable, its value and what it may be.
         """
-        given = {key: environ[name] for key, name in variables().items() if environ.get(name, "").strip()}
+        values = {key: environ[name] for key, name in variables().items() if environ.get(name, "").strip()}
         try:
-            settings = cls.model_validate(given)
+            settings = cls.model_validate(values)
         except ValidationError as exc:
             raise _refusal(exc) from exc
         settings._check_times()

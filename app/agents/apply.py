@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from app.agents.calls import Answering, CallObserver
-from app.dualwrite.write_plan import ApplyState, Kind, Plan, applied, echoed, plan
+from app.dualwrite.write_plan import ApplyState, WriteDecision, WritePlan, applied, echoed, plan
 from app.errors import RecordError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
@@ -66,7 +66,7 @@ class Apply(Role):
 
         return Job(key, self._writer.name, run)
 
-    async def _write(self, event: ChangeEvent, planned: Plan, lease: Lease) -> Result:
+    async def _write(self, event: ChangeEvent, planned: WritePlan, lease: Lease) -> Result:
         """One attempt where an effect waits for the answer; several where none does."""
         result = await self._attempt(event, planned, lease)
         for attempt in range(1, PLAIN_ATTEMPTS_MAX):
@@ -76,7 +76,7 @@ class Apply(Role):
             result = await self._attempt(event, planned, lease)
         return result
 
-    async def _attempt(self, event: ChangeEvent, planned: Plan, lease: Lease) -> Result:
+    async def _attempt(self, event: ChangeEvent, planned: WritePlan, lease: Lease) -> Result:
         began = self._clock.monotonic()
         row = event.body.row
         while True:
@@ -90,14 +90,14 @@ class Apply(Role):
             return result
 
     def _answered(
-        self, record: Record, event: ChangeEvent, planned: Plan, before: ApplyState | None, result: Result
+        self, record: Record, event: ChangeEvent, planned: WritePlan, before: ApplyState | None, result: Result
     ) -> Folded:
         key = event.order_id.encode()
         outputs = self._answer(event, result)
         refused = refusal_of(result)
-        if result.outcome is not Outcome.OK or planned.kind is Kind.SKIP_STALE:
+        if result.outcome is not Outcome.OK or planned.kind is WriteDecision.SKIP_STALE:
             return Folded(outputs, outcome=str(result.outcome))
-        if planned.kind is Kind.SKIP_ECHO:
+        if planned.kind is WriteDecision.SKIP_ECHO:
             return Folded(outputs, {key: _encode(echoed(event.body, before))}, outcome=str(planned.kind))
         after = applied(event.body, before, result.reference, lots_of(result))
         if refused:

@@ -110,13 +110,13 @@ def _value(path: str, name: str, text: str, owner: type[Order | Address | Line])
 
 
 def _lines(lines: Sequence[Line], values: Mapping[str, Mapping[str, Any]]) -> tuple[Line, ...]:
-    known = {line.line_id: line for line in lines}
+    by_id = {line.line_id: line for line in lines}
     for line_id, new in values.items():
         if REMOVED in new:
-            known.pop(line_id, None)
+            by_id.pop(line_id, None)
         else:
-            known[line_id] = _line(line_id, known.get(line_id), new)
-    return tuple(known.values())
+            by_id[line_id] = _line(line_id, by_id.get(line_id), new)
+    return tuple(by_id.values())
 
 
 def _line(line_id: str, line: Line | None, new: Mapping[str, Any]) -> Line:

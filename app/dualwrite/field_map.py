@@ -136,9 +136,9 @@ class _Compiler:
             if name in ends.own:
                 self._refuse(place, f"a rule sets {name}, which has a rule of its own in the code", "remove it")
         needed = [field.name for field in fields(ends.target) if field.required and field.name not in ends.own]
-        given = {name.partition(".")[0] for name in names}
+        targets = {name.partition(".")[0] for name in names}
         for name in needed:
-            if name not in given:
+            if name not in targets:
                 self._refuse(place, f"no rule sets {name} on orders of {birth}", "add one")
 
     def _rule(self, path: str, rule: FieldRule, ends: Ends) -> Assignment:
@@ -156,8 +156,8 @@ class _Compiler:
                 self._refuse(path, "several fields in `from` without `values`", "name a value map that joins them")
             return Assignment(part, name, _plain(names[0], _is_nullable(target)))
         if rule.values not in self._tables:
-            known = ", ".join(sorted(self._tables))
-            self._refuse(f"{path}.values", f"no value map {rule.values!r}", f"known: {known}")
+            fix = "known: " + ", ".join(sorted(self._tables))
+            self._refuse(f"{path}.values", f"no value map {rule.values!r}", fix)
         translate, read = _translation(names, rule.values, self._tables[rule.values]), f"{part}_{name}"
         return Assignment(part, name, f"{read}({_joined(names)})", {read: translate})
 
@@ -175,8 +175,8 @@ class _Compiler:
         for step in name.split("."):
             hints = get_type_hints(hint) if isinstance(hint, type) and issubclass(hint, Struct) else {}
             if step not in hints:
-                known = ", ".join(struct.__struct_fields__)
-                self._refuse(path, f"{struct.__name__} has no field {name!r}", f"use one of {known}")
+                options = ", ".join(struct.__struct_fields__)
+                self._refuse(path, f"{struct.__name__} has no field {name!r}", f"use one of {options}")
             hint = hints[step]
         return hint
 
@@ -201,16 +201,18 @@ def _joined(names: Sequence[str]) -> str:
 
 def _translation(names: Sequence[str], table: str, rows: Table) -> Callable[[str], str]:
     """A value that is already one of the other side's is kept: some companies use those as ids. Case is ignored."""
-    known = {right.casefold(): right for right in rows.values()} | {left.casefold(): to for left, to in rows.items()}
+    translations = {right.casefold(): right for right in rows.values()} | {
+        left.casefold(): to for left, to in rows.items()
+    }
     others, field = rows.get(OTHERS), " / ".join(names)
 
     @lru_cache(maxsize=1024)
     def translate(value: str) -> str:
-        found = known.get(value.casefold(), others)
-        if found is None and value:
+        translation = translations.get(value.casefold(), others)
+        if translation is None and value:
             problem = f"{field} {value!r} has no row in value map {table!r}"
             raise RecordError("unknown-value", f"{problem}; correct the value or add a row")
-        return value if found is None or found == OTHERS else found
+        return value if translation is None or translation == OTHERS else translation
 
     return translate
 

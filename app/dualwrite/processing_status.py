@@ -57,8 +57,8 @@ LINE: Final[Mapping[str, Milestone]] = {
 _SPELLINGS: Final = {"cancelled": "canceled", "openorder": "backorder", "": "none"}
 
 
-class Shown(Struct, frozen=True):
-    """What one row says: the milestone of the whole order, those of lines that are further, whether it is canceled."""
+class RowProgress(Struct, frozen=True):
+    """How far one row says its order is: `lines` has the milestones of those that are further than the whole order."""
 
     whole: Milestone
     lines: Mapping[str, Milestone]
@@ -75,7 +75,7 @@ def line_status(text: str) -> str:
     return _canonical("SalesOrderLineStatus", text, LINE)
 
 
-def shown(row: SalesOrderRow) -> Shown:
+def progress_of(row: SalesOrderRow) -> RowProgress:
     """Read a row's status fields, on their own: no other row is needed. Raises RecordError("unknown-status")."""
     status = processing_status(row.SalesOrderProcessingStatus)
     statuses = {line_id(row, line): line_status(line.SalesOrderLineStatus) for line in row.Lines}
@@ -88,8 +88,8 @@ def shown(row: SalesOrderRow) -> Shown:
         every = {
             name: max(whole, reached) for name, reached in lines.items() if max(whole, reached) > Milestone.CONFIRMED
         }
-        return Shown(min(whole, Milestone.CONFIRMED), every, status == CANCELED)
-    return Shown(whole, further, status == CANCELED)
+        return RowProgress(min(whole, Milestone.CONFIRMED), every, status == CANCELED)
+    return RowProgress(whole, further, status == CANCELED)
 
 
 def sourced_by_line(row: SalesOrderRow) -> bool:
@@ -105,14 +105,14 @@ def _whole_by_lines(lines: Mapping[str, Milestone]) -> Milestone:
     return Milestone.SHIPPED if all(lines.values()) else Milestone.PICKED
 
 
-def _canonical(field: str, text: str, known: Mapping[str, Milestone]) -> str:
-    if text in known:
+def _canonical(field: str, text: str, statuses: Mapping[str, Milestone]) -> str:
+    if text in statuses:
         return text
     key = text.replace(" ", "").casefold()
     key = _SPELLINGS.get(key, key)
-    for name in known:
+    for name in statuses:
         if name.casefold() == key:
             return name
     raise RecordError(
-        "unknown-status", f"{field} {text!r} is not one of {', '.join(known)}; correct the row and replay it"
+        "unknown-status", f"{field} {text!r} is not one of {', '.join(statuses)}; correct the row and replay it"
     )

@@ -132,9 +132,9 @@ class SalesOrders:
         number = state.reference(FNO) or ""
         row = self.to_row(state.order, number)
         if state.order.state == _HELD:
-            shown, reason = progress(state)
-            told = self.to_row(replace(state.order, state=shown, reason=reason), number).SalesOrderProcessingStatus
-            row = replace(row, SalesOrderProcessingStatus=told)
+            name, reason = progress(state)
+            before_hold = self.to_row(replace(state.order, state=name, reason=reason), number)
+            row = replace(row, SalesOrderProcessingStatus=before_hold.SalesOrderProcessingStatus)
         if (chosen := select_sourced_lines(state)) is not state.order:
             there = {line.line_id for line in chosen.lines}
             pairs = zip(state.order.lines, row.Lines, strict=True)
@@ -166,8 +166,8 @@ def load(texts: Mapping[str, str]) -> SalesOrders:
     return SalesOrders(to_iom, to_fno)
 
 
-def _load(named: tuple[str, str], header: Ends, line: Ends, tables: Mapping[str, Table]) -> FieldMap:
-    file, text = named
+def _load(source: tuple[str, str], header: Ends, line: Ends, tables: Mapping[str, Table]) -> FieldMap:
+    file, text = source
     return load_map(text, file, header, line, tables)
 
 

@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from app.domain.event_names import EventName
 from app.domain.order import Order
-from app.dualwrite.processing_status import Milestone, Shown, shown
+from app.dualwrite.processing_status import Milestone, RowProgress, progress_of
 from app.dualwrite.sales_order_mapping import FNO, SalesOrders
 from app.errors import RecordError
 from app.events.model import LineQuantity, ProviderEvent
@@ -85,19 +85,19 @@ class StatusHandler:
         _refuse_new_company(state, change)
         if change.op == "d":
             return _deleted(state, change, order)
-        return self._shown(state, change, order)
+        return self._apply_row(state, change, order)
 
-    def _shown(self, state: MirrorState | None, change: SalesOrderChange, order: Order) -> Mirrored:
+    def _apply_row(self, state: MirrorState | None, change: SalesOrderChange, order: Order) -> Mirrored:
         newer = state is None or change.source.version > state.version
         values = self._changed(state, change, order) if newer else {}
-        said, after = _said(state, change, order)
+        events, after = _new_milestones(state, change, order)
         if values:
-            said = (replace(_event(change, order, EventName.ORDER_CHANGED), values=values), *said)
+            events = (replace(_event(change, order, EventName.ORDER_CHANGED), values=values), *events)
         if newer:
             contested = _contested(after, values)
             after = replace(after, version=change.source.version, order=order, contested=contested)
         created = order if state is None and not made_by_us(change.row) else None
-        return Mirrored(after, created, said, _outcome(created, said, newer, change))
+        return Mirrored(after, created, events, _outcome(created, events, newer, change))
 
     def _changed(self, state: MirrorState | None, change: SalesOrderChange, order: Order) -> dict[str, str]:
         """What F+O changed and we have to know. Empty for the first row of an F+O order: `created` has it all."""
@@ -131,10 +131,10 @@ def _field(path: str) -> str:
 
 def _refuse_new_company(state: MirrorState | None, change: SalesOrderChange) -> None:
     now = change.row.dataAreaId
-    known = [] if state is None or state.order is None else [state.order.company or ""]
+    companies = [] if state is None or state.order is None else [state.order.company or ""]
     if change.before is not None:
-        known.append(change.before.dataAreaId)
-    for before in known:
+        companies.append(change.before.dataAreaId)
+    for before in companies:
         if before and before.casefold() != now.casefold():
             raise RecordError(
                 "company-immutable",
@@ -145,14 +145,14 @@ def _refuse_new_company(state: MirrorState | None, change: SalesOrderChange) -> 
 
 def _deleted(state: MirrorState | None, change: SalesOrderChange, order: Order) -> Mirrored:
     """A deleted order counts by its last row, too. One that nobody heard of is only remembered."""
-    said, after = _said(state, change, order)
+    events, after = _new_milestones(state, change, order)
     version = change.source.version if state is None else max(state.version, change.source.version)
     gone = MirrorState(version, after.reached, after.canceled or _live(after), deleted=True)
     if state is None and not made_by_us(change.row):
         return Mirrored(gone, outcome="deleted")
     if _live(after):
-        said += (_cancellation(change, order.order_id),)
-    return Mirrored(gone, events=said, outcome="deleted")
+        events += (_cancellation(change, order.order_id),)
+    return Mirrored(gone, events=events, outcome="deleted")
 
 
 def _deleted_by_key(state: MirrorState | None, change: SalesOrderChange) -> Mirrored:
@@ -187,30 +187,32 @@ def _cancellation(change: SalesOrderChange, of: str) -> ProviderEvent:
     )
 
 
-def _said(
+def _new_milestones(
     state: MirrorState | None, change: SalesOrderChange, order: Order
 ) -> tuple[tuple[ProviderEvent, ...], MirrorState]:
     """The milestones that are new in a row, and the state that knows them."""
-    known = MirrorState(change.source.version) if state is None else state
-    row = shown(change.row)
-    reached = max(known.reached, row.whole)
-    lines = _further(dict(known.lines), row, reached)
-    events = [_event(change, order, step.event) for step in Milestone if known.reached < step <= reached]
-    events += _line_events(change, order, dict(known.lines), lines, reached)
-    if row.canceled and not known.canceled:
+    before = MirrorState(change.source.version) if state is None else state
+    row = progress_of(change.row)
+    reached = max(before.reached, row.whole)
+    lines = _further(dict(before.lines), row, reached)
+    events = [_event(change, order, step.event) for step in Milestone if before.reached < step <= reached]
+    events += _line_events(change, order, dict(before.lines), lines, reached)
+    if row.canceled and not before.canceled:
         events.append(_event(change, order, EventName.ORDER_CANCELED))
-    after = replace(known, reached=reached, lines=tuple(sorted(lines.items())), canceled=known.canceled or row.canceled)
+    after = replace(
+        before, reached=reached, lines=tuple(sorted(lines.items())), canceled=before.canceled or row.canceled
+    )
     return tuple(events), after
 
 
-def _further(known: dict[str, int], row: Shown, reached: int) -> dict[str, int]:
+def _further(before: dict[str, int], row: RowProgress, reached: int) -> dict[str, int]:
     """Per line its highest milestone, for lines that are further than the whole order."""
-    best = {name: max(known.get(name, 0), row.lines.get(name, 0)) for name in known.keys() | row.lines.keys()}
+    best = {name: max(before.get(name, 0), row.lines.get(name, 0)) for name in before.keys() | row.lines.keys()}
     return {name: step for name, step in best.items() if step > reached}
 
 
 def _line_events(
-    change: SalesOrderChange, order: Order, known: dict[str, int], now: dict[str, int], reached: int
+    change: SalesOrderChange, order: Order, before: dict[str, int], now: dict[str, int], reached: int
 ) -> list[ProviderEvent]:
     """One event per milestone for the lines that are new at it."""
     events = []
@@ -218,7 +220,7 @@ def _line_events(
         lines = tuple(
             LineQuantity(line.line_id, line.quantity, line.reference)
             for line in order.lines
-            if max(known.get(line.line_id, 0), reached) < step <= now.get(line.line_id, 0)
+            if max(before.get(line.line_id, 0), reached) < step <= now.get(line.line_id, 0)
         )
         if lines:
             events.append(replace(_event(change, order, step.event), lines=lines))
@@ -235,10 +237,10 @@ def _event(change: SalesOrderChange, order: Order, name: str) -> ProviderEvent:
     )
 
 
-def _outcome(created: Order | None, said: tuple[ProviderEvent, ...], newer: bool, change: SalesOrderChange) -> str:
+def _outcome(created: Order | None, events: tuple[ProviderEvent, ...], newer: bool, change: SalesOrderChange) -> str:
     if created is not None:
         return "created"
-    if said:
+    if events:
         return "applied"
     if not newer:
         return "stale"

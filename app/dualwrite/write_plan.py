@@ -44,7 +44,7 @@ LINE_FNO_OWN: Final = frozenset({"ExternalItemNumber", "LineNumber"})
 _CANCELED_RANK: Final = max(PROCESSING.values()) + 1
 
 
-class Kind(StrEnum):
+class WriteDecision(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     """Also with nothing to write: the effect is then answered as done."""
@@ -79,43 +79,43 @@ class LineWrite(Struct, frozen=True):
     lot: str = ""
 
 
-class Plan(Struct, frozen=True):
+class WritePlan(Struct, frozen=True):
     """`fields` of the header and `lines` to write, by name; the values are in the row. `number` is F+O's, if known.
 
     SalesOrderProcessingStatus among the fields asks that F+O be told the status, wherever it takes one: the field
     itself shows it.
     """
 
-    kind: Kind
+    kind: WriteDecision
     number: str = ""
     fields: tuple[str, ...] = ()
     lines: tuple[LineWrite, ...] = ()
     missing: tuple[str, ...] = ()
 
 
-def plan(change: SalesOrderChange, known: ApplyState | None) -> Plan:
+def plan(change: SalesOrderChange, state: ApplyState | None) -> WritePlan:
     """Decide on one record of dualwrite.iom.salesorders.
 
     Raises RecordError("unsupported") for a deletion: Waybill cancels orders, it never deletes them.
     """
     row = _after(change)
-    if known is not None and change.source.version <= known.version:
-        return Plan(Kind.SKIP_STALE)
+    if state is not None and change.source.version <= state.version:
+        return WritePlan(WriteDecision.SKIP_STALE)
     if change.source.origin == FNO:
-        return Plan(Kind.SKIP_ECHO)
+        return WritePlan(WriteDecision.SKIP_ECHO)
     if names := missing_in(row):
-        return Plan(Kind.REFUSE, missing=names)
-    number = (known.number if known is not None else "") or row.SalesOrderNumber
+        return WritePlan(WriteDecision.REFUSE, missing=names)
+    number = (state.number if state is not None else "") or row.SalesOrderNumber
     if not number:
-        return Plan(Kind.CREATE, fields=writable(row), lines=_lines(None, row, {}))
-    return _update(change, row, known or ApplyState(number), number)
+        return WritePlan(WriteDecision.CREATE, fields=writable(row), lines=_lines(None, row, {}))
+    return _update(change, row, state or ApplyState(number), number)
 
 
 def applied(
-    change: SalesOrderChange, known: ApplyState | None, number: str = "", lots: Mapping[str, str] | None = None
+    change: SalesOrderChange, state: ApplyState | None, number: str = "", lots: Mapping[str, str] | None = None
 ) -> ApplyState:
     """The state once a create or an update is done. `number` and `lots` are what F+O answered."""
-    row, before = _after(change), known or ApplyState()
+    row, before = _after(change), state or ApplyState()
     fields_too = not _only_reports(change, before)
     return ApplyState(
         number=number or before.number or row.SalesOrderNumber,
@@ -126,10 +126,10 @@ def applied(
     )
 
 
-def echoed(change: SalesOrderChange, known: ApplyState | None) -> ApplyState:
+def echoed(change: SalesOrderChange, state: ApplyState | None) -> ApplyState:
     """The state once an echo was skipped: F+O has this row, if it had the one before."""
-    row, before = _after(change), known or ApplyState()
-    born_there = known is None and change.before is None and not made_by_us(row)
+    row, before = _after(change), state or ApplyState()
+    born_there = state is None and change.before is None and not made_by_us(row)
     followed = change.before is not None and before.digest == digest(change.before)
     return replace(
         before,
@@ -148,31 +148,31 @@ def digest(row: SalesOrderRow) -> bytes:
 
 def writable(row: SalesOrderRow) -> tuple[str, ...]:
     """The fields of this row's header that we may write."""
-    kept = READ_ONLY if made_by_us(row) else READ_ONLY | FNO_OWN
-    return tuple(name for name in SalesOrderRow.__struct_fields__ if name not in kept)
+    excluded = READ_ONLY if made_by_us(row) else READ_ONLY | FNO_OWN
+    return tuple(name for name in SalesOrderRow.__struct_fields__ if name not in excluded)
 
 
 def line_writable(row: SalesOrderRow) -> tuple[str, ...]:
     """The fields of this row's lines that we may write."""
-    kept = LINE_READ_ONLY if made_by_us(row) else LINE_READ_ONLY | LINE_FNO_OWN
-    return tuple(name for name in SalesOrderRowLine.__struct_fields__ if name not in kept)
+    excluded = LINE_READ_ONLY if made_by_us(row) else LINE_READ_ONLY | LINE_FNO_OWN
+    return tuple(name for name in SalesOrderRowLine.__struct_fields__ if name not in excluded)
 
 
-def _update(change: SalesOrderChange, row: SalesOrderRow, known: ApplyState, number: str) -> Plan:
+def _update(change: SalesOrderChange, row: SalesOrderRow, state: ApplyState, number: str) -> WritePlan:
     """Only what differs from `before`, if F+O has `before`; else everything, which repeats nothing but equal values."""
     base = change.before
-    if base is None or (digest(base) != known.digest and not _only_reports(change, known)):
+    if base is None or (digest(base) != state.digest and not _only_reports(change, state)):
         base = None
     fields = tuple(name for name in writable(row) if base is None or getattr(base, name) != getattr(row, name))
-    if _tells_status(change, known, row):
+    if _tells_status(change, state, row):
         fields += ("SalesOrderProcessingStatus",)
-    return Plan(Kind.UPDATE, number, fields, _lines(base, row, dict(known.lots)))
+    return WritePlan(WriteDecision.UPDATE, number, fields, _lines(base, row, dict(state.lots)))
 
 
 def _lines(base: SalesOrderRow | None, row: SalesOrderRow, lots: Mapping[str, str]) -> tuple[LineWrite, ...]:
-    old = {} if base is None else dict(_named(base))
-    writes = [_line(row, old.get(name), name, line, lots) for name, line in _named(row)]
-    gone = (lots.keys() | old.keys()) - {name for name, _ in _named(row)}
+    old = {} if base is None else dict(_by_line_id(base))
+    writes = [_line(row, old.get(name), name, line, lots) for name, line in _by_line_id(row)]
+    gone = (lots.keys() | old.keys()) - {name for name, _ in _by_line_id(row)}
     writes += [LineWrite("remove", name, lot=lots.get(name, "")) for name in sorted(gone)]
     return tuple(write for write in writes if write.fields or write.kind == "remove")
 
@@ -185,18 +185,18 @@ def _line(
     return LineWrite("update" if lot else "create", name, fields, lot)
 
 
-def _named(row: SalesOrderRow) -> Sequence[tuple[str, SalesOrderRowLine]]:
+def _by_line_id(row: SalesOrderRow) -> Sequence[tuple[str, SalesOrderRowLine]]:
     return [(line_id(row, line), line) for line in row.Lines]
 
 
-def _only_reports(change: SalesOrderChange, known: ApplyState) -> bool:
+def _only_reports(change: SalesOrderChange, state: ApplyState) -> bool:
     """A status is told of an order that F+O made and nobody here changed there: F+O's people may have changed its
     fields a moment ago, which must not be undone in passing. A change of ours that did not get through is still due."""
-    return bool(change.source.effect_id) and not made_by_us(_after(change)) and not known.version
+    return bool(change.source.effect_id) and not made_by_us(_after(change)) and not state.version
 
 
-def _tells_status(change: SalesOrderChange, known: ApplyState, row: SalesOrderRow) -> bool:
-    return bool(change.source.effect_id) and _rank(row.SalesOrderProcessingStatus) > _rank(known.status)
+def _tells_status(change: SalesOrderChange, state: ApplyState, row: SalesOrderRow) -> bool:
+    return bool(change.source.effect_id) and _rank(row.SalesOrderProcessingStatus) > _rank(state.status)
 
 
 def _rank(status: str) -> int:

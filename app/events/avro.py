@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 from msgspec import Struct
 
 from app.errors import SchemaError
-from app.events.avro_shapes import AMOUNT_PRECISION, Record
+from app.events.avro_shapes import AMOUNT_PRECISION, RecordShape
 
 AMOUNT_LIMIT: Final = 10**AMOUNT_PRECISION
 
@@ -35,7 +35,7 @@ def refuse_amount(amount: int) -> NoReturn:
     raise ValueError(f"an amount of {amount} ten-thousandths has more than {AMOUNT_PRECISION} digits")
 
 
-class Source:
+class FunctionSource:
     def __init__(self, types: Mapping[str, Attributes]) -> None:
         self.types = types
         self.lines: list[str] = []
@@ -47,12 +47,12 @@ class Source:
     def fresh(self) -> str:
         return f"v{next(self.numbers)}"
 
-    def attributes(self, record: Record) -> Attributes:
+    def attributes(self, record: RecordShape) -> Attributes:
         """Raises SchemaError unless every attribute is a field and every field an attribute or ignored."""
-        given = self.types.get(record.name)
-        if given is None:
+        attributes = self.types.get(record.name)
+        if attributes is None:
             raise SchemaError(f"record {record.name} has no struct; add it to app/events/catalog.py")
-        names = {field.name for field in record.fields} - given.ignored
-        if wrong := {given.renamed.get(name, name) for name in names} ^ set(given.type.__struct_fields__):
-            raise SchemaError(f"record {record.name} and struct {given.type.__name__} differ in {sorted(wrong)}")
-        return given
+        names = {field.name for field in record.fields} - attributes.ignored
+        if wrong := {attributes.renamed.get(name, name) for name in names} ^ set(attributes.type.__struct_fields__):
+            raise SchemaError(f"record {record.name} and struct {attributes.type.__name__} differ in {sorted(wrong)}")
+        return attributes

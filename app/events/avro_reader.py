@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, cast
 
-from app.events.avro import AMOUNT_LIMIT, Attributes, Source, compiled, refuse_amount
-from app.events.avro_shapes import Array, Map, Nullable, Record, Scalar, Shape
+from app.events.avro import AMOUNT_LIMIT, Attributes, FunctionSource, compiled, refuse_amount
+from app.events.avro_shapes import Array, Map, Nullable, RecordShape, Scalar, Shape
 
 Read = Callable[[bytes, int], tuple[Any, int]]
 """The struct at a position of some bytes, and where it ended. Raises ValueError or IndexError for other bytes."""
@@ -12,7 +12,7 @@ _LONG_BYTES_MAX: Final = 10
 _AMOUNT_BYTES_MAX: Final = 8
 
 
-def compile_reader(record: Record, types: Mapping[str, Attributes]) -> Read:
+def compile_reader(record: RecordShape, types: Mapping[str, Attributes]) -> Read:
     """The function that reads `record` into its struct. Raises SchemaError where struct and schema differ."""
     build = _ReaderSource(types)
     result = build.value(record, 1)
@@ -69,7 +69,7 @@ _READING: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-class _ReaderSource(Source):
+class _ReaderSource(FunctionSource):
     def __init__(self, types: Mapping[str, Attributes]) -> None:
         super().__init__(types)
         self.constructors: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class _ReaderSource(Source):
                 return self.items(shape, depth)
             case Map():
                 return self.entries(shape, depth)
-            case Record():
+            case RecordShape():
                 return self.record(shape, depth)
 
     def scalar(self, shape: Scalar, depth: int) -> str:
@@ -112,33 +112,33 @@ class _ReaderSource(Source):
         return name
 
     def items(self, shape: Array, depth: int) -> str:
-        name, left = self.fresh(), self.fresh()
-        self.blocks(f"{name} = []", left, depth)
+        name, count = self.fresh(), self.fresh()
+        self.blocks(f"{name} = []", count, depth)
         item = self.value(shape.of, depth + 2)
         self.add(depth, f"        {name}.append({item})")
-        self.next_block(left, depth + 1)
+        self.next_block(count, depth + 1)
         self.add(depth, f"{name} = tuple({name})")
         return name
 
-    def blocks(self, start: str, left: str, depth: int) -> None:
+    def blocks(self, start: str, count: str, depth: int) -> None:
         """The head of the loop over the blocks of an array or map."""
         self.add(depth, start)
-        self.next_block(left, depth)
-        self.add(depth, f"while {left}:", f"    for _ in range({left}):")
+        self.next_block(count, depth)
+        self.add(depth, f"while {count}:", f"    for _ in range({count}):")
 
-    def next_block(self, left: str, depth: int) -> None:
-        self.add(depth, "n = b[p]", f"if n & 129: {left}, p = read_block(b, p)", f"else: {left} = n >> 1; p += 1")
+    def next_block(self, count: str, depth: int) -> None:
+        self.add(depth, "n = b[p]", f"if n & 129: {count}, p = read_block(b, p)", f"else: {count} = n >> 1; p += 1")
 
     def entries(self, shape: Map, depth: int) -> str:
-        name, left = self.fresh(), self.fresh()
-        self.blocks(f"{name} = {{}}", left, depth)
+        name, count = self.fresh(), self.fresh()
+        self.blocks(f"{name} = {{}}", count, depth)
         key = self.scalar(Scalar("string"), depth + 2)
         item = self.value(shape.of, depth + 2)
         self.add(depth, f"        {name}[{key}] = {item}")
-        self.next_block(left, depth + 1)
+        self.next_block(count, depth + 1)
         return name
 
-    def record(self, record: Record, depth: int) -> str:
+    def record(self, record: RecordShape, depth: int) -> str:
         attributes, read = self.attributes(record), {}
         for field in record.fields:
             value = self.value(field.shape, depth)

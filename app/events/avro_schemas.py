@@ -14,7 +14,7 @@ from msgspec import Struct, ValidationError
 from msgspec import json as msgjson
 
 from app.errors import SchemaError
-from app.events.avro_shapes import Record, problems, shape_of
+from app.events.avro_shapes import RecordShape, problems, shape_of
 
 LOCK: Final = "schemas/lock.json"
 _FILE: Final = re.compile(r"(?P<stem>[a-z0-9.-]+)\.v(?P<version>[1-9][0-9]*)\.avsc")
@@ -36,7 +36,7 @@ class Schema(Struct, frozen=True):
     id: int
     text: str
     file: str
-    shape: Record
+    shape: RecordShape
 
 
 class Schemas(Struct, frozen=True):
@@ -94,9 +94,9 @@ def load(files: Mapping[str, str], lock: str) -> Schemas:
     a version is missing, or when two versions of a subject cannot read each other's data.
     """
     locked = _parsed_lock(lock)
-    found = [_checked(name, text, locked) for name, text in sorted(files.items())]
+    checked = [_checked(name, text, locked) for name, text in sorted(files.items())]
     _require_files(locked, files)
-    schemas = _indexed(found)
+    schemas = _indexed(checked)
     if wrong := list(incompatibilities(schemas)):
         raise SchemaError("; ".join(wrong))
     return schemas
@@ -155,13 +155,13 @@ def _require_files(locked: Mapping[str, Mapping[str, Locked]], files: Mapping[st
             raise SchemaError(f"{LOCK}: {subject}: versions {sorted(versions)} have a gap; number them from 1")
 
 
-def _indexed(found: list[Schema]) -> Schemas:
+def _indexed(schemas: list[Schema]) -> Schemas:
     by_subject: dict[str, list[Schema]] = {}
-    for schema in sorted(found, key=lambda schema: (schema.subject, schema.version)):
+    for schema in sorted(schemas, key=lambda schema: (schema.subject, schema.version)):
         by_subject.setdefault(schema.subject, []).append(schema)
     return Schemas(
         MappingProxyType({subject: tuple(versions) for subject, versions in by_subject.items()}),
-        MappingProxyType({schema.id: schema for schema in found}),
+        MappingProxyType({schema.id: schema for schema in schemas}),
     )
 
 

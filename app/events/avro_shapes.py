@@ -38,7 +38,7 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldShape:
     name: str
     shape: "Shape"
     has_default: bool
@@ -46,18 +46,18 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordShape:
     name: str
-    fields: tuple[Field, ...]
+    fields: tuple[FieldShape, ...]
 
 
-Shape = Scalar | Nullable | Array | Map | Record
+Shape = Scalar | Nullable | Array | Map | RecordShape
 
 
-def shape_of(schema: Any, file: str) -> Record:
+def shape_of(schema: Any, file: str) -> RecordShape:
     """The tree of a whole schema. Raises SchemaError that names `file`, the path and what may stand there instead."""
     shape = _Reader(file).read(schema, "")
-    if not isinstance(shape, Record):
+    if not isinstance(shape, RecordShape):
         raise SchemaError(f"{file}: the schema is not a record; a topic's values are records")
     return shape
 
@@ -73,16 +73,16 @@ def problems(reader: Shape, writer: Shape, path: str = "") -> Iterator[str]:
             yield from problems(reader.of, writer.of, f"{path}[]")
         case Map(), Map():
             yield from problems(reader.of, writer.of, f"{path}[]")
-        case Record(), Record():
+        case RecordShape(), RecordShape():
             yield from _record_problems(reader, writer, path)
         case _ if reader != writer:
-            yield f"{path or '.'}: {_named(writer)} cannot be read as {_named(reader)}"
+            yield f"{path or '.'}: {_words(writer)} cannot be read as {_words(reader)}"
 
 
-def records_in(shape: Shape) -> Iterator[Record]:
+def records_in(shape: Shape) -> Iterator[RecordShape]:
     """Every record within `shape`, itself included, as often as it is used."""
     match shape:
-        case Record():
+        case RecordShape():
             yield shape
             for field in shape.fields:
                 yield from records_in(field.shape)
@@ -90,7 +90,7 @@ def records_in(shape: Shape) -> Iterator[Record]:
             yield from records_in(shape.of)
 
 
-def _record_problems(reader: Record, writer: Record, path: str) -> Iterator[str]:
+def _record_problems(reader: RecordShape, writer: RecordShape, path: str) -> Iterator[str]:
     if reader.name != writer.name:
         yield f"{path or '.'}: record {writer.name} cannot be read as {reader.name}"
     written = {field.name: field.shape for field in writer.fields}
@@ -102,11 +102,11 @@ def _record_problems(reader: Record, writer: Record, path: str) -> Iterator[str]
             yield f"{below}: is not written and has no default"
 
 
-def _named(shape: Shape) -> str:
+def _words(shape: Shape) -> str:
     match shape:
         case Scalar():
             return shape.kind
-        case Record():
+        case RecordShape():
             return f"record {shape.name}"
         case _:
             return type(shape).__name__.lower()
@@ -117,7 +117,7 @@ class _Reader:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, RecordShape] = {}
 
     def read(self, schema: Any, path: str) -> Shape:
         match schema:
@@ -139,15 +139,15 @@ class _Reader:
                 return self.amount(precision, scale, path)
         raise self.refusal(path, f"type {schema!r} is not used here", "schemas/README.md lists the types that are")
 
-    def record(self, name: str, fields: list[Any], path: str) -> Record:
-        self.records[name] = record = Record(name, tuple(self.field(field, path) for field in fields))
+    def record(self, name: str, fields: list[Any], path: str) -> RecordShape:
+        self.records[name] = record = RecordShape(name, tuple(self.field(field, path) for field in fields))
         return record
 
-    def field(self, field: Any, path: str) -> Field:
+    def field(self, field: Any, path: str) -> FieldShape:
         match field:
             case {"name": str(name), "type": kind, "doc": str()}:
                 below = f"{path}.{name}".lstrip(".")
-                return Field(name, self.read(kind, below), "default" in field, field.get("default"))
+                return FieldShape(name, self.read(kind, below), "default" in field, field.get("default"))
         raise self.refusal(path, f"field {field!r} lacks name, type or doc", "write all three")
 
     def amount(self, precision: Any, scale: Any, path: str) -> Scalar:

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any, Final, Literal, cast
 
 from app.errors import SchemaError
-from app.events.avro import AMOUNT_LIMIT, Attributes, Source, compiled, refuse_amount
-from app.events.avro_shapes import Array, Field, Map, Nullable, Record, Scalar, Shape
+from app.events.avro import AMOUNT_LIMIT, Attributes, FunctionSource, compiled, refuse_amount
+from app.events.avro_shapes import Array, FieldShape, Map, Nullable, RecordShape, Scalar, Shape
 
 Write = Callable[[Any], bytes]
 """A struct's binary form. Raises ValueError when a value has none."""
@@ -20,7 +20,7 @@ _BITS_MAX: Final = (AMOUNT_LIMIT - 1).bit_length() - 1
 """Numbers with as many bits are amounts, whatever they are."""
 
 
-def compile_writer(record: Record, types: Mapping[str, Attributes]) -> Write:
+def compile_writer(record: RecordShape, types: Mapping[str, Attributes]) -> Write:
     """The function that writes `record` from its struct. Raises SchemaError where struct and schema differ."""
     build = _WriterSource(types)
     build.value(record, "value", 2)
@@ -80,7 +80,7 @@ _WRITING: Final[dict[str, Any]] = {
 _WRITING_ANYTHING: Final = _WRITING | {"L": _AnyLength(), "C": _AnyBits(), "T": _amount_bytes}
 
 
-class _WriterSource(Source):
+class _WriterSource(FunctionSource):
     """Expressions gather in `pieces` until something other than a scalar comes; `flush` writes them as one line."""
 
     def __init__(self, types: Mapping[str, Attributes]) -> None:
@@ -106,7 +106,7 @@ class _WriterSource(Source):
                 self.items(shape, source, depth)
             case Map():
                 self.entries(shape, source, depth)
-            case Record():
+            case RecordShape():
                 self.record(shape, source, depth)
 
     def scalar(self, shape: Scalar, source: str) -> list[str]:
@@ -152,7 +152,7 @@ class _WriterSource(Source):
         self.flush(depth + 2)
         self.pieces.append("b'\\0'")
 
-    def record(self, record: Record, source: str, depth: int) -> None:
+    def record(self, record: RecordShape, source: str, depth: int) -> None:
         attributes, name = self.attributes(record), self.fresh()
         self.add(depth, f"{name} = {source}")
         for field in record.fields:
@@ -162,7 +162,7 @@ class _WriterSource(Source):
                 self.value(field.shape, f"{name}.{attributes.renamed.get(field.name, field.name)}", depth)
 
 
-def _constant(record: Record, field: Field) -> str:
+def _constant(record: RecordShape, field: FieldShape) -> str:
     if not field.has_default:
         raise SchemaError(f"field {field.name} of {record.name} is ignored and has no default to write")
     return repr(field.default)

@@ -63,24 +63,24 @@ def of_connect(schema: Any) -> dict[str, Column]:
     }
 
 
-def of_avro(schema: Any, named: Mapping[str, Any]) -> dict[str, Column]:
+def of_avro(schema: Any, types: Mapping[str, Any]) -> dict[str, Column]:
     """The columns of the row in a parsed Avro schema: of the record, or of `after` where it is an envelope."""
-    fields = _fields_of(schema, named)
+    fields = _fields_of(schema, types)
     if "op" in fields and "after" in fields:
-        fields = _fields_of(fields["after"], named)
-    return {name: _avro_column(_definition(kind, named)) for name, kind in fields.items()}
+        fields = _fields_of(fields["after"], types)
+    return {name: _avro_column(_definition(kind, types)) for name, kind in fields.items()}
 
 
-def _fields_of(schema: Any, named: Mapping[str, Any]) -> dict[str, Any]:
-    record = _definition(schema, named)
+def _fields_of(schema: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+    record = _definition(schema, types)
     return {field["name"]: field["type"] for field in record.get("fields", ())}
 
 
-def _definition(schema: Any, named: Mapping[str, Any]) -> Any:
+def _definition(schema: Any, types: Mapping[str, Any]) -> Any:
     """What a type is: its definition where it goes by a name, and what it is where it is not null."""
     if isinstance(schema, list):
         schema = next((branch for branch in schema if branch != "null"), "null")
-    return named.get(schema, {}) if isinstance(schema, str) else schema
+    return types.get(schema, {}) if isinstance(schema, str) else schema
 
 
 def _avro_column(kind: Any) -> Column:
@@ -91,8 +91,8 @@ def _avro_column(kind: Any) -> Column:
 def part(schema: Any, name: str) -> Any:
     """The description of one field of a struct; None where there is none."""
     fields = schema.get("fields") if isinstance(schema, dict) else None
-    named = (field for field in (fields if isinstance(fields, list) else ()) if isinstance(field, dict))
-    return next((field for field in named if field.get("field") == name), None)
+    candidates = (field for field in (fields if isinstance(fields, list) else ()) if isinstance(field, dict))
+    return next((field for field in candidates if field.get("field") == name), None)
 
 
 def _column(field: Mapping[str, Any]) -> Column:

@@ -24,23 +24,23 @@ def is_row(value: Mapping[str, Any]) -> bool:
     return any(fold_name(name) in _ROW or fold_name(name) in _LINE for name in value)
 
 
-def row_of(given: Mapping[str, Any], types: Columns, path: str, table: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def row_of(columns: Mapping[str, Any], types: Columns, path: str, table: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of `RowIn`, and the columns that speak to Waybill. A text that is null is empty.
 
     A row of which only the key is known has empty texts and no lines. Raises RecordError("invalid") with the path.
     """
-    values = _fields(given, types, _ROW, path)
+    values = _fields(columns, types, _ROW, path)
     if "Lines" not in values:
-        raise RecordError("invalid", _without_lines(given, table))
+        raise RecordError("invalid", _without_lines(columns, table))
     row: dict[str, Any] = {name: "" for name in _NEEDED if name in values}
     row |= {name: value for name, value in values.items() if value is not None}
     row["Lines"] = _lines(values["Lines"], f"{path}.Lines")
     return row, {name: row.pop(name) for name in _OURS if name in row}
 
 
-def _fields(given: Mapping[str, Any], types: Columns, names: Mapping[str, str], path: str) -> dict[str, Any]:
+def _fields(columns: Mapping[str, Any], types: Columns, names: Mapping[str, str], path: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for column, value in given.items():
+    for column, value in columns.items():
         name = names.get(fold_name(column))
         if name is None:
             continue
@@ -88,8 +88,8 @@ def _lines(value: Any, path: str) -> Any:
     ]
 
 
-def _without_lines(given: Mapping[str, Any], table: str) -> str:
-    names = {fold_name(name) for name in given}
+def _without_lines(columns: Mapping[str, Any], table: str) -> str:
+    names = {fold_name(name) for name in columns}
     if {"aggregateid", "payload"} <= names:
         fix = f"add the transform io.debezium.transforms.outbox.EventRouter ({MANUAL})"
         return f"a row of the outbox {table!r} itself; {fix}"

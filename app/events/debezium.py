@@ -17,7 +17,7 @@ from app.events.connector_columns import Columns
 from app.events.connector_row import MANUAL, is_row, row_of
 from app.events.dualwrite_rows import ChangeIn, RowIn, is_ours
 from app.events.intake_limits import NAME_CHARS_MAX
-from app.events.json_text import parse, shown
+from app.events.json_text import excerpt, parse
 from app.events.record_keys import order_id_in_text
 from app.events.sales_order_change import SalesOrderChange, made_by_us, order_id
 
@@ -97,14 +97,14 @@ def _envelope_of(flat: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _of_connector(envelope: Mapping[str, Any], message: Message) -> SalesOrderChange | None:
     op, source = envelope.get("op"), envelope["source"]
-    table = _named(source.get("table"))
+    table = _name_of(source.get("table"))
     if op == "t":
         raise RecordError(
             "invalid", f"table {table!r} was emptied, which cancels no order; cancel those at F+O one by one"
         )
     side = "before" if op == "d" else "after"
     if not isinstance(envelope.get(side), dict):
-        raise RecordError("invalid", f"op {_named(op)!r} without `{side}`; let the connector tell the row ({MANUAL})")
+        raise RecordError("invalid", f"op {_name_of(op)!r} without `{side}`; let the connector tell the row ({MANUAL})")
     row, ours = row_of(envelope[side], message.columns, side, table)
     change_of_row = ChangeIn.model_validate(
         {
@@ -148,7 +148,7 @@ def _position(source: Mapping[str, Any], op: Any) -> int:
         return position
     if op == "r":
         return 0  # read in a snapshot: older than any change
-    connector = _named(source.get("connector"))
+    connector = _name_of(source.get("connector"))
     if connector == _FLAT:
         fix = "set transforms.unwrap.add.fields=op,source.sequence,source.ts_ms,table"
     else:
@@ -158,9 +158,9 @@ def _position(source: Mapping[str, Any], op: Any) -> int:
     )
 
 
-def _named(value: Any) -> str:
+def _name_of(value: Any) -> str:
     """A name as it may stand in a message; what is none, by its type."""
-    return shown(value) if isinstance(value, str) else type(value).__name__
+    return excerpt(value) if isinstance(value, str) else type(value).__name__
 
 
 def _goes_on(deletion: SalesOrderChange, headers: Mapping[str, str]) -> bool:

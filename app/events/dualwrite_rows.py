@@ -23,14 +23,14 @@ _OTHER_NAMES: Final = {
 }
 
 
-def _known_date(value: Any) -> Any:
+def _date_or_none(value: Any) -> Any:
     """F+O writes the year 1900 where there is no date."""
     return None if isinstance(value, str) and value.startswith("1900-01-01") else value
 
 
 def _date_or_zero(value: Any) -> Any:
-    known = _known_date(value)
-    return 0 if known is None else known
+    date = _date_or_none(value)
+    return 0 if date is None else date
 
 
 class _Row(BaseModel):
@@ -75,7 +75,7 @@ class RowIn(_Row):
     DeliveryAddressZipCode: Name = ""
     DeliveryAddressCountryRegionId: Name = ""
     Email: Text = ""
-    RequestedShippingDate: Annotated[Time | None, BeforeValidator(_known_date)] = None
+    RequestedShippingDate: Annotated[Time | None, BeforeValidator(_date_or_none)] = None
     SalesOrderStatus: Name = ""
     IsSalesProcessingStopped: Name = "No"
     isReadyToSync: bool = True  # noqa: N815 the gate's own spelling

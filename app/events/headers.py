@@ -63,39 +63,39 @@ def read(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 
     What connectors add may be in Avro: it says nothing that cannot be done without.
     """
-    named: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     for name, value in headers:
         try:
             if value is not None:
-                named[name] = value.decode()
+                attributes[name] = value.decode()
         except UnicodeDecodeError as exc:
             if not name.startswith(OF_CONNECTORS):
                 raise RecordError("malformed", f"a header is not UTF-8 ({exc}); send text in headers") from exc
-    return named
+    return attributes
 
 
-def event_id(given: Mapping[str, str], topic: str, partition: int, offset: int) -> str:
+def event_id(attributes: Mapping[str, str], topic: str, partition: int, offset: int) -> str:
     """`ce_id`, or an id derived from where the record lay first. Raises RecordError("invalid") for one too long."""
-    found = given.get("ce_id", "")
-    if len(found) > ID_CHARS_MAX:
-        raise RecordError("invalid", f"ce_id has {len(found)} characters; at most {ID_CHARS_MAX}")
-    place = given.get(FORWARDED, "").removeprefix(f"{topic}/")
-    return found or derive(topic, place or f"{partition}/{offset}")
+    own_id = attributes.get("ce_id", "")
+    if len(own_id) > ID_CHARS_MAX:
+        raise RecordError("invalid", f"ce_id has {len(own_id)} characters; at most {ID_CHARS_MAX}")
+    place = attributes.get(FORWARDED, "").removeprefix(f"{topic}/")
+    return own_id or derive(topic, place or f"{partition}/{offset}")
 
 
-def at(given: Mapping[str, str], timestamp: int) -> int:
+def at(attributes: Mapping[str, str], timestamp: int) -> int:
     """`ce_time`, or the record's own time, in ms. Raises RecordError("invalid") when it is no time with a zone."""
-    if "ce_time" in given:
-        return milliseconds(given["ce_time"], "ce_time")
+    if "ce_time" in attributes:
+        return milliseconds(attributes["ce_time"], "ce_time")
     if not 0 <= timestamp <= TIME_MS_MAX:
         raise RecordError("invalid", f"the record's timestamp {timestamp} is no time; send ms since 1970, or ce_time")
     return timestamp
 
 
-def trace(given: Mapping[str, str]) -> str:
+def trace(attributes: Mapping[str, str]) -> str:
     """`traceparent` if it is one; whatever else stands there starts a new trace, as W3C asks."""
-    found = given.get("traceparent", "")
-    return found if _TRACEPARENT.fullmatch(found) else ""
+    parent = attributes.get("traceparent", "")
+    return parent if _TRACEPARENT.fullmatch(parent) else ""
 
 
 def rfc3339(at: int) -> str:

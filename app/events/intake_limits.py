@@ -29,8 +29,8 @@ def identity(body: Struct) -> str:
     if isinstance(body, SalesOrderChange):
         return order_of_row(body.row)
     order = getattr(body, "order", None)
-    found: str = body.order_id if order is None else order.order_id  # type: ignore[attr-defined]
-    return found
+    order_id: str = body.order_id if order is None else order.order_id  # type: ignore[attr-defined]
+    return order_id
 
 
 def check_intake(body: Struct) -> None:

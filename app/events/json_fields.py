@@ -46,10 +46,10 @@ def _scaled(value: Decimal) -> int:
     if not any(digits):
         return 0
     shift = exponent + AMOUNT_SCALE_PLACES
-    kept, lost = (digits, ()) if shift >= 0 else (digits[:shift], digits[shift:])
-    if any(lost):
+    whole, rest = (digits, ()) if shift >= 0 else (digits[:shift], digits[shift:])
+    if any(rest):
         raise ValueError(f"an amount has at most {AMOUNT_SCALE_PLACES} places after the point")
-    number: int = int("".join(map(str, kept)) or "0") * 10 ** max(shift, 0)
+    number: int = int("".join(map(str, whole)) or "0") * 10 ** max(shift, 0)
     return -number if sign else number
 
 

@@ -19,7 +19,7 @@ from app.events.dualwrite_rows import ChangeIn
 from app.events.headers import STRUCTURED
 from app.events.intake_limits import LINES_MAX, STOCK_KINDS
 from app.events.json_fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, whole
-from app.events.json_text import parse, shown
+from app.events.json_text import excerpt, parse
 from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, StockChange
 from app.events.sales_order_change import SalesOrderChange
 
@@ -320,4 +320,4 @@ def _sentence(error: ModelError) -> str:
             text = "required, and missing"
         case _:
             text = error.sentence
-    return f"{shown(path_of(error.place)) or 'the record'}: {text}"
+    return f"{excerpt(path_of(error.place)) or 'the record'}: {text}"

@@ -16,10 +16,10 @@ def parse(text: bytes | str) -> Any:
     except RecursionError as exc:
         raise RecordError("malformed", "JSON is nested too deeply") from exc
     except ValueError as exc:
-        raise RecordError("malformed", f"not JSON: {shown(str(exc))}") from exc
+        raise RecordError("malformed", f"not JSON: {excerpt(str(exc))}") from exc
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     """Text from outside as it may stand in a message: bounded, and without half characters."""
     return text[:_SHOWN_CHARS_MAX].encode(errors="backslashreplace").decode()
 
@@ -41,7 +41,7 @@ def _number(text: str) -> Decimal:
     try:
         return Decimal(text)
     except ArithmeticError as exc:
-        raise ValueError(f"the number {shown(text)} is too large") from exc
+        raise ValueError(f"the number {excerpt(text)} is too large") from exc
 
 
 def _refuse_constant(name: str) -> Any:

@@ -13,5 +13,5 @@ def report_id(body: ProviderEvent) -> str:
     """
     lines = sorted((line.line_id, line.quantity, line.reference) for line in body.lines)
     when = 0 if body.reference else body.occurred_at
-    said = (body.provider, body.event, body.reference, when, lines, sorted(body.values.items()))
-    return derive(body.order_id, msgspec.json.encode(said).decode())
+    content = (body.provider, body.event, body.reference, when, lines, sorted(body.values.items()))
+    return derive(body.order_id, msgspec.json.encode(content).decode())

@@ -16,7 +16,7 @@ from fastavro.schema import SchemaParseException
 
 from app.errors import SchemaError
 from app.events.avro_schemas import Schema, Schemas
-from app.events.avro_shapes import Record, problems, shape_of
+from app.events.avro_shapes import RecordShape, problems, shape_of
 from app.events.schema_registry import NO_SCHEMA, Answer, RegistryRefusalError, description, version_of, versions_of
 
 _INVALID: Final = 42201
@@ -90,7 +90,7 @@ def read_only() -> RegistryRefusalError:
     return RegistryRefusalError(405, 405, "HTTP 405 Method Not Allowed: this registry is read-only")
 
 
-def _differences(shape: Record, schema: Schema) -> Iterator[str]:
+def _differences(shape: RecordShape, schema: Schema) -> Iterator[str]:
     for problem in problems(shape, schema.shape):
         yield f"it cannot read version {schema.version}: {problem}"
     for problem in problems(schema.shape, shape):

@@ -168,8 +168,8 @@ def _oldest_first(published: Schemas) -> Iterable[Schema]:
 
 async def _register(client: httpx.AsyncClient, schema: Schema) -> int:
     path = f"/subjects/{quote(schema.subject, safe='')}/versions"
-    given = await _send(client, "POST", path, {"schema": schema.text, "schemaType": AVRO})
-    number = given.get("id") if isinstance(given, dict) else None
+    answer = await _send(client, "POST", path, {"schema": schema.text, "schemaType": AVRO})
+    number = answer.get("id") if isinstance(answer, dict) else None
     if not isinstance(number, int):
         raise SchemaError(f"{address(str(client.base_url))}{path}: no id in the answer; is it a schema registry?")
     return number

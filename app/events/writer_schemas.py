@@ -17,7 +17,7 @@ from app.errors import RecordError
 from app.events import connector_columns
 from app.events.avro_schemas import untyped
 from app.events.connector_columns import Columns
-from app.events.json_text import shown
+from app.events.json_text import excerpt
 
 SCHEMAS_MAX: Final = 500
 """Schemas and reasons that are kept; the one that was used longest ago makes room."""
@@ -52,7 +52,7 @@ class WriterSchemas:
         try:
             self._keep(number, _compiled(text))
         except _UNUSABLE as exc:
-            self.refuse(number, f"the schema cannot be used: {shown(str(exc) or type(exc).__name__)}")
+            self.refuse(number, f"the schema cannot be used: {excerpt(str(exc) or type(exc).__name__)}")
 
     def refuse(self, number: int, reason: str) -> None:
         """Keep why a schema could not be had."""
@@ -76,7 +76,7 @@ class WriterSchemas:
         try:
             value = fastavro.schemaless_reader(source, schema.avro, None)
         except _UNREADABLE as exc:
-            raise RecordError("malformed", f"schema id {number}: {shown(str(exc) or type(exc).__name__)}") from exc
+            raise RecordError("malformed", f"schema id {number}: {excerpt(str(exc) or type(exc).__name__)}") from exc
         if source.tell() != len(framed) - FRAME:
             raise RecordError("malformed", f"schema id {number}: bytes are left over")
         return value, schema.columns
@@ -105,17 +105,17 @@ def _compiled(text: str) -> WriterSchema:
     if len(text) > SCHEMA_CHARS_MAX:
         raise ValueError(f"it has {len(text)} characters; at most {SCHEMA_CHARS_MAX}")
     schema = json.loads(text)
-    named: dict[str, Any] = {}
-    parsed = fastavro.parse_schema(schema, named)
-    _Bounded(named).least(parsed)
-    return WriterSchema(fastavro.parse_schema(untyped(schema)), connector_columns.of_avro(parsed, named))
+    types: dict[str, Any] = {}
+    parsed = fastavro.parse_schema(schema, types)
+    _Bounded(types).least(parsed)
+    return WriterSchema(fastavro.parse_schema(untyped(schema)), connector_columns.of_avro(parsed, types))
 
 
 class _Bounded:
-    """Refuses types that bytes from outside could nest or repeat without end. `named` are the types of one schema."""
+    """Refuses types that bytes from outside could nest or repeat without end. `types` are one schema's, by name."""
 
-    def __init__(self, named: Mapping[str, Any]) -> None:
-        self._named = named
+    def __init__(self, types: Mapping[str, Any]) -> None:
+        self._types = types
         self._open: set[str] = set()
         self._least: dict[str, int] = {}
 
@@ -125,8 +125,8 @@ class _Bounded:
         if isinstance(schema, list):
             return 1 + min((self.least(branch) for branch in schema), default=0)
         if isinstance(schema, str):
-            return self._of_name(schema) if schema in self._named else int(schema != "null")
-        if schema.get("name") in self._named:
+            return self._of_name(schema) if schema in self._types else int(schema != "null")
+        if schema.get("name") in self._types:
             return self._of_name(schema["name"])
         if schema["type"] == "array" and self.least(schema["items"]) == 0:
             raise ValueError("an array of things that take no byte may have any length")
@@ -140,7 +140,7 @@ class _Bounded:
             raise ValueError(f"type {name} is within itself")
         if name not in self._least:
             self._open.add(name)
-            schema = self._named[name]
+            schema = self._types[name]
             fields = (self.least(field["type"]) for field in schema.get("fields", ()))
             self._least[name] = {"enum": 1, "fixed": schema.get("size", 0)}.get(schema["type"], sum(fields))
             self._open.discard(name)

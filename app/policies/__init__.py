@@ -4,16 +4,16 @@ from app.policies.policy_compiler import Compiled, all_rules
 from app.policies.policy_compiler import compile_policy as compile
 from app.policies.policy_loader import check, load
 from app.policies.policy_spec import Criticality, Policy, PolicyType, Rule
-from app.policies.verdict import Change, Verdict
+from app.policies.policy_verdict import FieldChange, PolicyVerdict
 
 __all__ = [
-    "Change",
     "Compiled",
     "Criticality",
+    "FieldChange",
     "Policy",
     "PolicyType",
+    "PolicyVerdict",
     "Rule",
-    "Verdict",
     "all_rules",
     "check",
     "compile",

@@ -10,25 +10,25 @@ from app.definitions.yaml_document import Node
 from app.errors import suggest
 from app.policies.literals import LiteralError, amount, text
 from app.policies.named_checks import CHECKS
-from app.policies.policy_fields import READABLE, Field, Kind, Scope
+from app.policies.policy_fields import READABLE, Field, FieldKind, Scope
 
 DEPTH_MAX: Final = 8
 MEMBERS_MAX: Final = 500
 HAS_DATA: Final = "contains data"
 NO_DATA: Final = "does not contain data"
-_ANY_KIND: Final = frozenset(Kind)
-_ORDERED: Final = frozenset({Kind.MONEY, Kind.QUANTITY, Kind.TIME})
-OPERATORS: Final[dict[str, frozenset[Kind]]] = {
+_ANY_KIND: Final = frozenset(FieldKind)
+_ORDERED: Final = frozenset({FieldKind.MONEY, FieldKind.QUANTITY, FieldKind.TIME})
+OPERATORS: Final[dict[str, frozenset[FieldKind]]] = {
     "equals": _ANY_KIND,
     "not equals": _ANY_KIND,
     ">": _ORDERED,
     ">=": _ORDERED,
     "<": _ORDERED,
     "<=": _ORDERED,
-    "in": _ANY_KIND - {Kind.TIME},
-    "matches": frozenset({Kind.TEXT}),
-    HAS_DATA: frozenset({Kind.TEXT, Kind.TIME}),
-    NO_DATA: frozenset({Kind.TEXT, Kind.TIME}),
+    "in": _ANY_KIND - {FieldKind.TIME},
+    "matches": frozenset({FieldKind.TEXT}),
+    HAS_DATA: frozenset({FieldKind.TEXT, FieldKind.TIME}),
+    NO_DATA: frozenset({FieldKind.TEXT, FieldKind.TIME}),
 }
 """By operator, the kinds of field that it can be used with. Amounts always contain data."""
 _WITH_VALUE: Final = frozenset(OPERATORS) - {HAS_DATA, NO_DATA}
@@ -110,8 +110,8 @@ class ConditionReader:
 
     def field(self, name: str, path: str, options: tuple[str, ...] = ()) -> Field | None:
         """The field of that name in the rule's scope; None (and a problem) where there is none."""
-        if (found := self._fields.get(name)) is not None:
-            return found
+        if (field := self._fields.get(name)) is not None:
+            return field
         if self._scope is Scope.LINE and name in READABLE[Scope.ORDER]:
             fix = f"it is a field of the order: write `order.{name}`"
         elif self._scope is Scope.ORDER and name.removeprefix("order.") in self._fields:
@@ -161,7 +161,7 @@ class ConditionReader:
             self._problems.add(path, exc.problem, exc.fix)
             return None
 
-    def reference(self, node: dict[str, Node], kind: Kind, path: str) -> Field | None:
+    def reference(self, node: dict[str, Node], kind: FieldKind, path: str) -> Field | None:
         """`{field: name}`: another field of the same kind as value."""
         name = node.get("field")
         if not isinstance(name, str) or len(node) != 1:
@@ -169,13 +169,13 @@ class ConditionReader:
                 path, f"{describe(node)} is not a value", "write the value, or `{field: name of a field}`"
             )
             return None
-        found = self.field(name, f"{path}.field")
-        if found is not None and found.kind is not kind:
+        field = self.field(name, f"{path}.field")
+        if field is not None and field.kind is not kind:
             same = [other for other, candidate in self._fields.items() if candidate.kind is kind]
-            problem = f"`{name}` is {found.kind}, compared with {kind}"
+            problem = f"`{name}` is {field.kind}, compared with {kind}"
             self._problems.add(f"{path}.field", problem, "use one of: " + ", ".join(sorted(same)))
             return None
-        return found
+        return field
 
     def _check(self, node: dict[str, Node], path: str) -> Check | None:
         name = node["check"]
@@ -189,18 +189,18 @@ class ConditionReader:
         bound = self._parameters(name, {key: item for key, item in node.items() if key != "check"}, path)
         return None if bound is None else Check(name, partial(CHECKS[name].run, **bound))
 
-    def _parameters(self, name: str, given: dict[str, Node], path: str) -> dict[str, int | str] | None:
-        known, before = CHECKS[name].parameters, len(self._problems.errors)
-        for key in given.keys() - known.keys():
-            fix = suggest(key, known) if known else "remove it"
+    def _parameters(self, name: str, nodes: dict[str, Node], path: str) -> dict[str, int | str] | None:
+        parameters, before = CHECKS[name].parameters, len(self._problems.errors)
+        for key in nodes.keys() - parameters.keys():
+            fix = suggest(key, parameters) if parameters else "remove it"
             self._problems.add(f"{path}.{key}", f"the check `{name}` has no parameter `{key[:60]}`", fix)
-        for key in known.keys() - given.keys():
+        for key in parameters.keys() - nodes.keys():
             self._problems.add(path, f"the check `{name}` needs `{key}`", f"add `{key}: ...`")
         bound: dict[str, int | str] = {}
-        for key, item in given.items():
-            if key in known:
+        for key, item in nodes.items():
+            if key in parameters:
                 try:
-                    bound[key] = known[key](item)
+                    bound[key] = parameters[key](item)
                 except LiteralError as exc:
                     self._problems.add(f"{path}.{key}", exc.problem, exc.fix)
         return bound if len(self._problems.errors) == before else None
@@ -214,17 +214,19 @@ def _group(kind: str, members: list[Condition | None]) -> Condition | None:
     return read[0] if kind != "not" and len(read) == 1 else Group(kind, read)
 
 
-def _literal(kind: Kind, node: Node) -> str | int:
-    if kind is Kind.TEXT:
+def _literal(kind: FieldKind, node: Node) -> str | int:
+    if kind is FieldKind.TEXT:
         return text(node)
-    if kind is Kind.TIME:
+    if kind is FieldKind.TIME:
         raise LiteralError(f"{describe(node)} is not a field", "compare times with another field: `{field: placed_at}`")
     return amount(node)
 
 
-def _choices(kind: Kind, node: Node) -> frozenset[str] | frozenset[int]:
+def _choices(kind: FieldKind, node: Node) -> frozenset[str] | frozenset[int]:
     if not isinstance(node, list) or not 1 <= len(node) <= MEMBERS_MAX:
         raise LiteralError(
             f"{describe(node)} is not a list of values", f"write 1 to {MEMBERS_MAX} values, as in `[DE, FR]`"
         )
-    return frozenset(text(item) for item in node) if kind is Kind.TEXT else frozenset(amount(item) for item in node)
+    return (
+        frozenset(text(item) for item in node) if kind is FieldKind.TEXT else frozenset(amount(item) for item in node)
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from app.policies.conditions import HAS_DATA, NO_DATA, Check, Comparison, Condition, Group
-from app.policies.policy_fields import Field, Kind
+from app.policies.policy_fields import Field, FieldKind
 
 _SYMBOLS: Final = {"equals": "==", "not equals": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<=", "in": "in"}
 
@@ -48,7 +48,7 @@ def expression(condition: Condition, constants: Constants) -> str:
 
 def has_data(field: Field) -> str:
     """Text of blanks alone is no data."""
-    if field.kind is Kind.TIME:
+    if field.kind is FieldKind.TIME:
         return f"({field.variable} is not None)"
     return f"({_text(field)}.strip() != '')"
 
@@ -69,7 +69,7 @@ def _comparison(condition: Comparison, constants: Constants) -> str:
 
 def _between_fields(left: Field, symbol: str, right: Field) -> str:
     """Two fields without data are equal; a time that is missing is neither before nor after another."""
-    if left.kind is Kind.TEXT:
+    if left.kind is FieldKind.TEXT:
         return f"({_text(left)} {symbol} {_text(right)})"
     guards = "".join(f"{side.variable} is not None and " for side in (left, right) if side.nullable)
     if symbol in ("==", "!="):

@@ -13,7 +13,7 @@ from app.definitions.yaml_document import Node
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.policies.codes import COUNTRIES, CURRENCIES, POSTAL_CODE_OPTIONAL
 from app.policies.literals import LiteralError, amount
-from app.policies.sentences import clean, money, named, number
+from app.policies.sentences import clean, line_name, money, number
 
 PROBLEMS_SHOWN_MAX: Final = 3
 TAX_ON_TOP: Final = "on top"
@@ -38,13 +38,13 @@ def unique_line_ids(order: Order) -> str:
 
 
 def _repeated(lines: Iterable[Line]) -> Iterable[str]:
-    seen: set[str] = set()
+    ids: set[str] = set()
     for position, line in enumerate(lines, start=1):
         if not line.line_id.strip():
             yield f"line number {position} (SKU {clean(line.sku)}) has no id"
-        elif line.line_id in seen:
-            yield f"{named(line)} has an id that another line has too"
-        seen.add(line.line_id)
+        elif line.line_id in ids:
+            yield f"{line_name(line)} has an id that another line has too"
+        ids.add(line.line_id)
 
 
 def known_currency(order: Order) -> str:
@@ -54,9 +54,9 @@ def known_currency(order: Order) -> str:
 
 
 def ship_to_complete(order: Order) -> str:
-    """A carrier can deliver: name (or company), street, city; a country that is given is known and has its postal code.
+    """Return what a carrier lacks: name (or company), street, city, a country of ISO 3166-1, its postal code.
 
-    A country that is not given at all is the business of `ship-to country given`: imports leave it out.
+    An address without any country passes: imports leave it out, and `ship-to country given` asks for it.
     """
     to = order.ship_to
     missing = [
@@ -64,10 +64,10 @@ def ship_to_complete(order: Order) -> str:
         for what, value in (("name", to.name.strip() or to.company.strip()), ("street", to.street), ("city", to.city))
         if not value.strip()
     ]
-    given = to.country.strip()
-    if given and to.country not in COUNTRIES:
+    country = to.country.strip()
+    if country and to.country not in COUNTRIES:
         return f"ship-to country {clean(to.country)} is not a country code of ISO 3166-1 (two capital letters)"
-    if given and to.country not in POSTAL_CODE_OPTIONAL and not to.postal_code.strip():
+    if country and to.country not in POSTAL_CODE_OPTIONAL and not to.postal_code.strip():
         missing.append(f"postal code (needed in {to.country})")
     return f"ship-to address has no {', no '.join(missing)}" if missing else ""
 
@@ -91,10 +91,10 @@ def totals_add_up(order: Order, tolerance: int, tax: str) -> str:
 def _lines(order: Order, tolerance: int) -> Iterable[str]:
     for line in order.lines:
         if line.total < 0:
-            yield f"{named(line)}: total {money(line.total)} is negative"
+            yield f"{line_name(line)}: total {money(line.total)} is negative"
         elif (line.total - tolerance) * AMOUNT_SCALE > line.quantity * line.unit_price:
             most = f"{number(line.quantity)} x {money(line.unit_price)}"
-            yield f"{named(line)}: total {money(line.total)} is more than {most}"
+            yield f"{line_name(line)}: total {money(line.total)} is more than {most}"
 
 
 def _sums(order: Order, slack: int, tax: str) -> Iterable[str]:

@@ -17,7 +17,7 @@ from app.policies.expressions import Constants, expression, fields_of, has_data
 from app.policies.policy_fields import IMMUTABLE, LINE_FIELDS, ORDER_FIELDS, SETTABLE, Field, Scope
 from app.policies.policy_loader import load
 from app.policies.policy_spec import Policy, Rule, Setting
-from app.policies.verdict import Change, Verdict, Verdicts
+from app.policies.policy_verdict import FieldChange, PolicyVerdict, Verdicts
 
 _OPEN: Final = -1
 """No rule has set the field yet; a rule's position once one has."""
@@ -31,7 +31,7 @@ class Compiled:
     """A policy ready to run. `source` is the function's text, for whoever wants to see what a policy became."""
 
     policy: Policy
-    evaluate: Callable[[Order], Verdict]
+    evaluate: Callable[[Order], PolicyVerdict]
     source: str
 
 
@@ -41,7 +41,7 @@ def compile_policy(policy: Policy) -> Compiled:
     source = writer.source()
     namespace = {"__builtins__": {"tuple": tuple}, **writer.constants.values}
     exec(compile(source, f"<policy {policy.name} {policy.version}>", "exec"), namespace)
-    return Compiled(policy, cast(Callable[[Order], Verdict], namespace["evaluate"]), source)
+    return Compiled(policy, cast(Callable[[Order], PolicyVerdict], namespace["evaluate"]), source)
 
 
 def all_rules(files: Mapping[str, str]) -> dict[str, Compiled]:
@@ -66,7 +66,7 @@ class _Writer:
         verdicts = Verdicts(policy)
         self.constants.values |= {
             "replace": replace,
-            "Change": Change,
+            "FieldChange": FieldChange,
             "rule_ids": self._rule_ids,
             "passed": verdicts.passed,
             "failed": verdicts.failed,
@@ -151,7 +151,7 @@ class _Writer:
             path = repr(field.path) if scope is Scope.ORDER else f"'lines.' + line.line_id + {'.' + field.path!r}"
             self._put(indent, f"if {name}_by >= 0:")
             self._put(indent + 1, f"hits |= 1 << {name}_by", f"if {name}_to != {name}:")
-            self._put(indent + 2, f"changes.append(Change({path}, rule_ids[{name}_by]))", f"{name} = {name}_to")
+            self._put(indent + 2, f"changes.append(FieldChange({path}, rule_ids[{name}_by]))", f"{name} = {name}_to")
             if scope is Scope.LINE:
                 self._put(indent + 2, "moved = True")
 

@@ -12,7 +12,7 @@ class Scope(StrEnum):
     LINE = "line"
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """Fields of one kind are comparable. Money and quantities are integers of ten-thousandths, times milliseconds."""
 
     TEXT = "text"
@@ -27,7 +27,7 @@ class Field:
 
     owner: Scope
     path: str
-    kind: Kind
+    kind: FieldKind
     nullable: bool = False
 
     @property
@@ -46,18 +46,22 @@ def _table(*fields: Field) -> dict[str, Field]:
 
 
 ORDER_FIELDS: Final = _table(
-    *(Field(Scope.ORDER, path, Kind.TEXT) for path in _ORDER_TEXT),
-    *(Field(Scope.ORDER, f"{address}.{part}", Kind.TEXT) for address in ("ship_to", "bill_to") for part in _ADDRESS),
-    *(Field(Scope.ORDER, path, Kind.MONEY) for path in ("subtotal", "shipping", "tax", "discount", "total")),
-    *(Field(Scope.ORDER, path, Kind.TEXT, True) for path in ("company", "invoice_customer", "site", "warehouse")),
-    Field(Scope.ORDER, "placed_at", Kind.TIME),
-    Field(Scope.ORDER, "requested_ship_date", Kind.TIME, True),
+    *(Field(Scope.ORDER, path, FieldKind.TEXT) for path in _ORDER_TEXT),
+    *(
+        Field(Scope.ORDER, f"{address}.{part}", FieldKind.TEXT)
+        for address in ("ship_to", "bill_to")
+        for part in _ADDRESS
+    ),
+    *(Field(Scope.ORDER, path, FieldKind.MONEY) for path in ("subtotal", "shipping", "tax", "discount", "total")),
+    *(Field(Scope.ORDER, path, FieldKind.TEXT, True) for path in ("company", "invoice_customer", "site", "warehouse")),
+    Field(Scope.ORDER, "placed_at", FieldKind.TIME),
+    Field(Scope.ORDER, "requested_ship_date", FieldKind.TIME, True),
 )
 LINE_FIELDS: Final = _table(
-    *(Field(Scope.LINE, path, Kind.TEXT) for path in _LINE_TEXT),
-    Field(Scope.LINE, "quantity", Kind.QUANTITY),
-    *(Field(Scope.LINE, path, Kind.MONEY) for path in ("unit_price", "total")),
-    *(Field(Scope.LINE, path, Kind.TEXT, True) for path in ("site", "warehouse")),
+    *(Field(Scope.LINE, path, FieldKind.TEXT) for path in _LINE_TEXT),
+    Field(Scope.LINE, "quantity", FieldKind.QUANTITY),
+    *(Field(Scope.LINE, path, FieldKind.MONEY) for path in ("unit_price", "total")),
+    *(Field(Scope.LINE, path, FieldKind.TEXT, True) for path in ("site", "warehouse")),
 )
 READABLE: Final[dict[Scope, dict[str, Field]]] = {
     Scope.ORDER: ORDER_FIELDS,

@@ -6,7 +6,7 @@ from app.definitions.yaml_document import Node
 from app.errors import suggest
 from app.policies.conditions import Condition, ConditionReader, checks_of
 from app.policies.literals import LiteralError, text
-from app.policies.policy_fields import READABLE, SETTABLE, Kind, Scope
+from app.policies.policy_fields import READABLE, SETTABLE, FieldKind, Scope
 from app.policies.policy_shape import RuleShape
 from app.policies.policy_spec import PolicyType, Rule, Setting
 from app.policies.sentences import PROBLEM, Sentence, places, sentence
@@ -19,7 +19,7 @@ def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str
     reader = ConditionReader(problems, scope)
     when = None if shape.when is None else reader.condition(shape.when, f"{path}.when")
     settings = () if shape.set is None else _settings(shape.set, scope, reader, f"{path}.set", problems)
-    said = _said(shape, when, scope, path, problems)
+    failure = _sentence(shape, when, scope, path, problems)
     if len(problems.errors) > before:
         return None
     if policy_type is PolicyType.FILTER:
@@ -31,26 +31,26 @@ def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str
             fails_if=False,
             sentence=sentence(f"rule {shape.rule} does not hold", scope),
         )
-    fails_if = None if said is None else shape.fail is not None
-    return Rule(name=shape.rule, scope=scope, when=when, settings=settings, fails_if=fails_if, sentence=said)
+    fails_if = None if failure is None else shape.fail is not None
+    return Rule(name=shape.rule, scope=scope, when=when, settings=settings, fails_if=fails_if, sentence=failure)
 
 
 def _combination(shape: RuleShape, policy_type: PolicyType, path: str, problems: Problems) -> None:
     """Keys that are good one by one but not together."""
-    given = shape.model_fields_set
+    keys = shape.model_fields_set
     if policy_type is PolicyType.FILTER:
-        for key in sorted(given & {"set", "otherwise", "fail"}):
+        for key in sorted(keys & {"set", "otherwise", "fail"}):
             problems.add(
                 f"{path}.{key}", f"a filter only decides: its rules have no `{key}`", "make it `type: execution`"
             )
-        if "when" not in given:
+        if "when" not in keys:
             problems.add(path, "the rule has no condition", "add `when: ...`")
         return
-    if not given & {"set", "otherwise", "fail"}:
+    if not keys & {"set", "otherwise", "fail"}:
         problems.add(path, "the rule does nothing", "add `set: ...`, `otherwise: ...` or `fail: ...`")
-    if "fail" in given and given & {"set", "otherwise"}:
+    if "fail" in keys and keys & {"set", "otherwise"}:
         problems.add(f"{path}.fail", "`fail` goes with neither `set` nor `otherwise`", "make two rules of it")
-    if "when" not in given and given & {"otherwise", "fail"}:
+    if "when" not in keys and keys & {"otherwise", "fail"}:
         problems.add(path, "the rule can fail but has no condition", "add `when: ...`")
 
 
@@ -70,7 +70,7 @@ def _setting(
         problems.add(path, problem, suggest(name, SETTABLE[scope]))
         return None
     if isinstance(node, dict):
-        source = reader.reference(node, Kind.TEXT, path)
+        source = reader.reference(node, FieldKind.TEXT, path)
         return None if source is None else Setting(READABLE[scope][name], source)
     try:
         return Setting(READABLE[scope][name], text(node))
@@ -79,15 +79,15 @@ def _setting(
         return None
 
 
-def _said(shape: RuleShape, when: Condition | None, scope: Scope, path: str, problems: Problems) -> Sentence | None:
+def _sentence(shape: RuleShape, when: Condition | None, scope: Scope, path: str, problems: Problems) -> Sentence | None:
     key, template = ("fail", shape.fail) if shape.fail is not None else ("otherwise", shape.otherwise)
     if template is None:
         return None
-    known, before = {PROBLEM, *READABLE[scope]}, len(problems.errors)
+    names, before = {PROBLEM, *READABLE[scope]}, len(problems.errors)
     for place in places(template):
-        if place not in known:
+        if place not in names:
             problems.add(
-                f"{path}.{key}", f"there is no field `{place[:60]}` for {{{place[:60]}}}", suggest(place, known)
+                f"{path}.{key}", f"there is no field `{place[:60]}` for {{{place[:60]}}}", suggest(place, names)
             )
     if template.count("{") != len(places(template)) or template.count("}") != len(places(template)):
         problems.add(f"{path}.{key}", "a brace without its partner", "write places as `{quantity}`")
@@ -115,9 +115,9 @@ def check_together(rules: list[tuple[int, Rule]], problems: Problems) -> None:
 
 def _reachable(rule: Rule, path: str, always: dict[str, str], problems: Problems) -> None:
     """The first rule that applies sets a field: after one without condition, others for that field never do."""
-    taken = [setting.field.path for setting in rule.settings if setting.field.path in always]
-    if taken and len(taken) == len(rule.settings):
-        problem = f"never sets anything: rule `{always[taken[0]]}` above always sets {', '.join(taken)}"
+    closed = [setting.field.path for setting in rule.settings if setting.field.path in always]
+    if closed and len(closed) == len(rule.settings):
+        problem = f"never sets anything: rule `{always[closed[0]]}` above always sets {', '.join(closed)}"
         problems.add(path, problem, "move it up, or give the other rule a condition")
     if rule.when is None:
         for setting in rule.settings:

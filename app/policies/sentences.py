@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final
 
 from app.domain.order import AMOUNT_SCALE, Line, Order
-from app.policies.policy_fields import READABLE, Field, Kind, Scope
+from app.policies.policy_fields import READABLE, Field, FieldKind, Scope
 
 SHOWN_MAX: Final = 60
 """Characters shown of one value from outside."""
@@ -34,11 +34,11 @@ def money(amount: int) -> str:
 
 def clean(value: str) -> str:
     """Text from outside, shortened, in one line, with nothing that a terminal would obey."""
-    kept = "".join(letter if letter.isprintable() else "?" for letter in value[:SHOWN_MAX])
-    return kept + "…" if len(value) > SHOWN_MAX else kept
+    text = "".join(letter if letter.isprintable() else "?" for letter in value[:SHOWN_MAX])
+    return text + "…" if len(value) > SHOWN_MAX else text
 
 
-def named(line: Line) -> str:
+def line_name(line: Line) -> str:
     """How a sentence calls a line."""
     return f"line {clean(line.line_id)} (SKU {clean(line.sku)})"
 
@@ -57,8 +57,8 @@ class Sentence:
 
     def say(self, order: Order, line: Line | None, problem: str = "") -> str:
         """The sentence about one order or line. Never raises: what a field does not hold is shown as `none`."""
-        said = "".join(part if isinstance(part, str) else part(order, line) for part in self.parts)
-        return said.replace(_MARK, problem) if self.has_problem else said
+        text = "".join(part if isinstance(part, str) else part(order, line) for part in self.parts)
+        return text.replace(_MARK, problem) if self.has_problem else text
 
 
 _MARK: Final = "\x00"
@@ -91,9 +91,9 @@ def _time(value: int | None) -> str:
     return "none" if value is None else str(value)
 
 
-_SHOW: Final[dict[Kind, Callable[..., str]]] = {
-    Kind.TEXT: _text,
-    Kind.MONEY: money,
-    Kind.QUANTITY: number,
-    Kind.TIME: _time,
+_SHOW: Final[dict[FieldKind, Callable[..., str]]] = {
+    FieldKind.TEXT: _text,
+    FieldKind.MONEY: money,
+    FieldKind.QUANTITY: number,
+    FieldKind.TIME: _time,
 }

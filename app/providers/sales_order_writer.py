@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from app.dualwrite.write_plan import Plan
+from app.dualwrite.write_plan import WritePlan
 from app.events.sales_order_change import SalesOrderRow
 from app.lanes.lease import Lease
 from app.providers.port import Result
@@ -22,7 +22,7 @@ class SalesOrderWriter(Protocol):
     def title(self) -> str:
         """Return what people call it, in a few letters."""
 
-    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
+    async def upsert(self, row: SalesOrderRow, plan: WritePlan, lease: Lease) -> Result:
         """Make the ERP's order as the plan says. Raises LeaseLostError; a failure of the ERP is a Result.
 
         `reference` of the result is the order's number there, `lots_of` gives the keys of its lines. Safe to repeat.

@@ -25,8 +25,8 @@ async def values(bootstrap_servers: str, kind: type[Kept]) -> list[Kept]:
 
 async def find_explained(bootstrap_servers: str, order_id: str) -> list[ExplainedPlan]:
     """The explanations of an order's plans, oldest first; its pool's partition is not its own, so all are read."""
-    found = await _latest(bootstrap_servers, ExplainedPlan, f"{order_id}/")
-    explained = [source_ledger.decode(ExplainedPlan, value) for value in found.values()]
+    latest = await _latest(bootstrap_servers, ExplainedPlan, f"{order_id}/")
+    explained = [source_ledger.decode(ExplainedPlan, value) for value in latest.values()]
     return sorted((each for each in explained if each.order_id == order_id), key=lambda each: (each.issued, each.at))
 
 

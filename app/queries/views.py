@@ -25,33 +25,33 @@ def time(at_ms: int | None) -> str | None:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def order_view(found: OrderState) -> dict[str, Any]:
+def order_view(state: OrderState) -> dict[str, Any]:
     """State, lines, lineage and timeline of one order."""
-    order = found.order
+    order = state.order
     head = {name: value for name, value in asdict(order).items() if isinstance(value, str | bool) or value is None}
     return {
         **head,
         "placed_at": time(order.placed_at),
         "requested_ship_date": time(order.requested_ship_date),
         **{name: amount(getattr(order, name)) for name in ("subtotal", "shipping", "tax", "discount", "total")},
-        "flow": found.flow,
-        "flow_version": found.flow_version,
-        "version": found.version,
+        "flow": state.flow,
+        "flow_version": state.flow_version,
+        "version": state.version,
         "ship_to": _address(order.ship_to),
         "bill_to": _address(order.bill_to),
         "lines": [_line(line) for line in order.lines],
-        "fulfillment_orders": [_fulfillment_order(each) for each in found.fulfillment_orders],
-        "references": dict(found.references),
-        "waiting_for": [{**asdict(effect), "requested_at": time(effect.requested_at)} for effect in found.effects],
-        "timers": [{**asdict(timer), "due_at": time(timer.due_at)} for timer in found.timers],
-        "lineage": [asdict(item) for item in found.lineage],
-        "timeline": [{**asdict(entry), "at": time(entry.at)} for entry in found.timeline],
+        "fulfillment_orders": [_fulfillment_order(each) for each in state.fulfillment_orders],
+        "references": dict(state.references),
+        "waiting_for": [{**asdict(effect), "requested_at": time(effect.requested_at)} for effect in state.effects],
+        "timers": [{**asdict(timer), "due_at": time(timer.due_at)} for timer in state.timers],
+        "lineage": [asdict(item) for item in state.lineage],
+        "timeline": [{**asdict(entry), "at": time(entry.at)} for entry in state.timeline],
     }
 
 
-def _fulfillment_order(found: FulfillmentOrder) -> dict[str, Any]:
-    lines = [{"line_id": line.line_id, "quantity": amount(line.quantity)} for line in found.lines]
-    return {**asdict(found), "lines": lines}
+def _fulfillment_order(part: FulfillmentOrder) -> dict[str, Any]:
+    lines = [{"line_id": line.line_id, "quantity": amount(line.quantity)} for line in part.lines]
+    return {**asdict(part), "lines": lines}
 
 
 def _address(address: Address) -> dict[str, Any]:
@@ -81,19 +81,20 @@ def sourcing_view(plans: Sequence[ExplainedPlan]) -> list[dict[str, Any]]:
     lines: dict[str, dict[str, Any]] = {}
     for plan in plans:
         head = {"at": time(plan.at), "solver": plan.solver, "gap": plan.gap and amount(plan.gap)}
-        named: dict[str, list[dict[str, Any]]] = {}
-        for told in plan.explanations:
-            named.setdefault(told.line_id, []).append(_explanation(told))
+        by_line: dict[str, list[dict[str, Any]]] = {}
+        for explanation in plan.explanations:
+            by_line.setdefault(explanation.line_id, []).append(_source_view(explanation))
         lines |= {
-            name: {"line_id": name, **head, "strategy": plan.strategy, "sources": told} for name, told in named.items()
+            name: {"line_id": name, **head, "strategy": plan.strategy, "sources": sources}
+            for name, sources in by_line.items()
         }
     return list(lines.values())
 
 
-def _explanation(told: SourceExplanation) -> dict[str, Any]:
-    shown = asdict(told) | {"quantity": told.quantity and amount(told.quantity), "terms": dict(told.terms)}
-    del shown["line_id"]
-    return shown
+def _source_view(source: SourceExplanation) -> dict[str, Any]:
+    view = asdict(source) | {"quantity": source.quantity and amount(source.quantity), "terms": dict(source.terms)}
+    del view["line_id"]
+    return view
 
 
 def waiting_view(order: SourcedOrder, line: WaitingLine) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.dualwrite.write_plan import Plan
+from app.dualwrite.write_plan import WritePlan
 from app.events.catalog import RECORDS, ChangeEvent
 from app.events.codec import load
 from app.events.model import Event
@@ -119,8 +119,8 @@ class Erp(Provider):
 
     def __init__(self, *answers: Result | LeaseLostError) -> None:
         super().__init__(*answers, name="fno")
-        self.rows: list[tuple[SalesOrderRow, Plan]] = []
+        self.rows: list[tuple[SalesOrderRow, WritePlan]] = []
 
-    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
+    async def upsert(self, row: SalesOrderRow, plan: WritePlan, lease: Lease) -> Result:
         self.rows.append((row, plan))
         return self._next()

@@ -8,7 +8,7 @@ from msgspec import msgpack
 
 from app.agents import apply
 from app.agents.apply import PLAIN_ATTEMPTS_MAX, Apply
-from app.dualwrite.write_plan import ApplyState, Kind
+from app.dualwrite.write_plan import ApplyState, WriteDecision
 from app.errors import RecordError
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.events.model import ProviderResult
@@ -59,7 +59,7 @@ async def test_an_effect_is_carried_out_and_answered() -> None:
     erp, state, calls = Erp(OK), dict[bytes, bytes](), Calls()
     folded = await run(erp, a_row(**EFFECT), state, calls)
     ((_, plan),) = erp.rows
-    assert (plan.kind, folded.outcome) == (Kind.CREATE, "create")
+    assert (plan.kind, folded.outcome) == (WriteDecision.CREATE, "create")
     assert topics(folded) == ["provider-result"]
     answer = event_of(folded.outputs[0])
     assert isinstance(answer.body, ProviderResult)
@@ -78,7 +78,7 @@ async def test_a_row_that_was_applied_is_answered_again_and_changes_nothing() ->
     before = dict(state)
     erp = Erp(OK)
     folded = await run(erp, a_row(2, **EFFECT), state)
-    assert erp.rows[0][1].kind is Kind.SKIP_STALE
+    assert erp.rows[0][1].kind is WriteDecision.SKIP_STALE
     assert topics(folded) == ["provider-result"]
     assert event_of(folded.outputs[0]).body.outcome == "ok"  # type: ignore[union-attr]
     assert (dict(folded.changes), state) == ({}, before)
@@ -163,7 +163,7 @@ async def test_an_echo_leaves_nothing_but_its_version() -> None:
     erp, state = Erp(OK, OK), dict[bytes, bytes]()
     await run(erp, a_row(1, **EFFECT), state)
     folded = await run(erp, a_row(2, origin="fno"), state)
-    assert (erp.rows[1][1].kind, folded.outcome) == (Kind.SKIP_ECHO, "skip-echo")
+    assert (erp.rows[1][1].kind, folded.outcome) == (WriteDecision.SKIP_ECHO, "skip-echo")
     assert (kept(state).version, kept(state).digest) == (2, b"")
 
 

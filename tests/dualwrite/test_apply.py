@@ -8,8 +8,8 @@ from app.dualwrite.write_plan import (
     LINE_READ_ONLY,
     READ_ONLY,
     ApplyState,
-    Kind,
     LineWrite,
+    WriteDecision,
     applied,
     digest,
     echoed,
@@ -31,20 +31,20 @@ def known_after(version: int = 1) -> ApplyState:
 
 def test_an_order_that_fno_does_not_have_is_created_with_all_its_lines() -> None:
     made = plan(a_change(OURS, origin="iom"), None)
-    assert (made.kind, made.number, made.fields) == (Kind.CREATE, "", writable(OURS))
+    assert (made.kind, made.number, made.fields) == (WriteDecision.CREATE, "", writable(OURS))
     fields = line_writable(OURS)
     assert made.lines == (LineWrite("create", "91", fields), LineWrite("create", "92", fields))
 
 
 def test_a_creation_of_unknown_result_is_tried_as_a_creation_again() -> None:
-    assert plan(a_change(OURS, 2, origin="iom"), ApplyState()).kind is Kind.CREATE
+    assert plan(a_change(OURS, 2, origin="iom"), ApplyState()).kind is WriteDecision.CREATE
 
 
 def test_an_update_writes_what_differs_from_the_row_that_fno_has() -> None:
     line, second = OURS.Lines
     after = replace(OURS, Email="new@example.com", Lines=(replace(line, ShippingWarehouseId="14"), second))
     made = plan(a_change(after, 2, before=OURS, origin="iom"), known_after())
-    assert (made.kind, made.number, made.fields) == (Kind.UPDATE, "SO-7", ("Email",))
+    assert (made.kind, made.number, made.fields) == (WriteDecision.UPDATE, "SO-7", ("Email",))
     assert made.lines == (LineWrite("update", "91", ("ShippingWarehouseId",), "LOT-91"),)
 
 
@@ -68,31 +68,31 @@ def test_lines_are_added_and_removed() -> None:
 
 def test_nothing_differs_nothing_is_written() -> None:
     made = plan(a_change(OURS, 2, before=OURS, origin="iom"), known_after())
-    assert (made.kind, made.fields, made.lines) == (Kind.UPDATE, (), ())
+    assert (made.kind, made.fields, made.lines) == (WriteDecision.UPDATE, (), ())
 
 
 def test_a_row_that_was_applied_or_overtaken_is_stale() -> None:
     assert [plan(a_change(OURS, version, origin="iom"), known_after(5)).kind for version in (4, 5, 6)] == [
-        Kind.SKIP_STALE,
-        Kind.SKIP_STALE,
-        Kind.UPDATE,
+        WriteDecision.SKIP_STALE,
+        WriteDecision.SKIP_STALE,
+        WriteDecision.UPDATE,
     ]
 
 
 def test_a_change_of_fno_is_not_written_back() -> None:
-    assert plan(a_change(OURS, 2, origin="fno"), known_after()).kind is Kind.SKIP_ECHO
+    assert plan(a_change(OURS, 2, origin="fno"), known_after()).kind is WriteDecision.SKIP_ECHO
 
 
 def test_the_gate_refuses_and_names_what_is_missing() -> None:
     closed = replace(OURS, dataAreaId="", InvoiceCustomerAccountNumber="")
     made = plan(a_change(closed, origin="iom"), None)
-    assert (made.kind, made.missing) == (Kind.REFUSE, ("dataAreaId", "InvoiceCustomerAccountNumber"))
+    assert (made.kind, made.missing) == (WriteDecision.REFUSE, ("dataAreaId", "InvoiceCustomerAccountNumber"))
     assert plan(a_change(replace(OURS, isReadyToSync=False), origin="iom"), None).missing == ("isReadyToSync",)
 
 
 def test_an_order_of_fno_is_never_created_and_what_is_its_own_is_left_alone() -> None:
     made = plan(a_change(a_row(), origin="iom"), None)
-    assert (made.kind, made.number) == (Kind.UPDATE, "SO-000123")
+    assert (made.kind, made.number) == (WriteDecision.UPDATE, "SO-000123")
     assert not {"CustomersOrderReference", "SalesOrderOriginCode"} & set(made.fields)
     assert all("ExternalItemNumber" not in write.fields for write in made.lines)
     assert [(write.kind, write.lot) for write in made.lines] == [("update", "LOT-1"), ("update", "LOT-2")]
@@ -131,7 +131,7 @@ def test_a_status_that_is_told_undoes_no_change_that_fno_made_meanwhile() -> Non
     told = a_change(replace(theirs, SalesOrderProcessingStatus="Delivered"), 7, before=theirs, origin="iom")
     asked = replace(told, source=replace(told.source, effect_id="e-1"))
     made = plan(asked, None)
-    assert (made.kind, made.fields, made.lines) == (Kind.UPDATE, ("SalesOrderProcessingStatus",), ())
+    assert (made.kind, made.fields, made.lines) == (WriteDecision.UPDATE, ("SalesOrderProcessingStatus",), ())
     known = applied(asked, None)
     assert (known.status, plan(asked, known).fields) == ("Delivered", ())
     # One that was made here before and did not get through is written when it is tried again.

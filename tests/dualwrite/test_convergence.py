@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from app.domain.order import Order, OrderState
 from app.dualwrite.changed_fields import assign
 from app.dualwrite.status_handler import MirrorState
-from app.dualwrite.write_plan import ApplyState, Kind, LineWrite, Plan, applied, plan
+from app.dualwrite.write_plan import ApplyState, LineWrite, WriteDecision, WritePlan, applied, plan
 from app.events.sales_order_change import SalesOrderChange, SalesOrderRow, line_id
 from tests.dualwrite.rows import AT, MIRROR, ORDERS, a_change, a_line, a_row, an_order, our_row
 
@@ -46,7 +46,7 @@ class World:
         if self.to_fno:
             change = self.to_fno.popleft()
             made = plan(change, self.known)
-            assert made.kind is Kind.UPDATE
+            assert made.kind is WriteDecision.UPDATE
             self._write(change.row, made)
             self.known = applied(change, self.known)
 
@@ -58,7 +58,7 @@ class World:
                 order = assign(self.ours.order, event.values)
                 self.ours = replace(self.ours, order=order, version=self.ours.version + 1)
 
-    def _write(self, row: SalesOrderRow, made: Plan) -> None:
+    def _write(self, row: SalesOrderRow, made: WritePlan) -> None:
         lines = {line_id(self.row, line): line for line in self.row.Lines}
         sent = {line_id(row, line): line for line in row.Lines}
         for write in made.lines:

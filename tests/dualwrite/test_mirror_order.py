@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from app.domain.order import Order
 from app.dualwrite.changed_fields import assign
-from app.dualwrite.processing_status import LINE, PROCESSING, Milestone, shown
+from app.dualwrite.processing_status import LINE, PROCESSING, Milestone, progress_of
 from app.dualwrite.status_handler import Mirrored, MirrorState
 from app.events.model import ProviderEvent
 from app.events.sales_order_change import SalesOrderChange, SalesOrderRow
@@ -83,7 +83,7 @@ def followed(told: list[Mirrored]) -> Order:
 def test_the_orders_milestones_are_raised_once_each_in_their_order(sent: Sent) -> None:
     history, arrived = sent
     told, _ = run(arrived)
-    highest = max(shown(change.row).whole for change in history)
+    highest = max(progress_of(change.row).whole for change in history)
     assert header(raised(told)) == MILESTONES[:highest]
     canceled = [event for event in raised(told) if event.event == "order canceled"]
     assert len(canceled) == any(change.row.SalesOrderProcessingStatus == "Canceled" for change in history)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.dualwrite.processing_status import PROCESSING, Milestone, line_status, processing_status, shown
+from app.dualwrite.processing_status import PROCESSING, Milestone, line_status, processing_status, progress_of
 from app.errors import RecordError
 from tests.dualwrite.rows import a_row, with_lines
 
@@ -21,8 +21,8 @@ WHOLE = {
 
 @pytest.mark.parametrize("status", WHOLE)
 def test_a_status_implies_its_milestone(status: str) -> None:
-    assert shown(a_row(status)).whole == WHOLE[status]
-    assert shown(a_row(status)).canceled == (status == "Canceled")
+    assert progress_of(a_row(status)).whole == WHOLE[status]
+    assert progress_of(a_row(status)).canceled == (status == "Canceled")
 
 
 def test_every_status_is_covered() -> None:
@@ -43,14 +43,14 @@ def test_every_status_is_covered() -> None:
 def test_a_partial_invoice_says_of_the_order_what_its_lines_do_and_never_invoiced(
     lines: tuple[str, str], whole: Milestone
 ) -> None:
-    assert shown(with_lines(a_row("PartiallyInvoiced"), *lines)).whole == whole
+    assert progress_of(with_lines(a_row("PartiallyInvoiced"), *lines)).whole == whole
 
 
 def test_only_lines_beyond_the_whole_are_told() -> None:
-    said = shown(with_lines(a_row("PartiallyInvoiced"), "Invoiced", "Delivered"))
+    said = progress_of(with_lines(a_row("PartiallyInvoiced"), "Invoiced", "Delivered"))
     assert said.lines == {"1": Milestone.INVOICED}
-    assert shown(with_lines(a_row("Delivered"), "Delivered", "Delivered")).lines == {}
-    said = shown(with_lines(a_row("DeliveredAndPartiallyInvoiced"), "Invoiced", "Delivered"))
+    assert progress_of(with_lines(a_row("Delivered"), "Delivered", "Delivered")).lines == {}
+    said = progress_of(with_lines(a_row("DeliveredAndPartiallyInvoiced"), "Invoiced", "Delivered"))
     assert said.lines == {"1": Milestone.INVOICED}
 
 
@@ -76,11 +76,11 @@ def test_line_statuses_too(given: str, canonical: str) -> None:
 @pytest.mark.parametrize("status", ["", "Shipped", "192350005"])
 def test_an_unknown_status_is_refused_and_the_allowed_ones_are_named(status: str) -> None:
     with pytest.raises(RecordError) as refused:
-        shown(a_row(status))
+        progress_of(a_row(status))
     assert refused.value.code == "unknown-status"
     assert ", ".join(WHOLE) in str(refused.value)
 
 
 def test_an_unknown_line_status_is_refused() -> None:
     with pytest.raises(RecordError, match="SalesOrderLineStatus 'Lost' is not one of None, Backorder"):
-        shown(with_lines(a_row(), "Lost", "None"))
+        progress_of(with_lines(a_row(), "Lost", "None"))

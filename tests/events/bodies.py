@@ -10,7 +10,7 @@ from msgspec import Struct
 from app import resources
 from app.events import avro_schemas
 from app.events.avro import Attributes
-from app.events.avro_shapes import AMOUNT_PRECISION, Array, Field, Map, Nullable, Record, Scalar, Shape
+from app.events.avro_shapes import AMOUNT_PRECISION, Array, FieldShape, Map, Nullable, RecordShape, Scalar, Shape
 from app.events.catalog import RECORDS, TYPES, RecordSpec
 
 PUBLISHED = avro_schemas.load(resources.schema_files(), resources.schema_lock())
@@ -29,7 +29,7 @@ _SCALARS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def shape_of(spec: RecordSpec) -> Record:
+def shape_of(spec: RecordSpec) -> RecordShape:
     return PUBLISHED.latest(avro_schemas.subject_of(spec.topic)).shape
 
 
@@ -48,13 +48,13 @@ def values(shape: Shape) -> st.SearchStrategy[Any]:
             return st.lists(values(shape.of), max_size=4).map(tuple)
         case Map():
             return st.dictionaries(_SCALARS["string"], values(shape.of), max_size=4)
-        case Record():
+        case RecordShape():
             given = TYPES[shape.name]
             kept = [field for field in shape.fields if field.name not in given.ignored]
             return st.builds(given.type, **{attribute(given, field): values(field.shape) for field in kept})
 
 
-def attribute(given: Attributes, field: Field) -> str:
+def attribute(given: Attributes, field: FieldShape) -> str:
     return given.renamed.get(field.name, field.name)
 
 
@@ -69,7 +69,7 @@ def as_datum(shape: Shape, value: Any) -> Any:
             return None if value is None else as_datum(shape.of, value)
         case Array():
             return [as_datum(shape.of, item) for item in value]
-        case Record():
+        case RecordShape():
             given = TYPES[shape.name]
             return {
                 field.name: field.default

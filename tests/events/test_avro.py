@@ -14,7 +14,7 @@ from app.errors import SchemaError
 from app.events import avro_schemas
 from app.events.avro import Attributes
 from app.events.avro_reader import compile_reader, read_long
-from app.events.avro_shapes import AMOUNT_PRECISION, Array, Field, Map, Record, Scalar, shape_of
+from app.events.avro_shapes import AMOUNT_PRECISION, Array, FieldShape, Map, RecordShape, Scalar, shape_of
 from app.events.avro_writer import compile_writer, long_bytes
 from app.events.catalog import TYPES, RecordSpec
 from tests.events.bodies import AMOUNT_MAX, PUBLISHED, SPECS, as_datum, bodies
@@ -36,7 +36,7 @@ class Name(Struct, frozen=True):
     x: str
 
 
-def point(kind: str) -> Record:
+def point(kind: str) -> RecordShape:
     schema = {"type": "record", "name": "Point", "fields": [{"name": "x", "type": kind, "doc": "x"}]}
     return shape_of(schema, "point.v1.avsc")
 
@@ -90,7 +90,7 @@ def test_32_bit_numbers_keep_their_limit() -> None:
 
 @pytest.mark.parametrize("amount", [AMOUNT_MAX + 1, -AMOUNT_MAX - 1, 10**40])
 def test_amounts_beyond_18_digits_are_neither_written_nor_read(amount: int) -> None:
-    shape = Record("Point", (Field("x", Scalar("amount"), False, None),))
+    shape = RecordShape("Point", (FieldShape("x", Scalar("amount"), False, None),))
     with pytest.raises(ValueError, match="18 digits"):
         compile_writer(shape, {"Point": Attributes(Point)})(Point(amount))
     size = (amount.bit_length() + 8) >> 3
@@ -103,7 +103,7 @@ def test_amounts_beyond_18_digits_are_neither_written_nor_read(amount: int) -> N
 @pytest.mark.parametrize("amount", [2**55 - 1, 2**55, 2**59 - 1, 2**59, AMOUNT_MAX])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_amounts_at_the_edges_of_the_tables_come_back(amount: int, sign: int) -> None:
-    shape = Record("Point", (Field("x", Scalar("amount"), False, None),))
+    shape = RecordShape("Point", (FieldShape("x", Scalar("amount"), False, None),))
     written = compile_writer(shape, {"Point": Attributes(Point)})(Point(sign * amount))
     assert written[0] == 2 * (len(written) - 1)
     assert int.from_bytes(written[1:], "big", signed=True) == sign * amount
@@ -127,11 +127,11 @@ def test_blocks_with_a_size_are_read() -> None:
         all: tuple[int, ...]
         named: dict[str, int]
 
-    shape = Record(
+    shape = RecordShape(
         "Points",
         (
-            Field("all", Array(Scalar("long")), False, None),
-            Field("named", Map(Scalar("long")), False, None),
+            FieldShape("all", Array(Scalar("long")), False, None),
+            FieldShape("named", Map(Scalar("long")), False, None),
         ),
     )
     read = compile_reader(shape, {"Points": Attributes(Points)})
@@ -150,7 +150,7 @@ def test_a_struct_that_differs_from_its_schema_is_refused() -> None:
         compile_reader(point("long"), {})
     with pytest.raises(SchemaError, match="no default to write"):
         compile_writer(
-            Record("Point", (*point("long").fields, Field("z", Scalar("long"), False, None))),
+            RecordShape("Point", (*point("long").fields, FieldShape("z", Scalar("long"), False, None))),
             {"Point": Attributes(Point, {}, frozenset({"z"}))},
         )
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from app.errors import SchemaError
-from app.events.avro_shapes import Record, problems, shape_of
+from app.events.avro_shapes import RecordShape, problems, shape_of
 
 
-def record(*fields: dict[str, Any], name: str = "R") -> Record:
+def record(*fields: dict[str, Any], name: str = "R") -> RecordShape:
     return shape_of(
         {"type": "record", "name": name, "fields": [{"doc": "x", **field} for field in fields]}, "r.v1.avsc"
     )
@@ -53,7 +53,7 @@ B: dict[str, Any] = {"name": "b", "type": "string"}
         ),
     ],
 )
-def test_both_directions(old: Record, new: Record, forward: list[str], backward: list[str]) -> None:
+def test_both_directions(old: RecordShape, new: RecordShape, forward: list[str], backward: list[str]) -> None:
     assert list(problems(new, old)) == forward
     assert list(problems(old, new)) == backward
 

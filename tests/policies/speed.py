@@ -24,6 +24,6 @@ _ORDER = an_order(*(a_line(str(number), sku) for number, sku in enumerate(_SKUS)
 _evaluate = policies.compile(policies.load(POLICY, "speed.yaml")).evaluate
 
 
-def run() -> policies.Verdict:
+def run() -> policies.PolicyVerdict:
     """Sets site and warehouse of all five lines, by four of the rules."""
     return _evaluate(_ORDER)

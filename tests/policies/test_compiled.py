@@ -11,7 +11,7 @@ from app import policies
 from app.domain.order import Line, Order
 from app.errors import DefinitionError
 from app.events.model import PolicyResult
-from app.policies import Change, Compiled, Verdict
+from app.policies import Compiled, FieldChange, PolicyVerdict
 from tests.policies import speed, strategies
 from tests.policies.interpreter import interpret
 from tests.policies.orders import a_line, amount, an_address, an_order, rule_text
@@ -99,7 +99,7 @@ def test_the_first_rule_that_applies_sets_a_field() -> None:
         "{rule: two, set: {site: US, warehouse: US-SEA}}",
     ).evaluate(an_order())
     assert (verdict.order.site, verdict.order.warehouse) == ("EU", "US-SEA")
-    assert verdict.changes == (Change("site", "test/one@1"), Change("warehouse", "test/two@1"))
+    assert verdict.changes == (FieldChange("site", "test/one@1"), FieldChange("warehouse", "test/two@1"))
     assert verdict.result == PolicyResult("test", 1, "passed", ("one", "two"))
 
 
@@ -118,7 +118,7 @@ def test_a_value_without_data_sets_nothing_and_leaves_the_field_to_the_next_rule
         an_order()
     )
     assert order.order.site == "EU"
-    assert order.changes == (Change("site", "test/two@1"),)
+    assert order.changes == (FieldChange("site", "test/two@1"),)
 
 
 def test_the_company_is_immutable_whatever_a_rule_says() -> None:
@@ -130,7 +130,7 @@ def test_the_company_is_immutable_whatever_a_rule_says() -> None:
 def test_what_is_set_to_the_same_value_is_no_change() -> None:
     order = an_order(site="EU")
     verdict = compiled("{rule: one, set: {site: EU}}").evaluate(order)
-    assert verdict == Verdict(True, order, PolicyResult("test", 1, "passed", ("one",)))
+    assert verdict == PolicyVerdict(True, order, PolicyResult("test", 1, "passed", ("one",)))
     assert verdict.order is order
 
 
@@ -151,7 +151,7 @@ def test_information_continues_and_tells() -> None:
     verdict = policy.evaluate(an_order())
     assert (verdict.passed, verdict.order.site, verdict.detail) == (True, "EU", "total 23.95 is large")
     assert verdict.result == PolicyResult("test", 1, "informed", ("big",))
-    assert verdict.changes == (Change("site", "test/one@1"),)
+    assert verdict.changes == (FieldChange("site", "test/one@1"),)
 
 
 def test_a_rule_may_set_or_else_fail() -> None:
@@ -180,7 +180,7 @@ def test_all_rules_wants_names_once() -> None:
 
 def test_version_and_rule_are_in_the_lineage() -> None:
     verdict = compiled("{rule: r, set: {site: EU}}", version="12").evaluate(an_order())
-    assert verdict.changes == (Change("site", "test/r@12"),)
+    assert verdict.changes == (FieldChange("site", "test/r@12"),)
     assert verdict.result.version == 12
 
 

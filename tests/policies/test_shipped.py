@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app import policies, resources
 from app.domain.order import Order
 from app.events.model import PolicyResult
-from app.policies import Criticality, PolicyType, Verdict
+from app.policies import Criticality, PolicyType, PolicyVerdict
 from app.policies.codes import COUNTRIES, CURRENCIES, POSTAL_CODE_OPTIONAL
 from tests.policies.orders import a_line, amount, an_address, an_order
 
@@ -26,7 +26,7 @@ ASSIGNMENT = ("assign-company", "assign-site", "assign-site-warehouse")
 FILTERS = ("from-bigcommerce", "from-fno")
 
 
-def evaluate(name: str, order: Order) -> Verdict:
+def evaluate(name: str, order: Order) -> PolicyVerdict:
     return SHIPPED[name].evaluate(order)
 
 

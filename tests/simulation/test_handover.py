@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from app.agents.apply import HANDOVER_S, Apply
-from app.dualwrite.write_plan import Plan
+from app.dualwrite.write_plan import WritePlan
 from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
 from app.events.order_records import encoded
 from app.events.record import Record
@@ -26,7 +26,7 @@ class Writer:
     def __init__(self) -> None:
         self.at: list[float] = []
 
-    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
+    async def upsert(self, row: SalesOrderRow, plan: WritePlan, lease: Lease) -> Result:
         self.at.append(asyncio.get_running_loop().time())
         return Result(Outcome.OK, Code.OK, reference="SO-1")
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 
 from app.dualwrite.processing_status import INVOICED
-from app.dualwrite.write_plan import Kind, LineWrite, Plan, line_writable, plan, writable
+from app.dualwrite.write_plan import LineWrite, WriteDecision, WritePlan, line_writable, plan, writable
 from app.errors import SettingError
 from app.events.sales_order_change import (
     IOM,
@@ -80,7 +80,7 @@ def row_of(action: Action) -> SalesOrderRow | Result:
     return action.body
 
 
-def first_plan(row: SalesOrderRow, effect_id: str) -> Plan:
+def first_plan(row: SalesOrderRow, effect_id: str) -> WritePlan:
     """Return the plan for an order of which no earlier state is known: everything that F+O does not have."""
     return plan(
         SalesOrderChange(op="c", ts_ms=0, before=None, after=row, source=ChangeSource("iom", 1, effect_id=effect_id)),
@@ -88,13 +88,13 @@ def first_plan(row: SalesOrderRow, effect_id: str) -> Plan:
     )
 
 
-def without_writing(plan: Plan) -> Result | None:
+def without_writing(plan: WritePlan) -> Result | None:
     """Return the result of a plan that needs no call; None when it needs some."""
     match plan.kind:
-        case Kind.REFUSE:
+        case WriteDecision.REFUSE:
             missing = ", ".join(plan.missing)
             return Result(Outcome.DECLINED, Code.GATE, f"not ready for dual-write, missing: {missing}")
-        case Kind.SKIP_STALE | Kind.SKIP_ECHO:
+        case WriteDecision.SKIP_STALE | WriteDecision.SKIP_ECHO:
             return Result(Outcome.OK, Code.OK, "nothing to write", plan.number)
     return None
 
@@ -157,12 +157,12 @@ def create_line(row: SalesOrderRow, number: str, line: SalesOrderRowLine) -> Cal
     return odata.create(LINES, key | _filled(_line_values(line, line_writable(row))))
 
 
-def first_fields(row: SalesOrderRow, plan: Plan) -> dict[str, Any]:
+def first_fields(row: SalesOrderRow, plan: WritePlan) -> dict[str, Any]:
     """Return the header's values that are written before the lines."""
     return _header_values(row, (name for name in plan.fields if name not in _NOT_FIRST))
 
 
-def last_fields(row: SalesOrderRow, plan: Plan) -> dict[str, Any]:
+def last_fields(row: SalesOrderRow, plan: WritePlan) -> dict[str, Any]:
     """Return the header's values that are written after the lines: they release the order."""
     return _header_values(row, (name for name in plan.fields if name == STOPPED))
 

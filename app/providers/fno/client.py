@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from app.dualwrite.write_plan import Plan
+from app.dualwrite.write_plan import WritePlan
 from app.events.sales_order_change import SalesOrderRow
 from app.lanes.lease import Lease
 from app.providers.fno import actions, field_lengths, odata
@@ -67,7 +67,7 @@ class Fno:
             return row
         return await self.upsert(row, actions.first_plan(row, action.effect_id), lease)
 
-    async def upsert(self, row: SalesOrderRow, plan: Plan, lease: Lease) -> Result:
+    async def upsert(self, row: SalesOrderRow, plan: WritePlan, lease: Lease) -> Result:
         """Write as planned. What F+O has is looked up first, and the order stays stopped until it is complete.
 
         See SalesOrderWriter.upsert.

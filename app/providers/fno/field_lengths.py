@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from app.domain.external_keys import units
-from app.dualwrite.write_plan import Plan
+from app.dualwrite.write_plan import WritePlan
 from app.events.sales_order_change import SalesOrderRow, SalesOrderRowLine, line_id
 from app.events.sales_order_reference import ITEM_NUMBER_MAX, REFERENCE_MAX, URL_MAX
 from app.providers.port import Code, Outcome, Result
@@ -53,7 +53,7 @@ def _cut(text: str, length: int) -> str:
     return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore").rstrip()
 
 
-def refusal(row: SalesOrderRow, plan: Plan) -> Result | None:
+def refusal(row: SalesOrderRow, plan: WritePlan) -> Result | None:
     """Return the refusal of a plan that would write what F+O's fields cannot hold, None when all fits."""
     problems = ", ".join(_problems(row, plan))
     if not problems:
@@ -61,7 +61,7 @@ def refusal(row: SalesOrderRow, plan: Plan) -> Result | None:
     return Result(Outcome.DECLINED, Code.INVALID, f"too long for F+O: {problems}; shorten it in the order")
 
 
-def _problems(row: SalesOrderRow, plan: Plan) -> Iterator[str]:
+def _problems(row: SalesOrderRow, plan: WritePlan) -> Iterator[str]:
     yield from _too_long("", row, (*plan.fields, *(() if plan.number else ("URL",))), HEADER)
     written = {write.line_id: write.fields for write in plan.lines if write.kind != "remove"}
     for line in row.Lines:

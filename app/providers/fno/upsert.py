@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from app.dualwrite.write_plan import LineWrite, Plan
+from app.dualwrite.write_plan import LineWrite, WritePlan
 from app.events.sales_order_change import SalesOrderRow, made_by_us
 from app.lanes.lease import Lease
 from app.providers.fno import actions, odata
@@ -20,7 +20,7 @@ class Upsert:
     """One run for one row. Raises CallFailedError, with F+O's number as reference as soon as there is one."""
 
     def __init__(
-        self, session: Session, row: SalesOrderRow, plan: Plan, lease: Lease, *, status_field: StatusField
+        self, session: Session, row: SalesOrderRow, plan: WritePlan, lease: Lease, *, status_field: StatusField
     ) -> None:
         self._session, self._row, self._plan, self._lease = session, row, plan, lease
         self._status_field = status_field

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.dualwrite.write_plan import ApplyState, Kind, Plan, applied, plan
+from app.dualwrite.write_plan import ApplyState, WriteDecision, WritePlan, applied, plan
 from app.events.sales_order_change import ChangeSource, SalesOrderChange, SalesOrderRow
 from app.providers.fno.actions import first_plan
 from app.providers.fno.client import Fno
@@ -85,7 +85,7 @@ async def test_a_header_that_is_changed_too_late_does_not_hold_up_the_lines(stag
     assert "is invoiced" in refusal_of(result)
     assert refusal_of(result) in result.detail
     assert stage.header()["DeliveryAddressStreet"] != "9 Moved Rd"
-    header_alone = Plan(Kind.UPDATE, order.number, fields=("Email",))
+    header_alone = WritePlan(WriteDecision.UPDATE, order.number, fields=("Email",))
     result = await stage.upsert(a_row(Email="new@example.com"), header_alone)
     assert (result.outcome, refusal_of(result)) == (Outcome.DECLINED, "")
 

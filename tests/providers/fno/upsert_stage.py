@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.dualwrite.write_plan import Plan
+from app.dualwrite.write_plan import WritePlan
 from app.events.sales_order_change import SalesOrderRow
 from app.providers.fno.actions import first_plan
 from app.providers.fno.client import Fno
@@ -28,7 +28,7 @@ class UpsertStage:
     proxy: RecordingProxy
     provider: Fno
 
-    async def upsert(self, row: SalesOrderRow, asked: Plan | None = None) -> Result:
+    async def upsert(self, row: SalesOrderRow, asked: WritePlan | None = None) -> Result:
         return await self.provider.upsert(row, asked or first_plan(row, "e-1"), ALWAYS)
 
     def orders(self, reference: str = REFERENCE) -> Sequence[Any]:

@@ -16,20 +16,20 @@ Failure = tuple[int, Line | None]
 """The position of the rule that failed, and the line where it is a rule of lines."""
 
 
-class Change(Struct, frozen=True):
+class FieldChange(Struct, frozen=True):
     """`field` as in lineage (`company`, `lines.2.warehouse`), `rule` as `policy/rule@version`. Only real changes."""
 
     field: str
     rule: str
 
 
-class Verdict(Struct, frozen=True):
+class PolicyVerdict(Struct, frozen=True):
     """`passed` False stops (for a filter: skips) the step; `order` is then as it came in. `detail` is for people."""
 
     passed: bool
     order: Order
     result: PolicyResult
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     detail: str = ""
 
 
@@ -40,28 +40,32 @@ class Verdicts:
         self._policy = policy
         self._untouched = PolicyResult(policy.name, policy.version, "passed")
 
-    def passed(self, order: Order, changes: list[Change], hits: int) -> Verdict:
+    def passed(self, order: Order, changes: list[FieldChange], hits: int) -> PolicyVerdict:
         """`hits` has bit n set when rule n set a field."""
         if not hits:
-            return Verdict(True, order, self._untouched)
+            return PolicyVerdict(True, order, self._untouched)
         rules = tuple(rule.name for position, rule in enumerate(self._policy.rules) if hits >> position & 1)
-        return Verdict(True, order, self._result("passed", rules), tuple(changes))
+        return PolicyVerdict(True, order, self._result("passed", rules), tuple(changes))
 
-    def failed(self, before: Order, after: Order, changes: list[Change], failures: Sequence[Failure]) -> Verdict:
+    def failed(
+        self, before: Order, after: Order, changes: list[FieldChange], failures: Sequence[Failure]
+    ) -> PolicyVerdict:
         """A critical policy and a filter leave the order as it was; one for information still sets its fields."""
         rules = tuple(dict.fromkeys(self._policy.rules[position].name for position, _ in failures))
-        told = (self._said(self._policy.rules[position], before, line) for position, line in failures)
-        detail = joined(told, FAILURES_SHOWN_MAX)
+        sentences = (self._sentence(self._policy.rules[position], before, line) for position, line in failures)
+        detail = joined(sentences, FAILURES_SHOWN_MAX)
         if self._policy.criticality is Criticality.INFORMATION:
-            return Verdict(
+            return PolicyVerdict(
                 passed=True, order=after, result=self._result("informed", rules), changes=tuple(changes), detail=detail
             )
-        return Verdict(passed=False, order=before, result=self._result("failed", rules), changes=(), detail=detail)
+        return PolicyVerdict(
+            passed=False, order=before, result=self._result("failed", rules), changes=(), detail=detail
+        )
 
     def _result(self, outcome: str, rules: tuple[str, ...]) -> PolicyResult:
         return PolicyResult(self._policy.name, self._policy.version, outcome, rules)
 
-    def _said(self, rule: Rule, order: Order, line: Line | None) -> str:
+    def _sentence(self, rule: Rule, order: Order, line: Line | None) -> str:
         assert rule.sentence is not None, "only rules with a sentence can fail"
-        found = (check.run(order) for check in checks_of(rule.when))
-        return rule.sentence.say(order, line, next(filter(None, found), ""))
+        problems = (check.run(order) for check in checks_of(rule.when))
+        return rule.sentence.say(order, line, next(filter(None, problems), ""))
