@@ -6,6 +6,7 @@ from typing import Final
 from app.agents import order_ledger
 from app.agents.order_ledger import Early
 from app.agents.timers import Timers
+from app.domain.command_names import OrderCommandName, PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.order import Effect, OrderState, Timer
 from app.dualwrite.sales_order_mapping import SalesOrders
@@ -36,8 +37,7 @@ EARLY_RECORDS_MAX: Final = 32
 EARLY_WAIT_MS: Final = 3_600_000
 UNKNOWN: Final = "unknown-order"
 EARLY_TIMER: Final = "early"
-FIRE: Final = "fire timer"
-OF_POOLS: Final = frozenset({"run backorders", "set preferences"})
+OF_POOLS: Final = frozenset({PoolCommandName.RUN_BACKORDERS, PoolCommandName.SET_PREFERENCES})
 """Commands to a pool of warehouses."""
 DUAL_WRITE: Final = "dual-write"
 Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
@@ -161,7 +161,7 @@ class Orchestrate(Role):
         return self._folded(key, None, steps, late)
 
     def _early(self, key: bytes, record: Record, event: Event, early: Early | None) -> Folded:
-        if isinstance(event.body, OrderCommand) and event.body.command == FIRE:
+        if isinstance(event.body, OrderCommand) and event.body.command == OrderCommandName.FIRE_TIMER:
             return self._waited_in_vain(key, event, early)
         records = early.records if early else ()
         if len(records) >= EARLY_RECORDS_MAX:
@@ -187,7 +187,7 @@ class Orchestrate(Role):
 
     def _fire(self, order_id: str, timer: Timer, now_ms: int) -> Event:
         event_id = derive(f"{order_id}/{timer.timer_id}", timer.due_at)
-        body = OrderCommand(order_id, FIRE, timer.timer_id, SOURCE)
+        body = OrderCommand(order_id, OrderCommandName.FIRE_TIMER, timer.timer_id, SOURCE)
         return Event(
             name=EventName.ORDER_COMMAND,
             event_id=event_id,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+from app.domain.command_names import PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.order import Address
 from app.errors import RecordError
@@ -24,7 +25,6 @@ from app.inventory import preferences, record_effects, source_ledger
 from app.inventory.allocator import Allocator, Cause
 from app.inventory.checked_plans import EXCEPTION, Solve
 from app.inventory.ledger_values import BackorderRuns, PreferenceOverrides, RunTrigger, SourcedOrder, WarehouseTotals
-from app.inventory.pool_commands import CONFIRM, RELEASE, RUN, SET
 from app.inventory.record_effects import RecordEffect
 from app.inventory.sourcing_agenda import Batching, RunRequest, SourcingAgenda
 from app.inventory.sourcing_answers import SourcingAnswer
@@ -112,16 +112,16 @@ class Source(Role):
 
     def _carry_out(self, book: StockBook, event: Event, body: SourcingCommand) -> RecordEffect:
         match body.command:
-            case "confirm":
+            case PoolCommandName.CONFIRM:
                 return record_effects.confirm_reservations(book, body, event.at)
-            case "release":
+            case PoolCommandName.RELEASE:
                 return record_effects.release_reservations(book, body, event.at)
-            case "run backorders":
+            case PoolCommandName.RUN_BACKORDERS:
                 trigger: RunTrigger = "schedule" if body.values.get("why") == "schedule" else "command"
                 cause = Cause(event.event_id, event.at)
                 self._agenda.add_run(RunRequest(body.pool, cause, trigger, body.actor))
                 return RecordEffect("run")
-            case "set preferences":
+            case PoolCommandName.SET_PREFERENCES:
                 overrides = preferences.change_preferences(
                     self._allocator.file_preferences,
                     book.find(PreferenceOverrides, body.pool) or PreferenceOverrides(body.pool),
@@ -132,7 +132,7 @@ class Source(Role):
                 )
                 book.keep(overrides)
                 return RecordEffect("preferences")
-        commands = ", ".join((CONFIRM, RELEASE, RUN, SET))
+        commands = ", ".join(PoolCommandName)
         raise RecordError("invalid", f"command {body.command[:40]!r} is none of {commands}")
 
     # ---- what they lead to ----
@@ -180,8 +180,14 @@ class Source(Role):
             due_at = self._due_at.setdefault(pool, now_ms + self._job_ms)
             if due_at <= now_ms:
                 self._due_at[pool] = now_ms + self._job_ms
-                body = OrderCommand(order_id=pool, command=RUN, subject="", actor=SOURCE, values={"why": "schedule"})
-                event_id = derive(f"{pool}/{RUN}", due_at)
+                body = OrderCommand(
+                    order_id=pool,
+                    command=PoolCommandName.RUN_BACKORDERS,
+                    subject="",
+                    actor=SOURCE,
+                    values={"why": "schedule"},
+                )
+                event_id = derive(f"{pool}/{PoolCommandName.RUN_BACKORDERS}", due_at)
                 outputs.append(
                     encoded(
                         self._codec,

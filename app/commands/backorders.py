@@ -42,12 +42,12 @@ def run_job(pool: Pool = MAIN, actor: Actor = SOMEBODY, json: Json = False) -> N
 
 
 async def _run(settings: "Settings", pool: str, actor: str) -> "BackorderRun":
+    from app.domain.command_names import PoolCommandName
     from app.events.ids import derive
     from app.inventory.ledger_values import BackorderRuns
-    from app.inventory.pool_commands import RUN
     from app.queries import sourcing_queries
 
-    event_id = derive(await _command(settings, pool, RUN, actor, {"why": "command"}), "pool")
+    event_id = derive(await _command(settings, pool, PoolCommandName.RUN_BACKORDERS, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
         for runs in await sourcing_queries.values(settings.bootstrap_servers, BackorderRuns):
@@ -114,7 +114,7 @@ def show_preferences(
     json: Json = False,
 ) -> None:
     """Order handling preferences and who changed them; --set changes them while everything runs."""
-    from app.inventory.pool_commands import SET
+    from app.domain.command_names import PoolCommandName
     from app.queries.views import change_view
     from app.worker.configured_files import load_preferences
 
@@ -122,7 +122,7 @@ def show_preferences(
     file, pool = load_preferences(settings), _existing(settings, pool)
     if change:
         values = _values(change, file)
-        event_id = asyncio.run(_command(settings, pool, SET, actor, values))
+        event_id = asyncio.run(_command(settings, pool, PoolCommandName.SET_PREFERENCES, actor, values))
         if json:
             output.data({"event_id": event_id, "pool": pool, "values": values})
         else:

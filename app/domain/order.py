@@ -7,6 +7,7 @@ epoch, UTC.
 from msgspec import Struct
 
 from app.domain.lifecycle import Reason, State
+from app.domain.vocabulary import Term
 
 AMOUNT_SCALE = 10_000
 RECENT_EVENTS_MAX = 64
@@ -85,9 +86,21 @@ class Effect(Struct, frozen=True, array_like=True):
     requested_at: int
 
 
+class TimerPurpose(Term):
+    """What happens when a timer fires."""
+
+    RETRY = "retry"
+    """An effect is requested again."""
+    ANSWER = "answer"
+    """An effect that goes through kafka has not been answered, after all its attempts: its step fails."""
+    WAIT = "wait"
+    """An awaited event has not come: the step that waits fails."""
+    BACKORDER = "backorder"
+    """Lines have waited for stock for as long as they may: they are canceled."""
+
+
 class Timer(Struct, frozen=True, array_like=True):
-    """A deadline. `timer_id` is unique in the order; `purpose` is `retry`, `answer`, `wait` or `backorder`; `subject`
-    an effect or step."""
+    """A deadline. `timer_id` is unique in the order; `purpose` is a TimerPurpose; `subject` is an effect or a step."""
 
     timer_id: str
     due_at: int

@@ -24,7 +24,7 @@ from app.domain.evolve import (
 )
 from app.domain.fulfillment_orders import place_lines, select_sourced_lines
 from app.domain.lifecycle import MILESTONES, State
-from app.domain.order import RECENT_EVENTS_MAX, Effect, Lineage, Order, OrderState, TimelineEntry, Timer
+from app.domain.order import RECENT_EVENTS_MAX, Effect, Lineage, Order, OrderState, TimelineEntry, Timer, TimerPurpose
 from app.domain.order_fields import mapped_fields_differ
 from app.dualwrite.sync_gate import missing
 from app.events.ids import derive
@@ -42,7 +42,7 @@ NOTE_MAX: Final = 500
 CANCELED: Final = State.CANCELED
 DUAL_WRITE: Final = "dual-write"
 BILLING: Final = EventName.BILLING_REQUESTED
-ANSWER: Final = "answer"
+ANSWER: Final = TimerPurpose.ANSWER
 """Purpose of the timer by which an effect that goes through kafka must be answered; it covers all attempts."""
 _STOPS: Final = {"hold": (EventName.ORDER_HELD,), "reject": (EventName.ORDER_REJECTED, EventName.ORDER_HELD)}
 """Failure edge -> the events to try: an order that is too far to be rejected is held."""
@@ -177,18 +177,18 @@ class Run:
         done = (*state.done, *[name for name in names if name not in state.done])
         failed = state.failed and tuple([name for name in state.failed if name not in names])
         timers = state.timers and tuple(
-            [timer for timer in state.timers if not (timer.purpose == "wait" and timer.subject in names)]
+            [timer for timer in state.timers if not (timer.purpose == TimerPurpose.WAIT and timer.subject in names)]
         )
         self.state = replace(state, done=done, failed=failed, timers=timers)
 
     def start_wait(self, node: Node) -> None:
         state = self.state
         if self.has_started(node) or any(
-            timer.purpose == "wait" and timer.subject == node.name for timer in state.timers
+            timer.purpose == TimerPurpose.WAIT and timer.subject == node.name for timer in state.timers
         ):
             return
         timer_id = derive(self.cause.event_id, f"wait/{node.name}")
-        timer = Timer(timer_id, self.cause.at + node.within_ms, "wait", node.name)
+        timer = Timer(timer_id, self.cause.at + node.within_ms, TimerPurpose.WAIT, node.name)
         self.state = replace(state, timers=(*state.timers, timer))
 
     def renew(self, node: Node) -> None:
@@ -310,7 +310,7 @@ class Run:
         state = self.state
         if not is_final(state.order):
             return state
-        timers = tuple([timer for timer in state.timers if timer.purpose != "wait"])
+        timers = tuple([timer for timer in state.timers if timer.purpose != TimerPurpose.WAIT])
         effects = tuple([effect for effect in state.effects if effect.step not in state.failed])
         settled = 0 if timers or effects else state.settled_at or self.cause.at
         return replace(state, timers=timers, effects=effects, settled_at=settled)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from app.domain.outcomes import SourcingOutcome
 from app.events.ids import derive
 from app.events.model import SourcingResult
 from app.inventory import sourcing_answers
@@ -141,8 +142,8 @@ class Allocator:
         waiting = tuple(line for line in order.waiting if line.line_id not in sourced)
         body = replace(
             body,
-            outcome="released",
-            code="released",
+            outcome=SourcingOutcome.RELEASED,
+            code=SourcingOutcome.RELEASED,
             unsourced=sourcing_answers.quantities(_requested_lines(waiting)),
             waits=bool(waiting),
             cancel_at=_earliest_cancellation(waiting),
@@ -206,14 +207,14 @@ def _unsourced_lines(order_to_plan: OrderToPlan, plan: CheckedPlan) -> tuple[Req
 
 def _outcome(unsourced: Sequence[RequestedLine], *, is_partial: bool) -> str:
     if not unsourced:
-        return "sourced"
-    return "partial" if is_partial else "none"
+        return SourcingOutcome.SOURCED
+    return SourcingOutcome.PARTIAL if is_partial else SourcingOutcome.NONE
 
 
 def _code(order_to_plan: OrderToPlan, plan: CheckedPlan) -> str:
     if _unsourced_lines(order_to_plan, plan):
         return sourcing_answers.shortage_code(plan.plan)
-    return "sourced" if order_to_plan.lines else sourcing_answers.NOTHING
+    return SourcingOutcome.SOURCED if order_to_plan.lines else sourcing_answers.NOTHING
 
 
 def _waiting_lines(

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from app.domain.order import FulfillmentOrder, LineQuantity
+from app.domain.outcomes import SourcingOutcome
 from app.events.model import SourceExplanation, SourcingResult
 from app.inventory.checked_plans import CheckedPlan, FailedPlan, Planner
 from app.inventory.ledger_values import RequestedLine, SourcedOrder, SourcingRequest
@@ -112,7 +113,7 @@ def failure(
     return SourcingResult(
         order_id=order_id,
         effect_id=request.effect_id,
-        outcome="none",
+        outcome=SourcingOutcome.NONE,
         code=failed_plan.code,
         detail=failed_plan.detail,
         unsourced=quantities(lines),

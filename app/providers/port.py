@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from app.domain.order import Order
+from app.domain.outcomes import Outcome as Outcome
 from app.errors import ProviderError, WaybillError
 from app.events.model import (
     BillingRequested,
@@ -21,16 +22,6 @@ from app.events.model import (
 )
 from app.events.sales_order_change import SalesOrderRow
 from app.lanes.lease import Lease
-
-
-class Outcome(StrEnum):
-    OK = "ok"
-    DECLINED = "declined"
-    """The provider refused, or would: repeating the same is useless, and nothing happened."""
-    RETRY = "retry"
-    """Repeating is safe as it stands: it did not happen, or happening twice is the same as once."""
-    UNKNOWN = "unknown"
-    """It may have happened: look it up at the provider, by its own key, before anything is repeated."""
 
 
 class Code(StrEnum):

@@ -12,8 +12,9 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from app.agents import order_ledger
-from app.agents.orchestrate import FIRE, OF_POOLS, UNKNOWN
+from app.agents.orchestrate import OF_POOLS, UNKNOWN
 from app.agents.order_ledger import Early
+from app.domain.command_names import OrderCommandName
 from app.domain.order import OrderState
 from app.dualwrite.status_handler import MirrorState, StatusHandler
 from app.errors import RecordError
@@ -161,7 +162,7 @@ class Replay:
         if record.topic != "order-command":
             return False
         body = decoded(record).body
-        assert body.command == FIRE, f"orchestrate wrote the command {body.command!r}"
+        assert body.command == OrderCommandName.FIRE_TIMER, f"orchestrate wrote the command {body.command!r}"
         known = self._known(record.key or b"")
         timers = {timer.timer_id for timer in known.timers} if isinstance(known, OrderState) else {"early"}
         assert known is None or body.subject in timers, f"timer {body.subject} of {record.key!r} fired out of nothing"
@@ -310,7 +311,7 @@ def _waited(transaction: Transaction, before: Early | None, after: Early | None,
 
 def _is_fire(record: Record) -> bool:
     body = decoded(record).body
-    return isinstance(body, OrderCommand) and body.command == FIRE
+    return isinstance(body, OrderCommand) and body.command == OrderCommandName.FIRE_TIMER
 
 
 def _expect_letter(transaction: Transaction, record: Record, codes: set[str]) -> None:

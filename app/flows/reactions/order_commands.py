@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from app.domain.command_names import OrderCommandName
 from app.domain.event_names import EventName
 from app.domain.evolve import status_after
 from app.domain.fulfillment_orders import waits
@@ -113,7 +114,7 @@ def _change(run: Run, body: OrderCommand) -> str:
 
 
 _COMMANDS: Final[Mapping[str, Callable[[Run, OrderCommand], str]]] = {
-    "fire timer": _fire,
-    "reprocess": _reprocess,
-    "change": _change,
+    OrderCommandName.FIRE_TIMER: _fire,
+    OrderCommandName.REPROCESS: _reprocess,
+    OrderCommandName.CHANGE: _change,
 }

@@ -10,16 +10,17 @@ from msgspec.structs import replace
 
 from app.domain.event_names import EventName
 from app.domain.evolve import set_reference
-from app.domain.order import Effect, Timer
+from app.domain.order import Effect, Timer, TimerPurpose
+from app.domain.outcomes import Outcome
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import ProviderResult
 from app.flows.flow_run import Run
 from app.flows.installed import EngineLimits
 
-RETRY: Final = "retry"
+RETRY: Final = TimerPurpose.RETRY
 _SHIFT_MAX: Final = 40
-_OUTCOMES: Final = frozenset({"ok", "declined", "retry", "unknown"})
+_OUTCOMES: Final = frozenset(Outcome)
 
 
 def provider_result(run: Run, body: ProviderResult) -> str:
@@ -31,7 +32,7 @@ def provider_result(run: Run, body: ProviderResult) -> str:
         return f"effect {body.effect_id!r} is not pending"
     if body.provider != effect.provider:
         raise RecordError("invalid", f"{body.provider!r} answers what {effect.provider!r} was asked; check `provider`")
-    if body.outcome in {"ok", "declined"}:
+    if body.outcome in {Outcome.OK, Outcome.DECLINED}:
         _settle(run, effect, body)
         return ""
     if body.attempt != effect.attempt or _retry_timer(run, effect) is not None:
@@ -46,7 +47,7 @@ def provider_result(run: Run, body: ProviderResult) -> str:
 def _settle(run: Run, effect: Effect, body: ProviderResult) -> None:
     close(run, effect)
     node = run.flow.nodes[effect.step]
-    if body.outcome == "declined":
+    if body.outcome == Outcome.DECLINED:
         run.fail(node, body.code, body.detail or f"{effect.provider} declined {effect.action!r}")
         return
     references = set_reference(run.state.references, effect.provider, body.reference)

@@ -10,9 +10,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from app.domain import fulfillment_orders
+from app.domain.command_names import PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.evolve import furthest_milestone, move_header, move_some_lines, shared_milestone
-from app.domain.order import FulfillmentOrder, Line, Order, Timer
+from app.domain.order import FulfillmentOrder, Line, Order, Timer, TimerPurpose
+from app.domain.outcomes import SourcingOutcome
 from app.errors import RecordError
 from app.events.ids import derive
 from app.events.model import ReservedLine, SourcingCommand, SourcingResult
@@ -23,9 +25,8 @@ from app.flows.reactions.provider_answers import close
 
 SOURCED: Final = EventName.ORDER_SOURCED
 EXPIRED: Final = EventName.BACKORDER_EXPIRED
-BACKORDER: Final = "backorder"
-RELEASED: Final = "released"
-_OUTCOMES: Final = frozenset({"sourced", "partial", "none", RELEASED})
+BACKORDER: Final = TimerPurpose.BACKORDER
+_OUTCOMES: Final = frozenset(SourcingOutcome)
 _UNSOURCED: Final = {True: EventName.ORDER_BACKORDERED, False: EventName.ORDER_NOT_SOURCED}
 
 
@@ -41,10 +42,10 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
     if effect is not None:
         close(run, effect)
         run.finish(node.name)
-    elif body.outcome != RELEASED and run.state.order.state != CANCELED:
+    elif body.outcome != SourcingOutcome.RELEASED and run.state.order.state != CANCELED:
         return f"effect {body.effect_id!r} is not pending"
     if unwanted:
-        _command(run, "release", unwanted)
+        _command(run, PoolCommandName.RELEASE, unwanted)
     if fresh or (body.unsourced and run.state.order.state != CANCELED):
         _take_over(run, node, body, fresh)
     elif not unwanted:
@@ -103,7 +104,7 @@ def _take_over(run: Run, node: Node, body: SourcingResult, fresh: list[Fulfillme
 
 def _lacking(run: Run, order: Order, body: SourcingResult, sourced: Collection[str]) -> set[str]:
     """The lines without a source: an answer speaks of the whole order, so what it does not name has none either."""
-    if body.outcome == RELEASED:
+    if body.outcome == SourcingOutcome.RELEASED:
         return {part.line_id for part in body.unsourced}
     return {line.line_id for line in order.lines if line.line_id not in sourced and _wants(run, line)}
 
@@ -174,7 +175,7 @@ def tell_source(run: Run, before: Order) -> None:
     unwanted += [
         ReservedLine(line.line_id) for line in waited if fulfillment_orders.is_canceled(new.get(line.line_id, line))
     ]
-    for command, lines in (("confirm", left), ("release", unwanted)):
+    for command, lines in ((PoolCommandName.CONFIRM, left), (PoolCommandName.RELEASE, unwanted)):
         if lines:
             _command(run, command, lines)
 
