@@ -42,22 +42,22 @@ def run(file: str, *, as_json: bool) -> None:
         raise SettingError(f"{file}: there is no order in it; {EXAMPLE}")
     checks = Checks(codec.load(record_bytes_max=settings.record_bytes_max))
     orders = checks.all(documents)
-    fresh = asyncio.run(_send(settings.bootstrap_servers, checks, orders))
+    new_orders = asyncio.run(_send(settings.bootstrap_servers, checks, orders))
     if as_json:
-        output.data([order.order_id for order in fresh])
+        output.data([order.order_id for order in new_orders])
     else:
-        output.line(f"{len(fresh)} {'order' if len(fresh) == 1 else 'orders'} on {TOPIC}")
+        output.line(f"{len(new_orders)} {'order' if len(new_orders) == 1 else 'orders'} on {TOPIC}")
 
 
 async def _send(servers: str, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
     """Send the orders that the ledger does not hold, and return them."""
     present = await order_queries.find_orders(servers, {order.order_id for order in orders})
     checks.require_same(orders, present)
-    fresh = [order for order in orders if order.order_id not in present]
+    new_orders = [order for order in orders if order.order_id not in present]
     _tell([state.order for state in present.values()])
-    if fresh:
-        await transactions.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in fresh])
-    return fresh
+    if new_orders:
+        await transactions.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in new_orders])
+    return new_orders
 
 
 def _tell(left_out: Sequence[Order]) -> None:

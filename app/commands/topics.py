@@ -53,7 +53,7 @@ def check(json: Json = False) -> None:
     settings = load_settings()
     drifts = asyncio.run(topic_admin.check(settings.bootstrap_servers, topics.load(settings.partitions)))
     if json:
-        output.data([{"topic": d.topic, "setting": d.setting, "wanted": d.wanted, "found": d.found} for d in drifts])
+        output.data([{"topic": d.topic, "setting": d.setting, "wanted": d.expected, "found": d.actual} for d in drifts])
     else:
         for drift in drifts:
             output.line(str(drift))

@@ -37,11 +37,11 @@ class Drift(Struct, frozen=True):
 
     topic: str
     setting: str
-    wanted: str
-    found: str
+    expected: str
+    actual: str
 
     def __str__(self) -> str:
-        return f"{self.topic}: {self.setting} is {self.found}, {FILE} says {self.wanted}"
+        return f"{self.topic}: {self.setting} is {self.actual}, {FILE} says {self.expected}"
 
 
 async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:

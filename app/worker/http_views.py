@@ -109,8 +109,8 @@ def health_routes(hosts: Sequence[RoleLanes]) -> list[web.RouteDef]:
         lanes = {host.name: host.status() for host in hosts}
         joined = {host.name: host.joined for host in hosts}
         is_ready = all(joined.values()) and all(lane.opened for statuses in lanes.values() for lane in statuses)
-        shown = {name: [lane._asdict() for lane in statuses] for name, statuses in lanes.items()}
-        body = {"ready": is_ready, "joined": joined, "lanes": shown}
+        views = {name: [lane._asdict() for lane in statuses] for name, statuses in lanes.items()}
+        body = {"ready": is_ready, "joined": joined, "lanes": views}
         return web.json_response(body, status=200 if is_ready else 503)
 
     return [web.get("/health", health), web.get("/ready", ready)]
