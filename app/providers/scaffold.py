@@ -7,8 +7,11 @@ A template is a file of a provider called acme; only that name is replaced. The 
 import keyword
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
+
+import yaml
 
 from app import resources
 from app.errors import SettingError
@@ -75,10 +78,22 @@ def _templates(layer: str) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _text(name: str, template: str) -> str:
-    names = {"acme": name, "Acme": "".join(word.title() for word in name.split("_")), "ACME": name.upper()}
+    names = dict(zip(_spellings(_template_name()), _spellings(name), strict=True))
     text = re.sub("|".join(names), lambda match: names[match[0]], template)
     # Where the imports of the new folder stand among the others depends on its name.
     return _IMPORTS.sub(lambda block: "".join(sorted(block[0].splitlines(keepends=True), key=_module)), text)
+
+
+def _spellings(name: str) -> tuple[str, str, str]:
+    """Return a name as it is in paths, in classes and in environment variables."""
+    return name, "".join(word.title() for word in name.split("_")), name.upper()
+
+
+@cache
+def _template_name() -> str:
+    """Return the name of the provider that the templates are files of."""
+    manifest = resources.provider_templates("kafka")[f"app/manifest.yaml{SUFFIX}"]
+    return str(yaml.safe_load(manifest)["name"])
 
 
 def _module(line: str) -> str:
