@@ -1,2 +1,2 @@
-"""One role a file, each named by its verb: decode a record, call the core, say what to write. Nothing here knows
-Faust or Kafka."""
+"""Roles, one a file, each named by its verb: a record is decoded, the core called, its outputs encoded. No Faust and no
+Kafka here."""

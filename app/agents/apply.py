@@ -1,4 +1,4 @@
-"""Applies our rows at the ERP: plans what a row means there, writes it, answers the effect that asked.
+"""Role `apply`: writes our dual-write rows to the ERP over OData and answers the effects that asked for it.
 
 Requirements: S3, S6.
 """
@@ -36,7 +36,7 @@ _decode = msgspec.msgpack.Decoder(ApplyState).decode
 
 
 class Apply(Role):
-    """A lane of the role `apply`: what the ERP was told of the orders of one partition."""
+    """A lane of the role `apply`. Its ledger keeps what the ERP has of the orders of one partition."""
 
     name = "apply"
     inputs: tuple[str, ...] = ("dualwrite.iom.salesorders",)
@@ -67,7 +67,7 @@ class Apply(Role):
         return Job(key, self._writer.name, run)
 
     async def _write(self, event: ChangeEvent, planned: WritePlan, lease: Lease) -> Result:
-        """One attempt where an effect waits for the answer; several where none does."""
+        """Make one attempt where an effect waits for the answer, several where none does."""
         result = await self._attempt(event, planned, lease)
         for attempt in range(1, PLAIN_ATTEMPTS_MAX):
             if event.body.source.effect_id or result.outcome in (Outcome.OK, Outcome.DECLINED):

@@ -1,4 +1,4 @@
-"""How the agents that do HTTP carry out an effect: with the lane's lease, timed, and answered by a result record."""
+"""Calls of providers by the roles that do HTTP: under the lane's lease, timed, and answered by a result record."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -39,7 +39,7 @@ async def call(
 
 
 def not_set_up(provider: str) -> Result:
-    """The answer for a provider that this process was not given the settings of: worth another try once it is."""
+    """Return the answer for a provider whose settings this process lacks: worth another try once it has them."""
     return Result(
         Outcome.RETRY, Code.UNSUPPORTED, f"provider {provider} is not set up here; set its settings and restart"
     )
@@ -52,6 +52,7 @@ class Answering:
         self._codec, self._source, self._clock = codec, f"waybill/{role}", clock
 
     def output(self, request: Event | ChangeEvent, effect: "RequestedEffect", result: Result) -> Output:
+        """Return the result record for the effect of a request."""
         body = ProviderResult(
             order_id=request.order_id,
             effect_id=effect.effect_id,

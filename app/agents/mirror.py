@@ -1,4 +1,4 @@
-"""Mirrors F+O's rows: a new order becomes `order created`, a change of status or fields a provider event, once.
+"""Role `mirror`: raises `order created` and provider events from F+O's dual-write rows, each once.
 
 Requirements: S3, S8, S33, S42, S50.
 """
@@ -29,19 +29,20 @@ MARK: Final = external_keys.MARK.encode()
 
 
 class Mirror(Role):
-    """A lane of the role `mirror`: what F+O showed of the orders of one partition."""
+    """A lane of the role `mirror`. Its ledger keeps what F+O last showed of the orders of one partition."""
 
     name = "mirror"
     inputs: tuple[str, ...] = (ERP_ROWS,)
     ledger = "mirror-ledger"
 
     def __init__(self, codec: Codec, orders: SalesOrders, enabled: bool) -> None:
-        """`enabled`: the map from F+O is switched on; while it is off every row is set aside, so that none is lost."""
+        """`enabled`: the map from F+O is switched on. While it is off every row becomes a dead letter, so that none is
+        lost."""
         self._codec, self._handler, self._enabled = codec, status_handler.StatusHandler(orders), enabled
         self._reader = RecordReader(codec)
 
     def owner_key(self, record: Record) -> bytes | None:
-        """A row may have what stands for our order id at F+O as its key: then the row itself says whose it is."""
+        """Return the order id. Where the key stands for our order id at F+O, the row itself says whose it is."""
         if record.key and record.value is not None and MARK in record.key:
             record = record._replace(key=None)
         return self._reader.owner_key(record)
@@ -63,7 +64,8 @@ class Mirror(Role):
 
 
 def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:
-    """A milestone of an order has one id however it was learned, so that two rows can never raise it twice."""
+    """Return the events of a row. A milestone has one id whichever row raised it, so that two rows never raise it
+    twice."""
     events = []
     if mirrored.created is not None:
         events.append(

@@ -1,4 +1,5 @@
-"""Orchestrates: takes what is said of an order through its flow, and writes what follows from it."""
+"""Role `orchestrate`: takes each order through its flow, event by event, and writes the requests and events that
+follow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -55,7 +56,7 @@ class Orchestrate(Role):
     def __init__(
         self, codec: Codec, published: Published, orders: SalesOrders, pools: Mapping[str, int] | None = None
     ) -> None:
-        """`pools`: each pool of warehouses and the partition of its requests; without it there is the main pool."""
+        """`pools`: each pool of warehouses and the partition of its requests; the main pool alone by default."""
         self._codec, self._published, self._orders = codec, published, orders
         self._pools = pools or {MAIN_POOL: 0}
         self._timers, self._reader = Timers(), RecordReader(codec)
@@ -79,7 +80,7 @@ class Orchestrate(Role):
     # ---- a pool of warehouses ----
 
     def _pass_on(self, event: Event, body: OrderCommand) -> Folded:
-        """A command to a pool, which its order id names, goes to the role that keeps the pool."""
+        """Pass a command to a pool, which its order id names, on to the role that keeps the pool."""
         if body.order_id not in self._pools:
             pools = ", ".join(sorted(self._pools))
             raise RecordError(
@@ -102,7 +103,7 @@ class Orchestrate(Role):
         return Folded((self._output(command),), outcome="passed on")
 
     def _output(self, event: Event) -> Output:
-        """What is about stock goes to the partition of its pool, everything else to the order's own."""
+        """Return the record of an event: on its pool's partition where it is about stock, else on the order's own."""
         output = encoded(self._codec, event)
         if isinstance(event.body, SourcingRequested | SourcingCommand):
             return output._replace(partition=self._pools[event.body.pool])
@@ -130,7 +131,7 @@ class Orchestrate(Role):
         return Folded(outputs, {key: order_ledger.encode(state)}, outcome=outcome, settled=settled)
 
     def _change(self, before: OrderState | None, after: OrderState, done: Step) -> ChangeEvent:
-        """The dual-write row of the order as it is after the step, for the effect that asked for it if one did."""
+        """Return the dual-write row of the order after the step, for the effect that asked for it if one did."""
         cause = done.cause
         synced = before if before is not None and before.order.ready_to_sync else None
         body = self._orders.to_change(synced, after, cause.at, effect=_requested_effect(done))
@@ -206,14 +207,15 @@ class Orchestrate(Role):
 
 
 def _accept(result: Step) -> Step:
-    """Raises RecordError for an event that the order cannot take: its lane sets the record aside."""
+    """Return the step. Raise RecordError where the order cannot take the event: its lane makes the record a dead
+    letter."""
     if result.outcome == "parked":
         raise RecordError(result.code, result.detail)
     return result
 
 
 def _requested_effect(done: Step) -> Effect | None:
-    """The effect that the step asked dual-write to carry out."""
+    """Return the effect that the step asked dual-write to carry out."""
     requests = [event.body for event in done.events if isinstance(event.body, Requests)]
     through = [body.effect_id for body in requests if body.through == DUAL_WRITE]
     return done.state.effect(through[-1]) if through and done.state is not None else None

@@ -1,4 +1,4 @@
-"""How the ledger writes what it keeps of an order: one byte of kind, eight of settling time, then msgpack.
+"""Ledger values of orders: one byte of kind, eight of settling time, then msgpack.
 
 The settling time stands in front so that a restore can tell settled orders from live ones without decoding them.
 """
@@ -26,7 +26,8 @@ class Early(msgspec.Struct, frozen=True, array_like=True):
 
 
 def _up_to(field: str, kind: Any) -> Any:
-    """OrderState as far as `field`: what stands before it is passed over and what comes after it is not looked at."""
+    """Return OrderState as far as `field`: what stands before it is passed over and what comes after it is not looked
+    at."""
     names = OrderState.__struct_fields__
     before = [(name, msgspec.Raw) for name in names[: names.index(field)]]
     return msgspec.defstruct("Partly", [*before, (field, kind)], array_like=True, frozen=True)
@@ -39,18 +40,19 @@ _decode_early = msgspec.msgpack.Decoder(Early).decode
 
 
 def encode(entry: OrderState | Early) -> bytes:
+    """Return the ledger value of an order, or of the records that wait for one."""
     if isinstance(entry, OrderState):
         return _HEAD.pack(_ORDER, entry.settled_at) + _encode(entry)
     return _HEAD.pack(_EARLY, 0) + _encode(entry)
 
 
 def decode(value: bytes) -> OrderState | Early:
-    """Raises LedgerError when the value was not written by `encode`."""
+    """Return what `encode` was given. Raises LedgerError for any other value."""
     return _decoded(value, _decode_order)
 
 
 def timers(value: bytes) -> Sequence[Timer] | Early:
-    """The timers of an order, in a tenth of the time that all of it takes. Raises LedgerError as `decode` does."""
+    """Return the timers of an order, in a tenth of the time that `decode` takes. Raises LedgerError as it does."""
     entry = _decoded(value, _decode_timers)
     return entry if isinstance(entry, Early) else entry.timers
 
@@ -69,5 +71,5 @@ def _decoded(value: bytes, order: Callable[[memoryview], Kept]) -> Kept | Early:
 
 
 def settled_at(value: bytes) -> int:
-    """When the order became final, 0 while it is live."""
+    """Return when the order became final, in milliseconds since the epoch; 0 while it is live."""
     return int(_HEAD.unpack_from(value)[1])

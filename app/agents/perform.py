@@ -1,4 +1,4 @@
-"""Performs what the orders ask of providers over HTTP, and answers each request with a result."""
+"""Role `perform`: calls providers over HTTP as orders request, and answers each request with a result."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Pulls orders and reports from providers: what a pull brings and the cursor after it are written in one transaction.
+"""Role `pull`: pulls orders and reports from providers; what a pull brings and its cursor are one transaction.
 
 Each source is asked at intervals, and at once when a record of `pull-requested` hints at it. A source that is slow or
 away holds up no other. Deliberately absent: what becomes of a hint that is lost, because the next interval finds the
@@ -61,7 +61,7 @@ class Pull(Role):
         """What each source answered last, where it failed: for logs and views."""
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        """A hint is not kept: a process that dies with one leaves a successor that asks every source first."""
+        """Note a hint. It is not kept: the successor of a process that dies with one asks every source first."""
         provider = (record.key or b"").decode(errors="replace").partition("/")[0]
         hinted = [name for name in self._sources if name.partition("/")[0] == provider]
         for name in hinted:
@@ -72,7 +72,7 @@ class Pull(Role):
         return Folded(outcome="hint" if hinted else "ignored")
 
     async def poll(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        """Asks what is due until some source has something to write. The lane commits it before it polls again."""
+        """Ask what is due until some source has something to write. The lane commits it before it polls again."""
         try:
             while True:
                 self._hinted.clear()
@@ -96,7 +96,7 @@ class Pull(Role):
                 self._asked[name] = asyncio.create_task(question, name=f"pull {name}")
 
     async def _wait(self) -> None:
-        """Until a source has answered, another is due, or a hint came."""
+        """Wait until a source has answered, another is due, or a hint came."""
         idle = [due for name, due in self._due_at.items() if name not in self._asked]
         limit = max(0.0, min(idle) - self._clock.monotonic()) if idle else None
         hinted = asyncio.create_task(self._hinted.wait())
@@ -106,7 +106,7 @@ class Pull(Role):
             hinted.cancel()
 
     def _answered(self, state: Mapping[bytes, bytes]) -> Folded | None:
-        """What the sources that have answered brought, if anything."""
+        """Return what the sources that have answered brought, if anything."""
         outputs: list[Output] = []
         changes: dict[bytes, bytes | None] = {}
         for name in [name for name, task in self._asked.items() if task.done()]:
@@ -120,7 +120,7 @@ class Pull(Role):
         return Folded(outputs, changes, outcome="pulled") if outputs or changes else None
 
     async def _pages(self, name: str, source: PullSource, cursor: str | None) -> PullResult:
-        """Some pages from the cursor on; those that were read before a call failed are none the worse for it."""
+        """Pull some pages from the cursor on. Those that were read before a call failed count all the same."""
         result = PullResult(cursor=cursor)
         for _ in range(PAGES_MAX):
             try:
@@ -133,7 +133,7 @@ class Pull(Role):
         return result
 
     def _note(self, name: str, problem: str) -> None:
-        """Says once that a source fails, and once that it answers again."""
+        """Log once that a source fails, and once that it answers again."""
         if problem != self.failures.get(name, ""):
             _journal.warning("%s: %s", name, problem or "answers again")
         self.failures[name] = problem

@@ -1,4 +1,4 @@
-"""What was pulled, as records: orders, reports of known orders, and letters about what cannot be expressed here."""
+"""Records of what was pulled: orders, reports of orders, and dead letters of orders that cannot be expressed here."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -34,7 +34,7 @@ class Pulled:
         self._codec, self._partitions, self._dead_letters, self._clock = codec, partitions, dead_letters, clock
 
     def written(self, source: str, page: Page) -> Iterator[Output]:
-        """`source` by name, e.g. `bigcommerce/<store>`."""
+        """Return the records of a page. `source` by name, e.g. `bigcommerce/<store>`."""
         for order in page.orders:
             yield self._created(source, order)
         for event in page.events:
@@ -43,7 +43,7 @@ class Pulled:
             yield self._refused(source, refused)
 
     def _created(self, source: str, order: Order) -> Output:
-        """An order pulled twice has the same id: the lane of its order knows it already."""
+        """Return the record of an order. One pulled twice has the same event id, which its lane knows already."""
         event_id, body = derive(order.order_id, "pulled"), OrderCreated(order)
         event = Event(
             name=EventName.ORDER_CREATED,
@@ -73,7 +73,8 @@ class Pulled:
         return output._replace(partition=partition_of(output.key or b"", self._partitions))
 
     def _refused(self, source: str, refused: RefusedOrder) -> Output:
-        """An order that cannot be expressed here. It is pulled again once it is mended in the shop."""
+        """Return the dead letter of an order that cannot be expressed here. It is pulled again once the shop has mended
+        it."""
         key = f"pull/{source}/{refused.source_ref}".encode()
         marks = {
             "code": "unmappable",

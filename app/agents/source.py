@@ -1,4 +1,4 @@
-"""Sources orders: owns the stock of pools of warehouses, reserves it for orders, and holds what waits for more of it.
+"""Role `source`: owns the stock of pools of warehouses, reserves it for orders, and keeps backorders until stock comes.
 
 The pool of a record decides its lane, so that one writer owns all stock that a plan may use. Records are taken in as
 they come; what they lead to together (a batch of requests, lines whose stock came) is planned at the end of a turn, in
@@ -83,7 +83,7 @@ class Source(Role):
     # ---- records ----
 
     def owner_key(self, record: Record) -> bytes | None:
-        """The pool: it stands in the value alone, whatever the key is."""
+        """Return the pool. It stands in the value alone, whatever the key is."""
         event = self._reader.event(record._replace(key=None))
         return cast(SourcingRequested | SourcingCommand | StockChange, event.body).pool.encode()
 
@@ -95,6 +95,7 @@ class Source(Role):
         return Folded((), book.changes(), outcome=effect.outcome, settled=True)
 
     def _apply(self, book: StockBook, event: Event) -> RecordEffect:
+        """Return what a record does to the stock book."""
         match event.body:
             case StockChange() as body:
                 source = self._allocator.planner.sources.get(body.warehouse)
@@ -150,7 +151,7 @@ class Source(Role):
         return Folded([self._result(answer) for answer in answers], changes, outcome="planned", settled=True)
 
     def _result(self, answer: SourcingAnswer) -> Output:
-        """It goes to the partition of its order, which is not the pool's."""
+        """Return the record of an answer, on the partition of its order, which is not the pool's."""
         body = answer.body
         event = Event(
             name=EventName.SOURCING_RESULT,
@@ -174,7 +175,7 @@ class Source(Role):
     # ---- the backorder job ----
 
     def due(self, now_ms: int) -> Sequence[Output]:
-        """The job is asked for as an operator asks for it, so that it is on record and is replayed like any command."""
+        """Return commands that run the backorder job: like an operator's, so that they are on record and replayed."""
         outputs = []
         for pool in self._pools if self._job_ms else ():
             due_at = self._due_at.setdefault(pool, now_ms + self._job_ms)
@@ -227,7 +228,7 @@ class Source(Role):
             self._observer.waiting(self._partition, pool, lines)
 
     def _runs_changed(self, runs: BackorderRuns) -> None:
-        """After a restart the job goes on in its rhythm."""
+        """Keep the job's runs. After a restart the job goes on in its rhythm."""
         self._agenda.keep_runs(runs)
         scheduled = [run.at for run in runs.jobs if run.why == "schedule"]
         if scheduled:
@@ -238,7 +239,7 @@ class Source(Role):
 
 
 def measured(solve: Solve, observer: Observer) -> Solve:
-    """The solver, with what each plan takes reported."""
+    """Return the solver with the duration, status and gap of each plan reported."""
 
     def timed(*problem: Any, **day: Any) -> SourcingPlan:
         began = time.monotonic()

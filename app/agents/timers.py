@@ -1,4 +1,4 @@
-"""When the orders of one lane want to be woken: a heap beside the state, rebuilt after a restore."""
+"""Timers of the orders of one lane: a heap beside the state, rebuilt from the ledger."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ class Timers:
         self._heap: list[tuple[int, bytes]] = []
 
     def keep(self, key: bytes, timers: Sequence[Timer]) -> None:
-        """The timers of `key` are now these."""
+        """Replace the timers of `key`."""
         given = self._given.get(key)
         if given:
             given = self._given[key] = given.intersection(timers)
@@ -35,6 +35,7 @@ class Timers:
         self._push(key, timers)
 
     def due(self, now_ms: int) -> Iterator[tuple[bytes, Timer]]:
+        """Yield the timers that are due at `now_ms`, each once, with the keys of their orders."""
         while self._heap and self._heap[0][0] <= now_ms:
             _, key = heapq.heappop(self._heap)
             timers = self._waiting.get(key, ())

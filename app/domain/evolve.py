@@ -1,4 +1,4 @@
-"""How one event changes what is kept of an order: its status, its lines, its timeline, the lineage of its fields. Pure.
+"""The evolution of an order by one event: its status, its lines, its timeline, the lineage of its fields. Pure.
 
 Deciding what happens next is absent: that is the flow engine's business. What cannot be applied raises RecordError,
 whose code and sentence go with the parked record.
@@ -27,8 +27,10 @@ _HELD: Final = Status.HELD.state
 
 
 def status_after(state: str, reason: str, event: str) -> tuple[str, str] | None:
-    """(state, reason) after `event`, None where it changes nothing. Raises RecordError("no-transition") when it is not
-    expected."""
+    """Return (state, reason) after `event`, or None where it changes nothing.
+
+    Raises RecordError("no-transition") when the transition table has no row for it.
+    """
     try:
         return _ROWS[state, reason, event]
     except KeyError:
@@ -39,14 +41,15 @@ def status_after(state: str, reason: str, event: str) -> tuple[str, str] | None:
 
 
 def expects(order: Order, event: str) -> bool:
+    """Return whether the transition table has a row for `event` and the order's status."""
     return (order.state, order.reason, event) in _ROWS
 
 
 def move_order(order: Order, event: str) -> Order:
-    """The order after an event of the order as a whole. Lines that stand where the order stands go with it.
+    """Return the order after an event of the order as a whole. Lines that stand where the order stands go with it.
 
-    Lines that are ahead of it stay (some were shipped already when the rest was held), and so do canceled ones.
-    Raises RecordError("no-transition").
+    Lines that are ahead of it stay (some were shipped already when the rest was held), and so do canceled ones. Raises
+    RecordError("no-transition").
     """
     after = status_after(order.state, order.reason, event)
     if after is None:
@@ -60,21 +63,23 @@ def move_order(order: Order, event: str) -> Order:
 
 
 def move_header(order: Order, event: str) -> Order:
-    """The order after an event that its lines had each on its own; the same where it expects none."""
+    """Return the order after an event that its lines had each on its own; the same where it expects none."""
     after = _ROWS.get((order.state, order.reason, event))
     return order if after is None else replace(order, state=after[0], reason=after[1])
 
 
 def move_some_lines(order: Order, event: str, line_ids: Collection[str]) -> Order:
-    """The order with those of the named lines moved that have a row for the event."""
+    """Return the order with those of the lines moved that have a row for the event."""
     return _with_lines(
         order, [_line_moved(line, event, late=False) if line.line_id in line_ids else line for line in order.lines]
     )
 
 
 def furthest_milestone(order: Order, raised: Iterable[str]) -> int:
-    """The furthest milestone of the order as a whole, 0 for none. A hold hides it from the status, so `raised` counts
-    too."""
+    """Return the furthest milestone of the order as a whole, 0 for none.
+
+    A hold hides it from the status, so `raised` counts too.
+    """
     rank = RANKS.get((order.state, order.reason), 0)
     for event in raised:
         rank = max(rank, MILESTONES[event])
@@ -82,19 +87,19 @@ def furthest_milestone(order: Order, raised: Iterable[str]) -> int:
 
 
 def would_go_back(state: OrderState, event: str) -> bool:
-    """Whether `event` would take the order to a status before a milestone that its goods have reached."""
+    """Return whether `event` would take the order to a status before a milestone that its goods have reached."""
     after = _ROWS.get((state.order.state, state.order.reason, event))
     return after is not None and RANKS.get(after, 0) < furthest_milestone(state.order, state.raised)
 
 
 def progress(state: OrderState) -> tuple[str, str]:
-    """(state, reason) as others are told: the furthest milestone is true of the goods, also while the order is held."""
+    """Return (state, reason) as others see it: the furthest milestone is true of the goods, even during a hold."""
     furthest = max((MILESTONES[event] for event in state.raised), default=0)
     return _STATUS_AT.get(furthest, (state.order.state, state.order.reason))
 
 
 def is_overtaken(state: OrderState, event: str) -> bool:
-    """Whether `event` is a milestone that the order as a whole had already reached, or passed."""
+    """Return whether `event` is a milestone that the order as a whole has reached already, or passed."""
     return 0 < MILESTONES.get(event, 0) <= furthest_milestone(state.order, state.raised)
 
 
@@ -127,14 +132,14 @@ def _line_moved(line: Line, event: str, late: bool) -> Line:
 
 
 def _with_lines(order: Order, lines: list[Line]) -> Order:
-    """The same order when no line moved, so that "nothing changed" is cheap to see."""
+    """Return the same order when no line moved, so that "nothing changed" is cheap to see."""
     if all(before is after for before, after in zip(order.lines, lines, strict=True)):
         return order
     return replace(order, lines=tuple(lines))
 
 
 def _quantities_by_line(order: Order, quantities: Sequence[LineQuantity]) -> dict[str, int]:
-    """Line id -> quantity reported, 0 for all that is left. A line may be named by its reference."""
+    """Return the quantity reported by line id, 0 for all that remains. A report may name a line by its reference."""
     ids = {line.reference: line.line_id for line in order.lines if line.reference}
     ids.update((line.line_id, line.line_id) for line in order.lines)
     named: dict[str, int] = {}
@@ -174,19 +179,18 @@ def _line_after(line: Line, event: str) -> Line:
 
 
 def shared_milestone(order: Order) -> int | None:
-    """The furthest milestone that every line has reached, canceled lines aside; None when no line is left."""
+    """Return the furthest milestone that every line has reached, canceled lines aside; None when no line remains."""
     ranks = [RANKS.get((line.state, line.reason), 0) for line in order.lines if line.state != _CANCELED]
     return min(ranks, default=None)
 
 
 def add_entry(timeline: tuple[TimelineEntry, ...], entry: TimelineEntry) -> tuple[TimelineEntry, ...]:
-    """The timeline with `entry`; beyond TIMELINE_MAX the oldest entries are gone from the state (they stay on the
-    topics)."""
+    """Return the timeline with `entry`, without the oldest beyond TIMELINE_MAX: these are on the topics alone."""
     return (*timeline[-TIMELINE_MAX + 1 :], entry)
 
 
 def merge_lineage(lineage: tuple[Lineage, ...], changes: Sequence[Lineage]) -> tuple[Lineage, ...]:
-    """One entry a field: the last event and rule that set it."""
+    """Return one entry for each field: the last event and rule that set it."""
     if not changes:
         return lineage
     latest = {entry.field: entry for entry in lineage}
@@ -195,14 +199,14 @@ def merge_lineage(lineage: tuple[Lineage, ...], changes: Sequence[Lineage]) -> t
 
 
 def set_reference(references: tuple[tuple[str, str], ...], provider: str, theirs: str) -> tuple[tuple[str, str], ...]:
-    """What each provider calls the order; the last answer wins. Without `theirs` nothing changes."""
+    """Return what each provider calls the order; the last answer wins. Without `theirs` nothing changes."""
     if not theirs or (provider, theirs) in references:
         return references
     return (*(pair for pair in references if pair[0] != provider), (provider, theirs))
 
 
 def changed_lines(before: Order, after: Order) -> list[Line]:
-    """Lines of `after` whose status is another than in `before`."""
+    """Return the lines of `after` whose status is another than in `before`."""
     if before.lines is after.lines:
         return []
     lines_before = {line.line_id: line for line in before.lines}
@@ -214,6 +218,7 @@ def _stands_elsewhere(before: Line | None, after: Line) -> bool:
 
 
 def is_final(order: Order) -> bool:
+    """Return whether the order's status is terminal."""
     return (order.state, order.reason) in _FINAL
 
 

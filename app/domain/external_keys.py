@@ -20,21 +20,23 @@ _KEY: Final = re.compile(MARK + "[a-z2-7]{16}")
 
 
 def key_of(text: str) -> str:
-    """The key that stands for a text: 17 characters."""
+    """Return the key that stands for a text: 17 characters."""
     return MARK + b32encode(blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()).decode().lower()
 
 
 def is_key(text: str) -> bool:
+    """Return whether a text has the form of a key."""
     return _KEY.fullmatch(text) is not None
 
 
 def units(text: str) -> int:
-    """The length of a text as most vendors count it: in UTF-16 code units."""
+    """Return the length of a text as most vendors count it: in UTF-16 code units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def line_key(line_id: str, units_max: int) -> str:
-    """What stands for a line in a field of so many characters (at least 17): its id where that fits, else its key.
+    """Return what stands for a line in a field of so many characters (at least 17): its id where that fits, else its
+    key.
 
     Blanks at either end and characters that do not print get lost on the way, so that such an id does not fit either.
     """
@@ -43,7 +45,7 @@ def line_key(line_id: str, units_max: int) -> str:
 
 
 def line_ids(lines: Iterable[Line], names: Iterable[str]) -> dict[str, str]:
-    """Name -> line id, for those of `names` that are keys of lines."""
+    """Return the line id of each of `names` that is the key of a line."""
     keys = {name for name in names if is_key(name)}
     if not keys:
         return {}

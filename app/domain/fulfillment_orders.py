@@ -82,6 +82,7 @@ def has_shipped(line: Line) -> bool:
 
 
 def is_canceled(line: Line) -> bool:
+    """Return whether the line is canceled."""
     return line.state == _CANCELED
 
 

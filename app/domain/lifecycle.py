@@ -1,5 +1,6 @@
-"""One flat transition table for orders and for lines: (status, event) -> status. What has no row is parked, never
-dropped.
+"""The statuses of orders and lines, and one flat transition table: (status, event) -> status.
+
+What has no row is parked, never dropped.
 
 A status is the pair (state, reason) exactly as the specification spells it. `KEEP` marks a pair that is expected and
 changes nothing; its comment says which real case it covers.
@@ -228,7 +229,7 @@ TRANSITIONS: Final[dict[tuple[Status, str], Status | None]] = {
 
 
 def target(status: Status, event: str) -> Status | None:
-    """The status after `event`, or None for KEEP.
+    """Return the status after `event`, or None for KEEP.
 
     Raises KeyError when the table has no row: the caller parks the event with that as the reason.
     """

@@ -186,7 +186,9 @@ class OrderState(Struct, frozen=True, array_like=True):
     fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
 
     def reference(self, provider: str) -> str | None:
+        """Return what a provider calls the order, None where it is not known there."""
         return next((theirs for name, theirs in self.references if name == provider), None)
 
     def effect(self, effect_id: str) -> Effect | None:
+        """Return the pending effect with this id, None where there is none."""
         return next((effect for effect in self.effects if effect.effect_id == effect_id), None)

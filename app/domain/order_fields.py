@@ -1,5 +1,4 @@
-"""Which fields of an order may be changed after its creation, by an operator or by the ERP, and how their text is read.
-Pure."""
+"""Fields of an order that an operator or the ERP may change after its creation, and how their text is read. Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ _mapped = attrgetter("company", "invoice_customer", "site", "warehouse", "reques
 
 
 def mapped_fields_differ(before: Order, after: Order) -> bool:
-    """Whether a field differs that dual-write maps to F+O and that can be changed here."""
+    """Return whether a field differs that dual-write maps to F+O and that can be changed here."""
     if before is after:
         return False
     if _mapped(before) != _mapped(after) or len(before.lines) != len(after.lines):
@@ -35,7 +34,7 @@ def mapped_fields_differ(before: Order, after: Order) -> bool:
 
 
 def change_fields(order: Order, values: Mapping[str, str]) -> tuple[Order, tuple[str, ...]]:
-    """The order with `values` set, and the names of those that differ from before.
+    """Set `values`. Return the order, and the names of the fields that differ from before.
 
     Names are those of Order, `ship_to.<field>` and `lines.<line id>.<site|warehouse>`. Raises RecordError:
     "unknown-field", "unknown-line", "invalid", or "read-only" when a company would change (it is read-only once set, at
@@ -53,7 +52,7 @@ def change_fields(order: Order, values: Mapping[str, str]) -> tuple[Order, tuple
 
 
 def check_bounds(order: Order) -> None:
-    """Raises RecordError("invalid") when the order holds a number that no record or ledger can carry."""
+    """Raise RecordError("invalid") when the order holds a number that no record or ledger can carry."""
     numbers = {"requested_ship_date": order.requested_ship_date or 0}
     numbers |= {name: getattr(order, name) for name in ("subtotal", "shipping", "tax", "discount", "total")}
     for line in order.lines:
@@ -107,7 +106,7 @@ def _text_or_none(_: Order, text: str) -> str | None:
 
 
 def _time(_: Order, text: str) -> int | None:
-    """Milliseconds since the epoch, or ISO 8601; a date without a zone is UTC."""
+    """Read milliseconds since the epoch, or ISO 8601; a date without a zone is UTC."""
     text = text.strip()
     if not text:
         return None

@@ -1,5 +1,4 @@
-"""`step`: one event applied to one order, and all that follows from it. Pure: the same input gives the same output,
-byte for byte.
+"""The flow engine: `step` applies one event to one order. Pure: the same input gives the same output, byte for byte.
 
 Nothing is read from a clock: times are those of the input event. Nothing is drawn: ids are derived from the input
 event's id.
@@ -48,7 +47,7 @@ class Step(Struct, frozen=True):
 
 
 def step(flow: Flow, state: OrderState | None, event: Event) -> Step:
-    """Apply `event` to the order that `state` keeps, which runs `flow`; never raises for what an event may carry."""
+    """Apply `event` to the order that `state` keeps, which runs `flow`. Never raises for what an event may carry."""
     if state is not None and event.event_id in state.recent:
         return Step(state, event, outcome="duplicate", detail="the event was applied before")
     try:
@@ -98,8 +97,7 @@ def _step(run: Run) -> Step:
 
 
 def _new(order: Order) -> Order:
-    """Every order starts as New, whatever its producer claims, and one without a company is never ready to sync
-    (S5)."""
+    """Return a new order as New, whatever its producer claims; one without a company is never ready to sync (S5)."""
     state, reason = Status.NEW.value
     ready = order.ready_to_sync and order.company is not None
     if all((line.state, line.reason) == Status.NEW.value for line in order.lines):
@@ -110,7 +108,7 @@ def _new(order: Order) -> Order:
 
 
 def digest(order: Order) -> str:
-    """Tells a copy of an order from another order with the same id."""
+    """Return a digest that tells a copy of an order from another order with the same id."""
     return blake2b(_encode(order), digest_size=16).hexdigest()
 
 

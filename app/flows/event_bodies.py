@@ -1,4 +1,4 @@
-"""What the engine's events carry, built from an order. Pure; the vocabulary itself is in events/model.py."""
+"""Bodies of the events that flows write, built from an order. Pure; the structs are in events/model.py."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -27,14 +27,17 @@ Results = tuple[PolicyResult, ...]
 
 
 def line_statuses(lines: Iterable[Line]) -> tuple[LineStatus, ...]:
+    """Return the status of each line."""
     return tuple([LineStatus(line.line_id, line.state, line.reason) for line in lines])
 
 
 def validated(order: Order, results: Results) -> Body:
+    """Return the body of `order validated`."""
     return OrderValidated(order, results)
 
 
 def assigned(order: Order, results: Results) -> Body:
+    """Return the body of `order assigned`."""
     lines = tuple([LineAssignment(line.line_id, line.site, line.warehouse) for line in order.lines])
     return OrderAssigned(
         order_id=order.order_id,
@@ -55,6 +58,7 @@ EMITTED: Final[Mapping[str, Callable[[Order, Results], Body]]] = {
 
 
 def progressed(order: Order, provider: str, reference: str) -> Body:
+    """Return the body of `order picked`, `order shipped` or `order invoiced`."""
     return OrderProgressed(
         order_id=order.order_id,
         provider=provider,
@@ -66,6 +70,7 @@ def progressed(order: Order, provider: str, reference: str) -> Body:
 
 
 def stopped(order: Order, step: str, code: str, detail: str, results: Results) -> Body:
+    """Return the body of `order held` or `order rejected`."""
     return OrderStopped(
         order_id=order.order_id,
         step=step,
@@ -78,7 +83,7 @@ def stopped(order: Order, step: str, code: str, detail: str, results: Results) -
 
 
 def requested(event: str, state: OrderState, effect: Effect, through: str, pool: str) -> Body:
-    """The request `event` for `effect`, with the order as it is now; `pool` is asked where it is to be sourced."""
+    """Return the body of the request `event` for `effect`, with the order as it is now. `pool` sources the order."""
     return _REQUESTS[event](state, effect, through, pool)
 
 
@@ -99,7 +104,7 @@ def _sourcing(state: OrderState, effect: Effect, through: str, pool: str) -> Bod
 
 
 def _channel_update(state: OrderState, effect: Effect, through: str, _pool: str) -> Body:
-    """Reports the furthest milestone: what is true of the goods, even while the order is held or a late attempt is
+    """Report the furthest milestone: what is true of the goods, even while the order is held or a late attempt is
     repeated."""
     order = state.order
     status, reason = progress(state)

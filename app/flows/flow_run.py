@@ -1,5 +1,4 @@
-"""The fold of one input event: what has become of the order so far, the events to write, and the steps that follow from
-them.
+"""The run of a flow for one input event: the order as it becomes, the events to write, and the steps that follow. Pure.
 
 A Run lives for one call of `step` and is never shared; what goes in and what comes out is frozen.
 """
@@ -111,7 +110,7 @@ class Run:
             self.state = replace(self.state, effects=(), timers=(), partials=())
 
     def note(self, name: str, *, step: str = "", event_id: str = "", note: str = "") -> None:
-        """A line in the timeline without a change of status."""
+        """Add a line to the timeline without a change of status."""
         order, cause = self.state.order, self.cause
         own_id = event_id or cause.event_id
         entry = TimelineEntry(
@@ -163,6 +162,7 @@ class Run:
                 self.work(node)
 
     def has_started(self, node: Node) -> bool:
+        """Return whether the step is done, has failed or is under way."""
         state, name = self.state, node.name
         return name in state.done or name in state.failed or any(effect.step == name for effect in state.effects)
 
@@ -171,8 +171,7 @@ class Run:
             self.finish(*node.settles)
 
     def finish(self, *names: str) -> None:
-        """These steps are done: they run no more, nothing is waited for any longer, and what failed before is
-        mended."""
+        """Mark steps as done: they run no more, their waits end, and their earlier failures are mended."""
         state = self.state
         done = (*state.done, *[name for name in names if name not in state.done])
         failed = state.failed and tuple([name for name in state.failed if name not in names])
@@ -182,6 +181,7 @@ class Run:
         self.state = replace(state, done=done, failed=failed, timers=timers)
 
     def start_wait(self, node: Node) -> None:
+        """Start the wait of a step, once."""
         state = self.state
         if self.has_started(node) or any(
             timer.purpose == TimerPurpose.WAIT and timer.subject == node.name for timer in state.timers
@@ -192,7 +192,7 @@ class Run:
         self.state = replace(state, timers=(*state.timers, timer))
 
     def renew(self, node: Node) -> None:
-        """The step may run again, deliberately: a new round, so that its effect gets a new id."""
+        """Let the step run again, deliberately: a new round, so that its effect gets a new id."""
         state, name = self.state, node.name
         rounds = dict(state.rounds)
         rounds[name] = rounds.get(name, 0) + 1
@@ -206,7 +206,7 @@ class Run:
     # ---- working steps --------------------------------------------------------------------------------------------
 
     def work(self, node: Node) -> None:
-        """Filter, policies, then the provider action or the event that the step emits."""
+        """Run a step: filter, policies, then the provider action or the event that the step emits."""
         order = self.state.order
         if node.filter is not None and not node.filter.evaluate(order).passed:
             return
@@ -230,7 +230,7 @@ class Run:
     def succeed(
         self, node: Node, order: Order, results: Results = (), changes: Sequence[tuple[str, str]] = (), note: str = ""
     ) -> None:
-        """The step is done; its event, if it emits one, is applied and offered.
+        """Finish the step. Its event, if it emits one, is applied and offered.
 
         A provider's answer that comes when its event is no longer expected, or when the goods are further than it says,
         is noted. Raises RecordError("no-transition") for policies that are run again too late.
@@ -303,7 +303,7 @@ class Run:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def final_state(self) -> OrderState:
-        """The state to keep: nothing is waited for once an order is final, and it is settled when no answer is open.
+        """Return the state to keep: an order that is final waits for nothing, and is settled when no answer is open.
 
         An answer that did not come in time is not open any more.
         """
@@ -316,6 +316,6 @@ class Run:
         return replace(state, timers=timers, effects=effects, settled_at=settled)
 
     def needs_sync(self) -> bool:
-        """Whether F+O must hear of it: an action asked, or a mapped field of a ready order changed on our side."""
+        """Return whether F+O must hear of it: an action asks for it, or a mapped field of a ready order changed."""
         after = self.state.order
         return self.requested_sync or (after.ready_to_sync and mapped_fields_differ(self.synced_order, after))

@@ -1,5 +1,4 @@
-"""What is installed and active around the flows, and the limits they run under. Values only; providers and settings
-fill them in."""
+"""The setup that flows run in: active providers, their actions, enabled maps, pools, limits. Values only."""
 
 from collections.abc import Mapping
 from typing import Final

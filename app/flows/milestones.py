@@ -1,4 +1,4 @@
-"""Raises the event of the whole order once all its lines have reached a milestone, each milestone once. Pure."""
+"""Milestones of the order as a whole: each is raised once, when all its lines have reached it. Pure."""
 
 from typing import Final
 

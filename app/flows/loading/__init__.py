@@ -1,1 +1,1 @@
-"""From the YAML of flows to what the engine runs: the specification, its checks, the compiler, the graph. Pure."""
+"""Loading of flows: from their YAML to what the engine runs; specification, checks, compiler, graph. Pure."""

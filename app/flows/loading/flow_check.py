@@ -1,5 +1,4 @@
-"""What is wrong with a flow, all of it, each with file, path and fix: `waybill flows check`. Pure; the setup says what
-there is."""
+"""The checks of a flow, each problem with file, path and fix: `waybill flows check`. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
@@ -33,7 +32,7 @@ Problems = Iterator[DefinitionError]
 
 
 def check(spec: FlowSpec, policies: Collection[str], setup: Setup) -> tuple[DefinitionError, ...]:
-    """Every problem of the flow, in the order of its steps; empty when it may run."""
+    """Return every problem of the flow, in the order of its steps; empty when it may run."""
     return tuple(_problems(spec, policies, setup))
 
 
@@ -60,7 +59,7 @@ def _error(spec: FlowSpec, step: StepSpec, key: str, problem: str, fix: str) -> 
 
 
 def _kind(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
-    """A step works or waits: one of the two, whole."""
+    """Check that a step works or waits: one of the two, whole."""
     if step.wait and any(getattr(step, key) for key in _WORK):
         strange = next(key for key in _WORK if getattr(step, key))
         yield _error(spec, step, strange, "a waiting step does no work", "make it a step on the awaited event")
@@ -82,7 +81,7 @@ def _results(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
 
 
 def _edges(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
-    """Whatever can fail says what happens then."""
+    """Check that whatever can fail says what happens then."""
     fix = "add `else: hold`, `else: reject` or, after a provider action, `else: note`"
     if step.wait:
         if step.within is None:
@@ -107,7 +106,7 @@ def _events(spec: FlowSpec, step: StepSpec, _: Setup) -> Problems:
 
 
 def _awaited(spec: FlowSpec, step: StepSpec, setup: Setup) -> Problems:
-    """What is waited for comes from a provider that is set up and that raises it (S1)."""
+    """Check that an awaited event comes from a provider that is set up and that raises it (S1)."""
     if not step.wait:
         return
     if step.source is None:
@@ -144,7 +143,7 @@ def _action(spec: FlowSpec, step: StepSpec, setup: Setup) -> Problems:
 
 
 def _limit(spec: FlowSpec, step: StepSpec, action: ActionSpec) -> Problems:
-    """Our own roles always answer; of somebody who reads Kafka only a clock can tell that no answer comes."""
+    """Check time limits. Our own roles always answer; that an outside consumer does not, only a clock can tell."""
     if action.through == KAFKA and step.within is None:
         problem = "an action through kafka with no limit for its answer"
         yield _error(spec, step, "within", problem, "add `within:` with a time limit, such as 1h")
@@ -154,7 +153,7 @@ def _limit(spec: FlowSpec, step: StepSpec, action: ActionSpec) -> Problems:
 
 
 def _nearest(action: str, actions: Mapping[str, ActionSpec]) -> str:
-    """Action names are sentences with capitals, so they are compared without regard to case."""
+    """Suggest an action. Action names are sentences with capitals, so they are compared without regard to case."""
     by_case = {name.lower(): name for name in actions}
     same = by_case.get(action.lower())
     return f"did you mean `{same}`?" if same else suggest(action, actions)

@@ -1,5 +1,4 @@
-"""Turns the YAML of a flow into what the engine runs on: nodes with their policies and actions, looked up by event.
-Done once."""
+"""The compiler of flows: from a specification to nodes with their policies and actions, looked up by event."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -77,14 +76,14 @@ class Flow(Struct, frozen=True):
     """The step that asks for sources, in flows whose orders are sourced line by line."""
 
     def pool_of(self, order: Order) -> str:
-        """The pool of warehouses that may ship the order."""
+        """Return the pool of warehouses that may ship the order."""
         return self.pools.get(order.company or "", MAIN_POOL)
 
 
 def compile_flow(
     spec: FlowSpec, policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
 ) -> Flow:
-    """The flow, ready for `step`.
+    """Return the flow, ready for `step`.
 
     Raises DefinitionError for the first problem: an action, policy or event that is not there, a provider that is not
     set up (S1), a dual-write map that is not enabled (S2), an unreachable step, a missing failure edge or time limit, a

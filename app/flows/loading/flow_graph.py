@@ -1,5 +1,4 @@
-"""Draws a flow as Mermaid text: steps as boxes, waits as rounded ones, events on the arrows, failure edges dashed.
-Pure."""
+"""The graph of a flow as Mermaid text: steps as boxes, waits rounded, events on arrows, failure edges dashed. Pure."""
 
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ _ENDS = {"hold": State.ON_HOLD, "reject": State.CANCELED, "note": "Noted, goes o
 
 
 def graph(spec: FlowSpec) -> str:
-    """A `flowchart` that Mermaid renders; ends with a newline."""
+    """Return a `flowchart` that Mermaid renders; it ends with a newline."""
     return "\n".join(("flowchart TD", *(f"    {line}" for line in _lines(spec)))) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""All flows that orders may run, by name and version, with the routing policy that picks one for a new order. Pure.
+"""The published flows by name and version, with the routing policy that picks one for a new order. Pure.
 
 An order keeps the version it started with, so the file of an older version stays until its last order is final.
 """
@@ -32,11 +32,11 @@ class Published:
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """The newest version of each flow."""
+        """Return the newest version of each flow."""
         return tuple(self._newest.values())
 
     def choose(self, created: OrderCreated) -> Flow:
-        """The flow that a new order starts. Raises RecordError("no-flow") or RecordError("flow-refused")."""
+        """Return the flow that a new order starts. Raises RecordError("no-flow") or RecordError("flow-refused")."""
         name = self._routing.choose(created)
         newest = max((version for flow_name, version in self.refused if flow_name == name), default=0)
         flow = self._newest.get(name)
@@ -45,7 +45,7 @@ class Published:
         return flow
 
     def flow_of(self, state: OrderState) -> Flow:
-        """The flow that an order started with.
+        """Return the flow that an order started with.
 
         Raises RecordError("no-flow") when that version is not there, "flow-refused" when it is not set up any more.
         """
@@ -68,7 +68,7 @@ class Published:
 def publish(
     files: Mapping[str, str], policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
 ) -> Published:
-    """Compile the flows and the routing policy in `files` (path -> text); what cannot run as set up is refused.
+    """Compile the flows and the routing policy in `files` (path -> text). A flow that cannot run as set up is refused.
 
     Raises DefinitionError for a file that cannot be read, and when the routing policy is wrong.
     """
@@ -86,8 +86,7 @@ def publish(
 
 
 def check_all(files: Mapping[str, str], policies: Collection[str], setup: Setup) -> list[DefinitionError]:
-    """Everything that is wrong with the flows and the routing policy: at most one problem of a file that cannot be
-    read."""
+    """Return every problem of the flows and the routing policy, at most one of a file that cannot be read."""
     specs: list[FlowSpec] = []
     problems: list[DefinitionError] = []
     for file, text in files.items():
@@ -116,7 +115,7 @@ def _is_routing(file: str) -> bool:
 
 
 def _routing(files: Mapping[str, str]) -> tuple[str, str]:
-    """Text and path of the routing policy."""
+    """Return text and path of the routing policy."""
     for file, text in files.items():
         if _is_routing(file):
             return text, file
@@ -124,7 +123,7 @@ def _routing(files: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _problems(specs: Iterable[FlowSpec]) -> list[DefinitionError]:
-    """Two files with one flow and version."""
+    """Return a problem for two files with one flow and version."""
     seen: dict[tuple[str, int], str] = {}
     problems = []
     for spec in specs:

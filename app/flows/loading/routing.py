@@ -31,7 +31,7 @@ class Routing:
         )
 
     def choose(self, created: OrderCreated) -> str:
-        """The flow that the producer named, or else that of the first route that takes the order.
+        """Return the flow that the producer named, or else that of the first route that takes the order.
 
         Raises RecordError("no-flow") when there is none.
         """
@@ -54,7 +54,7 @@ class Routing:
 
 
 def check(spec: RoutingSpec, flows: Collection[str]) -> tuple[DefinitionError, ...]:
-    """Every problem of the routing policy."""
+    """Return every problem of the routing policy."""
     return tuple(problem for route in spec.routes for problem in _problems(spec, route, flows))
 
 

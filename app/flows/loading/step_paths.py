@@ -1,5 +1,4 @@
-"""Which step leads to which, along the events of a flow: reachability, loops, what comes after and what was overtaken.
-Pure."""
+"""The paths between steps, along the events of a flow: reachability, loops, what comes after, overtaken waits. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -15,23 +14,23 @@ FROM_OUTSIDE: frozenset[str] = frozenset({EventName.ORDER_CREATED, EventName.ORD
 
 
 def inputs(step: StepSpec) -> tuple[str, ...]:
-    """The events that get a step going."""
+    """Return the events that get a step going."""
     return step.after if step.wait else step.on
 
 
 def outcomes(step: StepSpec) -> tuple[str, ...]:
-    """The events that a step leads to when it succeeds."""
+    """Return the events that a step leads to when it succeeds."""
     return tuple(event for event in (step.wait, step.emits) if event)
 
 
 def raised_events(step: StepSpec) -> tuple[str, ...]:
-    """All events that a step leads to, failures included."""
+    """Return all events that a step leads to, failures included."""
     stop = STOPS.get(step.otherwise or "")
     return outcomes(step) if stop is None else (*outcomes(step), stop)
 
 
 def reachable_steps(spec: FlowSpec) -> frozenset[str]:
-    """Names of the steps that some order can reach."""
+    """Return the names of the steps that some order can reach."""
     events, reached = set(FROM_OUTSIDE), set[str]()
     while True:
         new = [step for step in spec.steps if step.step not in reached and events.intersection(inputs(step))]
@@ -42,18 +41,18 @@ def reachable_steps(spec: FlowSpec) -> frozenset[str]:
 
 
 def downstream(spec: FlowSpec, step: StepSpec) -> frozenset[str]:
-    """Names of the steps that come after `step`."""
+    """Return the names of the steps that come after `step`."""
     return frozenset(later.step for later in _walk(step, lambda at: _after(spec, at)))
 
 
 def overtaken_waits(spec: FlowSpec, step: StepSpec) -> tuple[str, ...]:
-    """The waits that are over when the event of `step` came: its own, and those before it on the way."""
+    """Return the waits that are over when the event of `step` came: its own, and those before it on the way."""
     earlier = {before.step for before in _walk(step, lambda at: _before(spec, at)) if before.wait}
     return tuple(other.step for other in spec.steps if other.step in earlier or other is step)
 
 
 def loops(spec: FlowSpec) -> Iterator[StepSpec]:
-    """Steps that come after themselves."""
+    """Yield the steps that come after themselves."""
     return (step for step in spec.steps if step.step in downstream(spec, step))
 
 

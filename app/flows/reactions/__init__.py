@@ -1,1 +1,1 @@
-"""What an order does when something is said of it: a report, an answer, a command, a sourcing result. Pure."""
+"""Reactions of an order to its inputs: provider reports, provider answers, commands, sourcing results. Pure."""

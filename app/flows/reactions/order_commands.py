@@ -23,7 +23,7 @@ HOUR_MS: Final = 3_600_000
 
 
 def order_command(run: Run, body: OrderCommand) -> str:
-    """Carry out a command. Returns why it was ignored, or "". Raises RecordError when it cannot be carried out."""
+    """Carry out a command. Return why it was ignored, or "". Raises RecordError when it cannot be carried out."""
     try:
         command = _COMMANDS[body.command]
     except KeyError:
@@ -49,14 +49,14 @@ def _fire(run: Run, body: OrderCommand) -> str:
 
 
 def _stop_unanswered(run: Run, effect: Effect) -> None:
-    """The order stops, and the effect stays: an answer that comes late is as good as one in time."""
+    """Stop the order and keep the effect: an answer that comes late is as good as one in time."""
     node = run.flow.nodes[effect.step]
     detail = f"{effect.provider} did not answer {effect.action!r} within {_duration(node.within_ms)}"
     run.fail(node, "timeout", detail)
 
 
 def _expire_wait(run: Run, node: Node) -> None:
-    """While lines wait for stock the order as a whole cannot go on: the wait begins anew."""
+    """Fail the step that waits. While lines wait for stock the order as a whole cannot go on: the wait begins anew."""
     if any(map(waits, run.state.order.lines)):
         run.note(EventName.WAIT_PROLONGED, step=node.name, note="lines wait for stock")
         run.start_wait(node)

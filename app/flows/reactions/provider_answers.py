@@ -1,4 +1,4 @@
-"""What a provider answers to a request, and when it is asked again. Pure: delays are derived from ids, never drawn.
+"""Provider answers to requests, and when a request is repeated. Pure: delays are derived from ids, never drawn.
 
 Attempts of one effect share its id, the idempotency key on the provider's wire. An answer to an effect that is no
 longer pending is ignored: it was answered before, or the order ended.
@@ -24,7 +24,7 @@ _OUTCOMES: Final = frozenset(Outcome)
 
 
 def provider_result(run: Run, body: ProviderResult) -> str:
-    """Apply an answer. Returns why it was ignored, or "". Raises RecordError for one that says nothing known."""
+    """Apply an answer. Return why it was ignored, or "". Raises RecordError for an unknown outcome or provider."""
     if body.outcome not in _OUTCOMES:
         raise RecordError("invalid", f"outcome {body.outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
     effect = run.state.effect(body.effect_id)
@@ -71,7 +71,7 @@ def _retry_later(run: Run, effect: Effect, body: ProviderResult) -> None:
 
 
 def close(run: Run, effect: Effect) -> None:
-    """The effect is answered for good: nothing is waited for, nor asked again."""
+    """Close an effect that is answered for good: nothing is waited for, nor requested again."""
     state = run.state
     run.state = replace(
         state,
@@ -86,10 +86,10 @@ def _retry_timer(run: Run, effect: Effect) -> Timer | None:
 
 
 def delay_ms(limits: EngineLimits, effect: Effect, retry_after_ms: int) -> int:
-    """Doubles with each attempt up to a limit; between half and all of that, so that orders that failed together spread
-    out.
+    """Return the wait before the next attempt: it doubles with each attempt, up to a limit.
 
-    What the provider asked for counts when it is longer, up to a limit of its own.
+    Jitter makes it between half and all of that, so that orders that failed together spread out. What the provider asks
+    for counts when it is longer, up to a limit of its own.
     """
     full = min(limits.retry_max_ms, limits.retry_initial_ms << min(effect.attempt - 1, _SHIFT_MAX))
     jitter = int(derive(effect.effect_id, f"jitter/{effect.attempt}")[:8], 16)
@@ -98,7 +98,7 @@ def delay_ms(limits: EngineLimits, effect: Effect, retry_after_ms: int) -> int:
 
 
 def again(run: Run, effect: Effect) -> None:
-    """Ask once more: the next attempt of the same effect. A retry that was to come is not needed any more."""
+    """Request once more: the next attempt of the same effect. A retry that was to come is not needed any more."""
     next_attempt = replace(effect, attempt=effect.attempt + 1, requested_at=run.cause.at)
     effects = tuple([next_attempt if other.effect_id == effect.effect_id else other for other in run.state.effects])
     timers = tuple([timer for timer in run.state.timers if timer is not _retry_timer(run, effect)])

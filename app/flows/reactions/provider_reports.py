@@ -1,4 +1,4 @@
-"""What providers report of an order's progress: which lines move, and when that is an event of the whole order. Pure.
+"""Provider reports of an order's progress: which lines move, and when that is an event of the whole order. Pure.
 
 The order's own event is raised when every line has reached the milestone, never before: a partial shipment or invoice
 moves lines alone (docs/adr/0014, rows 6 and 11). Each milestone is raised once, and one that was overtaken takes
@@ -36,7 +36,7 @@ _HANDLED_HERE: Final = frozenset({"company"})
 
 
 def provider_event(run: Run, body: ProviderEvent) -> str:
-    """Apply a report. Returns why it was ignored, or "". Raises RecordError when it cannot be applied."""
+    """Apply a report. Return why it was ignored, or "". Raises RecordError when it cannot be applied."""
     if body.event not in REPORTED:
         raise RecordError("invalid", f"no provider reports {body.event!r}; use one of {', '.join(sorted(REPORTED))}")
     body = _by_line_id(run.state.order, body)
@@ -60,7 +60,7 @@ def provider_event(run: Run, body: ProviderEvent) -> str:
 
 
 def _by_line_id(order: Order, body: ProviderEvent) -> ProviderEvent:
-    """The report with our own line ids, where a provider whose fields are short knows lines by keys."""
+    """Return the report with our own line ids, where a provider whose fields are short knows lines by keys."""
     names = {path: path.removeprefix(_LINES).rpartition(".")[0] for path in body.values if path.startswith(_LINES)}
     ids = line_ids(order.lines, (*names.values(), *(line.line_id for line in body.lines)))
     if not ids:
@@ -71,7 +71,7 @@ def _by_line_id(order: Order, body: ProviderEvent) -> ProviderEvent:
 
 
 def _shared(run: Run, after: Order, event: str) -> str | None:
-    """The event of the whole order that the lines now amount to, None while they differ."""
+    """Return the event of the whole order that the lines now amount to, None while they differ."""
     shared = shared_milestone(after)
     if shared is None:
         return EventName.ORDER_CANCELED
@@ -81,7 +81,7 @@ def _shared(run: Run, after: Order, event: str) -> str | None:
 
 
 def _note(body: ProviderEvent) -> str:
-    """Who says so, in which document, and why, where it tells ("reason" and "detail" of its values)."""
+    """Return the provider, its document, and the reason where it gives one ("reason" and "detail" of its values)."""
     document = f"{body.provider} {body.reference}".strip()
     why = ", ".join(filter(None, (body.values.get("reason"), body.values.get("detail"))))
     return (f"{document}: {why}" if why else document)[:NOTE_CHARS_MAX]
@@ -110,7 +110,7 @@ def _fields_changed(run: Run, body: ProviderEvent) -> str:
 
 
 def _placed(before: Order, after: Order) -> Order:
-    """A line that was added starts where the order stands, but goods that left without it do not count for it."""
+    """Set the status of added lines: where the order stands, but goods that left without a line do not count for it."""
     ids_before = {line.line_id for line in before.lines}
     if all(line.line_id in ids_before for line in after.lines):
         return after

@@ -1,4 +1,4 @@
-"""What the sourcing engine answers: which lines have a source, which wait for stock, which nobody has (S62-S65). Pure.
+"""Sourcing results: which lines have a source, which are backordered, which have none (S62-S65). Pure.
 
 Lines of one order may stand at different places: the order's own status moves as docs/adr/0020 says. What is reserved
 for lines that nobody wants any more is given back, whenever that turns out.
@@ -31,7 +31,7 @@ _UNSOURCED: Final = {True: EventName.ORDER_BACKORDERED, False: EventName.ORDER_N
 
 
 def sourcing_result(run: Run, body: SourcingResult) -> str:
-    """Apply a result. Returns why it was ignored, or "". Raises RecordError for one that says nothing known."""
+    """Apply a result. Return why it was ignored, or "". Raises RecordError for an unknown outcome."""
     if body.outcome not in _OUTCOMES:
         raise RecordError("invalid", f"outcome {body.outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
     node = run.flow.sourcing
@@ -56,7 +56,7 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
 
 
 def _sort_out(run: Run, body: SourcingResult) -> tuple[list[FulfillmentOrder], list[ReservedLine]]:
-    """Fulfillment orders of lines that still want one, and what else was reserved or waits."""
+    """Return the fulfillment orders of lines that still want one, and what else was reserved or waits."""
     recorded = {fulfillment.fulfillment_order_id for fulfillment in run.state.fulfillment_orders}
     lines = {line.line_id: line for line in run.state.order.lines}
     fresh, unwanted = [], []
@@ -75,7 +75,7 @@ def _sort_out(run: Run, body: SourcingResult) -> tuple[list[FulfillmentOrder], l
 
 
 def _wants(run: Run, line: Line | None) -> bool:
-    """Not what is canceled, has a source, or left from wherever it was."""
+    """Return whether the line wants a source: it is not canceled, has none, and has not left."""
     if (
         line is None
         or fulfillment_orders.is_canceled(line)
@@ -103,7 +103,7 @@ def _take_over(run: Run, node: Node, body: SourcingResult, fresh: list[Fulfillme
 
 
 def _lacking(run: Run, order: Order, body: SourcingResult, sourced: Collection[str]) -> set[str]:
-    """The lines without a source: an answer speaks of the whole order, so what it does not name has none either."""
+    """Return the lines without a source. An answer is about the whole order: a line that it does not name has none."""
     if body.outcome == SourcingOutcome.RELEASED:
         return {part.line_id for part in body.unsourced}
     return {line.line_id for line in order.lines if line.line_id not in sourced and _wants(run, line)}
@@ -119,7 +119,7 @@ def _note(body: SourcingResult, orders: Iterable[FulfillmentOrder]) -> str:
 
 
 def _go_on(run: Run) -> None:
-    """What follows a source runs once for each lot of lines that got one, also while an earlier lot is under way."""
+    """Run what follows a source once for each lot of lines that got one, also while an earlier lot is under way."""
     for node in run.flow.listening.get(SOURCED, ()):
         if run.has_started(node):
             run.renew(node)
@@ -128,7 +128,7 @@ def _go_on(run: Run) -> None:
 
 
 def _set_deadline(run: Run, order: Order, body: SourcingResult) -> None:
-    """Lines that wait are canceled at a time that the sourcing engine names; one deadline for all of an order."""
+    """Set the time at which lines that wait are canceled, as the sourcing engine names it; one for all of an order."""
     timers = tuple(timer for timer in run.state.timers if timer.purpose != BACKORDER)
     waiting = any(map(fulfillment_orders.waits, order.lines))
     if waiting and body.waits and body.cancel_at is not None and timers == run.state.timers:
@@ -139,7 +139,7 @@ def _set_deadline(run: Run, order: Order, body: SourcingResult) -> None:
 
 
 def expire(run: Run) -> str:
-    """The lines that wait have waited long enough: they are canceled, and the rest of the order is all of it."""
+    """Cancel the lines that have waited too long. The other lines are then all of the order."""
     before = run.state.order
     waiting = {line.line_id for line in before.lines if fulfillment_orders.waits(line)}
     if not waiting:
@@ -155,7 +155,7 @@ def expire(run: Run) -> str:
 
 
 def tell_source(run: Run, before: Order) -> None:
-    """Say what became of reservations: goods that left are no stock any more, those of canceled lines are free."""
+    """Tell the role `source` what became of reservations: lines that shipped, and lines that are canceled."""
     after = run.state.order
     if run.flow.sourcing is None or after is before:
         return
