@@ -53,7 +53,8 @@ def show(figures: RoleFigures, console: Console) -> None:
     console.print(_fold_table(figures.fold))
     if figures.on_broker is None:
         return
-    role, rate = figures.on_broker, rates(figures.on_broker)
+    role = figures.on_broker
+    rate = rates(figures.on_broker)
     console.print(_wave_table(role.waves))
     lines = (
         f"Read {rate['read']:,.0f} records, wrote {rate['written']:,.0f} and as many ledger records as it read.",

@@ -65,7 +65,10 @@ class Bench:
     """One broker, one worker process at a time."""
 
     def __init__(self, broker: BrokerInfo, environ: Mapping[str, str], folder: Path, partitions: int) -> None:
-        self._broker, self._environ, self._folder, self._partitions = broker, environ, folder, partitions
+        self._broker = broker
+        self._environ = environ
+        self._folder = folder
+        self._partitions = partitions
 
     async def restore(self, key: str, value: bytes, orders: int) -> Restore:
         """Fill the ledger with live orders, all with the state `value`, and open the lanes on it."""
@@ -104,7 +107,8 @@ class Bench:
         before, broker_before = _usage(process), usage(self._broker.pid)
         outputs = [Output(each.topic, each.key, each.value, each.headers) for each in records]
         await transactions.transact(self._broker.bootstrap_servers, outputs)
-        began, topic = time.monotonic(), records[0].topic
+        began = time.monotonic()
+        topic = records[0].topic
         ends = await ledger.ends(topic)
         await _wait_until_folded(ledger, topic, ends)
         seconds = time.monotonic() - began

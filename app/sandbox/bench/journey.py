@@ -85,7 +85,8 @@ class OrderRecords(NamedTuple):
 
 def an_order(number: int, placed_at: int) -> Order:
     """Return an order that every policy accepts, made of the addresses and products of the demo."""
-    place, (first, last) = DESTINATIONS[number % len(DESTINATIONS)], CUSTOMERS[number % len(CUSTOMERS)]
+    place = DESTINATIONS[number % len(DESTINATIONS)]
+    first, last = CUSTOMERS[number % len(CUSTOMERS)]
     address = Address(
         name=f"{first} {last}",
         company="",
@@ -119,7 +120,8 @@ def an_order(number: int, placed_at: int) -> Order:
 
 def _line(number: int, at: int) -> Line:
     sku, name, price = PRODUCTS[(number * LINES + at) % len(PRODUCTS)]
-    unit, pieces = int(price * AMOUNT_SCALE), at
+    unit = int(price * AMOUNT_SCALE)
+    pieces = at
     return Line(
         line_id=str(at),
         sku=sku,
@@ -148,7 +150,8 @@ def record_journey(role: Orchestrate, codec: Codec, order: Order) -> OrderRecord
 
 
 def _record(codec: Codec, order: Order, position: int, body: Body, name: str) -> Record:
-    order_id, at = order.order_id, order.placed_at + position
+    order_id = order.order_id
+    at = order.placed_at + position
     cause = "" if position == 0 else derive(order_id, f"cause {position}")
     event = Event(
         name=name,

@@ -50,7 +50,8 @@ class RoleFigures(NamedTuple):
 async def run(orders: int, live: int, fold_only: bool, folder: Path, notice: Callable[[str], None]) -> RoleFigures:
     """Measure `orders` that go through the role while `live` others lie in its ledger. Raises WaybillError."""
     environ = simulated(os.environ, free_port())
-    records, make_role = codec.load(), role_maker(environ)
+    records = codec.load()
+    make_role = role_maker(environ)
     notice(f"Writing down what is said of {orders} orders ...")
     journey_records = list(journeys(make_role(records), records, orders + WARM_ORDERS, int(time.time() * 1000)))
     notice("Folding in memory ...")
@@ -104,7 +105,8 @@ async def _on_broker(
 
 
 def _live_value(environ: Mapping[str, str], order: OrderRecords) -> bytes:
-    role, state = role_maker(environ)(codec.load()), dict[bytes, bytes]()
+    role = role_maker(environ)(codec.load())
+    state = dict[bytes, bytes]()
     for record in order.records[:LIVE_VALUE_AT]:
         changes = role.fold(record, state, repeated=False).changes
         state |= {key: value for key, value in changes.items() if value is not None}

@@ -164,7 +164,8 @@ def _together(label: str, batches: Sequence[OrderBatch], strategies: Strategies)
 
 def _one_by_one(batch: OrderBatch, strategies: Strategies) -> list[SourcingPlan]:
     """Solve order by order: each takes the best that the ones before it have left."""
-    remaining, plans = dict(batch.stock), []
+    remaining = dict(batch.stock)
+    plans = []
     for demand in batch.demands:
         plan = solve([demand], batch.network, remaining, strategies, at_ms=AT_MS, used_today={})
         skus = {line.line_id: line.sku for line in demand.lines}

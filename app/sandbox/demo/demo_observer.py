@@ -104,7 +104,8 @@ class DemoObserver:
             auto_offset_reset="earliest",
             fetch_max_bytes=FETCH_MAX_BYTES,
         )
-        self._topics, self._reader = sorted(topics), reader
+        self._topics = sorted(topics)
+        self._reader = reader
         self.cases: dict[str, Case] = {}
         self._next_offsets: dict[TopicPartition, int] = {}
         """Offset of each partition's next record: a consumer may repeat itself when its broker was away."""

@@ -74,7 +74,8 @@ def plan_rounds(options: DemoOptions, stamp: str) -> list[demo.Round]:
     if options.file and faults:
         raise SettingError("--orders gives orders for one round, and each --fault needs another: leave one of them out")
     over_s = max((fault.seconds for fault in faults), default=0.0)
-    rounds, used_ids = [], set[int]()
+    rounds: list[demo.Round] = []
+    used_ids = set[int]()
     for number, fault in enumerate((None, *faults)):
         orders = choose(options.scenarios, options.count, options.file, stamp, round_number=number, used_ids=used_ids)
         used_ids |= shop_ids(orders)
@@ -100,7 +101,8 @@ def make_supply(orders: Sequence[DemoOrder], options: DemoOptions, *, is_first: 
 
 def run_stamp(now_s: float) -> str:
     """Return a short word that grows with time: part of this run's order ids, so that a broker can hold many runs."""
-    value, word = int(now_s) - _EPOCH_S, ""
+    value = int(now_s) - _EPOCH_S
+    word = ""
     while value:
         value, digit = divmod(value, len(_DIGITS))
         word = _DIGITS[digit] + word

@@ -114,7 +114,8 @@ def _bigcommerce_fault(wire: Wire, fault: str) -> None:
     first = wire["products"][0]
     match fault:
         case "no lines":
-            wire["products"], wire["items_total"] = [], 0
+            wire["products"] = []
+            wire["items_total"] = 0
         case "negative quantity":
             first["quantity"] = -1
         case "absurd quantity":

@@ -28,7 +28,8 @@ def reports(case: Case, provider: str, event: str) -> list[ObservedRecord]:
 
 def last_part(case: Case, provider: str, event: str) -> ObservedRecord | None:
     """Return the report with which every line is complete; None when the reports come to less, or to more."""
-    quantities, parts = ordered(case), reports(case, provider, event)
+    quantities = ordered(case)
+    parts = reports(case, provider, event)
     so_far: dict[str, Decimal] = defaultdict(Decimal)
     for part in parts:
         for line in part.body["lines"]:
@@ -52,7 +53,8 @@ def sent_to_flexe(case: Case) -> bool:
 def shipped_by_flexe(case: Case) -> bool:
     """S26, S37, S54: all that was ordered was shipped, each shipment was reported once, and the last one made the order
     shipped: reason Packed, not before."""
-    journal, parts = case.effects("flexe", "order shipped"), reports(case, "flexe", "order shipped")
+    journal = case.effects("flexe", "order shipped")
+    parts = reports(case, "flexe", "order shipped")
     shipments = {entry.detail["shipment"]: _quantities(entry.detail["items"]) for entry in journal}
     reported_shipments = {part.body["reference"]: _quantities(part.body["lines"]) for part in parts}
     whole = reported(case, "order-shipped", PACKED) and whole_by_last_part(case, "order-shipped", "flexe")

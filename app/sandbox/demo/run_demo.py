@@ -200,7 +200,8 @@ async def _await_ends(
     progress: Progress,
     bars: Mapping[int, TaskID],
 ) -> None:
-    waiting, totals = list(cases), Counter(case.order.scenario for case in cases)
+    waiting = list(cases)
+    totals = Counter(case.order.scenario for case in cases)
     last_total, moved = 0, time.monotonic()
     while waiting and time.monotonic() - moved < STALL_TIMEOUT_S:
         await observer.look(200)

@@ -64,7 +64,8 @@ def company_by_policy(case: Case) -> bool:
 
 def ready_to_sync(case: Case) -> bool:
     """S6: the provider action made the order ready, and every row to F+O is one that it asked for."""
-    requests, created = requests_to(case, "fno"), case.on("order-created")
+    requests = requests_to(case, "fno")
+    created = case.on("order-created")
     unready = not any(record.body["order"]["ready_to_sync"] for record in created)
     ready = all(record.body["order"]["ready_to_sync"] for record in requests)
     marked = all(row.body["after"]["isReadyToSync"] for row in case.on(OUR_ROWS))

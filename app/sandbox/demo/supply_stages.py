@@ -31,7 +31,10 @@ class Stages:
     """The supply of one round, played in step with the evidence about its orders."""
 
     def __init__(self, bootstrap_servers: str, producer: AIOKafkaProducer, supply: Supply, stamp: str) -> None:
-        self._servers, self._producer, self._supply, self._stamp = bootstrap_servers, producer, supply, stamp
+        self._servers = bootstrap_servers
+        self._producer = producer
+        self._supply = supply
+        self._stamp = stamp
 
     async def open(self) -> None:
         """Book the opening stock, and wait until the role that sources has read it."""

@@ -59,7 +59,8 @@ class Supervisor:
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.folder, self.environment = folder, dict(environment)
+        self.folder = folder
+        self.environment = dict(environment)
         self.processes: list[Process] = []
         self._watchers: list[asyncio.Task[None]] = []
 

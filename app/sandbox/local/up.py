@@ -84,7 +84,8 @@ def chosen_broker(environ: Mapping[str, str], say: Say, *, usual_port: bool = Fa
     if bootstrap_servers := environ.get("KAFKA_BOOTSTRAP_SERVERS", "").strip():
         yield bootstrap_servers
         return
-    status, other = broker.status(), find_up(environ)
+    status = broker.status()
+    other = find_up(environ)
     if status.running and status.bootstrap_servers and (other is None or other.broker != status.bootstrap_servers):
         yield status.bootstrap_servers
         return

@@ -209,7 +209,8 @@ def unsourced_left_out(case: Case) -> bool:
 def backordered_and_released(case: Case) -> bool:
     """S65: a line without stock is on backorder hold until stock releases it, and then it has a source and a row like
     any other. With backorders disabled there is no hold: it was not found, and goes nowhere."""
-    lines, waits = lacking(answer(case)), answer(case).body["waits"]
+    lines = lacking(answer(case))
+    waits = answer(case).body["waits"]
     effects = _because_of(case, answer(case))
     statuses = {line["line_id"]: status(line) for record in effects for line in record.body["lines"]}
     if any(statuses.get(line_id) != (BACKORDERED if waits else NOT_FOUND) for line_id in lines):
