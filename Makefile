@@ -3,8 +3,12 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# How many tests run at a time; ARGS="-n0" runs them in one process, as a debugger wants it.
+WORKERS ?= 2
+# The tests start Python some three hundred times: with its bytecode kept, each start costs half.
+export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check lint types schemas docs layers storm soak package bench clean
+.PHONY: help demo test quick check lint types schemas docs layers storm soak package bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,7 +25,10 @@ demo: $(READY) ## the main job: real broker, real HTTP, every scenario; ends by 
 	$(BIN)/waybill demo $(ARGS)
 
 test: $(READY) ## all tests, the Kafka tier included
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+quick: $(READY) ## all tests that need no Kafka: for the inner loop
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not kafka" $(ARGS)
 
 lint: $(READY) ## ruff
 	$(BIN)/ruff check app tests packaging

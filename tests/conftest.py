@@ -1,8 +1,37 @@
-"""Settings of all tests: no absolute times (machines are noisy), and the same examples in every CI run."""
+"""Settings of all tests: no absolute times (machines are noisy), the same examples in every CI run, who runs what."""
 
 import os
+from functools import cache
 
+import pytest
 from hypothesis import settings
+
+from tests import scheduling
+from tests.kafka import class_archive
 
 settings.register_profile("waybill", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("waybill")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=lambda item: scheduling.rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return scheduling.from_both_ends(config, log)
+
+
+@cache
+def java_options() -> str:
+    return class_archive.java_options()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the fixtures of a module, which may start its broker."""
+    if item.get_closest_marker("kafka"):
+        os.environ[class_archive.OPTIONS] = java_options()
+    else:
+        os.environ.pop(class_archive.OPTIONS, None)

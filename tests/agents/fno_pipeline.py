@@ -25,7 +25,7 @@ from tests.flows.journey import published
 
 ROWS = "dualwrite.fno.salesorders"
 FLOW = "bigcommerce-fno-fno"
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 _JSON = (("content-type", b"application/json"),)
 
 

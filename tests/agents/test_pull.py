@@ -18,7 +18,7 @@ from tests.flows.journey import an_order
 
 SHOP, ERP = "shop/one", "erp"
 NEVER_S = 3600.0
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 INVOICED = ProviderEvent("bc-one-7", "erp", "order invoiced", "90000001", 5, (LineQuantity("1", 20_000),))
 AWAY = CallFailedError(Result(Outcome.RETRY, Code.UNAVAILABLE, "nobody there"))
 

@@ -38,7 +38,7 @@ def on_a_terminal(columns: int) -> str:
 
 
 def test_a_program_gets_every_row_on_one_line() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=180, check=True)
     rows = [line for line in done.stdout.splitlines() if AT in line]
     assert len(rows) == len(ROWS)
     for row, cells in zip(rows, ROWS, strict=True):

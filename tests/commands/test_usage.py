@@ -100,7 +100,7 @@ def test_the_version(waybill: Console) -> None:
 
 def run(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=180, env={**os.environ, **environment}
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

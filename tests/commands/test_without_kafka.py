@@ -65,7 +65,7 @@ def test_a_worker_says_at_once_where_it_waits_and_how_long(nowhere: str, tmp_pat
     with log.open("wb") as out:
         worker = subprocess.Popen([sys.executable, "-m", "app", "worker", "mirror"], env=environment, stderr=out)
     try:
-        wait_for("it says that it waits", lambda: "waiting for a broker" in log.read_text(), 30)
+        wait_for("it says that it waits", lambda: "waiting for a broker" in log.read_text(), 120)
         assert worker.poll() is None
         assert f"waiting for a broker at {nowhere}, 45 s at most" in log.read_text()
     finally:

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 SCHEMAS: Final = Path(__file__).parents[2] / "schemas"
 INTERNAL: Final = ("-ledger", "__")
 """Topics that are nobody's business: how their names begin or end."""
-ANSWER_TIMEOUT_S: Final = 30.0
+ANSWER_TIMEOUT_S: Final = 60.0
 JOURNAL_PAGE: Final = 5_000
 COMPLETED: Final = ("Completed", "Fulfilled")
 REFUSED: Final = ("Canceled", "Validation failed")

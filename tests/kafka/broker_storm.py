@@ -26,9 +26,9 @@ from tests.kafka.demo_follower import Follower
 from tests.kafka.processes import StandstillError, Waybill, kill, wait_for, waybill
 from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
 
-START_LIMIT_S: Final = 60.0
-STEP_LIMIT_S: Final = 90.0
-VERDICT_LIMIT_S: Final = 240.0
+START_LIMIT_S: Final = 180.0
+STEP_LIMIT_S: Final = 240.0
+VERDICT_LIMIT_S: Final = 480.0
 """A demo to which something is missing waits a minute in silence before it says so."""
 AWAY_S: Final = 2.0
 """Long enough for every process to miss the broker."""

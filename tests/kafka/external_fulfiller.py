@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, Producer
 
 NAME: Final = "pigeon"
 REQUESTS: Final = "fulfillment-requested"
-LIMIT_S: Final = 30.0
+LIMIT_S: Final = 120.0
 Answer = dict[str, Any]
 Decide = Callable[[Mapping[str, Any]], Answer | None]
 """What to say to a request: outcome, code and so on; None: nothing."""

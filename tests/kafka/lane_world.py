@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 PARTITIONS = 4
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 ROOT = Path(__file__).parents[2]
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from app.sandbox.local.ports import free_port
 from tests.kafka.processes import wait_for
 
-START_LIMIT_S: Final = 60.0
+START_LIMIT_S: Final = 180.0
 
 
 class OneWorker:
@@ -40,7 +40,7 @@ class OneWorker:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(120)
 
     def asked(self, path: str) -> tuple[int, str]:
         """Status and body; 0 while nobody listens."""

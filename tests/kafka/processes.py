@@ -17,7 +17,7 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 ROLES: Final = ("orchestrate", "source", "perform", "apply", "mirror", "pull")
-STOP_LIMIT_S: Final = 60.0
+STOP_LIMIT_S: Final = 120.0
 POLL_S: Final = 0.05
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from app.sandbox.demo.scenario import OrderSeries
 from app.sandbox.demo.scenarios import SCENARIOS as ALL
 
-ANSWER_LIMIT_S = 30
+ANSWER_LIMIT_S = 60
 SCENARIOS = {number: scenario for number, scenario in ALL.items() if not scenario.by_line}
 """Those whose orders go one way as a whole. Orders that are sourced line by line need stock, and are judged by
 stocktaking (test_source.py, source_storm.py)."""

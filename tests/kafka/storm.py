@@ -33,13 +33,13 @@ from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
 SECOND: Final = "orchestrate 2"
 TARGETS: Final = (*ROLES, SECOND)
 KILL, PAUSE = "killed", "paused"
-START_LIMIT_S: Final = 90.0
+START_LIMIT_S: Final = 180.0
 BETWEEN_S: Final = (0.5, 2.5)
 PAUSED_S: Final = (7.0, 11.0)
 """The session time-out is 6 s: whoever sleeps as long as this wakes up in a group that gave its lanes away."""
 CALM_FROM: Final = 0.7
 """Share of the orders that ended from which on nothing is done to the processes any more."""
-FINISH_LIMIT_S: Final = 240.0
+FINISH_LIMIT_S: Final = 480.0
 LANE_LOST: Final = 70
 
 

@@ -21,9 +21,9 @@ from app.worker.process_end import EXIT_LANE_LOST
 from tests.commands.console import Console
 from tests.kafka.one_worker import OneWorker
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 EXAMPLE = (ROOT / "schemas/examples/order-created.json").read_bytes()
-LIMIT_S = 90.0
+LIMIT_S = 180.0
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from app.sandbox.local.broker_folder import BrokerFolder
 from app.sandbox.local.jvm import MarkedProcess, wait_until
 from app.sandbox.local.ports import free_port, is_taken
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 TOPIC = "kept"
 LARGE = os.urandom(5_000_000)
 
@@ -50,7 +50,7 @@ async def topics_and_record(servers: str) -> tuple[set[str], bytes | None]:
     async with AIOKafkaConsumer(bootstrap_servers=servers, isolation_level="read_committed") as consumer:
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
-        record = await asyncio.wait_for(consumer.getone(place), 10)
+        record = await asyncio.wait_for(consumer.getone(place), 60)
     return topics, record.value
 
 
@@ -77,7 +77,7 @@ def test_topics_outlive_a_stop_and_a_kill(data: Path) -> None:
     assert asyncio.run(topics_and_record(second.bootstrap_servers)) == (kept, LARGE)
 
     os.kill(second.pid, signal.SIGKILL)
-    assert wait_until(lambda: broker.status(data).pid is None, 10)
+    assert wait_until(lambda: broker.status(data).pid is None, 60)
     third = broker.start(data, port)
     # Without it the broker would lose its leaderships once more when the dead one's registration expires.
     assert FENCED.search((data / "controller.log").read_text()), "the crashed broker was not fenced first"

@@ -10,7 +10,7 @@ ORDERS = 200
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_every_order_completes_once_though_the_broker_goes_away_twice(tmp_path: Path) -> None:
     problems = ride_out(tmp_path, ORDERS, {0.1: crash, 0.5: stop})
     assert problems == [], "\n".join(problems[:20])

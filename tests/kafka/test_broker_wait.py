@@ -43,7 +43,7 @@ async def kafka(port: int, *brokers: object) -> AsyncIterator[None]:
 
 async def test_a_broker_that_comes_later_is_waited_for() -> None:
     port = free_port()
-    waiting = asyncio.create_task(wait_for_broker(f"127.0.0.1:1, {HOST}:{port}", 20))
+    waiting = asyncio.create_task(wait_for_broker(f"127.0.0.1:1, {HOST}:{port}", 120))
     await asyncio.sleep(0)
     assert not waiting.done()
     async with kafka(port, BROKER):
@@ -54,7 +54,7 @@ async def test_a_server_without_a_port_is_asked_at_kafkas_own(monkeypatch: pytes
     port = free_port()
     monkeypatch.setattr(aiokafka.conn, "DEFAULT_KAFKA_PORT", port)
     async with kafka(port, BROKER):
-        assert await wait_for_broker(HOST, 20)
+        assert await wait_for_broker(HOST, 120)
 
 
 async def test_a_cluster_without_a_live_broker_is_waited_for() -> None:

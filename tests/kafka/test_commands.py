@@ -27,9 +27,9 @@ from app.sandbox.local.ports import free_port
 from app.sandbox.local.up import simulated
 from tests.commands.console import Console, Said
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 EXAMPLE = json.loads((ROOT / "schemas/examples/order-created.json").read_bytes())
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 JSON = [("content-type", b"application/json")]
 PARTITIONS = 4
 Found = TypeVar("Found")
@@ -71,7 +71,7 @@ class Worker:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     @property
     def running(self) -> bool:
@@ -280,7 +280,7 @@ def test_statuses_are_watched_as_they_come(worker: Worker) -> None:
         eventually(ask)
     finally:
         watching.terminate()
-        watching.wait(20)
+        watching.wait(120)
         watching.stdout.close()
     first = json.loads(seen.splitlines()[0])
     assert first["order_id"].startswith("watched-")

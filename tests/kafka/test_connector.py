@@ -20,9 +20,9 @@ from tests.events.connector import KEY, ROW, envelope, text
 from tests.events.test_writers import AVRO_ROW, ENVELOPE, ENVELOPE_ID, KEY_ID, KEY_SCHEMA, framed
 from tests.kafka.one_worker import OneWorker
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 TOPIC = "dualwrite.fno.salesorders"
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 ORDERS = [f"{number:06}" for number in range(1, 9)]
 COUNTRY = {"DeliveryAddressCountryRegionId": "USA"}
 

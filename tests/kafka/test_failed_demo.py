@@ -10,7 +10,7 @@ import pytest
 
 from app.sandbox.local import broker
 
-LIMIT_S = 60.0
+LIMIT_S = 240.0
 
 
 def demo(folder: Path, servers: str, **settings: str) -> "subprocess.CompletedProcess[str]":

@@ -30,10 +30,10 @@ from app.sandbox.local.jars import find_kafka
 from app.sandbox.local.jvm import find_java
 from app.worker.http_views import registry_routes
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 CODEC = codec.load()
-LIMIT_S = 30.0
-CONSOLE_LIMIT_S = 60.0
+LIMIT_S = 90.0
+CONSOLE_LIMIT_S = 180.0
 AT = 1_769_851_800_000
 ADDRESS = Address("Contoso Retail", "", "456 Fabrikam St", "Seattle", "WA", "98101", "US")
 ORDER = Order(

@@ -7,7 +7,7 @@ from app.kafka.kafka_log import KafkaLimits, KafkaLog
 from app.lanes.lane_log import Bounds
 from tests.kafka.lane_world import LaneWorld
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 
 async def test_the_mark_of_a_transaction_is_no_record(world: LaneWorld) -> None:

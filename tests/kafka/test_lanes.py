@@ -13,7 +13,7 @@ from app.worker.process_end import EXIT_LANE_LOST, EXIT_REFUSED
 from tests.kafka.lane_worker import CRASHED
 from tests.kafka.lane_world import PARTITIONS, LaneWorld, Worker, counted
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 
 async def test_a_worker_counts_forwards_buries_and_stops_in_order(world: LaneWorld) -> None:

@@ -10,7 +10,7 @@ from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
 from app.worker.process_end import EXIT_LANE_LOST
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 
 
 @pytest.mark.kafka

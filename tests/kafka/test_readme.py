@@ -16,13 +16,13 @@ from app.sandbox.local.ports import is_taken
 from tests.document_blocks import Line, blocks
 from tests.kafka.processes import wait_for
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 ORDER = json.loads((ROOT / "schemas/examples/order-created.json").read_bytes())["order_id"]
-START_LIMIT_S = 120.0
-COMMAND_LIMIT_S = 60.0
-END_LIMIT_S = 90.0
+START_LIMIT_S = 240.0
+COMMAND_LIMIT_S = 180.0
+END_LIMIT_S = 240.0
 INTERRUPTED = 130
-STOP_LIMIT_S = 60.0
+STOP_LIMIT_S = 120.0
 
 
 class Terminals:

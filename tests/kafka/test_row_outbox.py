@@ -14,7 +14,7 @@ from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
 from app.sandbox.vendors.fno.row_outbox import TOPIC, RowOutbox
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 PARTITIONS = 4
 ORDERS, ROWS = 60, 5
 

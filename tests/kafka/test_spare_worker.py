@@ -18,7 +18,7 @@ from app.kafka import topic_admin, topics
 from app.sandbox.local import broker
 from tests.kafka.processes import wait_for
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 
 
 class Started:

@@ -11,7 +11,7 @@ STORM_S = 90.0
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1200)
 def test_every_order_completes_and_everything_happens_once_under_kills_and_pauses(tmp_path: Path) -> None:
     verdict = storm(ORDERS, STORM_S, seed=11, folder=tmp_path)
     assert not verdict.problems, "\n".join([str(verdict), *verdict.problems[:20]])

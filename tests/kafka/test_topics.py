@@ -12,7 +12,7 @@ from app.kafka.topic_admin import CreatedTopic, Drift, apply, check
 from app.kafka.topics import load
 from app.sandbox.local import broker as local_broker
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 TOPICS = load()
 
 

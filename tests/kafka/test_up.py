@@ -17,8 +17,8 @@ from app.sandbox.local.broker import DEFAULT_PORT
 from app.sandbox.local.ports import HOST
 from tests.kafka.processes import wait_for
 
-pytestmark = pytest.mark.kafka
-LIMIT_S = 90.0
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+LIMIT_S = 180.0
 INTERRUPTED = 130
 
 

@@ -68,7 +68,7 @@ class Hosted:
         await self.host.assign({(topic, partition) for topic in INPUTS for partition in partitions})
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - any state of the lanes may be waited for
                 await asyncio.sleep(0.001)
 

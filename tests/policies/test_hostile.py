@@ -84,9 +84,9 @@ def test_a_pattern_without_wildcards_matches_itself_alone(text: str) -> None:
 
 
 def test_a_pattern_of_many_stars_is_quick_on_text_that_almost_matches() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert not wildcard("*a" * 100 + "b").fullmatch("a" * 10_000)
-    assert time.perf_counter() - began < 1, "a backtracking pattern would take longer than the universe has"
+    assert time.process_time() - began < 5, "a backtracking pattern would take longer than the universe has"
 
 
 def test_sentences_stay_short_whatever_the_order_holds() -> None:

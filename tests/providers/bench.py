@@ -13,7 +13,7 @@ from app.sandbox.vendors.host import Simulators
 from tests.providers.recording_proxy import RecordedRequest
 
 PATIENT = Timeouts()
-HASTY = Timeouts(read_s=0.8)
+HASTY = Timeouts(read_s=1.5)
 """For replies that never come; on a busy machine all others take a while."""
 
 

@@ -90,12 +90,12 @@ class Process:
 
     async def assign(self, *partitions: int) -> None:
         await self.host.assign({(topic, partition) for topic in Orchestrate.inputs for partition in partitions})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not all(status.opened for status in self.host.status()):  # noqa: ASYNC110 - any lane may be the last
                 await asyncio.sleep(0.001)
 
-    async def ask(self, order_id: str) -> Answer:
-        return await ask(OrderLookup(self.host, PARTITIONS, self.ledger.scan, show, memory_limit_s=0.2), order_id)
+    async def ask(self, order_id: str, memory_limit_s: float = 60.0) -> Answer:
+        return await ask(OrderLookup(self.host, PARTITIONS, self.ledger.scan, show, memory_limit_s), order_id)
 
 
 async def show(order: OrderState) -> Mapping[str, Any]:
@@ -175,6 +175,6 @@ async def test_a_process_with_a_successor_does_not_answer_from_its_old_memory(le
     ledger.cluster.fence("waybill-orchestrate-0")
     ledger.write(OURS, replace(state_of(OURS), version=77))
     ledger.clock.advance(60)
-    assert (await process.ask(OURS))[1]["version"] == 77
+    assert (await process.ask(OURS, memory_limit_s=0.2))[1]["version"] == 77
     assert ledger.scans == [OURS]
     assert "fenced" in str(process.failures[0])

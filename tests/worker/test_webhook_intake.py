@@ -28,7 +28,7 @@ from app.worker.webhook_intake import AT_ONCE_MAX, IDS_S, WebhookIntake, Window
 CODEC = load()
 NOW_S = 1_769_860_800.0
 SHIPPED = ProviderEvent("bc-demo-1", "flexe", "order shipped", "FXS-1", 5, (LineQuantity("1", 20_000),))
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 @dataclass

@@ -84,7 +84,7 @@ def test_a_process_tells_what_it_used() -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_the_role_writes_every_output_once(tmp_path: Path) -> None:
     found = await run(40, 100, False, tmp_path, lambda _: None)
     assert found.on_broker is not None

@@ -12,7 +12,7 @@ from app.errors import WaybillError
 from app.sandbox.local import supervise
 from app.sandbox.local.supervise import LOG_TAIL_BYTES, STUMBLES_MAX, Process, Supervisor
 
-LIMIT_S = 20.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(autouse=True)

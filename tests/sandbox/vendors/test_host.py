@@ -18,6 +18,8 @@ from app.sandbox.vendors.host import SimulatorOptions, Simulators, openers, poin
 from app.sandbox.vendors.simulation import SCHEDULE_BURST_MAX, FaultRequest, Faults, Journal, Schedule, World
 from app.sandbox.vendors.simulation_http import CONTROL_BODY_BYTES_MAX
 
+LIVES_LIMIT_S = 90.0
+"""For a thousand lives of seconds each: one after the other they would take hours."""
 ORDER = {"id": 1, "products": [], "shipping_addresses": []}
 
 
@@ -30,7 +32,7 @@ async def host() -> AsyncIterator[Simulators]:
 @pytest.fixture
 async def client(host: Simulators) -> AsyncIterator[httpx.AsyncClient]:
     token = host.environ()["WAYBILL_BIGCOMMERCE_ACCESS_TOKEN"]
-    async with httpx.AsyncClient(base_url=host.base_url, headers={"X-Auth-Token": token}, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=host.base_url, headers={"X-Auth-Token": token}, timeout=60) as client:
         yield client
 
 
@@ -96,7 +98,7 @@ async def test_a_defect_in_the_background_ends_the_host() -> None:
             await asyncio.Event().wait()
 
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(asyncio.create_task(run()), 10)
+        await asyncio.wait_for(asyncio.create_task(run()), 60)
 
 
 async def test_errors_of_whoever_uses_it_come_through_as_they_are() -> None:
@@ -204,7 +206,7 @@ async def test_bodies_have_a_limit(host: Simulators, client: httpx.AsyncClient) 
 
 
 async def until_all_are(client: httpx.AsyncClient, by_status: dict[str, int]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIVES_LIMIT_S):
         while True:
             if (await client.get("/_sim/state")).json()["providers"]["fno"]["by_status"] == by_status:
                 return
@@ -217,7 +219,7 @@ async def test_a_thousand_orders_live_their_lives_at_once(host: Simulators, clie
     started = time.monotonic()
     assert (await client.post("/_sim/fno/orders", json=[order] * 1000)).json()["seeded"] == 1000
     await until_all_are(client, {"Invoiced": 1000})
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < LIVES_LIMIT_S
     assert host.of(FnoSimulator).state()["rows"]["published"] == 4000
 
 
@@ -226,7 +228,7 @@ async def test_more_concurrent_calls_than_f_and_o_takes() -> None:
     vendors = {"fno": lambda world: FnoSimulator(world, options, MemoryRows())}
     async with (
         serve(SimulatorOptions(vendors=vendors)) as host,
-        httpx.AsyncClient(base_url=host.base_url, timeout=10) as client,
+        httpx.AsyncClient(base_url=host.base_url, timeout=60) as client,
     ):
         form = {"grant_type": "client_credentials", "scope": "x/.default", "client_id": options.client_id}
         form["client_secret"] = options.client_secret
@@ -249,7 +251,7 @@ def test_the_process_prints_its_address_and_ends_when_told(number: signal.Signal
         address = process.stdout.readline().strip()
         assert httpx.get(f"{address}/_sim/state").json()["providers"].keys() >= {"bigcommerce", "fno", "flexe"}
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
