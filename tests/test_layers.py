@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.layers import APP, imports, layer, modules, name_of, upward
+from tests.layers import APP, imports, layer, modules, name_of, tree_of, upward
 
 PURE = ("domain", "definitions", "policies", "flows", "dualwrite", "optimizer", "inventory")
 PURE_FILES = ("events/model.py", "events/catalog.py", "events/ids.py", "events/sales_order_change.py")
@@ -77,7 +77,7 @@ def test_pure_packages_touch_nothing_outside(path: Path) -> None:
     for imported in imports(path):
         top = imported.split(".")[0]
         assert top == "app" or top in ALLOWED_IN_PURE, f"{name_of(path)} is pure and may not import {imported}"
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert called not in BANNED_CALLS, (
@@ -99,7 +99,7 @@ def test_only_the_worker_knows_faust_and_providers_never_import_each_other() -> 
 
 def test_kafka_clients_are_those_that_create_no_topic() -> None:
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "aiokafka":
                 made = {alias.name for alias in node.names if alias.name.startswith("AIOKafka")}
                 assert not made or name_of(path) == "app.kafka.clients", (
@@ -110,7 +110,7 @@ def test_kafka_clients_are_those_that_create_no_topic() -> None:
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_modules_say_what_they_are_and_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(text)) or not text.strip() or name_of(path) == "app", f"{path} has no docstring"
+    assert ast.get_docstring(tree_of(path)) or not text.strip() or name_of(path) == "app", f"{path} has no docstring"
     assert text.count("\n") <= 400, f"{path} has more than 400 lines: does it do two jobs?"
     assert path.stem not in {"utils", "helpers", "manager", "base", "common"}
 
@@ -120,7 +120,7 @@ POSITIONAL_MAX = 4
 
 def constructions(path: Path) -> Iterator[ast.Call]:
     """Calls of what is named in CamelCase: classes."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if re.fullmatch(r"_*[A-Z]+[a-z]\w*", name):
@@ -154,7 +154,7 @@ def provider_words(path: Path) -> Iterator[str]:
         re.I,
     )
     yield from (module for module in imports(path) if of_provider.match(module))
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if (
@@ -212,7 +212,7 @@ def names_in(function: Function) -> Iterator[str]:
 
 
 def bare_words(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, Function):
             for word in sorted({name.strip("_") for name in names_in(node)} & BARE_WORDS.keys()):
                 yield f"{path}:{node.lineno} {node.name}() has `{word}`: say {BARE_WORDS[word]}"
@@ -288,7 +288,7 @@ def test_a_class_name_says_what_it_is_without_its_file() -> None:
     """A class that begins with an underscore is its file's own affair."""
     places: dict[str, list[Path]] = {}
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(path)
     new = {name: files for name, files in repeated(places, ROLES_OF_CLASSES).items() if name not in REPEATED_CLASSES}
