@@ -9,9 +9,11 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 from app.resources import ROOT
 from app.sandbox.local import broker
+from app.sandbox.local.jars import LOCK
 from app.sandbox.local.jvm import find_java
 
 OPTIONS: Final = "JDK_JAVA_OPTIONS"
@@ -24,12 +26,13 @@ DUMP_LIMIT_S: Final = 120
 def java_options() -> str:
     """Return what to tell each Java; make the archive first where there is none."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    archive = FOLDER / f"kafka-{os.stat(find_java()).st_mtime_ns}.jsa"
+    java_and_jars = f"{os.stat(find_java()).st_mtime_ns}-{crc32(LOCK.read_bytes()):08x}"
+    archive = FOLDER / f"kafka-{java_and_jars}.jsa"
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():
             _make(archive)
-    return f"{FEWER_COMPILERS} -XX:SharedArchiveFile={archive} -Xshare:auto" if archive.exists() else FEWER_COMPILERS
+    return f'{FEWER_COMPILERS} "-XX:SharedArchiveFile={archive}" -Xshare:auto' if archive.exists() else FEWER_COMPILERS
 
 
 def _make(archive: Path) -> None:
@@ -37,7 +40,7 @@ def _make(archive: Path) -> None:
     base, whole = archive.with_suffix(".base"), archive.with_suffix(".new")
     dump = [str(find_java()), "-Xshare:dump", f"-XX:SharedArchiveFile={base}"]
     if subprocess.run(dump, capture_output=True, timeout=DUMP_LIMIT_S, check=False).returncode == 0:
-        options = f"{FEWER_COMPILERS} -XX:SharedArchiveFile={base} -XX:ArchiveClassesAtExit={whole}"
+        options = f'{FEWER_COMPILERS} "-XX:SharedArchiveFile={base}" "-XX:ArchiveClassesAtExit={whole}"'
         before = os.environ.pop(OPTIONS, None)
         os.environ[OPTIONS] = options
         try:
