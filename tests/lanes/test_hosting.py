@@ -51,17 +51,30 @@ async def ready(host: LaneHost) -> bool:
         return answer.status == 200
 
 
+class SlowLog(MemoryLog):
+    """The answer to a commit is on its way until the gate is open; what was committed is visible before."""
+
+    gate: asyncio.Event
+
+    async def commit(self) -> None:
+        await super().commit()
+        await self.gate.wait()
+
+
 class Hosted:
     def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.world = World(partitions=2)
         self.failures: list[BaseException] = []
         self.host = LaneHost("count", INPUTS, self.make_lane, self.failures.append)
         self.reading = Reading(self.world, self.host)
         self.host.reading = self.reading
-        self.logs: list[MemoryLog] = []
+        self.logs: list[SlowLog] = []
 
     def make_lane(self, partition: int) -> Lane:
-        self.logs.append(MemoryLog(self.world.cluster, f"count-{partition}", LEDGER, partition))
+        self.logs.append(SlowLog(self.world.cluster, f"count-{partition}", LEDGER, partition))
+        self.logs[-1].gate = self.gate
         return Lane(Counting(), self.logs[-1], partition, 2, self.world.limits, clock=self.world.clock)
 
     async def assign(self, *partitions: int) -> None:
@@ -183,6 +196,22 @@ async def test_records_that_got_lost_on_the_way_are_read_again(hosted: Hosted) -
     await hosted.until(lambda: hosted.host.lanes[0].next_offsets()["in-a"] == 3)
     assert await hosted.host.value(0, b"k") == b"3"
     assert hosted.failures == []
+    await hosted.host.close()
+
+
+async def test_a_value_is_never_older_than_what_the_broker_shows(hosted: Hosted) -> None:
+    await hosted.assign(0)
+    await hosted.until(lambda: hosted.reads(0))
+    assert await hosted.host.value(0, b"k") is None
+    hosted.gate.clear()
+    hosted.world.produce(b"k", b"one", partition=0)
+    hosted.reading.fetch("in-a", 0)
+    await hosted.until(lambda: hosted.world.cluster.ledger(LEDGER).get(b"k") == b"1")
+    asking = asyncio.create_task(hosted.host.value(0, b"k"))
+    await asyncio.sleep(0.01)
+    assert not asking.done(), "the lane does not know yet that its commit succeeded"
+    hosted.gate.set()
+    assert await asking == b"1"
     await hosted.host.close()
 
 
