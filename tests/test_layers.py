@@ -251,14 +251,6 @@ ROLES_OF_CLASSES = frozenset(
     | {"OutgoingWebhooks", "Progression", "Query", "ResultPage", "Session", "StoredOrder", "Token"}
 )
 """Class names that each provider's folder, or each simulator's, has for the same thing."""
-REPEATED_CLASSES = frozenset(
-    [
-        "Change",
-        "Policy",
-        "Source",
-    ]
-)
-"""Names that still mean two things. None is ever added."""
 
 
 def of_one_provider(path: Path) -> bool:
@@ -291,5 +283,4 @@ def test_a_class_name_says_what_it_is_without_its_file() -> None:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(path)
-    new = {name: files for name, files in repeated(places, ROLES_OF_CLASSES).items() if name not in REPEATED_CLASSES}
-    assert new == {}, "one name, one thing: call one of them something else"
+    assert repeated(places, ROLES_OF_CLASSES) == {}, "one name, one thing: call one of them something else"

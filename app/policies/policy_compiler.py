@@ -27,7 +27,7 @@ _TARGETS: Final = {Scope.ORDER: ORDER_FIELDS, Scope.LINE: LINE_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledPolicy:
     """A policy ready to run. `source` is the function's text, for whoever wants to see what a policy became."""
 
     policy: Policy
@@ -35,18 +35,18 @@ class Compiled:
     source: str
 
 
-def compile_policy(policy: Policy) -> Compiled:
+def compile_policy(policy: Policy) -> CompiledPolicy:
     """Compiles a policy. Only names of our own tables are in the source; what an author wrote is in its constants."""
     writer = _Writer(policy)
     source = writer.source()
     namespace = {"__builtins__": {"tuple": tuple}, **writer.constants.values}
     exec(compile(source, f"<policy {policy.name} {policy.version}>", "exec"), namespace)
-    return Compiled(policy, cast(Callable[[Order], PolicyVerdict], namespace["evaluate"]), source)
+    return CompiledPolicy(policy, cast(Callable[[Order], PolicyVerdict], namespace["evaluate"]), source)
 
 
-def all_rules(files: Mapping[str, str]) -> dict[str, Compiled]:
+def all_rules(files: Mapping[str, str]) -> dict[str, CompiledPolicy]:
     """File name -> text in, policy name -> policy out. Raises DefinitionError for a wrong file or a repeated name."""
-    compiled: dict[str, Compiled] = {}
+    compiled: dict[str, CompiledPolicy] = {}
     for file, text in files.items():
         policy = load(text, file)
         if (other := compiled.get(policy.name)) is not None:

@@ -23,7 +23,7 @@ from app.flows.engine import Step, step
 from app.flows.installed import INSIDE, ActionSpec, EngineLimits, Setup
 from app.flows.loading.flow_compiler import Flow
 from app.flows.loading.published import Published, publish
-from app.policies.policy_compiler import Compiled, all_rules
+from app.policies.policy_compiler import CompiledPolicy, all_rules
 from app.resources import flow_files, policy_files
 
 START_MS = 1_760_000_000_000
@@ -56,7 +56,7 @@ LIMITS = EngineLimits(attempts_max=3)
 
 
 @cache
-def policies() -> dict[str, Compiled]:
+def policies() -> dict[str, CompiledPolicy]:
     return all_rules(policy_files())
 
 

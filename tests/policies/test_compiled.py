@@ -11,13 +11,13 @@ from app import policies
 from app.domain.order import Line, Order
 from app.errors import DefinitionError
 from app.events.model import PolicyResult
-from app.policies import Compiled, FieldChange, PolicyVerdict
+from app.policies import CompiledPolicy, FieldChange, PolicyVerdict
 from tests.policies import speed, strategies
 from tests.policies.interpreter import interpret
 from tests.policies.orders import a_line, amount, an_address, an_order, rule_text
 
 
-def compiled(*rules: str, **top: str) -> Compiled:
+def compiled(*rules: str, **top: str) -> CompiledPolicy:
     return policies.compile(policies.load(rule_text(*rules, **top), "test.yaml"))
 
 
@@ -190,7 +190,7 @@ def test_the_speed_trial_sets_what_it_says() -> None:
     assert len(verdict.changes) == 10
 
 
-def load_tree(tree: strategies.Tree) -> Compiled:
+def load_tree(tree: strategies.Tree) -> CompiledPolicy:
     """Compiles a drawn tree, without those rules that loading refuses as useless."""
     text = yaml.dump(tree, Dumper=yaml.CSafeDumper, sort_keys=False)
     useless = {error.path for error in policies.check(text, "random.yaml") if "never sets" in error.problem}

@@ -1,46 +1,16 @@
 """The compiler of flows: from a specification to nodes with their policies and actions, looked up by event."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
 from app.domain.event_names import EventName
 from app.domain.order import Order
-from app.events.model import PolicyResult
 from app.flows.installed import MAIN_POOL, ActionSpec, EngineLimits, Setup
 from app.flows.loading.flow_check import check
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
 from app.flows.loading.step_paths import downstream, overtaken_waits
-
-
-class Change(Protocol):
-    """A field that a rule set."""
-
-    @property
-    def field(self) -> str: ...
-    @property
-    def rule(self) -> str: ...
-
-
-class Verdict(Protocol):
-    """What a policy says of an order; `order` has the fields that it set."""
-
-    @property
-    def passed(self) -> bool: ...
-    @property
-    def order(self) -> Order: ...
-    @property
-    def result(self) -> PolicyResult: ...
-    @property
-    def changes(self) -> Iterable[Change]: ...
-    @property
-    def detail(self) -> str: ...
-
-
-class Policy(Protocol):
-    @property
-    def evaluate(self) -> Callable[[Order], Verdict]: ...
+from app.policies.policy_compiler import CompiledPolicy
 
 
 class Node(Struct, frozen=True):
@@ -48,8 +18,8 @@ class Node(Struct, frozen=True):
     overtaken ones."""
 
     name: str
-    filter: Policy | None = None
-    policies: tuple[Policy, ...] = ()
+    filter: CompiledPolicy | None = None
+    policies: tuple[CompiledPolicy, ...] = ()
     action: ActionSpec | None = None
     emits: str = ""
     otherwise: str = "hold"
@@ -81,7 +51,7 @@ class Flow(Struct, frozen=True):
 
 
 def compile_flow(
-    spec: FlowSpec, policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
+    spec: FlowSpec, policies: Mapping[str, CompiledPolicy], setup: Setup, limits: EngineLimits | None = None
 ) -> Flow:
     """Return the flow, ready for `step`.
 
@@ -108,7 +78,7 @@ def compile_flow(
     )
 
 
-def _node(spec: FlowSpec, step: StepSpec, policies: Mapping[str, Policy], setup: Setup) -> Node:
+def _node(spec: FlowSpec, step: StepSpec, policies: Mapping[str, CompiledPolicy], setup: Setup) -> Node:
     return Node(
         name=step.step,
         filter=policies[step.filter] if step.filter else None,

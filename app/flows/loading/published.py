@@ -12,9 +12,10 @@ from app.events.model import OrderCreated
 from app.flows.installed import EngineLimits, Setup
 from app.flows.loading import flow_check
 from app.flows.loading import routing as routes
-from app.flows.loading.flow_compiler import Flow, Policy, compile_flow
+from app.flows.loading.flow_compiler import Flow, compile_flow
 from app.flows.loading.flow_spec import FlowSpec, load, load_routing
 from app.flows.loading.routing import Routing
+from app.policies.policy_compiler import CompiledPolicy
 
 ROUTING_FILE: Final = "routing.yaml"
 
@@ -66,7 +67,7 @@ class Published:
 
 
 def publish(
-    files: Mapping[str, str], policies: Mapping[str, Policy], setup: Setup, limits: EngineLimits | None = None
+    files: Mapping[str, str], policies: Mapping[str, CompiledPolicy], setup: Setup, limits: EngineLimits | None = None
 ) -> Published:
     """Compile the flows and the routing policy in `files` (path -> text). A flow that cannot run as set up is refused.
 
