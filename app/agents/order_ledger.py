@@ -15,7 +15,7 @@ from app.events.record import Record
 
 _HEAD = struct.Struct(">Bq")
 _ORDER, _EARLY = 1, 2
-Kept = TypeVar("Kept")
+OrderValue = TypeVar("OrderValue")
 
 
 class Early(msgspec.Struct, frozen=True, array_like=True):
@@ -57,7 +57,7 @@ def timers(value: bytes) -> Sequence[Timer] | Early:
     return entry if isinstance(entry, Early) else entry.timers
 
 
-def _decoded(value: bytes, order: Callable[[memoryview], Kept]) -> Kept | Early:
+def _decoded(value: bytes, order: Callable[[memoryview], OrderValue]) -> OrderValue | Early:
     body = memoryview(value)[_HEAD.size :]
     try:
         kind = value[0]

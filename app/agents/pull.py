@@ -54,8 +54,8 @@ class Pull(Role):
         self._sources = {source.cursor_key: source for source in sources}
         self._clock = clock
         self._due_at = dict.fromkeys(self._sources, 0.0)
-        self._asked_at = dict.fromkeys(self._sources, 0.0)
-        self._asked: dict[str, asyncio.Task[PullResult]] = {}
+        self._began_at = dict.fromkeys(self._sources, 0.0)
+        self._pulls: dict[str, asyncio.Task[PullResult]] = {}
         self._hinted = asyncio.Event()
         self.failures: dict[str, str] = {}
         """What each source answered last, where it failed: for logs and views."""
@@ -65,7 +65,7 @@ class Pull(Role):
         provider = (record.key or b"").decode(errors="replace").partition("/")[0]
         hinted = [name for name in self._sources if name.partition("/")[0] == provider]
         for name in hinted:
-            soon = self._asked_at[name] + min(HURRY_S, self._every_s)
+            soon = self._began_at[name] + min(HURRY_S, self._every_s)
             self._due_at[name] = min(self._due_at[name], soon)
         if hinted:
             self._hinted.set()
@@ -81,27 +81,27 @@ class Pull(Role):
                 if folded := self._answered(state):
                     return folded
         except asyncio.CancelledError:
-            for task in self._asked.values():
+            for task in self._pulls.values():
                 task.cancel()
-            await asyncio.gather(*self._asked.values(), return_exceptions=True)
+            await asyncio.gather(*self._pulls.values(), return_exceptions=True)
             raise
 
     def _ask(self, state: Mapping[bytes, bytes]) -> None:
         now = self._clock.monotonic()
         for name, source in self._sources.items():
-            if name not in self._asked and self._due_at[name] <= now:
-                self._asked_at[name], self._due_at[name] = now, now + self._every_s
+            if name not in self._pulls and self._due_at[name] <= now:
+                self._began_at[name], self._due_at[name] = now, now + self._every_s
                 cursor = state.get(name.encode())
                 question = self._pages(name, source, cursor.decode() if cursor else None)
-                self._asked[name] = asyncio.create_task(question, name=f"pull {name}")
+                self._pulls[name] = asyncio.create_task(question, name=f"pull {name}")
 
     async def _wait(self) -> None:
         """Wait until a source has answered, another is due, or a hint came."""
-        idle = [due for name, due in self._due_at.items() if name not in self._asked]
+        idle = [due for name, due in self._due_at.items() if name not in self._pulls]
         limit = max(0.0, min(idle) - self._clock.monotonic()) if idle else None
         hinted = asyncio.create_task(self._hinted.wait())
         try:
-            await asyncio.wait({hinted, *self._asked.values()}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({hinted, *self._pulls.values()}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             hinted.cancel()
 
@@ -109,11 +109,11 @@ class Pull(Role):
         """Return what the sources that have answered brought, if anything."""
         outputs: list[Output] = []
         changes: dict[bytes, bytes | None] = {}
-        for name in [name for name, task in self._asked.items() if task.done()]:
-            result = self._asked.pop(name).result()
+        for name in [name for name, task in self._pulls.items() if task.done()]:
+            result = self._pulls.pop(name).result()
             self._note(name, result.problem)
             if result.more:
-                self._due_at[name] = self._asked_at[name]
+                self._due_at[name] = self._began_at[name]
             outputs += result.outputs
             if result.cursor is not None and result.cursor.encode() != state.get(name.encode()):
                 changes[name.encode()] = result.cursor.encode()

@@ -41,11 +41,11 @@ class WriterSchemas:
 
     def __init__(self, registry: str = "") -> None:
         self.registry = registry
-        self._kept: OrderedDict[int, WriterSchema | str] = OrderedDict()
+        self._cache: OrderedDict[int, WriterSchema | str] = OrderedDict()
 
     def missing(self, numbers: Iterable[int]) -> list[int]:
         """Which of the ids nothing is known about, each once."""
-        return [number for number in dict.fromkeys(numbers) if number not in self._kept]
+        return [number for number in dict.fromkeys(numbers) if number not in self._cache]
 
     def learn(self, number: int, text: str) -> None:
         """Keep a schema, given as JSON; one that no record can be read with safely is kept as the reason."""
@@ -60,7 +60,7 @@ class WriterSchemas:
 
     def forget(self, number: int) -> None:
         """Let it be asked for again."""
-        self._kept.pop(number, None)
+        self._cache.pop(number, None)
 
     def read(self, framed: bytes) -> tuple[Any, Columns]:
         """The value in Confluent framing, and the types of its row's columns.
@@ -68,10 +68,10 @@ class WriterSchemas:
         Raises RecordError: unknown-schema, malformed.
         """
         number = id_in(framed)
-        schema = self._kept.get(number, "")
+        schema = self._cache.get(number, "")
         if isinstance(schema, str):
             raise RecordError("unknown-schema", f"schema id {number}: {schema or self._unknown()}")
-        self._kept.move_to_end(number)
+        self._cache.move_to_end(number)
         source = BytesIO(framed[FRAME:])
         try:
             value = fastavro.schemaless_reader(source, schema.avro, None)
@@ -87,10 +87,10 @@ class WriterSchemas:
         return "if a connector wrote it, set SCHEMA_REGISTRY_URL to its registry, start mirror again, replay the record"
 
     def _keep(self, number: int, what: WriterSchema | str) -> None:
-        self._kept[number] = what
-        self._kept.move_to_end(number)
-        while len(self._kept) > SCHEMAS_MAX:
-            self._kept.popitem(last=False)
+        self._cache[number] = what
+        self._cache.move_to_end(number)
+        while len(self._cache) > SCHEMAS_MAX:
+            self._cache.popitem(last=False)
 
 
 def id_in(framed: bytes) -> int:

@@ -13,10 +13,10 @@ from app.queries.views import order_view, sourcing_view
 
 LEDGER: Final = "source-ledger"
 _SOURCING: Final = frozenset({EventName.ORDER_SOURCED, EventName.ORDER_BACKORDERED, EventName.ORDER_NOT_SOURCED})
-Kept = TypeVar("Kept", bound=LedgerValue)
+Value = TypeVar("Value", bound=LedgerValue)
 
 
-async def values(bootstrap_servers: str, kind: type[Kept]) -> list[Kept]:
+async def values(bootstrap_servers: str, kind: type[Value]) -> list[Value]:
     """Everything of a kind that is kept, by key. Raises BrokerError, LedgerError."""
     return [
         source_ledger.decode(kind, value) for _, value in sorted((await _latest(bootstrap_servers, kind, "")).items())
