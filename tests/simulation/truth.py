@@ -51,7 +51,7 @@ class Truth:
         if wanted.scenario not in SHIPPED_BY_FLEXE:
             return self._at_fno(order_id, wanted, _GONE)
         held = self._providers.house.orders.with_external_id(order_id)
-        return set() if held is None else held.asked.ordered().keys() - held.left().keys()
+        return set() if held is None else held.creation.ordered().keys() - held.remaining().keys()
 
     def invoiced(self, order_id: str, wanted: Expectation) -> set[str]:
         """The lines all of which is invoiced, or was before an invoice was cancelled."""

@@ -45,9 +45,9 @@ def openers(
 
     def opener(manifest: Manifest) -> OpenSimulator:
         package = importlib.import_module(f"{PACKAGE}.sandbox.vendors.{manifest.name}")
-        given = {each.name: environ.get(manifest.variable(each.name), "").strip() for each in manifest.settings}
+        settings = {each.name: environ.get(manifest.variable(each.name), "").strip() for each in manifest.settings}
         address = webhooks and f"{webhooks}/{manifest.name}"
-        setup = VendorSetup(given, address, bootstrap_servers, generous)
+        setup = VendorSetup(settings, address, bootstrap_servers, generous)
         return lambda world: cast(Simulator, package.open_simulator(world, setup))
 
     return {name: opener(manifest) for name, manifest in load_manifests().items() if manifest.has_client}

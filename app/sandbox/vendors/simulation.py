@@ -181,7 +181,7 @@ class FixedQuota:
         return 0
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         return max(0, self.limit - self._used)
 
     @property

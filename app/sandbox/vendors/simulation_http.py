@@ -140,10 +140,10 @@ async def control_orders(request: web.Request, float_hook: Callable[[str], Any] 
     bare = body.lstrip().startswith(b"[")
     shape: Any = list[dict[str, Any]] if bare else dict[str, list[dict[str, Any]]]
     try:
-        decoded: Any = msgspec.json.Decoder(shape, float_hook=float_hook).decode(body)
+        orders: Any = msgspec.json.Decoder(shape, float_hook=float_hook).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise RefusalError(400, f"The body cannot be used: {exc}", "send an array of orders") from exc
-    return list(decoded if bare else decoded.get("orders", []))
+    return list(orders if bare else orders.get("orders", []))
 
 
 def application(world: World, simulators: Sequence[Simulator]) -> web.Application:
@@ -283,6 +283,6 @@ class _Control:
 
     def _simulator(self, name: str) -> Simulator:
         if name not in self._simulators:
-            known = ", ".join(self._simulators)
-            raise RefusalError(404, f"No provider {name[:50]!r} is simulated", f"name one of: {known}")
+            names = ", ".join(self._simulators)
+            raise RefusalError(404, f"No provider {name[:50]!r} is simulated", f"name one of: {names}")
         return self._simulators[name]

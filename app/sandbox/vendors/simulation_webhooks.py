@@ -43,7 +43,7 @@ Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[int]]
 """(address, body, headers) -> the status of the answer, 0 for none. Never raises for what a network does."""
 
 
-def checked(target: WebhookTarget) -> WebhookTarget:
+def check_target(target: WebhookTarget) -> WebhookTarget:
     """Raises RefusalError when the address is none."""
     try:
         url = URL(target.url)
@@ -78,7 +78,7 @@ class WebhookSender:
 
         Raises RefusalError.
         """
-        self.target = checked(WebhookTarget(target.url, target.secret or secret)) if target.url else None
+        self.target = check_target(WebhookTarget(target.url, target.secret or secret)) if target.url else None
 
     def send(self, webhook_id: str, body: bytes) -> None:
         """Soon; a fault may delay it, or send it a second time later."""
@@ -115,14 +115,14 @@ class WebhookSender:
             webhook = await self._due.get()
             if self.target is None:
                 self.counts["unsent"] += 1
-            elif await self._is_taken(post, self.target, webhook):
+            elif await self._attempt(post, self.target, webhook):
                 self.counts["taken"] += 1
             else:
                 self._again(webhook)
             self.waiting -= 1
             self._due.task_done()
 
-    async def _is_taken(self, post: Post, target: WebhookTarget, webhook: _Webhook) -> bool:
+    async def _attempt(self, post: Post, target: WebhookTarget, webhook: _Webhook) -> bool:
         """One attempt; any 2xx means that it was taken."""
         webhook.attempts += 1
         self.counts["attempts"] += 1

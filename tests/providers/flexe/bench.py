@@ -78,7 +78,9 @@ class FlexeBench:
         await provider.perform(a_request(order), UnsharedLease())
         held = simulators.of(FlexeSimulator).orders.with_external_id("bc-demo-amounts")
         assert held is not None
-        return [(from_text(item.quantity), quantity) for item, quantity in zip(held.asked.items, wanted, strict=True)]
+        return [
+            (from_text(item.quantity), quantity) for item, quantity in zip(held.creation.items, wanted, strict=True)
+        ]
 
 
 def a_request(order: Order, *, repeated: bool = False) -> Action:

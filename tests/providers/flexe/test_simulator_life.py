@@ -88,7 +88,7 @@ def test_two_parts_are_never_empty_and_always_add_up(quantities: list[int], exte
     assert first == simulator.progression.first_part(order), "the same seed and order, the same parts"
     simulator.orders.ship(order, first)
     assert order.progress == "partially_shipped"
-    simulator.orders.ship(order, order.left())
+    simulator.orders.ship(order, order.remaining())
     assert order.progress == "shipped"
     assert order.shipped == {str(at): quantity for at, quantity in enumerate(quantities)}
 
@@ -103,7 +103,7 @@ def test_the_seed_and_the_order_decide_whether_it_is_split() -> None:
             )[0]
             for number in range(400)
         ]
-        return [simulator.progression.first_part(order) != order.left() for order in orders]
+        return [simulator.progression.first_part(order) != order.remaining() for order in orders]
 
     assert split(0) == split(0)
     assert split(0) != split(1)

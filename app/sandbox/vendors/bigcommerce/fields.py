@@ -67,15 +67,15 @@ PRODUCT: Final[Mapping[str, Any]] = {
 }
 
 
-def order(given: Wire) -> Wire:
+def order(values: Wire) -> Wire:
     """An order's own fields, complete."""
-    fields = {**ORDER, **given}
+    fields = {**ORDER, **values}
     return {**fields, "billing_address": {**BILLING, **fields["billing_address"]}}
 
 
-def product(given: Wire, order_id: int) -> Wire:
+def product(values: Wire, order_id: int) -> Wire:
     """A line as GET /orders/{id}/products shows it."""
-    shown = {**PRODUCT, "order_id": order_id, **given}
+    shown = {**PRODUCT, "order_id": order_id, **values}
     derived = {
         "base_price": shown["price_ex_tax"],
         "base_total": shown["total_ex_tax"],
@@ -88,16 +88,16 @@ def product(given: Wire, order_id: int) -> Wire:
     return {**derived, **shown}
 
 
-def address(given: Wire, order_id: int, base: str) -> Wire:
+def address(values: Wire, order_id: int, base: str) -> Wire:
     """An address as GET /orders/{id}/shipping_addresses shows it. `base` is the address of the API."""
-    path = f"/orders/{order_id}/shippingaddresses/{given['id']}/shippingquotes"
+    path = f"/orders/{order_id}/shippingaddresses/{values['id']}/shippingquotes"
     quotes = {"url": f"{base}{path}", "resource": path}
-    return {**ADDRESS, "order_id": order_id, "shipping_quotes": quotes, **given}
+    return {**ADDRESS, "order_id": order_id, "shipping_quotes": quotes, **values}
 
 
-def person(given: Wire) -> Wire:
+def person(values: Wire) -> Wire:
     """The part of an address that a shipment repeats."""
-    return {name: given.get(name, "") for name in PERSON}
+    return {name: values.get(name, "") for name in PERSON}
 
 
 def _difference(more: str, less: str) -> str:

@@ -29,7 +29,7 @@ class HookRoutes:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        return _shown(self._hooks.create(await _asked(request)))
+        return _hook_answer(self._hooks.create(await _hook_request(request)))
 
     async def _list(self, _request: web.Request) -> web.Response:
         """All on one page: a client has few."""
@@ -39,25 +39,25 @@ class HookRoutes:
         return answer({"data": hooks, "meta": {"pagination": pages}})
 
     async def _get(self, request: web.Request) -> web.Response:
-        return _shown(self._hooks.get(_id(request)))
+        return _hook_answer(self._hooks.get(_id(request)))
 
     async def _change(self, request: web.Request) -> web.Response:
         """What is not given stays as it is."""
         hook = self._hooks.get(_id(request))
-        held = {name: getattr(hook, name) for name in HookRequest.__struct_fields__}
-        return _shown(self._hooks.change(hook.id, await _asked(request, held)))
+        current = {name: getattr(hook, name) for name in HookRequest.__struct_fields__}
+        return _hook_answer(self._hooks.change(hook.id, await _hook_request(request, current)))
 
     async def _delete(self, request: web.Request) -> web.Response:
-        return _shown(self._hooks.delete(_id(request)))
+        return _hook_answer(self._hooks.delete(_id(request)))
 
 
-def refused(refusal: HookRefusedError) -> dict[str, object]:
+def refusal_body(refusal: HookRefusedError) -> dict[str, object]:
     """The body of a refusal, as V3 words it."""
     body = {"status": refusal.status, "title": refusal.message, "type": STATUS_CODES}
     return {**body, "errors": refusal.errors} if refusal.errors else body
 
 
-def _shown(hook: Hook) -> web.Response:
+def _hook_answer(hook: Hook) -> web.Response:
     return answer({"data": hook, "meta": {}})
 
 
@@ -65,13 +65,13 @@ def _id(request: web.Request) -> int:
     return int(request.match_info["hook_id"])
 
 
-async def _asked(request: web.Request, held: dict[str, Any] | None = None) -> HookRequest:
+async def _hook_request(request: web.Request, current: dict[str, Any] | None = None) -> HookRequest:
     """Raises HookRefusedError: 400 for anything but a JSON object, 422 for one that lacks something."""
     try:
-        given = msgspec.json.decode(await body_of(request), type=dict[str, Any])
+        body = msgspec.json.decode(await body_of(request), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise HookRefusedError(400, "Input is invalid.") from exc
     try:
-        return msgspec.convert((held or {}) | given, HookRequest)
+        return msgspec.convert((current or {}) | body, HookRequest)
     except msgspec.ValidationError as exc:
         raise HookRefusedError(422, "JSON data is missing or invalid", body=str(exc)) from exc

@@ -8,7 +8,7 @@ from typing import Final
 
 from app.sandbox.vendors.bigcommerce import shipments
 from app.sandbox.vendors.bigcommerce.fields import Wire
-from app.sandbox.vendors.bigcommerce.payloads import date_ms, rfc2822, seeded
+from app.sandbox.vendors.bigcommerce.payloads import date_ms, parse_seed, rfc2822
 from app.sandbox.vendors.bigcommerce.statuses import NAMES, PARTIALLY_SHIPPED, SHIPPED
 from app.sandbox.vendors.simulation import RefusalError, World
 
@@ -45,15 +45,15 @@ def not_there() -> RefusalError:
     return RefusalError(404, "The requested resource was not found.")
 
 
-Told = Callable[[int, str, Mapping[str, object]], None]
+Notify = Callable[[int, str, Mapping[str, object]], None]
 """Hears of every change: the order's id, the kind as in the journal, and what changed."""
 
 
 class OrderStore:
     """The orders of the store with this hash."""
 
-    def __init__(self, world: World, store: str, told: Told) -> None:
-        self._world, self._store, self._told = world, store, told
+    def __init__(self, world: World, store: str, notify: Notify) -> None:
+        self._world, self._store, self._notify = world, store, notify
         self._by_id: dict[int, StoredOrder] = {}
         self._by_modified: list[tuple[int, int]] = []
         self._shipments = 0
@@ -90,7 +90,7 @@ class OrderStore:
             raise RefusalError(409, f"The store holds {len(self._by_id)} of {ORDERS_MAX} orders", "seed fewer")
         added: dict[int, StoredOrder] = {}
         for position, wire in enumerate(wires):
-            order = self._stored(wire, f"$[{position}]", touch)
+            order = self._read_seed(wire, f"$[{position}]", touch)
             if order.order_id in added or order.order_id in self._by_id:
                 raise RefusalError(409, f"$[{position}].id: order {order.order_id} exists", "use another id")
             added[order.order_id] = order
@@ -98,11 +98,11 @@ class OrderStore:
         self._by_modified += [(order.modified_ms, order.order_id) for order in added.values()]
         self._by_modified.sort()
         for order in added.values():
-            self._tell(order, "order created", status_id=order.fields["status_id"])
+            self._record(order, "order created", status_id=order.fields["status_id"])
         return len(added)
 
-    def _stored(self, wire: Wire, at: str, touch: bool) -> StoredOrder:
-        fields, lists = seeded(wire, at, self._world.clock())
+    def _read_seed(self, wire: Wire, at: str, touch: bool) -> StoredOrder:
+        fields, lists = parse_seed(wire, at, self._world.clock())
         if touch:
             fields["date_modified"] = rfc2822(self._world.clock())
         created_ms, modified_ms = date_ms(fields["date_created"]), date_ms(fields["date_modified"])
@@ -120,11 +120,11 @@ class OrderStore:
                 raise RefusalError(400, f"The field '{name}' is invalid.")
         if "status_id" in body and body["status_id"] not in NAMES:
             raise RefusalError(400, "The field 'status_id' is invalid.")
-        changed = {name: body[name] for name in _WRITABLE if name in body and body[name] != order.fields.get(name)}
-        status_id = changed.pop("status_id", None)
-        if changed:
-            order.fields |= changed
-            self._touched(order, "order changed", fields=tuple(changed))
+        changes = {name: body[name] for name in _WRITABLE if name in body and body[name] != order.fields.get(name)}
+        status_id = changes.pop("status_id", None)
+        if changes:
+            order.fields |= changes
+            self._touch(order, "order changed", fields=tuple(changes))
         if status_id is not None:
             self._set_status(order, status_id)
 
@@ -133,13 +133,13 @@ class OrderStore:
 
         Raises RefusalError with 400 for an address, line or quantity that the order does not have.
         """
-        request = shipments.checked(body, order.lists)
+        request = shipments.parse_request(body, order.lists)
         self._shipments += 1
         shipment = shipments.shipment(request, order.fields, order.lists, self._shipments, self._world.clock())
         order.shipments.append(shipment)
-        shipments.book(request, order.lists)
+        shipments.add_shipped(request, order.lists)
         order.fields["items_shipped"] = sum(product.get("quantity_shipped", 0) for product in order.lists["products"])
-        self._touched(order, "shipment created", shipment_id=shipment["id"])
+        self._touch(order, "shipment created", shipment_id=shipment["id"])
         self._set_status(order, SHIPPED if shipments.is_complete(order.lists["products"]) else PARTIALLY_SHIPPED)
         return shipment
 
@@ -150,16 +150,16 @@ class OrderStore:
         order.fields |= {"status_id": status_id, "status": NAMES[status_id], "custom_status": NAMES[status_id]}
         if status_id == SHIPPED and not order.fields["date_shipped"]:
             order.fields["date_shipped"] = rfc2822(self._world.clock())
-        self._touched(order, "status changed", status_id=status_id, previous=before)
+        self._touch(order, "status changed", status_id=status_id, previous=before)
 
-    def _touched(self, order: StoredOrder, kind: str, **detail: object) -> None:
+    def _touch(self, order: StoredOrder, kind: str, **detail: object) -> None:
         now = self._world.clock()
         del self._by_modified[bisect_left(self._by_modified, (order.modified_ms, order.order_id))]
         order.modified_ms = now // 1000 * 1000
         insort(self._by_modified, (order.modified_ms, order.order_id))
         order.fields["date_modified"] = rfc2822(now)
-        self._tell(order, kind, **detail)
+        self._record(order, kind, **detail)
 
-    def _tell(self, order: StoredOrder, kind: str, **detail: object) -> None:
+    def _record(self, order: StoredOrder, kind: str, **detail: object) -> None:
         self._world.journal.effect(PROVIDER, kind, f"bc-{self._store}-{order.order_id}", detail)
-        self._told(order.order_id, kind, detail)
+        self._notify(order.order_id, kind, detail)

@@ -19,7 +19,7 @@ from app.providers.webhooks import signer
 from app.sandbox.vendors.bigcommerce.fields import Wire
 from app.sandbox.vendors.bigcommerce.order_store import PROVIDER
 from app.sandbox.vendors.simulation import RefusalError, World
-from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, checked
+from app.sandbox.vendors.simulation_webhooks import WebhookSender, WebhookTarget, check_target
 
 CREATED: Final = "store/order/created"
 UPDATED: Final = "store/order/updated"
@@ -103,29 +103,29 @@ class OutgoingWebhooks:
             raise HookRefusedError(404, f"Webhook with id [{hook_id}] not found")
         return self._hooks[hook_id]
 
-    def create(self, asked: HookRequest) -> Hook:
+    def create(self, request: HookRequest) -> Hook:
         """Raises HookRefusedError with 422 for a scope or destination that cannot be, or is there already."""
-        _check_scope(asked.scope)
-        _check_destination(asked.destination)
-        same = [hook.destination for hook in self._hooks.values() if hook.scope == asked.scope]
-        if asked.destination in same:
+        _check_scope(request.scope)
+        _check_destination(request.destination)
+        same = [hook.destination for hook in self._hooks.values() if hook.scope == request.scope]
+        if request.destination in same:
             raise HookRefusedError(422, "A hook of this scope and destination exists", destination="error.exists")
         if len(same) >= HOOKS_OF_SCOPE_MAX:
             title = f"There are {HOOKS_OF_SCOPE_MAX} hooks of this scope"
             raise HookRefusedError(422, title, scope="error.limit")
-        return self._add(asked)
+        return self._add(request)
 
-    def change(self, hook_id: int, asked: HookRequest) -> Hook:
+    def change(self, hook_id: int, request: HookRequest) -> Hook:
         """PUT: also what makes a hook active again. Raises HookRefusedError."""
         hook = self.get(hook_id)
-        _check_scope(asked.scope)
-        _check_destination(asked.destination)
+        _check_scope(request.scope)
+        _check_destination(request.destination)
         self._hooks[hook_id] = msgspec.structs.replace(
             hook,
-            scope=asked.scope,
-            destination=asked.destination,
-            is_active=asked.is_active,
-            headers=asked.headers,
+            scope=request.scope,
+            destination=request.destination,
+            is_active=request.is_active,
+            headers=request.headers,
             updated_at=self._world.clock() // 1000,
         )
         return self._hooks[hook_id]
@@ -139,12 +139,12 @@ class OutgoingWebhooks:
     def aim(self, target: WebhookTarget) -> list[Hook]:
         """Control plane: one hook of each scope goes there, and no other anywhere. Raises RefusalError."""
         if target.url:
-            checked(target)
+            check_target(target)
         self._hooks.clear()
         self._secret = target.secret or self._secret
         return [self._add(HookRequest(scope, target.url)) for scope in SCOPES] if target.url else []
 
-    def tell(self, order_id: int, kind: str, detail: Mapping[str, object]) -> None:
+    def notify(self, order_id: int, kind: str, detail: Mapping[str, object]) -> None:
         """Call back all who hear of such a change."""
         for scope in _SCOPES_OF[kind]:
             body = msgspec.json.encode(self._callback(scope, order_id, detail))
@@ -155,17 +155,17 @@ class OutgoingWebhooks:
     def state(self) -> Mapping[str, object]:
         return {"hooks": len(self._hooks), "sent": [sender.state() for sender in self._senders.values()]}
 
-    def _add(self, asked: HookRequest) -> Hook:
+    def _add(self, request: HookRequest) -> Hook:
         self._numbers += 1
         now_s = self._world.clock() // 1000
         hook = Hook(
             id=self._numbers,
             client_id=self._client_id,
             store_hash=self._store,
-            scope=asked.scope,
-            destination=asked.destination,
-            headers=asked.headers,
-            is_active=asked.is_active,
+            scope=request.scope,
+            destination=request.destination,
+            headers=request.headers,
+            is_active=request.is_active,
             created_at=now_s,
             updated_at=now_s,
         )
@@ -176,7 +176,7 @@ class OutgoingWebhooks:
         sender = self._senders.get(destination)
         if sender is None:
             sender = self._senders[destination] = WebhookSender(
-                self._world, PROVIDER, self._sealed, WebhookTarget(destination)
+                self._world, PROVIDER, self._sign, WebhookTarget(destination)
             )
             self._idle.put_nowait(sender)
         return sender
@@ -195,7 +195,7 @@ class OutgoingWebhooks:
             "producer": f"stores/{self._store}",
         }
 
-    def _sealed(self, _target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
+    def _sign(self, _target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
         """The headers of one attempt: the id stays, the time and with it the signature are of now."""
         hook = self._hooks.get(int(webhook_id.partition("_")[0]))
         own = dict((hook.headers if hook else None) or {})

@@ -39,7 +39,7 @@ def date_ms(text: str) -> int:
     return int(moment.timestamp()) * 1000
 
 
-def seeded(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire]]]:
+def parse_seed(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire]]]:
     """A seeded order's own fields, and its lists by name. Raises RefusalError that names the place and the fix.
 
     What a shop may hold and a retailer's policy refuses (no lines, negative quantities, wrong totals) is taken as is.
@@ -49,9 +49,9 @@ def seeded(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire
     if status_id not in NAMES or isinstance(status_id, bool):
         raise _unusable(f"{at}.status_id", status_id, "send one of GET /order_statuses, such as 11")
     fields = {name: value for name, value in order.items() if name not in SUB_RESOURCES}
-    created = str(order.get("date_created") or rfc2822(now_ms))
+    created_at = str(order.get("date_created") or rfc2822(now_ms))
     fields |= {"status_id": status_id, "status": NAMES[status_id], "custom_status": NAMES[status_id]}
-    fields |= {"date_created": created, "date_modified": str(order.get("date_modified") or created)}
+    fields |= {"date_created": created_at, "date_modified": str(order.get("date_modified") or created_at)}
     _check_fields(fields, at)
     return defaults.order(fields), {
         name: _sub_resource(order.get(name) or [], f"{at}.{name}") for name in SUB_RESOURCES

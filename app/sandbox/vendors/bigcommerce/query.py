@@ -39,9 +39,9 @@ class Query:
         """What pulls ask for, the oldest change first, is kept in that order: only what the page needs is read."""
         if self.sort == "date_modified" and not self.descending:
             return filter(self.matches, orders.modified_from(self.modified_from))
-        found = sorted(filter(self.matches, orders.all()), key=_id_of)
-        found.sort(key=_SORT_KEYS[self.sort], reverse=self.descending)
-        return found
+        matching = sorted(filter(self.matches, orders.all()), key=_id_of)
+        matching.sort(key=_SORT_KEYS[self.sort], reverse=self.descending)
+        return matching
 
 
 def parse(params: Mapping[str, str]) -> Query:
@@ -98,25 +98,25 @@ def _date(name: str, text: str) -> int:
         raise _invalid(name) from exc
 
 
-def _same(read: Callable[[str, str], Any], field: str) -> Callable[[str, str], Test]:
+def _same(convert: Callable[[str, str], Any], field: str) -> Callable[[str, str], Test]:
     def build(name: str, text: str) -> Test:
-        wanted = read(name, text)
-        return lambda order: bool(order.fields.get(field) == wanted)
+        value = convert(name, text)
+        return lambda order: bool(order.fields.get(field) == value)
 
     return build
 
 
-def _from(read: Callable[[str, str], Any], key: Callable[[StoredOrder], Any]) -> Callable[[str, str], Test]:
+def _from(convert: Callable[[str, str], Any], key: Callable[[StoredOrder], Any]) -> Callable[[str, str], Test]:
     def build(name: str, text: str) -> Test:
-        bound = read(name, text)
+        bound = convert(name, text)
         return lambda order: bool(key(order) >= bound)
 
     return build
 
 
-def _to(read: Callable[[str, str], Any], key: Callable[[StoredOrder], Any]) -> Callable[[str, str], Test]:
+def _to(convert: Callable[[str, str], Any], key: Callable[[StoredOrder], Any]) -> Callable[[str, str], Test]:
     def build(name: str, text: str) -> Test:
-        bound = read(name, text)
+        bound = convert(name, text)
         return lambda order: bool(key(order) <= bound)
 
     return build

@@ -14,12 +14,12 @@ from aiohttp import web
 
 from app.sandbox.vendors.bigcommerce import includes
 from app.sandbox.vendors.bigcommerce.control import ControlRoutes
-from app.sandbox.vendors.bigcommerce.hook_routes import HookRoutes, refused
+from app.sandbox.vendors.bigcommerce.hook_routes import HookRoutes, refusal_body
 from app.sandbox.vendors.bigcommerce.order_store import PROVIDER, OrderStore, StoredOrder, not_there
 from app.sandbox.vendors.bigcommerce.outgoing_webhooks import HookRefusedError, OutgoingWebhooks
 from app.sandbox.vendors.bigcommerce.payloads import json_object
 from app.sandbox.vendors.bigcommerce.query import parse
-from app.sandbox.vendors.bigcommerce.statuses import listed
+from app.sandbox.vendors.bigcommerce.statuses import list_statuses
 from app.sandbox.vendors.bigcommerce.sub_resources import SubResources
 from app.sandbox.vendors.simulation import Delays, FixedQuota, RefusalError, World
 from app.sandbox.vendors.simulation_http import Simulator, VendorSetup, answer
@@ -66,7 +66,7 @@ class BigCommerceSimulator(Simulator):
         self._quota = FixedQuota(options.quota, options.window_ms, world.clock)
         self.webhooks = OutgoingWebhooks(world, options.store_hash, options.client_id, options.client_secret)
         self.webhooks.aim(WebhookTarget(options.webhook_url))
-        self.orders = OrderStore(world, options.store_hash, self.webhooks.tell)
+        self.orders = OrderStore(world, options.store_hash, self.webhooks.notify)
 
     def settings(self, url: str) -> Mapping[str, str]:
         return {
@@ -109,7 +109,7 @@ class BigCommerceSimulator(Simulator):
             "X-Rate-Limit-Time-Window-Ms": str(self._quota.window_ms),
             "X-Rate-Limit-Time-Reset-Ms": str(self._quota.reset_ms),
             "X-Rate-Limit-Requests-Quota": str(self._quota.limit),
-            "X-Rate-Limit-Requests-Left": str(self._quota.left),
+            "X-Rate-Limit-Requests-Left": str(self._quota.remaining),
         }
 
     def throttled(self, retry_after_s: int) -> RefusalError:
@@ -123,7 +123,7 @@ class BigCommerceSimulator(Simulator):
     def refuse(self, refusal: RefusalError) -> web.Response:
         """V2 writes errors as an array, V3 as an object."""
         v2 = [{"status": refusal.status, "message": refusal.message}]
-        body = refused(refusal) if isinstance(refusal, HookRefusedError) else v2
+        body = refusal_body(refusal) if isinstance(refusal, HookRefusedError) else v2
         return answer(body, refusal.status, {**self._limits(), **refusal.headers})
 
     def state(self) -> Mapping[str, Any]:
@@ -140,15 +140,15 @@ class BigCommerceSimulator(Simulator):
     async def _list(self, request: web.Request) -> web.Response:
         """An empty first page is 204, an empty later one `[]`: V2 is seen to do both."""
         query = parse(request.query)
-        found = query.run(self.orders)
-        if not found and query.page == 1:
+        orders = query.run(self.orders)
+        if not orders and query.page == 1:
             return web.Response(status=204)
         parts, base = includes.parse(request.query), self._base(request)
-        return answer([includes.show(order, base, parts) for order in found])
+        return answer([includes.show(order, base, parts) for order in orders])
 
     async def _count(self, _request: web.Request) -> web.Response:
         counts = self.orders.count_by_status()
-        statuses = [{**status, "count": counts[number]} for number, status in enumerate(listed("sort_order"))]
+        statuses = [{**status, "count": counts[number]} for number, status in enumerate(list_statuses("sort_order"))]
         return answer({"statuses": statuses, "count": len(self.orders)})
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -160,11 +160,11 @@ class BigCommerceSimulator(Simulator):
         return answer(includes.show(order, self._base(request)))
 
     async def _statuses(self, _request: web.Request) -> web.Response:
-        return answer(listed())
+        return answer(list_statuses())
 
     async def _status(self, request: web.Request) -> web.Response:
         number = int(request.match_info["status_id"])
-        status = next((status for status in listed() if status["id"] == number), None)
+        status = next((status for status in list_statuses() if status["id"] == number), None)
         if status is None:
             raise not_there()
         return answer(status)

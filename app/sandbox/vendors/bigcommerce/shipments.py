@@ -19,7 +19,7 @@ _ITEM: Final = ("order_product_id", "quantity")
 Lists = dict[str, list[Wire]]
 
 
-def checked(body: Wire, lists: Lists) -> Wire:
+def parse_request(body: Wire, lists: Lists) -> Wire:
     """The request with its optional texts filled in. Raises RefusalError with 400 that names the field."""
     if not any(address["id"] == body.get("order_address_id") for address in lists["shipping_addresses"]):
         raise _invalid("order_address_id")
@@ -83,7 +83,7 @@ def shipment(request: Wire, fields: Wire, lists: Lists, number: int, now_ms: int
     }
 
 
-def book(request: Wire, lists: Lists) -> None:
+def add_shipped(request: Wire, lists: Lists) -> None:
     """Raise the shipped quantities of lines and address."""
     products = {product["id"]: product for product in lists["products"]}
     for item in request["items"]:

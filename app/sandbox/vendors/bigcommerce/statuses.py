@@ -26,7 +26,7 @@ _STATUSES: Final = (
 NAMES: Final = {number: name for number, name, _, _ in _STATUSES}
 
 
-def listed(place: str = "order") -> list[dict[str, object]]:
+def list_statuses(place: str = "order") -> list[dict[str, object]]:
     """`place` is what the place in the list is called: `sort_order` beside the counts."""
     return [
         {

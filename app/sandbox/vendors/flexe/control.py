@@ -79,29 +79,29 @@ class ControlRoutes:
         return answer({"url": target.url}, 201)
 
     async def _ship(self, request: web.Request) -> web.Response:
-        asked = await control_body(request, _Shipment)
-        order = self._order(asked.external_id)
-        self._orders.ship(order, {item.line_ref: _quantity(item.quantity) for item in asked.items} or order.left())
+        body = await control_body(request, _Shipment)
+        order = self._order(body.external_id)
+        self._orders.ship(order, {item.line_ref: _quantity(item.quantity) for item in body.items} or order.remaining())
         self._progression.schedule(order)
-        return answer(order.shown(), 201)
+        return answer(order.to_payload(), 201)
 
     async def _hold(self, request: web.Request) -> web.Response:
-        asked = await control_body(request, _Exception)
-        order = self._order(asked.external_id)
-        self._orders.hold(order, asked.code, asked.message)
-        return answer(order.shown(), 201)
+        body = await control_body(request, _Exception)
+        order = self._order(body.external_id)
+        self._orders.hold(order, body.code, body.message)
+        return answer(order.to_payload(), 201)
 
     async def _release(self, request: web.Request) -> web.Response:
         order = self._order((await control_body(request, _Release)).external_id)
         self._orders.release(order)
         self._progression.schedule(order)
-        return answer(order.shown())
+        return answer(order.to_payload())
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        asked = await control_body(request, _Cancellation)
-        order = self._order(asked.external_id)
-        self._orders.cancel(order, asked.reason)
-        return answer(order.shown())
+        body = await control_body(request, _Cancellation)
+        order = self._order(body.external_id)
+        self._orders.cancel(order, body.reason)
+        return answer(order.to_payload())
 
     async def _count(self, request: web.Request) -> web.Response:
         """New stock lets those go on that waited for some."""
@@ -112,7 +112,7 @@ class ControlRoutes:
             if order.hold == "out_of_stock" and order.progress not in FINAL:
                 self._orders.release(order)
                 self._progression.schedule(order)
-        return answer({"inventory": [self._stock.shown(count.sku) for count in counts]}, 201)
+        return answer({"inventory": [self._stock.to_payload(count.sku) for count in counts]}, 201)
 
     def _order(self, external_id: str) -> StoredOrder:
         order = self._orders.with_external_id(external_id)

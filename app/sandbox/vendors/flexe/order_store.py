@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from app.sandbox.vendors.flexe.payloads import OrderCreation, Wire, iso, shown_items, shown_lines
+from app.sandbox.vendors.flexe.payloads import OrderCreation, Wire, iso, item_payloads, line_payloads
 from app.sandbox.vendors.flexe.warehouse_stock import WarehouseStock
 from app.sandbox.vendors.simulation import RefusalError, World
 
@@ -28,7 +28,7 @@ class StoredOrder:
     """
 
     order_id: str
-    asked: OrderCreation
+    creation: OrderCreation
     created: int
     updated: int
     progress: str = "received"
@@ -43,28 +43,28 @@ class StoredOrder:
     def status(self) -> str:
         return "on_hold" if self.hold else self.progress
 
-    def left(self) -> dict[str, int]:
+    def remaining(self) -> dict[str, int]:
         """What is still to ship of each line, in ten-thousandths; lines that are complete are absent."""
-        rest = {line: ordered - self.shipped.get(line, 0) for line, ordered in self.asked.ordered().items()}
+        rest = {line: ordered - self.shipped.get(line, 0) for line, ordered in self.creation.ordered().items()}
         return {line: quantity for line, quantity in rest.items() if quantity > 0}
 
     def by_sku(self, lines: Mapping[str, int]) -> dict[str, int]:
         quantities: dict[str, int] = {}
-        for item in self.asked.items:
+        for item in self.creation.items:
             if item.line_ref in lines:
                 quantities[item.sku] = quantities.get(item.sku, 0) + lines[item.line_ref]
         return quantities
 
-    def shown(self) -> Wire:
+    def to_payload(self) -> Wire:
         return {
-            **msgspec.to_builtins(self.asked),
+            **msgspec.to_builtins(self.creation),
             "id": self.order_id,
             "status": self.status,
             "hold": self.hold or None,
             "cancel_reason": self.cancel_reason,
             "created_at": iso(self.created),
             "updated_at": iso(self.updated),
-            "items": shown_lines(self.asked, self.shipped),
+            "items": line_payloads(self.creation, self.shipped),
             "shipments": self.shipments,
         }
 
@@ -93,31 +93,31 @@ class OrderStore:
     def with_external_id(self, external_id: str) -> StoredOrder | None:
         return self._by_external_id.get(external_id)
 
-    def create(self, asked: OrderCreation) -> tuple[StoredOrder, bool]:
+    def create(self, creation: OrderCreation) -> tuple[StoredOrder, bool]:
         """The order, and whether it is new. Raises RefusalError: 403 for another owner, 409 for another body."""
-        if asked.owner_id != self._owner_id:
-            raise RefusalError(403, f"owner_id {asked.owner_id!r} is not the owner of this API key.")
-        held = self._by_external_id.get(asked.external_id)
-        if held is None:
-            return self._created(asked), True
-        if held.asked != asked:
-            raise RefusalError(409, f"external_id {asked.external_id!r} is {held.order_id}, with another body.")
-        return held, False
+        if creation.owner_id != self._owner_id:
+            raise RefusalError(403, f"owner_id {creation.owner_id!r} is not the owner of this API key.")
+        existing = self._by_external_id.get(creation.external_id)
+        if existing is None:
+            return self._add(creation), True
+        if existing.creation != creation:
+            raise RefusalError(409, f"external_id {creation.external_id!r} is {existing.order_id}, with another body.")
+        return existing, False
 
-    def _created(self, asked: OrderCreation) -> StoredOrder:
+    def _add(self, creation: OrderCreation) -> StoredOrder:
         if len(self._by_id) >= ORDERS_MAX:
             raise RefusalError(503, f"{ORDERS_MAX} orders are there already.")
         now = self._world.clock()
-        order = StoredOrder(f"FXO-{len(self._by_id) + 1:06}", asked, now, now)
-        self._by_id[order.order_id] = self._by_external_id[asked.external_id] = order
-        for sku, quantity in order.by_sku(order.left()).items():
+        order = StoredOrder(f"FXO-{len(self._by_id) + 1:06}", creation, now, now)
+        self._by_id[order.order_id] = self._by_external_id[creation.external_id] = order
+        for sku, quantity in order.by_sku(order.remaining()).items():
             self._stock.allocate(sku, quantity)
-        self._tell(order, "order created", id=order.order_id)
+        self._record_effect(order, "order created", id=order.order_id)
         return order
 
     def accept(self, order: StoredOrder) -> None:
         order.progress = "accepted"
-        self._changed(order)
+        self._touch(order)
         self._notify("order.accepted", order, {})
 
     def ship(self, order: StoredOrder, lines: Mapping[str, int]) -> None:
@@ -125,8 +125,8 @@ class OrderStore:
 
         Raises RefusalError with 409 when the order is canceled, or has not so much left.
         """
-        left = order.left()
-        if order.progress == "cancelled" or not lines or any(lines[line] > left.get(line, 0) for line in lines):
+        remaining = order.remaining()
+        if order.progress == "cancelled" or not lines or any(lines[line] > remaining.get(line, 0) for line in lines):
             raise RefusalError(409, f"{order.order_id} is {order.status} and has not so much left to ship.")
         if missing := self._stock.missing(order.by_sku(lines)):
             self.hold(order, "out_of_stock", f"not enough of {', '.join(missing)}")
@@ -134,22 +134,22 @@ class OrderStore:
         self._stock.take(order.by_sku(lines))
         for line, quantity in lines.items():
             order.shipped[line] = order.shipped.get(line, 0) + quantity
-        order.progress = "partially_shipped" if order.left() else "shipped"
+        order.progress = "partially_shipped" if order.remaining() else "shipped"
         order.hold = ""
-        self._record(order, lines)
+        self._add_shipment(order, lines)
 
-    def _record(self, order: StoredOrder, lines: Mapping[str, int]) -> None:
+    def _add_shipment(self, order: StoredOrder, lines: Mapping[str, int]) -> None:
         self._shipments += 1
         shipment = {
             "id": f"FXS-{self._shipments:06}",
             "shipped_at": iso(self._world.clock()),
             "carrier": "simulated",
             "tracking_number": f"1Z{self._shipments:09}",
-            "items": shown_items(order.asked, lines),
+            "items": item_payloads(order.creation, lines),
         }
         order.shipments.append(shipment)
-        self._changed(order)
-        self._tell(order, "order shipped", shipment=shipment["id"], items=shipment["items"])
+        self._touch(order)
+        self._record_effect(order, "order shipped", shipment=shipment["id"], items=shipment["items"])
         self._notify("shipment.shipped", order, {"shipment": shipment})
 
     def hold(self, order: StoredOrder, code: str, message: str) -> None:
@@ -159,13 +159,13 @@ class OrderStore:
         order.hold = code
         order.exceptions += 1
         exception = {"id": f"{order.order_id}-E{order.exceptions}", "code": code, "message": message}
-        self._changed(order)
-        self._tell(order, "order delayed", exception=exception["id"], code=code)
+        self._touch(order)
+        self._record_effect(order, "order delayed", exception=exception["id"], code=code)
         self._notify("shipment.exception", order, {"exception": exception})
 
     def release(self, order: StoredOrder) -> None:
         order.hold = ""
-        self._changed(order)
+        self._touch(order)
 
     def cancel(self, order: StoredOrder, reason: str) -> None:
         """Once: again, nothing happens. Raises RefusalError with 409 when some of it was shipped."""
@@ -173,15 +173,15 @@ class OrderStore:
             return
         if order.shipments:
             raise RefusalError(409, f"{order.order_id} is {order.status}: goods that have left are not canceled.")
-        for sku, quantity in order.by_sku(order.left()).items():
+        for sku, quantity in order.by_sku(order.remaining()).items():
             self._stock.allocate(sku, -quantity)
         order.progress, order.hold, order.cancel_reason = "cancelled", "", reason
-        self._changed(order)
-        self._tell(order, "order canceled", reason=reason)
+        self._touch(order)
+        self._record_effect(order, "order canceled", reason=reason)
         self._notify("order.cancelled", order, {"reason": reason})
 
-    def _changed(self, order: StoredOrder) -> None:
+    def _touch(self, order: StoredOrder) -> None:
         order.updated = self._world.clock()
 
-    def _tell(self, order: StoredOrder, kind: str, **detail: object) -> None:
-        self._world.journal.effect(PROVIDER, kind, order.asked.external_id, detail)
+    def _record_effect(self, order: StoredOrder, kind: str, **detail: object) -> None:
+        self._world.journal.effect(PROVIDER, kind, order.creation.external_id, detail)

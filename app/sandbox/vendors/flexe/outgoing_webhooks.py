@@ -20,7 +20,7 @@ class OutgoingWebhooks:
 
     def __init__(self, world: World, owner_id: str, secret: str, url: str) -> None:
         self._world, self._owner_id, self._secret = world, owner_id, secret
-        self.sender: Final = WebhookSender(world, PROVIDER, sealed, WebhookTarget(url, secret) if url else None)
+        self.sender: Final = WebhookSender(world, PROVIDER, signed_headers, WebhookTarget(url, secret) if url else None)
 
     def aim(self, target: WebhookTarget) -> None:
         """From now on webhooks go there; nowhere when the address is "". Raises RefusalError."""
@@ -31,13 +31,13 @@ class OutgoingWebhooks:
                 raise RefusalError(400, f"secret: {exc}", "send base64, with whsec_ before it") from exc
         self.sender.aim(target, self._secret)
 
-    def notify(self, kind: str, order: StoredOrder, said: Mapping[str, object]) -> None:
-        data = {"id": order.order_id, "external_id": order.asked.external_id, "owner_id": self._owner_id, **said}
+    def notify(self, kind: str, order: StoredOrder, details: Mapping[str, object]) -> None:
+        data = {"id": order.order_id, "external_id": order.creation.external_id, "owner_id": self._owner_id, **details}
         body = {"type": kind, "timestamp": iso(self._world.clock()), "data": data}
         self.sender.send(f"msg_{uuid.uuid4().hex}", msgspec.json.encode(body))
 
 
-def sealed(target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
+def signed_headers(target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
     """The headers of one attempt: the id stays, the time and with it the signature are of now."""
     at = datetime.fromtimestamp(now_ms // 1000, UTC)
     return {

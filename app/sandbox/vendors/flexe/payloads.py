@@ -53,7 +53,7 @@ class OrderCreation(Struct, frozen=True, forbid_unknown_fields=True):
         return {item.line_ref: quantities.from_text(item.quantity) for item in self.items}
 
 
-def decoded(body: bytes, shape: type[msgspec.Struct]) -> Any:
+def decode_body(body: bytes, shape: type[msgspec.Struct]) -> Any:
     """Raises RefusalError: 400 for what is not JSON, 422 with the path of a field that is not as documented."""
     try:
         return msgspec.json.decode(body, type=shape)
@@ -63,18 +63,18 @@ def decoded(body: bytes, shape: type[msgspec.Struct]) -> Any:
         raise RefusalError(400, f"The body is not JSON: {exc}") from exc
 
 
-def creation(body: bytes) -> OrderCreation:
+def parse_creation(body: bytes) -> OrderCreation:
     """A creation that can be carried out. Raises RefusalError that names the field."""
-    asked: OrderCreation = decoded(body, OrderCreation)
+    creation: OrderCreation = decode_body(body, OrderCreation)
     try:
-        ordered = asked.ordered()
-        if asked.requested_ship_date is not None:
-            date.fromisoformat(asked.requested_ship_date)
+        ordered = creation.ordered()
+        if creation.requested_ship_date is not None:
+            date.fromisoformat(creation.requested_ship_date)
     except ValueError as exc:
         raise RefusalError(422, f"quantity or requested_ship_date: {exc}") from exc
-    if len(ordered) != len(asked.items):
+    if len(ordered) != len(creation.items):
         raise RefusalError(422, "items: a line_ref is there twice")
-    return asked
+    return creation
 
 
 def iso(ms: int) -> str:
@@ -83,18 +83,18 @@ def iso(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03}Z"
 
 
-def shown_items(asked: OrderCreation, quantity_of: Mapping[str, int]) -> list[Wire]:
+def item_payloads(creation: OrderCreation, quantity_of: Mapping[str, int]) -> list[Wire]:
     """Some of the lines, with quantities in ten-thousandths."""
     return [
         {"line_ref": item.line_ref, "sku": item.sku, "quantity": quantities.to_text(quantity_of[item.line_ref])}
-        for item in asked.items
+        for item in creation.items
         if item.line_ref in quantity_of
     ]
 
 
-def shown_lines(asked: OrderCreation, shipped: Mapping[str, int]) -> Sequence[Wire]:
+def line_payloads(creation: OrderCreation, shipped: Mapping[str, int]) -> Sequence[Wire]:
     """All lines as ordered, with what has left the building."""
     return [
         {**msgspec.to_builtins(item), "quantity_shipped": quantities.to_text(shipped.get(item.line_ref, 0))}
-        for item in asked.items
+        for item in creation.items
     ]

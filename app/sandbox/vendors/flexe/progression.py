@@ -48,18 +48,19 @@ class Progression:
         if stage == "accepted":
             self._orders.accept(order)
         else:
-            self._orders.ship(order, self.first_part(order) if stage == "shipped" else order.left())
+            self._orders.ship(order, self.first_part(order) if stage == "shipped" else order.remaining())
 
     def first_part(self, order: StoredOrder) -> dict[str, int]:
         """What leaves first, by line: all of it, or a part that leaves something behind."""
-        left = order.left()
-        dice = Random(f"{self._seed}/{order.asked.external_id}")
-        if len(left) < 2 or dice.random() >= self._split_share:
-            return left
-        first, *others = left
+        remaining = order.remaining()
+        dice = Random(f"{self._seed}/{order.creation.external_id}")
+        if len(remaining) < 2 or dice.random() >= self._split_share:
+            return remaining
+        first, *others = remaining
         # The first line leaves in part, where it has several pieces; of the others each leaves now, or later.
-        part = {first: _some(left[first], dice)} | {line: left[line] for line in others if dice.random() < 0.5}
-        return part if part != left else {first: left[first]}
+        part = {first: _some(remaining[first], dice)}
+        part |= {line: remaining[line] for line in others if dice.random() < 0.5}
+        return part if part != remaining else {first: remaining[first]}
 
 
 def _some(quantity: int, dice: Random) -> int:

@@ -18,7 +18,7 @@ from app.domain.order import AMOUNT_SCALE
 from app.sandbox.vendors.flexe.control import ControlRoutes
 from app.sandbox.vendors.flexe.order_store import PROVIDER, OrderStore
 from app.sandbox.vendors.flexe.outgoing_webhooks import OutgoingWebhooks
-from app.sandbox.vendors.flexe.payloads import Text, creation, decoded
+from app.sandbox.vendors.flexe.payloads import Text, decode_body, parse_creation
 from app.sandbox.vendors.flexe.progression import Progression
 from app.sandbox.vendors.flexe.warehouse_stock import WarehouseStock
 from app.sandbox.vendors.simulation import Delays, RefusalError, SlidingQuota, World
@@ -153,31 +153,31 @@ class FlexeSimulator(Simulator):
     async def _create(self, request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             raise RefusalError(415, "The content type must be application/json.")
-        order, is_new = self.orders.create(creation(await body_of(request)))
+        order, is_new = self.orders.create(parse_creation(await body_of(request)))
         self.progression.schedule(order)
-        return answer(order.shown(), 201 if is_new else 200)
+        return answer(order.to_payload(), 201 if is_new else 200)
 
     async def _find(self, request: web.Request) -> web.Response:
         external_id = request.query.get("external_id", "")
         if not external_id:
             raise RefusalError(400, "external_id is missing: orders are looked up by it.")
         order = self.orders.with_external_id(external_id)
-        return answer({"outbound_orders": [] if order is None else [order.shown()]})
+        return answer({"outbound_orders": [] if order is None else [order.to_payload()]})
 
     async def _get(self, request: web.Request) -> web.Response:
-        return answer(self.orders.get(request.match_info["order_id"]).shown())
+        return answer(self.orders.get(request.match_info["order_id"]).to_payload())
 
     async def _cancel(self, request: web.Request) -> web.Response:
         order = self.orders.get(request.match_info["order_id"])
         body = await body_of(request)
-        self.orders.cancel(order, decoded(body, _Cancellation).reason if body else "")
-        return answer(order.shown())
+        self.orders.cancel(order, decode_body(body, _Cancellation).reason if body else "")
+        return answer(order.to_payload())
 
     async def _inventory(self, request: web.Request) -> web.Response:
         skus = request.query.getall("sku", [])
         if not 1 <= len(skus) <= SKUS_MAX:
             raise RefusalError(400, f"sku must be there 1 to {SKUS_MAX} times.")
-        return answer({"inventory": [self.stock.shown(sku) for sku in skus]})
+        return answer({"inventory": [self.stock.to_payload(sku) for sku in skus]})
 
 
 def open_simulator(world: World, setup: VendorSetup) -> FlexeSimulator:

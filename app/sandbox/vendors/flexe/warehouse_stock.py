@@ -25,17 +25,17 @@ class WarehouseStock:
         """Promise it, or take a promise back where it is negative."""
         self._allocated[sku] = self._allocated.get(sku, 0) + quantity
 
-    def missing(self, wanted: Mapping[str, int]) -> list[str]:
+    def missing(self, demand: Mapping[str, int]) -> list[str]:
         """The skus that there is not enough of."""
-        return [sku for sku, quantity in wanted.items() if self.on_hand(sku) < quantity]
+        return [sku for sku, quantity in demand.items() if self.on_hand(sku) < quantity]
 
-    def take(self, wanted: Mapping[str, int]) -> None:
+    def take(self, demand: Mapping[str, int]) -> None:
         """It leaves the building, as was promised."""
-        for sku, quantity in wanted.items():
+        for sku, quantity in demand.items():
             self._on_hand[sku] = self.on_hand(sku) - quantity
             self.allocate(sku, -quantity)
 
-    def shown(self, sku: str) -> Wire:
+    def to_payload(self, sku: str) -> Wire:
         on_hand, allocated = self.on_hand(sku), self._allocated.get(sku, 0)
         return {
             "sku": sku,

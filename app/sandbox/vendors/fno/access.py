@@ -56,8 +56,8 @@ class AccessTokens:
         self._expiry.clear()
 
     def _is_client(self, client_id: str, client_secret: str) -> bool:
-        known = compare_digest(client_id.encode(), self._client_id.encode())
-        return known & compare_digest(client_secret.encode(), self._client_secret.encode())
+        id_matches = compare_digest(client_id.encode(), self._client_id.encode())
+        return id_matches & compare_digest(client_secret.encode(), self._client_secret.encode())
 
     def _new(self) -> str:
         now = self._clock()

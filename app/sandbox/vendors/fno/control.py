@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from app.events.sales_order_change import IOM
-from app.sandbox.vendors.fno.entities import HEADER, LINE, SYMBOLS, EntityType, Values, coerced
+from app.sandbox.vendors.fno.entities import HEADER, LINE, SYMBOLS, EntityType, Values, coerce
 from app.sandbox.vendors.fno.order_store import LINES_MAX, PROVIDER, OrderStore, SalesOrder
 from app.sandbox.vendors.fno.progression import STAGES, Progression
 from app.sandbox.vendors.simulation import RefusalError
@@ -46,22 +46,22 @@ class ControlRoutes:
         """All or none. `?automatic=Confirmed,Invoiced`: the stages that come by themselves; without it all do."""
         automatic = _stages(request.query.get("automatic", ",".join(STAGES)))
         rows = await control_orders(request, Decimal)
-        seeds = [_Seed.read(row, f"$[{position}]") for position, row in enumerate(rows)]
+        seeds = [_Seed.parse(row, f"$[{position}]") for position, row in enumerate(rows)]
         self._check_new(seeds)
         orders = [self._add(seed, automatic) for seed in seeds]
         for order in orders:
-            self._orders.tell(order, "order created", number=order.number)
-            self._orders.changed(order, "c", "fno")
+            self._orders.record_effect(order, "order created", number=order.number)
+            self._orders.on_change(order, "c", "fno")
         return answer({"seeded": len(orders), "orders": [order.key for order in orders]}, 201)
 
     def _check_new(self, seeds: list["_Seed"]) -> None:
-        seen: set[tuple[str, str]] = set()
+        keys: set[tuple[str, str]] = set()
         for position, seed in enumerate(seeds):
             key = (seed.company, seed.number.lower())
-            if seed.number and (key in seen or self._orders.find(*key) is not None):
+            if seed.number and (key in keys or self._orders.find(*key) is not None):
                 problem = f"$[{position}].SalesOrderNumber: {seed.number} exists in {seed.company}"
                 raise RefusalError(409, problem, "use another number, or none")
-            seen.add(key)
+            keys.add(key)
 
     def _add(self, seed: "_Seed", automatic: frozenset[str]) -> SalesOrder:
         order = self._orders.new(seed.header, seed.company, seed.number, "fno", automatic)
@@ -79,8 +79,8 @@ class ControlRoutes:
     async def _advance(self, request: web.Request) -> web.Response:
         order, step = self._order(request), await control_body(request, AdvanceRequest)
         if step.to not in SYMBOLS["SalesOrderProcessingStatus"]:
-            known = ", ".join(SYMBOLS["SalesOrderProcessingStatus"])
-            raise RefusalError(400, f"$.to: {step.to[:50]!r} is not a processing status", f"use one of: {known}")
+            statuses = ", ".join(SYMBOLS["SalesOrderProcessingStatus"])
+            raise RefusalError(400, f"$.to: {step.to[:50]!r} is not a processing status", f"use one of: {statuses}")
         before, lots = order.version, [_lot(order, line) for line in step.lines]
         try:
             self._progression.advance(order, step.to, lots, "fno")
@@ -112,7 +112,7 @@ class _Seed(Struct, frozen=True):
     lines: list[Values]
 
     @classmethod
-    def read(cls, row: Mapping[str, Any], at: str) -> "_Seed":
+    def parse(cls, row: Mapping[str, Any], at: str) -> "_Seed":
         """Raises RefusalError that names the place."""
         lines = row.get("Lines", [])
         if not isinstance(lines, list) or len(lines) > LINES_MAX or not all(isinstance(line, dict) for line in lines):
@@ -124,8 +124,8 @@ class _Seed(Struct, frozen=True):
         if header.get("SalesOrderOriginCode", "").upper() == IOM:
             raise RefusalError(400, f"{at}.SalesOrderOriginCode: {IOM} marks orders made through OData", "use another")
         default_site = header.get("DefaultShippingSiteId", "")
-        read = [_line(line, f"{at}.Lines[{n}]", default_site) for n, line in enumerate(lines)]
-        return cls(header["dataAreaId"].lower(), number, header, read)
+        values = [_line(line, f"{at}.Lines[{n}]", default_site) for n, line in enumerate(lines)]
+        return cls(header["dataAreaId"].lower(), number, header, values)
 
 
 def _line(line: Mapping[str, Any], at: str, default_site: str) -> Values:
@@ -145,7 +145,7 @@ def _values(entity: EntityType, row: Mapping[str, Any], ignored: frozenset[str],
         if name not in entity.fields:
             raise RefusalError(400, f"{at}.{name[:100]} is not a field of a sales order", "leave it out")
         try:
-            values[name] = coerced(entity, name, _exact(entity, name, value))
+            values[name] = coerce(entity, name, _exact(entity, name, value))
         except RefusalError as exc:
             raise RefusalError(400, f"{at}.{name}: {str(value)[:100]!r} cannot be used", exc.detail) from exc
     return values

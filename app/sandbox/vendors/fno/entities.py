@@ -150,24 +150,24 @@ def ms_of(text: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def inserted(entity: EntityType, body: Mapping[str, Any]) -> Values:
+def parse_insert(entity: EntityType, body: Mapping[str, Any]) -> Values:
     """The fields of a POST. F+O's own fields are ignored: their values are assigned. Raises RefusalError with 400."""
     properties = _properties(entity, body).items()
     writable = {name: value for name, value in properties if entity.fields[name].access != "read"}
-    return {name: coerced(entity, name, value) for name, value in writable.items()}
+    return {name: coerce(entity, name, value) for name, value in writable.items()}
 
 
-def patched(entity: EntityType, body: Mapping[str, Any]) -> Values:
+def parse_patch(entity: EntityType, body: Mapping[str, Any]) -> Values:
     """The fields of a PATCH. Raises RefusalError with 400 for a field that cannot be changed."""
     properties = _properties(entity, body)
     for name in properties:
         if entity.fields[name].access != "write":
             infolog = f"Error: Field '{name}' does not allow editing.; Error: Update has been canceled."
             raise write_failed(entity, infolog)
-    return {name: coerced(entity, name, value) for name, value in properties.items()}
+    return {name: coerce(entity, name, value) for name, value in properties.items()}
 
 
-def coerced(entity: EntityType, name: str, value: object) -> Any:
+def coerce(entity: EntityType, name: str, value: object) -> Any:
     """A JSON value as the field's kind. Raises RefusalError with 400."""
     kind = entity.fields[name].kind
     match kind:

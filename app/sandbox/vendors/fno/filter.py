@@ -96,12 +96,12 @@ def _comparison(field: str, kind: str, operator: str, literal: FilterLiteral) ->
         raise _incompatible(kind, literal)
     if kind == "text":
         return _text(field, operator, literal.value)
-    read = _date_of if kind == "date" else _same
+    convert = _date_of if kind == "date" else _same
     if operator in _ORDER:
         compare = _ORDER[operator]
-        return Filter(lambda values: compare(read(values[field]), literal.value))
+        return Filter(lambda values: compare(convert(values[field]), literal.value))
     is_eq = operator == "eq"
-    return Filter(lambda values: (read(values[field]) == literal.value) is is_eq)
+    return Filter(lambda values: (convert(values[field]) == literal.value) is is_eq)
 
 
 def _enum(field: str, kind: str, operator: str, literal: FilterLiteral) -> Filter:
@@ -120,9 +120,9 @@ def _text(field: str, operator: str, text: str) -> Filter:
     if "*" in text:
         parts = [collated(part) for part in text.split("*")]
         return Filter(lambda values: _like(collated(values[field]), parts) is is_eq)
-    sought = collated(text)
+    collated_text = collated(text)
     equal = {field: frozenset({text})} if is_eq else {}
-    return Filter(lambda values: (collated(values[field]) == sought) is is_eq, equal)
+    return Filter(lambda values: (collated(values[field]) == collated_text) is is_eq, equal)
 
 
 def _like(text: str, parts: list[str]) -> bool:

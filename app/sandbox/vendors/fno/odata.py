@@ -8,10 +8,10 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from app.sandbox.vendors.fno.entities import HEADER, LINE, STATUS, Entity, EntityType, Values, patched
+from app.sandbox.vendors.fno.entities import HEADER, LINE, STATUS, Entity, EntityType, Values, parse_patch
 from app.sandbox.vendors.fno.order_store import PROVIDER, OrderStore, SalesOrder
 from app.sandbox.vendors.fno.progression import Progression
-from app.sandbox.vendors.fno.query import Query, address, parse, run, shown
+from app.sandbox.vendors.fno.query import Query, address, parse, render, run
 from app.sandbox.vendors.simulation import RefusalError
 from app.sandbox.vendors.simulation_http import body_of
 
@@ -55,17 +55,17 @@ class OData:
             return self._list(request, collection, query)
         _, entity = self._find(request, collection, key)
         context = f"{_root(request)}/$metadata#{collection}/$entity"
-        return _answer({"@odata.context": context, **shown(query, entity)}, headers={"ETag": entity.etag})
+        return _answer({"@odata.context": context, **render(query, entity)}, headers={"ETag": entity.etag})
 
     def _list(self, request: web.Request, collection: str, query: Query) -> web.Response:
         visible = self._visible(request, self._candidates(query))
-        found = run(query, visible, self._page_size)
+        page = run(query, visible, self._page_size)
         body: Values = {"@odata.context": f"{_root(request)}/$metadata#{collection}"}
         if query.count:
-            body["@odata.count"] = found.total
-        body["value"] = [shown(query, entity) for entity in found.entities]
-        if found.following:
-            body["@odata.nextLink"] = _next_link(request, collection, query, len(found.entities))
+            body["@odata.count"] = page.total
+        body["value"] = [render(query, entity) for entity in page.entities]
+        if page.following:
+            body["@odata.nextLink"] = _next_link(request, collection, query, len(page.entities))
         return _answer(body)
 
     def count(self, request: web.Request, collection: str) -> int:
@@ -116,7 +116,7 @@ class OData:
         if _type(collection) is LINE:
             self._orders.patch_line(order, entity, body, "iom")
         elif _type(collection) is STATUS:
-            self._progression.advance(order, patched(STATUS, body).get("ProcessingStatus", order.status), (), "iom")
+            self._progression.advance(order, parse_patch(STATUS, body).get("ProcessingStatus", order.status), (), "iom")
             entity = order.header
         else:
             self._orders.patch(order, body, "iom")
@@ -188,8 +188,8 @@ def _next_link(request: web.Request, collection: str, query: Query, shown_now: i
 
 def _check_etag(request: web.Request, entity: Entity) -> None:
     """Raises RefusalError with 412 when the caller read an older state."""
-    wanted = request.headers.get("If-Match", "*")
-    if wanted not in ("*", entity.etag):
+    if_match = request.headers.get("If-Match", "*")
+    if if_match not in ("*", entity.etag):
         raise RefusalError(412, "An error has occurred.", "The record was changed by another user: read it again.")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from app.events.sales_order_change import FNO_PREFIX, IOM
 from app.events.sales_order_reference import order_of
 from app.sandbox.vendors.fno.collation import collated
-from app.sandbox.vendors.fno.entities import HEADER, LINE, Entity, Values, inserted, iso, patched, write_failed
+from app.sandbox.vendors.fno.entities import HEADER, LINE, Entity, Values, iso, parse_insert, parse_patch, write_failed
 from app.sandbox.vendors.simulation import RefusalError, World
 
 PROVIDER: Final = "fno"
@@ -76,7 +76,7 @@ class SalesOrder:
         return f"{FNO_PREFIX}-{self.company.lower()}-{self.number}"
 
 
-Changed = Callable[[SalesOrder, Op, Origin], None]
+OnChange = Callable[[SalesOrder, Op, Origin], None]
 
 
 class OrderStore:
@@ -84,7 +84,7 @@ class OrderStore:
 
     def __init__(self, world: World, stages: frozenset[str]) -> None:
         self._world, self._stages = world, stages
-        self.changed: Changed = _nobody
+        self.on_change: OnChange = _ignore
         self._orders: dict[tuple[str, str], SalesOrder] = {}
         self._by_reference: dict[str, list[SalesOrder]] = {}
         self._by_lot: dict[str, SalesOrder] = {}
@@ -109,12 +109,12 @@ class OrderStore:
 
     def create(self, body: Mapping[str, Any], company: str) -> SalesOrder:
         """POST of a header. Raises RefusalError with 400 when a mandatory field is missing."""
-        values = inserted(HEADER, body)
+        values = parse_insert(HEADER, body)
         if not values.get("OrderingCustomerAccountNumber"):
             raise write_failed(HEADER, f"Warning: Field 'Customer account' must be filled in.; {_CANCELED}")
         order = self.new(values, company, "", "iom", self._stages)
-        self.tell(order, "order created", number=order.number)
-        self.changed(order, "c", "iom")
+        self.record_effect(order, "order created", number=order.number)
+        self.on_change(order, "c", "iom")
         return order
 
     def new(self, values: Values, company: str, number: str, born: Origin, automatic: frozenset[str]) -> SalesOrder:
@@ -126,9 +126,9 @@ class OrderStore:
         own = {"dataAreaId": company, "SalesOrderNumber": number or self._number(company)}
         own |= {"SalesOrderStatus": "Backorder"}
         defaults = {"InvoiceCustomerAccountNumber": account, "CurrencyCode": "USD", "LanguageId": "en-us"}
-        given = {name: value for name, value in values.items() if value != ""}
-        created = {"OrderCreationDateTime": iso(self._world.clock()), "SalesOrderProcessingStatus": "Active"}
-        entity = Entity(HEADER.empty() | created | defaults | given | own, next(self._records))
+        nonempty = {name: value for name, value in values.items() if value != ""}
+        initial = {"OrderCreationDateTime": iso(self._world.clock()), "SalesOrderProcessingStatus": "Active"}
+        entity = Entity(HEADER.empty() | initial | defaults | nonempty | own, next(self._records))
         _format_address(entity)
         order = SalesOrder(entity, born, automatic)
         self._orders[_key(company, order.number)] = order
@@ -137,7 +137,7 @@ class OrderStore:
 
     def add_line(self, body: Mapping[str, Any], company: str) -> tuple[SalesOrder, Entity]:
         """POST of a line. Raises RefusalError with 400, in F+O's words, when F+O's rules refuse it."""
-        values = inserted(LINE, body)
+        values = parse_insert(LINE, body)
         order = self.find(values.get("dataAreaId") or company, values.get("SalesOrderNumber", ""))
         if order is None:
             number = values.get("SalesOrderNumber", "")
@@ -146,7 +146,7 @@ class OrderStore:
             self._check_open(order)
         line = self.new_line(order, values)
         self._reopen(order)
-        self.tell(order, "line created", lot=line.values["InventoryLotId"])
+        self.record_effect(order, "line created", lot=line.values["InventoryLotId"])
         self._lines_changed(order)
         return order, line
 
@@ -157,17 +157,17 @@ class OrderStore:
         if len(order.lines) >= LINES_MAX:
             raise write_failed(LINE, f"Error: A sales order has at most {LINES_MAX} lines.; {_CANCELED}")
         header = order.header.values
-        inherited = {
+        header_defaults = {
             "ShippingSiteId": header["DefaultShippingSiteId"],
             "ShippingWarehouseId": header["DefaultShippingWarehouseId"],
         }
-        given = {name: value for name, value in values.items() if value != ""}
+        nonempty = {name: value for name, value in values.items() if value != ""}
         defaults = {"OrderedSalesQuantity": _ONE, "SalesPriceQuantity": _ONE, "SalesUnitSymbol": "ea"}
-        merged = LINE.empty() | defaults | inherited | given
+        merged = LINE.empty() | defaults | header_defaults | nonempty
         if not merged["ShippingSiteId"]:
             site = "Warning: Inventory dimension Site is mandatory and must consequently be specified."
             raise write_failed(LINE, f"{site}; {_CANCELED}")
-        return self._stored_line(order, merged, has_amount="LineAmount" in given)
+        return self._stored_line(order, merged, has_amount="LineAmount" in nonempty)
 
     def _stored_line(self, order: SalesOrder, values: Values, *, has_amount: bool) -> Entity:
         lot = f"{next(self._lots):06}"
@@ -185,30 +185,30 @@ class OrderStore:
 
     def patch(self, order: SalesOrder, body: Mapping[str, Any], origin: Origin) -> None:
         """Change fields of a header. Raises RefusalError."""
-        values = patched(HEADER, body)
+        values = parse_patch(HEADER, body)
         was_stopped, reference = order.stopped, order.header.values["CustomersOrderReference"]
         if any(values[name] != order.header.values[name] for name in values.keys() - {"IsSalesProcessingStopped"}):
             self._check_open(order)
-        changed = order.header.change(values)
-        if changed:
+        changes = order.header.change(values)
+        if changes:
             self._reindex(order, reference)
             _format_address(order.header)
             released = was_stopped and not order.stopped
-            self.tell(order, "order released" if released else "order changed", fields=changed, by=origin)
-            self.changed(order, "u", origin)
+            self.record_effect(order, "order released" if released else "order changed", fields=changes, by=origin)
+            self.on_change(order, "u", origin)
 
     def patch_line(self, order: SalesOrder, line: Entity, body: Mapping[str, Any], origin: Origin) -> None:
         """Change fields of a line. Raises RefusalError."""
-        values = patched(LINE, body)
+        values = parse_patch(LINE, body)
         self._check_open(order)
         before = line.values["LineAmount"]
-        changed = line.change(values)
-        if changed:
+        changes = line.change(values)
+        if changes:
             if "LineAmount" not in values:
                 line.values["LineAmount"] = _line_amount(line.values)
             _add_to_total(order, line.values["LineAmount"] - before)
-            self.tell(order, "line changed", lot=line.values["InventoryLotId"], fields=changed, by=origin)
-            self.changed(order, "u", origin)
+            self.record_effect(order, "line changed", lot=line.values["InventoryLotId"], fields=changes, by=origin)
+            self.on_change(order, "u", origin)
 
     def delete(self, order: SalesOrder, origin: Origin) -> None:
         self._check_open(order)
@@ -217,14 +217,14 @@ class OrderStore:
         for lot in order.lines:
             del self._by_lot[lot]
         order.deleted = True
-        self.tell(order, "order deleted", number=order.number)
-        self.changed(order, "d", origin)
+        self.record_effect(order, "order deleted", number=order.number)
+        self.on_change(order, "d", origin)
 
     def delete_line(self, order: SalesOrder, lot: str) -> None:
         self._check_open(order)
         _add_to_total(order, -order.lines[lot].values["LineAmount"])
         del order.lines[lot], self._by_lot[lot]
-        self.tell(order, "line deleted", lot=lot)
+        self.record_effect(order, "line deleted", lot=lot)
         self._lines_changed(order)
 
     def set_status(
@@ -235,25 +235,25 @@ class OrderStore:
         for lot, line_status in lines.items():
             order.lines[lot].change({"SalesOrderLineStatus": line_status})
         order.header.change({"SalesOrderStatus": sales_status, "SalesOrderProcessingStatus": status})
-        self.tell(order, _EFFECTS[status], previous=before, by=origin, lots=tuple(lines))
-        self.changed(order, "u", origin)
+        self.record_effect(order, _EFFECTS[status], previous=before, by=origin, lots=tuple(lines))
+        self.on_change(order, "u", origin)
 
     def _reopen(self, order: SalesOrder) -> None:
         """An open line makes the order an open one, even when it was invoiced: it is confirmed and picked once more."""
         if order.status not in ("Active", "Confirmed"):
             order.header.change({"SalesOrderStatus": "Backorder", "SalesOrderProcessingStatus": "Active"})
-            self.tell(order, "order reopened")
+            self.record_effect(order, "order reopened")
 
     def _lines_changed(self, order: SalesOrder) -> None:
         """An order that is still being written (stopped) is published when it is released, not with every line."""
         if not order.stopped:
-            self.changed(order, "u", "iom")
+            self.on_change(order, "u", "iom")
 
     def _check_open(self, order: SalesOrder) -> None:
         if order.status in ("Invoiced", "Canceled"):
             raise write_failed(HEADER, f"Error: Sales order {order.number} is {order.status.lower()}.; {_CANCELED}")
 
-    def tell(self, order: SalesOrder, kind: str, **detail: object) -> None:
+    def record_effect(self, order: SalesOrder, kind: str, **detail: object) -> None:
         """Write an effect into the journal."""
         self._world.journal.effect(PROVIDER, kind, order.key, detail)
 
@@ -278,7 +278,7 @@ def _key(company: str, number: str) -> tuple[str, str]:
     return company.lower(), number.lower()
 
 
-def _nobody(_order: SalesOrder, _op: Op, _origin: Origin) -> None:
+def _ignore(_order: SalesOrder, _op: Op, _origin: Origin) -> None:
     """Stands in until somebody listens."""
 
 

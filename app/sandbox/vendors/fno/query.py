@@ -46,14 +46,14 @@ def address(text: str) -> tuple[str, dict[str, str] | None]:
 
 
 def _key(text: str) -> dict[str, str]:
-    found, position = {}, 0
+    values, position = {}, 0
     while position < len(text):
         match = _KEY.match(text, position)
         if match is None:
             raise RefusalError(400, f"Bad Request - Error in query syntax: the key '{text[:200]}' cannot be read.")
-        found[match[1]] = match[2].replace("''", "'")
+        values[match[1]] = match[2].replace("''", "'")
         position = match.end()
-    return found
+    return values
 
 
 def parse(params: Mapping[str, str], entity: EntityType) -> Query:
@@ -75,18 +75,18 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
 
 def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
     """The page that starts at $skip. Without $orderby entities come by their key."""
-    found = [entity for entity in entities if query.filter.matches(entity.values)]
+    matching = [entity for entity in entities if query.filter.matches(entity.values)]
     for field, descends in reversed(query.order or tuple((name, False) for name in query.entity.key)):
-        found.sort(key=lambda entity: _sortable(entity.values[field]), reverse=descends)
-    asked = found[query.skip :] if query.top is None else found[query.skip : query.skip + query.top]
-    return ResultPage(asked[:page_size], len(found), max(0, len(asked) - page_size))
+        matching.sort(key=lambda entity: _sortable(entity.values[field]), reverse=descends)
+    selection = matching[query.skip :] if query.top is None else matching[query.skip : query.skip + query.top]
+    return ResultPage(selection[:page_size], len(matching), max(0, len(selection) - page_size))
 
 
 def _sortable(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def shown(query: Query, entity: Entity) -> Values:
+def render(query: Query, entity: Entity) -> Values:
     """The entity with its ETag, and just the selected fields."""
     values = {name: entity.values[name] for name in query.select} if query.select else entity.values
     return {"@odata.etag": entity.etag, **values}

@@ -118,14 +118,14 @@ class RowOutbox(Rows):
 
     def _remove(self, keys: set[bytes]) -> None:
         """Take out the first waiting row of each key."""
-        kept: list[Row] = []
+        remaining: list[Row] = []
         while keys:
             row = self._waiting.popleft()
             if row[0] in keys:
                 keys.discard(row[0])
             else:
-                kept.append(row)
-        self._waiting.extendleft(reversed(kept))
+                remaining.append(row)
+        self._waiting.extendleft(reversed(remaining))
 
 
 def _must_repeat(result: object) -> bool:

@@ -93,7 +93,7 @@ class RowWriter:
         self._world, self._rows = world, rows
         self.published = 0
 
-    def changed(self, order: SalesOrder, op: Op, origin: Origin) -> None:
+    def publish_change(self, order: SalesOrder, op: Op, origin: Origin) -> None:
         """Publish the change; a deletion is followed by a tombstone, as Debezium does."""
         key = order.key.encode()
         order.version += 1

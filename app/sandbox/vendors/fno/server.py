@@ -68,12 +68,12 @@ class FnoSimulator(Simulator):
         self._throttle = Throttle(options.quota, options.window_ms, options.concurrent, world.clock)
         self.orders = OrderStore(world, frozenset(STAGES))
         self.progression = Progression(world, self.orders, lambda: self._rows.full)
-        self.orders.changed = self._changed
+        self.orders.on_change = self._on_change
         self._odata = OData(self.orders, self.progression, options.company, options.page_size)
         self._control = ControlRoutes(self.orders, self.progression)
 
-    def _changed(self, order: SalesOrder, op: Op, origin: Origin) -> None:
-        self._writer.changed(order, op, origin)
+    def _on_change(self, order: SalesOrder, op: Op, origin: Origin) -> None:
+        self._writer.publish_change(order, op, origin)
         self.progression.schedule(order)
 
     def settings(self, url: str) -> Mapping[str, str]:
@@ -116,8 +116,8 @@ class FnoSimulator(Simulator):
             return f"{request.method} token"
         collection, bracket, _ = request.path.removeprefix(DATA_PATH).removeprefix("/").partition("(")
         names = ("", *COLLECTIONS, METADATA)
-        known = (collection or "data") if collection.removesuffix(COUNT) in names else "other"
-        return f"{request.method} {known}{'(key)' if bracket else ''}"
+        route = (collection or "data") if collection.removesuffix(COUNT) in names else "other"
+        return f"{request.method} {route}{'(key)' if bracket else ''}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:
         if isinstance(refusal, TokenError):

@@ -38,8 +38,8 @@ class Access:
     def check_user(self, authorization: str) -> None:
         """Raises PlainError with 401."""
         user, password = _credentials(authorization)
-        known = compare_digest(user.encode(), self._user.encode())
-        if not known & compare_digest(password.encode(), self._password.encode()):
+        user_matches = compare_digest(user.encode(), self._user.encode())
+        if not user_matches & compare_digest(password.encode(), self._password.encode()):
             realm = {"WWW-Authenticate": 'Basic realm="SAP NetWeaver Application Server [S4H/100]"'}
             raise PlainError(401, "Logon failed", headers=realm)
 
@@ -50,8 +50,8 @@ class Access:
         """
         session = self._session(request)
         if request.method in _MODIFYING:
-            given = request.headers.get(HEADER, "")
-            if session is None or not compare_digest(given.encode(), session.token.encode()):
+            token = request.headers.get(HEADER, "")
+            if session is None or not compare_digest(token.encode(), session.token.encode()):
                 raise PlainError(403, "CSRF token validation failed", headers={HEADER: "Required"})
             return {}
         if request.headers.get(HEADER, "").lower() != "fetch":

@@ -46,29 +46,29 @@ class ControlRoutes:
 
     async def _show(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        left = {item: str(quantity) for item, quantity in self._orders.open_quantities(order).items()}
+        quantities = {item: str(quantity) for item, quantity in self._orders.open_quantities(order).items()}
         documents = [
             document.values["BillingDocument"]
             for document in self._orders.billing_documents.values()
             if any(item.values["SalesDocument"] == order.values["SalesOrder"] for item in document.lists["to_Item"])
         ]
-        return answer({"sales_order": order.values["SalesOrder"], "open": left, "billing_documents": documents})
+        return answer({"sales_order": order.values["SalesOrder"], "open": quantities, "billing_documents": documents})
 
     async def _bill(self, request: web.Request) -> web.Response:
         order = self._order(request)
-        asked = await control_body(request, BillRequest) if await body_of(request) else BillRequest()
-        document = self._progression.bill(order, _quantities(asked.quantities))
-        return answer(_told(document), 201)
+        body = await control_body(request, BillRequest) if await body_of(request) else BillRequest()
+        document = self._progression.bill(order, _quantities(body.quantities))
+        return answer(_summary(document), 201)
 
     async def _post(self, request: web.Request) -> web.Response:
         document = self._document(request)
         self._orders.post(document)
-        return answer(_told(document))
+        return answer(_summary(document))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         document = self._document(request)
         reversal = self._orders.cancel(document)
-        return answer({**_told(document), "by": reversal.values["BillingDocument"]})
+        return answer({**_summary(document), "by": reversal.values["BillingDocument"]})
 
     def _order(self, request: web.Request) -> Entity:
         name = request.match_info["order"]
@@ -85,7 +85,7 @@ class ControlRoutes:
         return document
 
 
-def _told(document: Entity) -> dict[str, Any]:
+def _summary(document: Entity) -> dict[str, Any]:
     return {
         "billing_document": document.values["BillingDocument"],
         "transfer_status": document.values["AccountingTransferStatus"],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
 
-from app.sandbox.vendors.sap.entities import DAY_MS, Entity, EntityType, Values, taken
+from app.sandbox.vendors.sap.entities import DAY_MS, Entity, EntityType, Values, parse_fields
 from app.sandbox.vendors.sap.refusals import SapError
 
 ITEMS_MAX: Final = 1000
@@ -17,21 +17,21 @@ _AREA: Final = ("SalesOrganization", "DistributionChannel", "OrganizationDivisio
 _MANDATORY: Final = ("SalesOrderType", *_AREA, "SoldToParty")
 
 
-def drafted(kind: EntityType, body: Mapping[str, Any], sold_to: str, now: int) -> Entity:
+def draft_order(kind: EntityType, body: Mapping[str, Any], sold_to: str, now: int) -> Entity:
     """The order of a deep insert, complete but for its number. Raises SapError with 400.
 
     `kind` is what a sales order is in this release, `sold_to` the one business partner there is, `now` in ms.
     """
-    given = taken(kind, body, "write", "insert")
-    if missing := next((name for name in _MANDATORY if not given.get(name)), ""):
+    fields = parse_fields(kind, body, "write", "insert")
+    if missing := next((name for name in _MANDATORY if not fields.get(name)), ""):
         raise SapError(400, "V1/344", f"Enter a value for {missing}")
-    if given["SoldToParty"].lstrip("0") != sold_to.lstrip("0"):
-        area = " ".join(given[name] for name in _AREA)
-        raise SapError(400, "V1/302", f"Sold-to party {given['SoldToParty']} not maintained for sales area {area}")
-    order = Entity(kind, _defaults(now) | given)
+    if fields["SoldToParty"].lstrip("0") != sold_to.lstrip("0"):
+        area = " ".join(fields[name] for name in _AREA)
+        raise SapError(400, "V1/302", f"Sold-to party {fields['SoldToParty']} not maintained for sales area {area}")
+    order = Entity(kind, _defaults(now) | fields)
     for navigation in ("to_Partner", "to_Text"):
         for values in _deep(body, kind, navigation):
-            order.add(navigation, taken(kind.lists[navigation], values, "write", "insert"))
+            order.add(navigation, parse_fields(kind.lists[navigation], values, "write", "insert"))
     for values in _deep(body, kind, "to_Item"):
         _add_item(order, values)
     order.values["TotalNetAmount"] = sum((item.values["NetAmount"] for item in order.lists["to_Item"]), Decimal(0))
@@ -64,22 +64,22 @@ def _deep(body: Mapping[str, Any], kind: EntityType, navigation: str) -> list[Ma
 
 
 def _add_item(order: Entity, body: Mapping[str, Any]) -> None:
-    given = taken(order.kind.lists["to_Item"], body, "write", "insert")
-    number = given.get("SalesOrderItem") or str((len(order.lists["to_Item"]) + 1) * _STEP)
+    fields = parse_fields(order.kind.lists["to_Item"], body, "write", "insert")
+    number = fields.get("SalesOrderItem") or str((len(order.lists["to_Item"]) + 1) * _STEP)
     if any(item.values["SalesOrderItem"] == number for item in order.lists["to_Item"]):
         raise SapError(400, "V1/401", f"Item {number} exists already")
-    if not given.get("Material"):
+    if not fields.get("Material"):
         raise SapError(400, "V1/382", f"Item {number}: enter a material")
-    if given.get("RequestedQuantity", 0) <= 0:
+    if fields.get("RequestedQuantity", 0) <= 0:
         raise SapError(400, "V1/370", f"Item {number}: enter a quantity")
     currency = order.values["TransactionCurrency"]
     references = {name: order.values[name] for name in ("PurchaseOrderByCustomer", "PurchaseOrderByShipToParty")}
-    inherited = {**references, "RequestedQuantityUnit": "PC", "SDProcessStatus": "A"}
+    defaults = {**references, "RequestedQuantityUnit": "PC", "SDProcessStatus": "A"}
     own = {"SalesOrderItem": number, "TransactionCurrency": currency, "OrderRelatedBillingStatus": "A"}
-    item = order.add("to_Item", inherited | given | own)
+    item = order.add("to_Item", defaults | fields | own)
     prices = _deep(body, item.kind, "to_PricingElement")
     for step, values in enumerate(prices, 1):
-        price = taken(item.kind.lists["to_PricingElement"], values, "write", "insert")
+        price = parse_fields(item.kind.lists["to_PricingElement"], values, "write", "insert")
         keys = {"PricingProcedureStep": str(step * _STEP), "PricingProcedureCounter": "1"}
         item.add("to_PricingElement", keys | price | {"TransactionCurrency": currency})
     for priced in item.lists["to_PricingElement"]:

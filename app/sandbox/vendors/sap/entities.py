@@ -134,7 +134,7 @@ def is_decimal(kind: Kind) -> bool:
     return kind in _PLACES
 
 
-def shown(kind: Kind, value: Any) -> Any:
+def render_value(kind: Kind, value: Any) -> Any:
     """A value as SAP writes it in JSON."""
     if kind in _PLACES:
         return f"{value:.{_PLACES[kind]}f}"
@@ -149,12 +149,12 @@ def shown(kind: Kind, value: Any) -> Any:
     return value
 
 
-def taken(kind: EntityType, body: Mapping[str, Any], *accesses: Access) -> Values:
+def parse_fields(kind: EntityType, body: Mapping[str, Any], *accesses: Access) -> Values:
     """The fields of a body that may be given now; SAP's own are ignored. Raises SapError with 400."""
-    return dict(_taken(kind, body, accesses))
+    return dict(_parse_fields(kind, body, accesses))
 
 
-def _taken(kind: EntityType, body: Mapping[str, Any], accesses: tuple[Access, ...]) -> Iterator[tuple[str, Any]]:
+def _parse_fields(kind: EntityType, body: Mapping[str, Any], accesses: tuple[Access, ...]) -> Iterator[tuple[str, Any]]:
     for name, value in body.items():
         if name in kind.navigations or name.startswith("__"):
             continue
@@ -163,17 +163,17 @@ def _taken(kind: EntityType, body: Mapping[str, Any], accesses: tuple[Access, ..
                 400, "/IWBEP/CM_MGW_RT/021", f"Property '{name[:100]}' is invalid for type '{kind.name}Type'"
             )
         if kind.fields[name].access in accesses:
-            yield name, _read(name, kind.fields[name], value)
+            yield name, _parse_value(name, kind.fields[name], value)
 
 
-def _read(name: str, about: EntityField, value: object) -> Any:
+def _parse_value(name: str, about: EntityField, value: object) -> Any:
     try:
-        found = _value(about, value)
+        result = _value(about, value)
     except (ValueError, InvalidOperation) as exc:
         raise _invalid(name, value) from exc
-    if about.length and about.kind not in _PLACES and units(str(found)) > about.length:
+    if about.length and about.kind not in _PLACES and units(str(result)) > about.length:
         raise _invalid(name, value)
-    return found
+    return result
 
 
 def _value(about: EntityField, value: object) -> Any:
@@ -197,11 +197,11 @@ def _value(about: EntityField, value: object) -> Any:
 
 def _decimal(text: str, digits: int, places: int) -> Decimal:
     """Decimals come as text: a JSON number would have been a float on its way."""
-    found = Decimal(text)
-    exponent = found.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -places or (found and found.adjusted() >= digits - places):
+    number = Decimal(text)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -places or (number and number.adjusted() >= digits - places):
         raise ValueError
-    return found
+    return number
 
 
 def moment(text: str) -> int:
@@ -209,8 +209,8 @@ def moment(text: str) -> int:
     match = _LITERAL_DATE.fullmatch(text)
     if match is not None:
         return int(match[1])
-    found = datetime.fromisoformat(text)
-    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+    time = datetime.fromisoformat(text)
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _invalid(name: str, value: object) -> SapError:

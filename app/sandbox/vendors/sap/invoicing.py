@@ -21,8 +21,8 @@ def document_of(order: Entity, kind: tuple[str, str], number: str, now: int, tra
     """A billing document without items; `now` in ms."""
     today = now - now % DAY_MS
     dates = dict.fromkeys(("CreationDate", "BillingDocumentDate", "LastChangeDate"), today)
-    inherited = ("SalesOrganization", "DistributionChannel", "SoldToParty", "TransactionCurrency")
-    values = {name: order.values[name] for name in (*inherited, "PurchaseOrderByCustomer")}
+    names = ("SalesOrganization", "DistributionChannel", "SoldToParty", "TransactionCurrency")
+    values = {name: order.values[name] for name in (*names, "PurchaseOrderByCustomer")}
     party = {"PayerParty": order.values["SoldToParty"], "Division": order.values["OrganizationDivision"]}
     status = {"AccountingTransferStatus": transfer_status, "AccountingPostingStatus": "A", "OverallBillingStatus": "A"}
     own = {"BillingDocument": number, "SDDocumentCategory": kind[0], "BillingDocumentType": kind[1]}
@@ -31,7 +31,7 @@ def document_of(order: Entity, kind: tuple[str, str], number: str, now: int, tra
     return Entity(BILLING_DOCUMENT, {**values, **party, **dates, **status, **own, **times, **company})
 
 
-def check_billable(order: Entity, quantities: Mapping[str, Decimal], left: Mapping[str, Decimal]) -> None:
+def check_billable(order: Entity, quantities: Mapping[str, Decimal], open_quantities: Mapping[str, Decimal]) -> None:
     """Raises SapError when nothing, or more than is left, would be billed."""
     number = order.values["SalesOrder"]
     if order.values["HeaderBillingBlockReason"]:
@@ -39,10 +39,9 @@ def check_billable(order: Entity, quantities: Mapping[str, Decimal], left: Mappi
     if not any(quantities.values()):
         raise SapError(400, "VF/044", f"Nothing of sales order {number} is left to be billed")
     for item, quantity in quantities.items():
-        if not 0 <= quantity <= left.get(item, Decimal(0)):
-            raise SapError(
-                400, "VF/045", f"Item {item} of sales order {number} has {left.get(item, 0)} left to be billed"
-            )
+        if not 0 <= quantity <= open_quantities.get(item, Decimal(0)):
+            remaining = open_quantities.get(item, 0)
+            raise SapError(400, "VF/045", f"Item {item} of sales order {number} has {remaining} left to be billed")
 
 
 def add_billed(document: Entity, order: Entity, item: Entity, quantity: Decimal) -> None:
@@ -50,14 +49,14 @@ def add_billed(document: Entity, order: Entity, item: Entity, quantity: Decimal)
     number, values = order.values["SalesOrder"], item.values
     net, unit = net_amount(item, quantity), values["RequestedQuantityUnit"]
     position = str((len(document.lists["to_Item"]) + 1) * _STEP)
-    billed = {"BillingQuantity": quantity, "BillingQuantityInBaseUnit": quantity}
+    quantities = {"BillingQuantity": quantity, "BillingQuantityInBaseUnit": quantity}
     units = {"BillingQuantityUnit": unit, "BaseUnit": unit, "TransactionCurrency": values["TransactionCurrency"]}
     source = {"SalesDocument": number, "SalesDocumentItem": values["SalesOrderItem"], "SalesSDDocumentCategory": "C"}
     reference = {"ReferenceSDDocument": number, "ReferenceSDDocumentItem": values["SalesOrderItem"]}
     amounts = {"NetAmount": net, "GrossAmount": net, "Material": values["Material"]}
     own = {"BillingDocumentItem": position, "ReferenceSDDocumentCategory": "C"}
     dates = {name: document.values[name] for name in ("CreationDate", "CreationTime")}
-    document.add("to_Item", {**billed, **units, **source, **reference, **amounts, **own, **dates})
+    document.add("to_Item", {**quantities, **units, **source, **reference, **amounts, **own, **dates})
 
 
 def total(document: Entity) -> None:

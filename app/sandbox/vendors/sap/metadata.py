@@ -102,8 +102,8 @@ def _container(schema: Element, service: Service, associations: list[_Associatio
 
 
 def _function_import(container: Element, service: Service, function: Function) -> None:
-    returned = f"Collection({service.name}.{function.returns.name})"
-    attributes = {"Name": function.name, "ReturnType": returned, "m:HttpMethod": function.method}
+    return_type = f"Collection({service.name}.{function.returns.name})"
+    attributes = {"Name": function.name, "ReturnType": return_type, "m:HttpMethod": function.method}
     element = SubElement(container, "FunctionImport", {**attributes, "sap:action-for": _type_name(function.of)})
     for name in function.of.key:
         parameter = {"Name": name, **_typed(function.of.fields[name]), "Mode": "In"}

@@ -50,11 +50,11 @@ class OData:
             entity = self._find(kind, key)
             return self._below(request, entity, navigation) if navigation else _one(request, entity)
         query = parse(request.query, kind)
-        found = run(query, self._orders.candidates(kind, query.filter), self._page_size)
-        body: dict[str, Any] = {"__count": str(found.total)} if query.count else {}
-        body["results"] = [render(entity, _base(request), query) for entity in found.entities]
-        if found.token is not None:
-            body["__next"] = str(request.url.update_query({"$skiptoken": str(found.token)}))
+        page = run(query, self._orders.candidates(kind, query.filter), self._page_size)
+        body: dict[str, Any] = {"__count": str(page.total)} if query.count else {}
+        body["results"] = [render(entity, _base(request), query) for entity in page.entities]
+        if page.token is not None:
+            body["__next"] = str(request.url.update_query({"$skiptoken": str(page.token)}))
         return _answer(body)
 
     def _count(self, request: web.Request, kind: EntityType, key: str | None, navigation: str) -> web.Response:
@@ -85,9 +85,9 @@ class OData:
             raise _unsupported(request)
         order = self._orders.create(await _object(request))
         # What was sent comes back: a deep insert shows what it made, the rest is deferred.
-        made = frozenset((name,) for name, below in order.lists.items() if below)
+        navigations = frozenset((name,) for name, below in order.lists.items() if below)
         query = parse({}, order.kind)
-        body = render(order, _base(request), _expanding(query, made))
+        body = render(order, _base(request), _expanding(query, navigations))
         uri = body["__metadata"]["uri"]
         return _answer(body, 201, {"Location": uri, "ETag": order.etag})
 
@@ -185,10 +185,10 @@ def _unsupported(request: web.Request) -> SapError:
 
 def _check_etag(request: web.Request, entity: Entity) -> None:
     """Raises SapError: 428 when the caller names no state, 412 when it read an older one."""
-    wanted = request.headers.get("If-Match", "")
-    if not wanted:
+    if_match = request.headers.get("If-Match", "")
+    if not if_match:
         raise SapError(428, "/IWFND/CM_MGW/522", "Precondition required: send If-Match with the ETag of the entity")
-    if wanted not in ("*", entity.etag):
+    if if_match not in ("*", entity.etag):
         raise SapError(412, "/IWFND/CM_MGW/523", "Precondition failed: the entity was changed since it was read")
 
 

@@ -6,8 +6,8 @@ from itertools import count
 from typing import Any, Final
 
 from app.sandbox.vendors.odata_filter import Filter
-from app.sandbox.vendors.sap.drafts import drafted, number
-from app.sandbox.vendors.sap.entities import DAY_MS, Entity, EntityType, taken
+from app.sandbox.vendors.sap.drafts import draft_order, number
+from app.sandbox.vendors.sap.entities import DAY_MS, Entity, EntityType, parse_fields
 from app.sandbox.vendors.sap.invoicing import (
     CANCELLATION,
     INVOICE,
@@ -38,7 +38,7 @@ class OrderStore:
 
     def __init__(self, world: World, kind: EntityType, sold_to: str, notify: Notify) -> None:
         self._world, self._kind, self._sold_to, self._notify = world, kind, sold_to, notify
-        self.changed: Callable[[Entity], None] = _nobody
+        self.on_change: Callable[[Entity], None] = _ignore
         self.by_number: dict[str, Entity] = {}
         self.billing_documents: dict[str, Entity] = {}
         """Changed longest ago first."""
@@ -51,30 +51,31 @@ class OrderStore:
         """POST of a sales order with what is below it: all or nothing. Raises SapError."""
         if len(self.by_number) >= ORDERS_MAX:
             raise SapError(400, "V1/311", f"SAP holds {ORDERS_MAX} orders already; start the simulators anew")
-        order = drafted(self._kind, body, self._sold_to, self._stamp())
+        order = draft_order(self._kind, body, self._sold_to, self._stamp())
         number(order, str(next(self._numbers)))
         self.by_number[order.values["SalesOrder"]] = order
         self._by_reference.setdefault(order.values["PurchaseOrderByCustomer"], []).append(order)
-        self.tell(order, "order created", sales_order=order.values["SalesOrder"], items=len(order.lists["to_Item"]))
-        self._notify("salesorder.v1.SalesOrder.Created.v1", order.values["SalesOrder"])
-        self.changed(order)
+        sales_order = order.values["SalesOrder"]
+        self.record_effect(order, "order created", sales_order=sales_order, items=len(order.lists["to_Item"]))
+        self._notify("salesorder.v1.SalesOrder.Created.v1", sales_order)
+        self.on_change(order)
         return order
 
     def patch(self, order: Entity, body: Mapping[str, Any]) -> None:
         """PATCH of a header. Raises SapError with 400."""
-        given = taken(order.kind, body, "write")
-        changed = {name: value for name, value in given.items() if order.values[name] != value}
-        if not changed:
+        fields = parse_fields(order.kind, body, "write")
+        changes = {name: value for name, value in fields.items() if order.values[name] != value}
+        if not changes:
             return
         reference = order.values["PurchaseOrderByCustomer"]
-        order.values |= changed
-        self._touched(order)
-        if "PurchaseOrderByCustomer" in changed:
+        order.values |= changes
+        self._stamp_change(order)
+        if "PurchaseOrderByCustomer" in changes:
             self._by_reference[reference].remove(order)
-            self._by_reference.setdefault(changed["PurchaseOrderByCustomer"], []).append(order)
-        self.tell(order, "order changed", fields=sorted(changed))
+            self._by_reference.setdefault(changes["PurchaseOrderByCustomer"], []).append(order)
+        self.record_effect(order, "order changed", fields=sorted(changes))
         self._notify("salesorder.v1.SalesOrder.Changed.v1", order.values["SalesOrder"])
-        self.changed(order)
+        self.on_change(order)
 
     def bill(self, order: Entity, quantities: Mapping[str, Decimal], transfer_status: str) -> Entity:
         """A billing document over these quantities by item, not posted to accounting yet. Raises SapError."""
@@ -83,7 +84,7 @@ class OrderStore:
         for item in order.lists["to_Item"]:
             if quantity := quantities.get(item.values["SalesOrderItem"]):
                 add_billed(document, order, item, quantity)
-        self._file(document, order)
+        self._add_document(document, order)
         return document
 
     def post(self, document: Entity) -> None:
@@ -95,7 +96,7 @@ class OrderStore:
         self.touch(document)
         lines = {item.values["SalesDocumentItem"]: f"{item.values['BillingQuantity']:.3f}" for item in _items(document)}
         order = self.by_number[_items(document)[0].values["SalesDocument"]]
-        self.tell(order, "order invoiced", billing_document=document.values["BillingDocument"], items=lines)
+        self.record_effect(order, "order invoiced", billing_document=document.values["BillingDocument"], items=lines)
 
     def cancel(self, document: Entity) -> Entity:
         """The document that cancels this one. Raises SapError."""
@@ -108,22 +109,22 @@ class OrderStore:
         for item in _items(document):
             reversal.add("to_Item", dict(item.values))
         document.values |= {"BillingDocumentIsCancelled": True, "AccountingTransferStatus": "E"}
-        self._file(reversal, order)
+        self._add_document(reversal, order)
         self.touch(document)
-        self.tell(order, "invoice canceled", billing_document=number, by=reversal.values["BillingDocument"])
+        self.record_effect(order, "invoice canceled", billing_document=number, by=reversal.values["BillingDocument"])
         return reversal
 
     def open_quantities(self, order: Entity) -> dict[str, Decimal]:
         """What is not billed yet, by item; nothing of rejected items."""
-        left = {
+        remaining = {
             item.values["SalesOrderItem"]: item.values["RequestedQuantity"]
             for item in order.lists["to_Item"]
             if not item.values["SalesDocumentRjcnReason"]
         }
         for item in self._billed.get(order.values["SalesOrder"], ()):
             if item.parent is not None and is_standing(item.parent):
-                left[item.values["SalesDocumentItem"]] -= item.values["BillingQuantity"]
-        return {number: quantity for number, quantity in left.items() if quantity > 0}
+                remaining[item.values["SalesDocumentItem"]] -= item.values["BillingQuantity"]
+        return {number: quantity for number, quantity in remaining.items() if quantity > 0}
 
     def order(self, name: str) -> Entity | None:
         """By SAP's number, or by our order id."""
@@ -132,11 +133,11 @@ class OrderStore:
     def with_reference(self, reference: str) -> list[Entity]:
         return self._by_reference.get(reference, [])
 
-    def candidates(self, kind: EntityType, found: Filter) -> Iterable[Entity]:
+    def candidates(self, kind: EntityType, query_filter: Filter) -> Iterable[Entity]:
         """The records that a filter has to look at: few of them where an index knows which."""
-        if kind is BILLING_ITEM and "SalesDocument" in found.equal:
-            return [item for number in found.equal["SalesDocument"] for item in self._billed.get(number, ())]
-        roots = self._some_documents(found) if kind.service == BILLING else self._some_orders(found)
+        if kind is BILLING_ITEM and "SalesDocument" in query_filter.equal:
+            return [item for number in query_filter.equal["SalesDocument"] for item in self._billed.get(number, ())]
+        roots = self._some_documents(query_filter) if kind.service == BILLING else self._some_orders(query_filter)
         return (entity for root in roots for entity in root.of_kind(kind))
 
     def with_key(self, kind: EntityType, key: Sequence[str]) -> Entity | None:
@@ -144,41 +145,41 @@ class OrderStore:
         entities = () if root is None else root.of_kind(kind)
         return next((entity for entity in entities if [entity.values[name] for name in kind.key] == [*key]), None)
 
-    def _some_orders(self, found: Filter) -> Iterable[Entity]:
-        if "SalesOrder" in found.equal:
-            return [self.by_number[number] for number in found.equal["SalesOrder"] if number in self.by_number]
-        if "PurchaseOrderByCustomer" in found.equal:
-            references = found.equal["PurchaseOrderByCustomer"]
+    def _some_orders(self, query_filter: Filter) -> Iterable[Entity]:
+        if "SalesOrder" in query_filter.equal:
+            return [self.by_number[number] for number in query_filter.equal["SalesOrder"] if number in self.by_number]
+        if "PurchaseOrderByCustomer" in query_filter.equal:
+            references = query_filter.equal["PurchaseOrderByCustomer"]
             return [order for reference in references for order in self.with_reference(reference)]
         return self.by_number.values()
 
-    def _some_documents(self, found: Filter) -> Iterator[Entity]:
-        if "BillingDocument" in found.equal:
+    def _some_documents(self, query_filter: Filter) -> Iterator[Entity]:
+        if "BillingDocument" in query_filter.equal:
             yield from (
                 self.billing_documents[name]
-                for name in found.equal["BillingDocument"]
+                for name in query_filter.equal["BillingDocument"]
                 if name in self.billing_documents
             )
             return
-        least = found.least.get("LastChangeDateTime", 0)
+        least = query_filter.least.get("LastChangeDateTime", 0)
         for document in reversed(self.billing_documents.values()):
             if document.values["LastChangeDateTime"] < least:
                 return
             yield document
 
-    def tell(self, order: Entity, kind: str, **detail: object) -> None:
+    def record_effect(self, order: Entity, kind: str, **detail: object) -> None:
         self._world.journal.effect(PROVIDER, kind, order.values["PurchaseOrderByCustomer"], detail)
 
-    def _file(self, document: Entity, order: Entity) -> None:
+    def _add_document(self, document: Entity, order: Entity) -> None:
         """From now on everybody sees the document."""
         total(document)
         self.billing_documents[document.values["BillingDocument"]] = document
         self._billed.setdefault(order.values["SalesOrder"], []).extend(_items(document))
-        left = self.open_quantities(order)
+        remaining = self.open_quantities(order)
         ordered = {item.values["SalesOrderItem"]: item.values["RequestedQuantity"] for item in order.lists["to_Item"]}
-        status = "A" if left == ordered else "B" if left else "C"
+        status = "A" if remaining == ordered else "B" if remaining else "C"
         order.values |= {"OverallOrdReltdBillgStatus": status, "OverallSDProcessStatus": status}
-        self._touched(order)
+        self._stamp_change(order)
         if is_standing(document):
             self._notify("billingdocument.v1.BillingDocument.Created.v1", document.values["BillingDocument"])
 
@@ -187,12 +188,12 @@ class OrderStore:
 
     def touch(self, document: Entity) -> None:
         """The document changes: from now on it is the one that changed last."""
-        self._touched(document)
+        self._stamp_change(document)
         self.billing_documents[document.values["BillingDocument"]] = self.billing_documents.pop(
             document.values["BillingDocument"]
         )
 
-    def _touched(self, entity: Entity) -> None:
+    def _stamp_change(self, entity: Entity) -> None:
         now = self._stamp()
         entity.values |= {"LastChangeDateTime": now, "LastChangeDate": now - now % DAY_MS}
 
@@ -202,7 +203,7 @@ class OrderStore:
         return self._last_change
 
 
-def _nobody(_order: Entity) -> None:
+def _ignore(_order: Entity) -> None:
     return
 
 

@@ -49,9 +49,9 @@ class Progression:
 
     def bill(self, order: Entity, quantities: Mapping[str, Decimal]) -> Entity:
         """Bill some of the order; nothing named means all that is left. Raises SapError."""
-        left = self._orders.open_quantities(order)
+        remaining = self._orders.open_quantities(order)
         status = "A" if self._dice(order, "status").random() < _BLOCKED_SHARE else ""
-        document = self._orders.bill(order, quantities or left, status)
+        document = self._orders.bill(order, quantities or remaining, status)
         self.schedule_posting(document)
         return document
 
@@ -70,19 +70,19 @@ class Progression:
 
     def _part(self, order: Entity) -> dict[str, Decimal]:
         """What to bill now: of an order that is split a first part, of all others everything that is left."""
-        left = self._orders.open_quantities(order)
+        remaining = self._orders.open_quantities(order)
         is_first = order.values["OverallOrdReltdBillgStatus"] == "A"
         if is_first and self._dice(order, "part").random() < self._partial_share:
-            return _half(left) or left
-        return left
+            return _half(remaining) or remaining
+        return remaining
 
     def _dice(self, order: Entity, purpose: str) -> Random:
         return Random(f"{self._seed}/{purpose}/{order.values['SalesOrder']}")
 
 
-def _half(left: Mapping[str, Decimal]) -> dict[str, Decimal]:
+def _half(remaining: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Half of each item in whole pieces; of single pieces the first half. Nothing where that is nothing."""
-    halves = {item: (quantity / 2).to_integral_value(ROUND_FLOOR) for item, quantity in left.items()}
+    halves = {item: (quantity / 2).to_integral_value(ROUND_FLOOR) for item, quantity in remaining.items()}
     if any(halves.values()):
         return {item: quantity for item, quantity in halves.items() if quantity}
-    return dict(list(left.items())[: len(left) // 2])
+    return dict(list(remaining.items())[: len(remaining) // 2])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.sandbox.vendors.odata_filter import EVERYTHING, Filter
-from app.sandbox.vendors.sap.entities import Entity, EntityType, Kind, shown
+from app.sandbox.vendors.sap.entities import Entity, EntityType, Kind, render_value
 from app.sandbox.vendors.sap.filter import parse as parse_filter
 from app.sandbox.vendors.sap.refusals import SapError
 
@@ -57,14 +57,14 @@ def address(text: str) -> tuple[str, str | None, str]:
 def key_of(text: str, entity: EntityType) -> tuple[str, ...]:
     """Values of the key, numbers without leading zeros. Raises SapError with 400 for a key that is not the entity's."""
     bare = _BARE.fullmatch(text)
-    named, position = {}, 0
+    values, position = {}, 0
     if bare is not None and len(entity.key) == 1:
-        named, position = {entity.key[0]: bare[1]}, len(text)
+        values, position = {entity.key[0]: bare[1]}, len(text)
     while match := _NAMED.match(text, position):
-        named[match[1]], position = match[2], match.end()
-    if position < len(text) or named.keys() != set(entity.key):
+        values[match[1]], position = match[2], match.end()
+    if position < len(text) or values.keys() != set(entity.key):
         raise SapError(400, "/IWCOR/CX_OD_BAD_REQUEST", f"Invalid key predicate type for '{entity.name}'")
-    return tuple(_unquoted(entity.fields[name].kind, named[name]) for name in entity.key)
+    return tuple(_unquoted(entity.fields[name].kind, values[name]) for name in entity.key)
 
 
 def _unquoted(kind: Kind, text: str) -> str:
@@ -92,14 +92,14 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
 
 def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
     """The page that $skiptoken leads to. Without $orderby entities come by their key."""
-    found = [entity for entity in entities if query.filter.matches(entity.values)]
+    matching = [entity for entity in entities if query.filter.matches(entity.values)]
     for name, descends in reversed(query.order):
-        found.sort(key=lambda entity: _sortable(entity.values[name]), reverse=descends)
+        matching.sort(key=lambda entity: _sortable(entity.values[name]), reverse=descends)
     if not query.order:
-        found.sort(key=lambda entity: tuple(_sortable(entity.values[name]) for name in entity.kind.key))
-    asked = found[query.skip :] if query.top is None else found[query.skip : query.skip + query.top]
+        matching.sort(key=lambda entity: tuple(_sortable(entity.values[name]) for name in entity.kind.key))
+    selection = matching[query.skip :] if query.top is None else matching[query.skip : query.skip + query.top]
     end = query.token + page_size
-    return ResultPage(asked[query.token : end], len(found), end if end < len(asked) else None)
+    return ResultPage(selection[query.token : end], len(matching), end if end < len(selection) else None)
 
 
 def render(entity: Entity, root: str, query: Query, at: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -108,13 +108,13 @@ def render(entity: Entity, root: str, query: Query, at: tuple[str, ...] = ()) ->
     metadata = {"id": uri, "uri": uri, "type": f"{entity.kind.service}.{entity.kind.name}Type"}
     body: dict[str, Any] = {"__metadata": metadata | ({"etag": entity.etag} if entity.etag else {})}
     for name, about in entity.kind.fields.items():
-        if _wanted(query, (*at, name)):
-            body[name] = shown(about.kind, entity.values[name])
+        if _is_selected(query, (*at, name)):
+            body[name] = render_value(about.kind, entity.values[name])
     for name in entity.kind.navigations:
         path = (*at, name)
         if path in query.expand:
             body[name] = _below(entity, name, root, query, path)
-        elif _wanted(query, path):
+        elif _is_selected(query, path):
             body[name] = {"__deferred": {"uri": f"{uri}/{name}"}}
     return body
 
@@ -125,9 +125,9 @@ def _below(entity: Entity, name: str, root: str, query: Query, path: tuple[str, 
     return {"results": [render(below, root, query, path) for below in entity.lists[name]]}
 
 
-def _wanted(query: Query, path: tuple[str, ...]) -> bool:
+def _is_selected(query: Query, path: tuple[str, ...]) -> bool:
     """Whether $select names the path, or a navigation that it is below. Without $select everything is wanted."""
-    return not query.select or any(path[: len(named)] == named for named in query.select)
+    return not query.select or any(path[: len(selection)] == selection for selection in query.select)
 
 
 def _sortable(value: Any) -> Any:

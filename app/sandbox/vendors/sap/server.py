@@ -76,7 +76,7 @@ class SapSimulator(Simulator):
         self._services = services(item_reference=options.item_reference)
         self.orders = OrderStore(world, self._services[SALES].root, options.sold_to, webhooks.notify)
         self.progression = Progression(world, self.orders, options.partial_share, options.seed)
-        self.orders.changed = self.progression.schedule
+        self.orders.on_change = self.progression.schedule
         self._odata = OData(self._services, self.orders, options.page_size)
         self._control = ControlRoutes(self.orders, self.progression, webhooks)
 
@@ -116,8 +116,9 @@ class SapSimulator(Simulator):
         service, _, rest = request.path.removeprefix(f"{ROOT}/").partition("/")
         collection, bracket, _ = rest.removesuffix("/$count").partition("(")
         about = self._services.get(service)
-        known = about is not None and collection in ("", METADATA, *about.types, *about.functions)
-        return f"{request.method} {collection or service if known else 'other'}{'(key)' if bracket and known else ''}"
+        if about is None or collection not in ("", METADATA, *about.types, *about.functions):
+            return f"{request.method} other"
+        return f"{request.method} {collection or service}{'(key)' if bracket else ''}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:
         if isinstance(refusal, PlainError):
