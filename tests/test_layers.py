@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.event_names import EventName
 from tests.layers import APP, imports, layer, modules, name_of, tree_of, upward
 
 PURE = ("domain", "definitions", "policies", "flows", "dualwrite", "optimizer", "inventory")
@@ -133,6 +134,18 @@ def test_a_constructor_with_many_arguments_is_called_with_keywords(path: Path) -
     for call in constructions(path):
         place = f"{name_of(path)}:{call.lineno} {ast.unparse(call.func)}()"
         assert len(call.args) <= POSITIONAL_MAX, f"{place} has {len(call.args)} positional arguments: name them"
+
+
+def test_events_are_named_by_members_of_their_vocabulary() -> None:
+    """But for what is written against the wire alone, and a manifest, whose words are YAML's."""
+    names = frozenset(EventName)
+    for path in modules():
+        inside = path.relative_to(APP).as_posix()
+        if inside.startswith("sandbox/") or inside in ("domain/event_names.py", "providers/manifest.py"):
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Constant) and node.value in names:
+                raise AssertionError(f"{name_of(path)}:{node.lineno} spells {node.value!r}: use EventName")
 
 
 NAMES_OF_PROVIDERS = sorted(path.parent.name for path in APP.glob("providers/*/manifest.yaml"))

@@ -59,7 +59,7 @@ class Mirror(Role):
         mirrored = self._handler.handle(before, event.body)
         if mirrored.state is None or mirrored.state == before:
             return Folded(outcome=mirrored.outcome)
-        outputs = [encoded(self._codec, raised) for raised in _raised(event, mirrored)]
+        outputs = [encoded(self._codec, output) for output in _raised(event, mirrored)]
         return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)
 
 

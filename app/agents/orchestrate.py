@@ -119,22 +119,22 @@ class Orchestrate(Role):
     ) -> Folded:
         outputs = [*extra]
         state = before
-        for done in steps:
-            outputs += [self._output(event) for event in done.events]
-            if done.synced and done.state is not None:
-                outputs.append(encoded(self._codec, self._change(state, done.state, done)))
-            state = done.state
+        for result in steps:
+            outputs += [self._output(event) for event in result.events]
+            if result.synced and result.state is not None:
+                outputs.append(encoded(self._codec, self._change(state, result.state, result)))
+            state = result.state
         outcome = steps[-1].outcome
         if state is None or state is before:
             return Folded(outputs, outcome=outcome)
         settled = bool(state.settled_at)
         return Folded(outputs, {key: order_ledger.encode(state)}, outcome=outcome, settled=settled)
 
-    def _change(self, before: OrderState | None, after: OrderState, done: Step) -> ChangeEvent:
+    def _change(self, before: OrderState | None, after: OrderState, result: Step) -> ChangeEvent:
         """Return the dual-write row of the order after the step, for the effect that asked for it if one did."""
-        cause = done.cause
+        cause = result.cause
         synced = before if before is not None and before.order.ready_to_sync else None
-        body = self._orders.to_change(synced, after, cause.at, effect=_requested_effect(done))
+        body = self._orders.to_change(synced, after, cause.at, effect=_requested_effect(result))
         event_id = derive(cause.event_id, "dual-write")
         return ChangeEvent(
             name=CHANGED_AT_IOM,
@@ -214,11 +214,11 @@ def _accept(result: Step) -> Step:
     return result
 
 
-def _requested_effect(done: Step) -> Effect | None:
+def _requested_effect(result: Step) -> Effect | None:
     """Return the effect that the step asked dual-write to carry out."""
-    requests = [event.body for event in done.events if isinstance(event.body, Requests)]
+    requests = [event.body for event in result.events if isinstance(event.body, Requests)]
     through = [body.effect_id for body in requests if body.through == DUAL_WRITE]
-    return done.state.effect(through[-1]) if through and done.state is not None else None
+    return result.state.effect(through[-1]) if through and result.state is not None else None
 
 
 def _timers(value: bytes | None) -> Sequence[Timer]:

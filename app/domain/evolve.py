@@ -142,16 +142,16 @@ def _quantities_by_line(order: Order, quantities: Sequence[LineQuantity]) -> dic
     """Return the quantity reported by line id, 0 for all that remains. A report may name a line by its reference."""
     ids = {line.reference: line.line_id for line in order.lines if line.reference}
     ids.update((line.line_id, line.line_id) for line in order.lines)
-    named: dict[str, int] = {}
+    quantity_by_line: dict[str, int] = {}
     for reported in quantities:
         line_id = ids.get(reported.line_id) or ids.get(reported.reference)
         if line_id is None:
             raise RecordError("unknown-line", f"the order has no line {reported.line_id or reported.reference!r}")
         if reported.quantity < 0:
             raise RecordError("invalid", f"line {line_id!r}: a reported quantity is never negative")
-        whole = reported.quantity == 0 or named.get(line_id) == 0
-        named[line_id] = 0 if whole else named.get(line_id, 0) + reported.quantity
-    return named
+        whole = reported.quantity == 0 or quantity_by_line.get(line_id) == 0
+        quantity_by_line[line_id] = 0 if whole else quantity_by_line.get(line_id, 0) + reported.quantity
+    return quantity_by_line
 
 
 def _line_progressed(line: Line, event: str, quantity: int, partials: dict[tuple[str, str], Partial]) -> Line:

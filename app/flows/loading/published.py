@@ -125,10 +125,10 @@ def _routing(files: Mapping[str, str]) -> tuple[str, str]:
 
 def _problems(specs: Iterable[FlowSpec]) -> list[DefinitionError]:
     """Return a problem for two files with one flow and version."""
-    seen: dict[tuple[str, int], str] = {}
+    first_files: dict[tuple[str, int], str] = {}
     problems = []
     for spec in specs:
-        other = seen.setdefault((spec.flow, spec.version), spec.file)
+        other = first_files.setdefault((spec.flow, spec.version), spec.file)
         if other != spec.file:
             problem = f"{other} has version {spec.version} of {spec.flow!r} too"
             problems.append(DefinitionError(spec.file, "version", problem, "give a changed flow the next version"))

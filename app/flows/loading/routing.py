@@ -36,7 +36,7 @@ class Routing:
         Raises RecordError("no-flow") when there is none.
         """
         if created.flow:
-            return self._named(created.flow)
+            return self._find_named(created.flow)
         order = created.order
         for conditions, flow in self._routes:
             if all(read(order) in values for read, values in conditions):
@@ -47,7 +47,7 @@ class Routing:
             "or add a route to app/flows/routing.yaml",
         )
 
-    def _named(self, flow: str) -> str:
+    def _find_named(self, flow: str) -> str:
         if flow not in self._flows:
             raise RecordError("no-flow", f"there is no flow {flow!r}; {suggest(flow, self._flows)}")
         return flow

@@ -67,11 +67,11 @@ def _before(spec: FlowSpec, step: StepSpec) -> Iterable[StepSpec]:
 
 
 def _walk(start: StepSpec, neighbours: Neighbours) -> Iterator[StepSpec]:
-    seen: set[str] = set()
+    visited: set[str] = set()
     waiting = list(neighbours(start))
     while waiting:
         step = waiting.pop()
-        if step.step not in seen:
-            seen.add(step.step)
+        if step.step not in visited:
+            visited.add(step.step)
             yield step
             waiting.extend(neighbours(step))

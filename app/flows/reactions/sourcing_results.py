@@ -160,7 +160,7 @@ def tell_source(run: Run, before: Order) -> None:
     if run.flow.sourcing is None or after is before:
         return
     old, new = ({line.line_id: line for line in order.lines} for order in (before, after))
-    left, unwanted = [], []
+    shipped, unwanted = [], []
     for fulfillment in run.state.fulfillment_orders:
         for part in fulfillment.lines:
             line, was = new.get(part.line_id), old.get(part.line_id)
@@ -170,12 +170,14 @@ def tell_source(run: Run, before: Order) -> None:
             if line is None or fulfillment_orders.is_canceled(line):
                 unwanted.append(reserved)
             elif fulfillment_orders.has_shipped(line):
-                left.append(reserved)
-    waited = [line for line in before.lines if fulfillment_orders.waits(line)]
+                shipped.append(reserved)
+    backordered = [line for line in before.lines if fulfillment_orders.waits(line)]
     unwanted += [
-        ReservedLine(line.line_id) for line in waited if fulfillment_orders.is_canceled(new.get(line.line_id, line))
+        ReservedLine(line.line_id)
+        for line in backordered
+        if fulfillment_orders.is_canceled(new.get(line.line_id, line))
     ]
-    for command, lines in ((PoolCommandName.CONFIRM, left), (PoolCommandName.RELEASE, unwanted)):
+    for command, lines in ((PoolCommandName.CONFIRM, shipped), (PoolCommandName.RELEASE, unwanted)):
         if lines:
             _command(run, command, lines)
 
