@@ -10,7 +10,9 @@ from app.events.model import SourceExplanation
 from app.optimizer.gazetteer import UNKNOWN, Place
 
 RECENT_REQUESTS_MAX: Final = 16
-OPEN, CONFIRMED, RELEASED = "open", "confirmed", "released"
+OPEN: Final = "open"
+CONFIRMED: Final = "confirmed"
+RELEASED: Final = "released"
 RunTrigger = Literal["receipt", "schedule", "command"]
 
 

@@ -27,7 +27,7 @@ class ExactPlan(Struct, frozen=True):
     is_late: bool
 
 
-def solve_exactly(task: Task, options: Options, start: Draft, slack: float, time_limit_s: float) -> ExactPlan:
+def solve_exactly(task: Task, options: Options, start: Draft, *, slack: float, time_limit_s: float) -> ExactPlan:
     """Return the cheapest plan with these options, or one that costs at most `slack` more.
 
     A component for which no time is left stays as it is in the plan `start`.

@@ -152,7 +152,8 @@ def _centre(cities: Sequence[City], kind: Precision) -> Place:
     """Return the mean of the cities on the sphere, weighted by population."""
     x = y = z = 0.0
     for city in cities:
-        latitude, longitude, weight = math.radians(city.latitude), math.radians(city.longitude), city.population + 1
+        latitude, longitude = math.radians(city.latitude), math.radians(city.longitude)
+        weight = city.population + 1
         x += weight * math.cos(latitude) * math.cos(longitude)
         y += weight * math.cos(latitude) * math.sin(longitude)
         z += weight * math.sin(latitude)

@@ -133,7 +133,7 @@ class _Search:
 
     def _solve(self, options: Options, otherwise: float) -> None:
         """Solve exactly with `options`; a plan with any other option costs no less than `otherwise`."""
-        exact = solve_exactly(self.task, options, self.best, self._slack(), self._remaining_s)
+        exact = solve_exactly(self.task, options, self.best, slack=self._slack(), time_limit_s=self._remaining_s)
         self._keep(exact.draft)
         self.bound = max(self.bound, min(exact.bound, otherwise, self.cost))
         self._remaining_s -= exact.seconds

@@ -4,6 +4,7 @@ The cost of the cheapest plan stays the same.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -20,14 +21,24 @@ class Component(Struct, frozen=True):
     is_alone: bool
 
 
+class _Scarcity(NamedTuple):
+    """What orders compete for: cells with too little stock, and sources that take too few lines."""
+
+    cells: set[Cell]
+    sources: set[int]
+
+    def is_free_of(self, cells: set[Cell]) -> bool:
+        """Return whether none of these cells, nor their sources, is scarce."""
+        return self.cells.isdisjoint(cells) and self.sources.isdisjoint(source for _, source in cells)
+
+
 def components(task: Task, options: Options) -> list[Component]:
     """Return the independent components of these options, smallest first."""
     options = _reduced(task, options)
-    scarce = _scarce(task, options)
-    tight = _tight(task, options)
-    groups = _groups(task, options, scarce, tight)
+    scarcity = _scarcity(task, options)
+    groups = _groups(task, options, scarcity)
     return sorted(
-        (_component(task, group, scarce, tight) for group in groups),
+        (_component(task, group, scarcity) for group in groups),
         key=lambda component: (len(component.options), next(iter(component.options))),
     )
 
@@ -50,18 +61,17 @@ def _reduced(task: Task, options: Options) -> dict[int, tuple[int, ...]]:
     """Remove dominated options until none is left: each removal leaves less demand for something else."""
     while True:
         before = options
-        scarce = _scarce(task, before)
-        tight = _tight(task, before)
+        scarcity = _scarcity(task, before)
         options = dict(options)
         for order, lines in enumerate(task.lines_of):
             order_lines = [line for line in lines if line in options]
-            for source in _dominated(task, order, {line: options[line] for line in order_lines}, scarce, tight):
+            for source in _dominated(task, order, {line: options[line] for line in order_lines}, scarcity):
                 options |= {line: tuple(s for s in options[line] if s != source) for line in order_lines}
         if options == before:
             return options
 
 
-def _dominated(task: Task, order: int, options: Options, scarce: set[Cell], tight: set[int]) -> Iterable[int]:
+def _dominated(task: Task, order: int, options: Options, scarcity: _Scarcity) -> Iterable[int]:
     """Return the sources that another one dominates: it has plenty of all that they have, and costs no more."""
     routes = task.routes[order]
     lines_at: dict[int, set[int]] = {}
@@ -69,9 +79,9 @@ def _dominated(task: Task, order: int, options: Options, scarce: set[Cell], tigh
         for source in sources:
             lines_at.setdefault(source, set()).add(line)
     plenty = {
-        source: {line for line in lines if (task.lines[line].demand.sku, source) not in scarce}
+        source: {line for line in lines if (task.lines[line].demand.sku, source) not in scarcity.cells}
         for source, lines in lines_at.items()
-        if source not in tight
+        if source not in scarcity.sources
     }
 
     def price(source: int) -> tuple[float, float]:
@@ -89,7 +99,11 @@ def _dominated(task: Task, order: int, options: Options, scarce: set[Cell], tigh
     return dominated
 
 
-def _scarce(task: Task, options: Options) -> set[Cell]:
+def _scarcity(task: Task, options: Options) -> _Scarcity:
+    return _Scarcity(_scarce_cells(task, options), _scarce_sources(task, options))
+
+
+def _scarce_cells(task: Task, options: Options) -> set[Cell]:
     """Return the cells of which more may be taken than is free of penalty."""
     demand: dict[Cell, int] = {}
     for line, sources in options.items():
@@ -99,7 +113,7 @@ def _scarce(task: Task, options: Options) -> set[Cell]:
     return {cell for cell, quantity in demand.items() if quantity > task.free[cell]}
 
 
-def _tight(task: Task, options: Options) -> set[int]:
+def _scarce_sources(task: Task, options: Options) -> set[int]:
     """Return the sources that may get more lines than they take without penalty."""
     demand: dict[int, int] = {}
     for sources in options.values():
@@ -108,8 +122,8 @@ def _tight(task: Task, options: Options) -> set[int]:
     return {source for source, count in demand.items() if count > min(task.room[source], task.free_room[source])}
 
 
-def _groups(task: Task, options: Options, scarce: set[Cell], tight: set[int]) -> list[Options]:
-    """Group the options by order; orders are joined (union-find) that share a scarce cell or a tight source."""
+def _groups(task: Task, options: Options, scarcity: _Scarcity) -> list[Options]:
+    """Group the options by order; orders are joined (union-find) that share a scarce cell or source."""
     leader = list(range(len(task.demands)))
 
     def lead(order: int) -> int:
@@ -122,7 +136,7 @@ def _groups(task: Task, options: Options, scarce: set[Cell], tight: set[int]) ->
         task_line = task.lines[line]
         for source in sources:
             for shared in ((task_line.demand.sku, source), source):
-                if shared in scarce or shared in tight:
+                if shared in scarcity.cells or shared in scarcity.sources:
                     leader[lead(task_line.order)] = lead(first.setdefault(shared, task_line.order))
     groups: dict[int, dict[int, tuple[int, ...]]] = {}
     for line, sources in options.items():
@@ -130,6 +144,6 @@ def _groups(task: Task, options: Options, scarce: set[Cell], tight: set[int]) ->
     return list(groups.values())
 
 
-def _component(task: Task, options: Options, scarce: set[Cell], tight: set[int]) -> Component:
+def _component(task: Task, options: Options, scarcity: _Scarcity) -> Component:
     cells = {(task.lines[line].demand.sku, source) for line, sources in options.items() for source in sources}
-    return Component(options, scarce.isdisjoint(cells) and tight.isdisjoint(source for _, source in cells))
+    return Component(options, scarcity.is_free_of(cells))

@@ -70,7 +70,9 @@ class _ByLines:
     """Tries each partition of the lines into shipments, by dynamic programming; each has its cheapest source."""
 
     def __init__(self, fixed: Matrix, lines: int) -> None:
-        self._fixed, self._count, self._sets = fixed, lines, _sets(lines)
+        self._fixed = fixed
+        self._count = lines
+        self._sets = _sets(lines)
 
     def cheapest(self, costs: Matrix) -> tuple[float, list[int]]:
         shipments = self._sets @ costs + self._fixed

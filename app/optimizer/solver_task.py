@@ -85,14 +85,7 @@ def build(
     sources = tuple(sorted(network.sources, key=lambda source: source.warehouse))
     usable, free = _cells(ordered, sources, stock, strategy.safety_stock)
     room, free_room = _room(sources, used_today, strategy.lines_per_day)
-    distances = _distances(ordered, sources)
-    routes = tuple(
-        tuple(
-            _route(demand, source, km, strategy, at_ms)
-            for source, km in zip(sources, distances[demand.place], strict=True)
-        )
-        for demand in ordered
-    )
+    routes = _routes(ordered, sources, strategy, at_ms)
     parts_max = _limit(strategy.warehouses_per_line or Constraint(1), len(sources))
     lines: list[TaskLine] = []
     lines_of: list[tuple[int, ...]] = []
@@ -102,7 +95,7 @@ def build(
         lines_of.append(tuple(range(len(lines), len(lines) + len(demand.lines))))
         for line in sorted(demand.lines, key=lambda line: line.line_id):
             step = gcd(line.quantity, AMOUNT_SCALE) if parts_max > 1 else line.quantity
-            options = _options(line, step, open_to, usable, parts_max)
+            options = _options(line, step, open_to, usable, parts_max=parts_max)
             unsourced = _unsourced_cost(strategy, sources, parts_max, line.quantity) * (1 + max(0, demand.priority))
             lines.append(TaskLine(order=number, demand=line, options=options, step=step, unsourced=unsourced))
     return Task(
@@ -122,7 +115,7 @@ def build(
 
 
 def _options(
-    line: DemandLine, step: int, open_to: Sequence[int], usable: Mapping[Cell, int], parts_max: int
+    line: DemandLine, step: int, open_to: Sequence[int], usable: Mapping[Cell, int], *, parts_max: int
 ) -> tuple[int, ...]:
     """Return the sources with at least one step of the line; none where those that may share it have too little."""
     there = {source: usable[line.sku, source] // step * step for source in open_to}
@@ -168,14 +161,24 @@ def _cells(
     return usable, free
 
 
-def _distances(demands: Sequence[Demand], sources: Sequence[NetworkSource]) -> dict[object, list[float]]:
-    return {
+def _routes(
+    demands: Sequence[Demand], sources: Sequence[NetworkSource], strategy: Strategy, at_ms: int
+) -> tuple[tuple[Route, ...], ...]:
+    """Return the route of each source to each order. Distances are computed once for each place."""
+    distances = {
         place: [distance_km(place, source.latitude, source.longitude) for source in sources]
         for place in {demand.place for demand in demands}
     }
+    return tuple(
+        tuple(
+            _route(demand, source, strategy, km=km, at_ms=at_ms)
+            for source, km in zip(sources, distances[demand.place], strict=True)
+        )
+        for demand in demands
+    )
 
 
-def _route(demand: Demand, source: NetworkSource, km: float, strategy: Strategy, at_ms: int) -> Route:
+def _route(demand: Demand, source: NetworkSource, strategy: Strategy, *, km: float, at_ms: int) -> Route:
     weights = strategy.weights
     barred: SourceCode | None = None
     trip = {"distance": weights.distance * km, "shipments": weights.shipments}

@@ -52,7 +52,7 @@ def priced(task: Task) -> Priced:
 def test_prices_lead_to_the_cheapest_plan(seed: int, sources: int) -> None:
     task = crowded(seed, sources)
     options, found = feasible_options(task), search(task, {})
-    alone = solve_exactly(task, options, Draft(task), 0.0, 30.0)
+    alone = solve_exactly(task, options, Draft(task), slack=0.0, time_limit_s=30.0)
     assert found.draft.cost() == pytest.approx(alone.draft.cost())
     assert found.slack == pytest.approx(0, abs=1e-3)
     without = sum(told.unsourced for line, told in enumerate(task.lines) if line not in options)
@@ -65,7 +65,7 @@ def test_an_option_costs_at_least_its_excess(seed: int) -> None:
     options, found = feasible_options(task), priced(task)
     for (line, taken), excess in found.excess.items():
         if excess > 100:
-            forced = solve_exactly(task, {**options, line: (taken,)}, Draft(task), 0.0, 30.0).draft
+            forced = solve_exactly(task, {**options, line: (taken,)}, Draft(task), slack=0.0, time_limit_s=30.0).draft
             if forced.parts[line]:
                 assert forced.cost() >= found.bound + excess - 1e-3
 

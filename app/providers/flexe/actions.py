@@ -128,7 +128,7 @@ def created_result(reply: Reply, order: OutboundOrder) -> Result:
 
 
 def _accepted(existing: Any, order: OutboundOrder) -> Result:
-    """An order that Flexe has is accepted, unless it is canceled there or has other goods."""
+    """Return the result for an order that Flexe has: OK, unless it is canceled there or has other goods."""
     if not isinstance(existing, dict) or not isinstance(existing.get("id"), str) or not existing["id"]:
         raise MalformedReplyError("expected an outbound order with text as id")
     if existing.get("external_id") != order.external_id:

@@ -25,7 +25,9 @@ class AccessToken:
         body = urlencode({"grant_type": "client_credentials", **form}).encode()
         content = ("content-type", "application/x-www-form-urlencoded")
         self._call: Final = Call(Intent.READ, "POST", "", body=body, headers=(content,))
-        self._link, self._redaction, self._clock = link, redaction, clock
+        self._link = link
+        self._redaction = redaction
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._token = ""
         self._renew_at = 0.0

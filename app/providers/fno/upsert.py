@@ -22,7 +22,10 @@ class Upsert:
     def __init__(
         self, session: Session, row: SalesOrderRow, plan: WritePlan, lease: Lease, *, status_field: StatusField
     ) -> None:
-        self._session, self._row, self._plan, self._lease = session, row, plan, lease
+        self._session = session
+        self._row = row
+        self._plan = plan
+        self._lease = lease
         self._status_field = status_field
         self._company: Final = row.dataAreaId
         self._others: list[str] = []

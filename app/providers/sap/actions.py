@@ -137,7 +137,7 @@ def _item(line: Line, position: int, currency: str, area: SalesArea) -> dict[str
 
 
 def _item_reference(line_id: str, field: str) -> dict[str, str]:
-    """SAP may turn letters of the short field into capitals, so that only what stays the same goes there."""
+    """Return the field with the line id. SAP may capitalise the short field: only ids that stay the same go there."""
     short = line_key(line_id, ITEM_REFERENCE_CHARS_MAX)
     if field == UNDERLYING_ITEM and short == line_id == line_id.upper():
         return {UNDERLYING_ITEM: line_id}

@@ -157,7 +157,7 @@ def invoice_of(document: dict[str, Any]) -> Invoice:
 
 
 def _has_order(item: odata.Entity) -> bool:
-    """Items that were billed without a sales order (external data, debit requests) belong to no order of ours."""
+    """Return whether an item has a sales order. External data and debit requests have none: they are not ours."""
     return bool(item.get("SalesDocument"))
 
 
@@ -219,59 +219,74 @@ def report(
     Never more of a line is reported than is invoiced at SAP: what was reported of an invoice that was cancelled later
     counts for the invoice that replaces it.
     """
-    summary = InvoiceReport([], [], {})
+    reporter = _Reporter(orders, quantities, reported)
     for invoice in invoices:
         for number in dict.fromkeys(billed.sales_order for billed in invoice.billed):
             if number in orders:
-                _report_order(invoice, number, orders[number], quantities, reported, summary)
-    in_part = {
-        number: {} if orders[number].is_complete(so_far) else so_far for number, so_far in summary.reported.items()
-    }
-    return summary._replace(reported=in_part)
+                reporter.add(invoice, number)
+    return reporter.report()
 
 
-def _report_order(
-    invoice: Invoice,
-    number: str,
-    order: OurOrder,
-    quantities: Mapping[tuple[str, str], int],
-    reported: Mapping[str, Quantities],
-    summary: InvoiceReport,
-) -> None:
-    so_far = Counter(summary.reported.get(number, reported.get(number, {})))
-    lines = []
-    for item, quantity in _quantities_of(invoice, number, order, summary).items():
-        added = min(quantity, quantities.get((number, item), 0) - so_far[item])
-        if added > 0:
-            so_far[item] += added
-            lines.append(LineQuantity(order.lines[item].line_id, added))
-    if lines:
-        summary.reported[number] = dict(so_far)
-        event = ProviderEvent(
-            order_id=order.order_id,
-            provider=PROVIDER,
-            event=EventName.ORDER_INVOICED,
-            reference=invoice.number,
-            occurred_at=invoice.created,
-            lines=tuple(lines),
-        )
-        summary.events.append(event)
+class _Reporter:
+    """Collects the events of invoices, one invoice and sales order after the other."""
 
+    def __init__(
+        self,
+        orders: Mapping[str, OurOrder],
+        quantities: Mapping[tuple[str, str], int],
+        reported: Mapping[str, Quantities],
+    ) -> None:
+        """`quantities` are invoiced at SAP by (sales order, item), `reported` what was reported before."""
+        self._orders = orders
+        self._quantities = quantities
+        self._reported_before = reported
+        self._reported: dict[str, Quantities] = {}
+        self._events: list[ProviderEvent] = []
+        self._refused: list[RefusedOrder] = []
 
-def _quantities_of(invoice: Invoice, number: str, order: OurOrder, summary: InvoiceReport) -> Counter[str]:
-    """Return item -> quantity on the invoice, of our lines. Items in another unit than ordered are refused."""
-    quantities: Counter[str] = Counter()
-    for billed in invoice.billed:
-        if billed.sales_order != number or billed.item not in order.lines:
-            continue
-        unit = order.lines[billed.item].unit
-        if billed.unit != unit:
-            summary.refused.append(
-                refuse(invoice.wire, f"item {billed.item} is billed in {billed.unit!r}, not {unit!r}")
+    def add(self, invoice: Invoice, number: str) -> None:
+        """Report what the invoice adds to the sales order of this number."""
+        order = self._orders[number]
+        so_far = Counter(self._reported.get(number, self._reported_before.get(number, {})))
+        lines = []
+        for item, quantity in self._quantities_on(invoice, number).items():
+            added = min(quantity, self._quantities.get((number, item), 0) - so_far[item])
+            if added > 0:
+                so_far[item] += added
+                lines.append(LineQuantity(order.lines[item].line_id, added))
+        if lines:
+            self._reported[number] = dict(so_far)
+            event = ProviderEvent(
+                order_id=order.order_id,
+                provider=PROVIDER,
+                event=EventName.ORDER_INVOICED,
+                reference=invoice.number,
+                occurred_at=invoice.created,
+                lines=tuple(lines),
             )
-            continue
-        quantities[billed.item] += billed.quantity
-    return quantities
+            self._events.append(event)
+
+    def report(self) -> InvoiceReport:
+        in_part = {
+            number: {} if self._orders[number].is_complete(so_far) else so_far
+            for number, so_far in self._reported.items()
+        }
+        return InvoiceReport(self._events, self._refused, in_part)
+
+    def _quantities_on(self, invoice: Invoice, number: str) -> Counter[str]:
+        """Return item -> quantity on the invoice, of our lines. Items in another unit than ordered are refused."""
+        lines = self._orders[number].lines
+        quantities: Counter[str] = Counter()
+        for billed in invoice.billed:
+            if billed.sales_order != number or billed.item not in lines:
+                continue
+            unit = lines[billed.item].unit
+            if billed.unit != unit:
+                reason = f"item {billed.item} is billed in {billed.unit!r}, not {unit!r}"
+                self._refused.append(refuse(invoice.wire, reason))
+                continue
+            quantities[billed.item] += billed.quantity
+        return quantities
 
 
 def refuse(document: Mapping[str, Any], reason: str) -> RefusedOrder:

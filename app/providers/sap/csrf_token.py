@@ -22,7 +22,9 @@ class CsrfToken:
     """`redaction` learns each token and cookie, so that none is ever shown."""
 
     def __init__(self, link: Link, cookies: httpx.Cookies, redaction: Redaction) -> None:
-        self._link, self._cookies, self._redaction = link, cookies, redaction
+        self._link = link
+        self._cookies = cookies
+        self._redaction = redaction
         self._lock = asyncio.Lock()
         self._token = ""
 

@@ -77,7 +77,7 @@ def _from(since: int, seen: Mapping[str, int]) -> dict[str, int]:
 
 
 def _latest(before: Mapping[str, Quantities], now: Mapping[str, Quantities]) -> dict[str, Quantities]:
-    """Merge: orders changed last come last, so that the first are forgotten; complete ones are left out."""
+    """Merge what is reported. Orders changed last come last: the first are forgotten. Complete ones are left out."""
     merged = {**{order: quantities for order, quantities in before.items() if order not in now}, **now}
     in_part = {order: quantities for order, quantities in merged.items() if quantities}
     return dict(list(in_part.items())[-ORDERS_MAX:])

@@ -23,7 +23,9 @@ class InvoiceFeed:
     """The feed of one sales organization. `item_reference` is the field of an item that carries the line id."""
 
     def __init__(self, session: Session, organization: str, item_reference: str) -> None:
-        self._session, self._organization, self._item_reference = session, organization, item_reference
+        self._session = session
+        self._organization = organization
+        self._item_reference = item_reference
 
     async def pull(self, cursor: str | None) -> Page:
         """Pull at most INVOICES_PER_PULL invoices. See PullSource.pull."""

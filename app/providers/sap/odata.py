@@ -101,7 +101,7 @@ def expanded(entity: Entity, name: str) -> list[dict[str, Any]]:
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
-    """A list comes as `{"results": [...]}`, and from older gateways bare."""
+    """Return the rows of a list: `{"results": [...]}`, or from older gateways the bare array."""
     rows = value.get("results") if isinstance(value, dict) else value
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise MalformedReplyError("expected an array of entities as `results`")
