@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """The fix for a name that is not one of `options`: the nearest one, or all of them."""
+    """Return the fix for a name that is not one of `options`: the nearest one, or all of them."""
     names = {name.lower(): name for name in sorted(options)}
     near = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"did you mean `{names[near[0]]}`?" if near else "use one of: " + ", ".join(names.values())

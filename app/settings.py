@@ -133,7 +133,7 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Settings from environment variables; an empty one counts as absent.
+        """Return settings from environment variables; an empty one counts as absent.
 
         Raises SettingError that names the variable, its value and what it may be.
         """
@@ -151,7 +151,7 @@ class Settings(BaseModel):
         return "web_port" not in self.model_fields_set
 
     def _check_times(self) -> None:
-        """Limits that only make sense together."""
+        """Check limits that only make sense together. Raises SettingError."""
         if self.heartbeat_interval_s * 3 > self.session_timeout_s:
             raise SettingError(
                 f"WAYBILL_HEARTBEAT_INTERVAL_S={self.heartbeat_interval_s}: at most a third of "
@@ -165,7 +165,7 @@ class Settings(BaseModel):
 
 
 def variables() -> dict[str, str]:
-    """Field -> environment variable."""
+    """Return field -> environment variable."""
     return {name: _NAMED.get(name, f"{PREFIX}{name.upper()}") for name in Settings.model_fields}
 
 

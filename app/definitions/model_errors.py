@@ -97,7 +97,7 @@ def _translated(error: Any, place: Place, holder: type[BaseModel], hint: Hint | 
 
 
 def _at(model: type[BaseModel], place: Place) -> tuple[type[BaseModel], FieldInfo | None]:
-    """The innermost model on the way to a place, and the field of it that the place is."""
+    """Return the innermost model on the way to a place, and the field of it that the place is."""
     field: FieldInfo | None = None
     for number, key in enumerate(place):
         field = _fields(model).get(str(key))
@@ -107,12 +107,12 @@ def _at(model: type[BaseModel], place: Place) -> tuple[type[BaseModel], FieldInf
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields that a document may have, by the keys that it has them under."""
+    """Return the fields that a document may have, by the keys that it has them under."""
     return {field.alias or name: field for name, field in model.model_fields.items() if not field.exclude}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in `annotation`, which may be optional, or a tuple or mapping of them."""
+    """Return the model in `annotation`, which may be optional, or a tuple or mapping of them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
@@ -125,7 +125,7 @@ def _hint(field: FieldInfo | None) -> Hint | None:
 
 
 def _metadata(annotation: Any) -> Iterator[object]:
-    """What is beside the types within `annotation`, such as `Annotated[str, ...] | None`."""
+    """Yield what is beside the types within `annotation`, such as `Annotated[str, ...] | None`."""
     yield from getattr(annotation, "__metadata__", ())
     for part in get_args(annotation):
         yield from _metadata(part)

@@ -23,7 +23,7 @@ Node = dict[str, "Node"] | list["Node"] | str | None
 
 
 def read(text: str, file: str) -> Node:
-    """The one document in `text`. A scalar is its text; an unquoted `null`, `~` or nothing is None.
+    """Return the one document in `text`. A scalar is its text; an unquoted `null`, `~` or nothing is None.
 
     Raises DefinitionError for what is not YAML, is beyond a limit, or uses a feature that definitions do without.
     """

@@ -28,7 +28,7 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,4})?")
 
 
 def changed(before: Order, after: Order, header: Sequence[str], line: Sequence[str]) -> dict[str, str]:
-    """The fields among `header` and, per line, `line` that differ, with their new value as text."""
+    """Return the fields among `header` and, per line, `line` that differ, with their new value as text."""
     if before == after:
         return {}
     values = _differing("", before, after, header)
@@ -40,7 +40,7 @@ def changed(before: Order, after: Order, header: Sequence[str], line: Sequence[s
 
 
 def assign(order: Order, values: Mapping[str, str]) -> Order:
-    """The order with `values` taken over, the inverse of `changed`.
+    """Return the order with `values` taken over, the inverse of `changed`.
 
     Raises RecordError("invalid") for a path that an order does not have or a text that is no value of it.
     """
@@ -63,14 +63,17 @@ def assign(order: Order, values: Mapping[str, str]) -> Order:
 
 
 def amount_text(amount: int) -> str:
-    """An amount as the shortest exact decimal: 125_000 is 12.5."""
+    """Return an amount as the shortest exact decimal: 125_000 is 12.5."""
     whole, rest = divmod(abs(amount), AMOUNT_SCALE)
     digits = f"{whole}.{rest:0{_PLACES}}".rstrip("0").rstrip(".")
     return f"-{digits}" if amount < 0 else digits
 
 
 def amount(text: str) -> int:
-    """The amount that a decimal text means. Raises ValueError for anything else, more than four places included."""
+    """Return the amount that a decimal text means.
+
+    Raises ValueError for anything else, more than four places included.
+    """
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not a decimal with at most {_PLACES} places")
     whole, _, places = text.removeprefix("-").partition(".")

@@ -108,7 +108,7 @@ def load_map(text: str, file: str, header_ends: Ends, line_ends: Ends, tables: M
 
 
 def inverse(table: Table) -> Table:
-    """The value map the other way round; where several values share a target, the first stands."""
+    """Return the value map the other way round; where several values share a target, the first stands."""
     turned: dict[str, str] = {}
     for left, right in table.items():
         turned.setdefault(right, left)
@@ -129,7 +129,7 @@ class _Compiler:
         return compiled
 
     def _check_targets(self, place: str, birth: str, names: Sequence[str], ends: Ends) -> None:
-        """Each field set once, none that code sets, and none left out that must have a value."""
+        """Check that each field is set once, none that code sets, and none left out that must have a value."""
         for name in names:
             if names.count(name) > 1:
                 self._refuse(place, f"two rules set {name} on orders of {birth}", "keep one, or give each a `born`")
@@ -189,7 +189,7 @@ def _is_nullable(hint: Any) -> bool:
 
 
 def _plain(name: str, nullable: bool) -> str:
-    """F+O has empty text where the order has None. A date is None on both sides."""
+    """Return the source that reads a field: F+O has empty text where the order has None; a date is None on both."""
     if nullable:
         return f"None if (value := source.{name}) == '' else value"
     return f"'' if (value := source.{name}) is None else value"
@@ -200,7 +200,7 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def _translation(names: Sequence[str], table: str, rows: Table) -> Callable[[str], str]:
-    """A value that is already one of the other side's is kept: some companies use those as ids. Case is ignored."""
+    """Return the function that translates by a value map. It ignores case, and keeps the other side's own values."""
     translations = {right.casefold(): right for right in rows.values()} | {
         left.casefold(): to for left, to in rows.items()
     }
@@ -218,7 +218,7 @@ def _translation(names: Sequence[str], table: str, rows: Table) -> Callable[[str
 
 
 def _function(assignments: Sequence[Assignment]) -> Move:
-    """One function for all: `def move(source): return {part: {name: text, ...}, ...}`. Only checked names are in it."""
+    """Compile all rules to `def move(source): return {part: {name: text, ...}, ...}`. Only checked names are in it."""
     parts: dict[str, list[str]] = {"": []}
     scope: dict[str, Any] = {"__builtins__": {}}
     for part, name, text, names in assignments:

@@ -66,12 +66,12 @@ class RowProgress(Struct, frozen=True):
 
 
 def processing_status(text: str) -> str:
-    """F+O's spelling of a processing status given in any case. Raises RecordError("unknown-status")."""
+    """Return F+O's spelling of a processing status given in any case. Raises RecordError("unknown-status")."""
     return _canonical("SalesOrderProcessingStatus", text, PROCESSING)
 
 
 def line_status(text: str) -> str:
-    """F+O's spelling of a line status; empty is None. Raises RecordError("unknown-status")."""
+    """Return F+O's spelling of a line status; empty is None. Raises RecordError("unknown-status")."""
     return _canonical("SalesOrderLineStatus", text, LINE)
 
 
@@ -93,13 +93,15 @@ def progress_of(row: SalesOrderRow) -> RowProgress:
 
 
 def sourced_by_line(row: SalesOrderRow) -> bool:
-    """Whether the order is ours and came without a warehouse for all: other lines of it may follow when they have a
-    source (S63c), so that the header's status speaks of the lines in the row alone."""
+    """Return whether the order is ours and came without a warehouse for all of its lines.
+
+    Other lines may follow when they have a source (S63c): the header's status speaks of the lines in the row alone.
+    """
     return made_by_us(row) and not row.DefaultShippingWarehouseId
 
 
 def _whole_by_lines(lines: Mapping[str, Milestone]) -> Milestone:
-    """Shipped when every line is; picked when any is. Invoiced only F+O itself may say of the whole order."""
+    """Return Shipped when every line is, Picked when any is. Only F+O itself may say Invoiced of the whole order."""
     if not any(lines.values()):
         return Milestone.NONE
     return Milestone.SHIPPED if all(lines.values()) else Milestone.PICKED

@@ -51,7 +51,7 @@ class SalesOrders:
         self._to_iom, self._to_fno = to_iom, to_fno
 
     def to_order(self, row: SalesOrderRow) -> Order:
-        """The order that a row shows, in state New: how far it is, the status events tell.
+        """Return the order that a row shows, in state New: how far it is, the status events tell.
 
         `bill_to` is empty, as a row has none. Raises RecordError ("invalid", "unknown-value") for a row that is no
         order.
@@ -72,13 +72,13 @@ class SalesOrders:
         )
 
     def changed(self, before: Order, after: Order) -> dict[str, str]:
-        """The fields that F+O changed between two orders of `to_order`, as text by path (see `fields`)."""
+        """Return the fields that F+O changed between two orders, as text by path (see `changed_fields`)."""
         birth = FNO if after.origin == FNO else "iom"
         header = ("subtotal", *self._to_iom.header_follows[birth])
         return changed(before, after, header, self._to_iom.line_follows[birth])
 
     def to_row(self, order: Order, number: str = "") -> SalesOrderRow:
-        """The row that shows an order, `number` being F+O's name of it, if there is one yet.
+        """Return the row that shows an order, `number` being F+O's name of it, if there is one yet.
 
         Raises RecordError("unknown-value").
         """
@@ -102,7 +102,7 @@ class SalesOrders:
         origin: Literal["iom", "fno"] = "iom",
         origin_version: int = 0,
     ) -> SalesOrderChange:
-        """The dual-write record of an applied event: the order before and after it, None before its first.
+        """Return the dual-write record of an applied event: the order before and after it, None before its first.
 
         `effect` is what the event asked for, if anything. `origin` is "fno", with F+O's version, when the
         event only took over a change of F+O. Raises RecordError("unknown-value").
@@ -123,11 +123,11 @@ class SalesOrders:
         )
 
     def _row_of(self, state: OrderState) -> SalesOrderRow:
-        """A held order is stopped at F+O until it is sent: once F+O has it, what happens there ends the hold. What is
-        true of its goods is told all the same.
+        """Return the row of an order in its present state.
 
-        Where sources are determined line by line, lines without a shipping warehouse are not selected (S63c, S64);
-        they keep their place for when they have one, so that no other line's number changes then.
+        A held order is stopped at F+O until it is sent, and shows the status of its goods; once F+O has it, what
+        happens there ends the hold. Where sources are determined line by line, lines without a shipping warehouse are
+        left out (S63c, S64); they keep their place, so that no other line's number changes when they come.
         """
         number = state.reference(FNO) or ""
         row = self.to_row(state.order, number)
@@ -184,7 +184,7 @@ def _birth_of_order(order: Order) -> str:
 
 
 def _number_at_fno(line_id: str, birth: str) -> int | None:
-    """The line number that `line_id` of a row made up, None for a line of our own."""
+    """Return the line number that `line_id` of a row made up, None for a line of our own."""
     digits = line_id if birth == FNO else line_id.removeprefix(f"{FNO_PREFIX}-")
     if birth != FNO and digits == line_id:
         return None

@@ -100,7 +100,10 @@ class StatusHandler:
         return Mirrored(after, created, events, _outcome(created, events, newer, change))
 
     def _changed(self, state: MirrorState | None, change: SalesOrderChange, order: Order) -> dict[str, str]:
-        """What F+O changed and we have to know. Empty for the first row of an F+O order: `created` has it all."""
+        """Return what F+O changed and we have to know.
+
+        Empty for the first row of an F+O order: `created` has it all.
+        """
         base = None if state is None else state.order
         if base is None and change.before is not None and made_by_us(change.row):
             base = self._orders.to_order(change.before)
@@ -121,7 +124,7 @@ class StatusHandler:
 
 
 def _contested(state: MirrorState, values: Mapping[str, str]) -> tuple[str, ...]:
-    """All that is told of fields is F+O's users' doing, or was once before."""
+    """Return the fields that F+O's users changed, now or once before: all that is told of fields is their doing."""
     return tuple(sorted({_field(path) for path in values}.union(state.contested))) if values else state.contested
 
 
@@ -144,7 +147,7 @@ def _refuse_new_company(state: MirrorState | None, change: SalesOrderChange) -> 
 
 
 def _deleted(state: MirrorState | None, change: SalesOrderChange, order: Order) -> Mirrored:
-    """A deleted order counts by its last row, too. One that nobody heard of is only remembered."""
+    """Take a deleted order: it counts by its last row, too. One without a state is only remembered."""
     events, after = _new_milestones(state, change, order)
     version = change.source.version if state is None else max(state.version, change.source.version)
     gone = MirrorState(version, after.reached, after.canceled or _live(after), deleted=True)
@@ -156,7 +159,7 @@ def _deleted(state: MirrorState | None, change: SalesOrderChange, order: Order) 
 
 
 def _deleted_by_key(state: MirrorState | None, change: SalesOrderChange) -> Mirrored:
-    """A deletion of which only the key is known: it ends an order that was seen under that key.
+    """Take a deletion with nothing but its key: it ends an order that was seen under that key.
 
     An order that Waybill made goes by its own id, which is not in the key: it may be meant where none was seen.
     """
@@ -190,7 +193,7 @@ def _cancellation(change: SalesOrderChange, of: str) -> ProviderEvent:
 def _new_milestones(
     state: MirrorState | None, change: SalesOrderChange, order: Order
 ) -> tuple[tuple[ProviderEvent, ...], MirrorState]:
-    """The milestones that are new in a row, and the state that knows them."""
+    """Return the milestones that are new in a row, and the state that knows them."""
     before = MirrorState(change.source.version) if state is None else state
     row = progress_of(change.row)
     reached = max(before.reached, row.whole)
@@ -206,7 +209,7 @@ def _new_milestones(
 
 
 def _further(before: dict[str, int], row: RowProgress, reached: int) -> dict[str, int]:
-    """Per line its highest milestone, for lines that are further than the whole order."""
+    """Return per line its highest milestone, for lines that are further than the whole order."""
     best = {name: max(before.get(name, 0), row.lines.get(name, 0)) for name in before.keys() | row.lines.keys()}
     return {name: step for name, step in best.items() if step > reached}
 
@@ -214,7 +217,7 @@ def _further(before: dict[str, int], row: RowProgress, reached: int) -> dict[str
 def _line_events(
     change: SalesOrderChange, order: Order, before: dict[str, int], now: dict[str, int], reached: int
 ) -> list[ProviderEvent]:
-    """One event per milestone for the lines that are new at it."""
+    """Return one event per milestone for the lines that are new at it."""
     events = []
     for step in (Milestone.PICKED, Milestone.SHIPPED, Milestone.INVOICED):
         lines = tuple(

@@ -14,7 +14,7 @@ COMPLETED = State.COMPLETED
 
 
 def missing(order: Order) -> tuple[str, ...]:
-    """Paths of the fields that keep an order from F+O, such as `company` or `lines.2.warehouse`; empty when none."""
+    """Return the paths of the fields that keep an order from F+O, such as `lines.2.warehouse`; empty when none."""
     header = (("company", order.company), ("invoice_customer", order.invoice_customer), ("lines", order.lines))
     names = [name for name, value in header if not value]
     for line in order.lines:
@@ -23,12 +23,12 @@ def missing(order: Order) -> tuple[str, ...]:
 
 
 def passes(order: Order) -> bool:
-    """Whether dual-write takes the order as it is."""
+    """Return whether dual-write takes the order as it is."""
     return order.ready_to_sync and order.state != COMPLETED and not missing(order)
 
 
 def missing_in(row: SalesOrderRow) -> tuple[str, ...]:
-    """The same for a row, in F+O's names, with `isReadyToSync` where the switch is off."""
+    """Return the same for a row, in F+O's names, with `isReadyToSync` where the switch is off."""
     header = ("dataAreaId", "InvoiceCustomerAccountNumber", "Lines", "isReadyToSync")
     names = [name for name in header if not getattr(row, name)]
     for line in row.Lines:

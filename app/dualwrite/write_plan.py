@@ -114,7 +114,7 @@ def plan(change: SalesOrderChange, state: ApplyState | None) -> WritePlan:
 def applied(
     change: SalesOrderChange, state: ApplyState | None, number: str = "", lots: Mapping[str, str] | None = None
 ) -> ApplyState:
-    """The state once a create or an update is done. `number` and `lots` are what F+O answered."""
+    """Return the state once a create or an update is done. `number` and `lots` are what F+O answered."""
     row, before = _after(change), state or ApplyState()
     fields_too = not _only_reports(change, before)
     return ApplyState(
@@ -127,7 +127,7 @@ def applied(
 
 
 def echoed(change: SalesOrderChange, state: ApplyState | None) -> ApplyState:
-    """The state once an echo was skipped: F+O has this row, if it had the one before."""
+    """Return the state once an echo was skipped: F+O has this row, if it had the one before."""
     row, before = _after(change), state or ApplyState()
     born_there = state is None and change.before is None and not made_by_us(row)
     followed = change.before is not None and before.digest == digest(change.before)
@@ -140,26 +140,26 @@ def echoed(change: SalesOrderChange, state: ApplyState | None) -> ApplyState:
 
 
 def digest(row: SalesOrderRow) -> bytes:
-    """Eight bytes over everything of a row that is ever written."""
+    """Return eight bytes over everything of a row that is ever written."""
     header = [getattr(row, name) for name in writable(row)]
     lines = [[getattr(line, name) for name in line_writable(row)] for line in row.Lines]
     return blake2b(encode((header, lines)), digest_size=8).digest()
 
 
 def writable(row: SalesOrderRow) -> tuple[str, ...]:
-    """The fields of this row's header that we may write."""
+    """Return the fields of this row's header that we may write."""
     excluded = READ_ONLY if made_by_us(row) else READ_ONLY | FNO_OWN
     return tuple(name for name in SalesOrderRow.__struct_fields__ if name not in excluded)
 
 
 def line_writable(row: SalesOrderRow) -> tuple[str, ...]:
-    """The fields of this row's lines that we may write."""
+    """Return the fields of this row's lines that we may write."""
     excluded = LINE_READ_ONLY if made_by_us(row) else LINE_READ_ONLY | LINE_FNO_OWN
     return tuple(name for name in SalesOrderRowLine.__struct_fields__ if name not in excluded)
 
 
 def _update(change: SalesOrderChange, row: SalesOrderRow, state: ApplyState, number: str) -> WritePlan:
-    """Only what differs from `before`, if F+O has `before`; else everything, which repeats nothing but equal values."""
+    """Plan only what differs from `before`, if F+O has `before`; else everything: that only repeats equal values."""
     base = change.before
     if base is None or (digest(base) != state.digest and not _only_reports(change, state)):
         base = None
@@ -190,8 +190,11 @@ def _by_line_id(row: SalesOrderRow) -> Sequence[tuple[str, SalesOrderRowLine]]:
 
 
 def _only_reports(change: SalesOrderChange, state: ApplyState) -> bool:
-    """A status is told of an order that F+O made and nobody here changed there: F+O's people may have changed its
-    fields a moment ago, which must not be undone in passing. A change of ours that did not get through is still due."""
+    """Return whether only the status may be written: F+O made the order, and nobody here changed it there.
+
+    F+O's people may have changed its fields a moment ago, which must not be undone in passing. A change of ours that
+    did not get through is still due.
+    """
     return bool(change.source.effect_id) and not made_by_us(_after(change)) and not state.version
 
 

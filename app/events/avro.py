@@ -25,7 +25,7 @@ class Attributes(Struct, frozen=True):
 
 
 def compiled(lines: list[str], name: str, names: Mapping[str, Any], record: str) -> Any:
-    """The function `name` of the lines, which may use `names`."""
+    """Compile lines of source and return the function `name` of them, which may use `names`."""
     scope = dict(names)
     exec(compile("\n".join(lines), f"<avro {name} {record}>", "exec"), scope)
     return scope[name]
@@ -48,7 +48,10 @@ class FunctionSource:
         return f"v{next(self.numbers)}"
 
     def attributes(self, record: RecordShape) -> Attributes:
-        """Raises SchemaError unless every attribute is a field and every field an attribute or ignored."""
+        """Return a record's attributes.
+
+        Raises SchemaError unless every attribute is a field, and every field an attribute or ignored.
+        """
         attributes = self.types.get(record.name)
         if attributes is None:
             raise SchemaError(f"record {record.name} has no struct; add it to app/events/catalog.py")

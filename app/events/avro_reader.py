@@ -13,7 +13,7 @@ _AMOUNT_BYTES_MAX: Final = 8
 
 
 def compile_reader(record: RecordShape, types: Mapping[str, Attributes]) -> Read:
-    """The function that reads `record` into its struct. Raises SchemaError where struct and schema differ."""
+    """Return the function that reads `record` into its struct. Raises SchemaError where struct and schema differ."""
     build = _ReaderSource(types)
     result = build.value(record, 1)
     lines = ["def read(b, p):", *build.lines, f"    return {result}, p"]
@@ -21,7 +21,7 @@ def compile_reader(record: RecordShape, types: Mapping[str, Attributes]) -> Read
 
 
 def read_long(data: bytes, at: int) -> tuple[int, int]:
-    """The number at `at`, and where it ended. Raises ValueError beyond 64 bits, IndexError at the end."""
+    """Return the number at `at`, and where it ended. Raises ValueError beyond 64 bits, IndexError at the end."""
     result = shift = 0
     for place in range(at, at + _LONG_BYTES_MAX):
         byte = data[place]
@@ -42,13 +42,13 @@ def _read_length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _read_text(data: bytes, at: int) -> tuple[int, int]:
-    """The place before a text of any length, and its end."""
+    """Return the place before a text of any length, and its end."""
     length, at = _read_length(data, at)
     return at - 1, at + length
 
 
 def _read_block(data: bytes, at: int) -> tuple[int, int]:
-    """How many items follow. A negative count says that a size in bytes stands before them."""
+    """Return how many items follow. A negative count says that a size in bytes stands before them."""
     items, at = read_long(data, at)
     if items >= 0:
         return items, at
@@ -121,7 +121,7 @@ class _ReaderSource(FunctionSource):
         return name
 
     def blocks(self, start: str, count: str, depth: int) -> None:
-        """The head of the loop over the blocks of an array or map."""
+        """Write the head of the loop over the blocks of an array or map."""
         self.add(depth, start)
         self.next_block(count, depth)
         self.add(depth, f"while {count}:", f"    for _ in range({count}):")

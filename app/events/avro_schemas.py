@@ -46,23 +46,23 @@ class Schemas(Struct, frozen=True):
     by_id: Mapping[int, Schema]
 
     def latest(self, subject: str) -> Schema:
-        """Raises SchemaError when there is no such subject."""
+        """Return the newest version of a subject. Raises SchemaError when there is no such subject."""
         if subject not in self.by_subject:
             raise SchemaError(f"{subject}: no schema; add schemas/{subject.removesuffix('-value')}.v1.avsc")
         return self.by_subject[subject][-1]
 
     def with_ids(self, ids: Mapping[int, int]) -> "Schemas":
-        """The same schemas under the ids that a registry gave them: id of the lock -> id there."""
+        """Return the same schemas under the ids that a registry gave them: id of the lock -> id there."""
         return _indexed([_renumbered(schema, ids[schema.id]) for schema in self.by_id.values()])
 
 
 def subject_of(topic: str) -> str:
-    """The registry's name for the values of a topic (its TopicNameStrategy)."""
+    """Return the registry's name for the values of a topic (its TopicNameStrategy)."""
     return f"{topic}-value"
 
 
 def normalised(text: str, file: str) -> str:
-    """Schema JSON without insignificant white space. Raises SchemaError when it is not JSON."""
+    """Return schema JSON without insignificant white space. Raises SchemaError when it is not JSON."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
     except ValueError as exc:
@@ -70,12 +70,12 @@ def normalised(text: str, file: str) -> str:
 
 
 def parsed(schema: Schema) -> Any:
-    """A schema as JSON values, new ones at each call."""
+    """Return a schema as JSON values, new ones at each call."""
     return json.loads(schema.text)
 
 
 def untyped(schema: Any) -> Any:
-    """A schema as JSON values without logical types: amounts stay bytes, times numbers."""
+    """Return a schema as JSON values without logical types: amounts stay bytes, times numbers."""
     match schema:
         case dict():
             nested = ("type", "items", "values", "fields")
@@ -88,7 +88,7 @@ def untyped(schema: Any) -> Any:
 
 
 def load(files: Mapping[str, str], lock: str) -> Schemas:
-    """All schemas of `files` (name -> text), under the ids of `lock`.
+    """Return all schemas of `files` (name -> text), under the ids of `lock`.
 
     Raises SchemaError when a published file changed or is gone, when a file is not locked (with the line to add), when
     a version is missing, or when two versions of a subject cannot read each other's data.
@@ -103,7 +103,7 @@ def load(files: Mapping[str, str], lock: str) -> Schemas:
 
 
 def incompatibilities(schemas: Schemas) -> Iterator[str]:
-    """FULL_TRANSITIVE: each version of a subject must read, and be read by, every other one."""
+    """Yield what breaks FULL_TRANSITIVE: each version of a subject must read every other one, and be read by it."""
     for subject, versions in schemas.by_subject.items():
         for reader in versions:
             for writer in versions:

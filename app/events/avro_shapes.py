@@ -55,7 +55,10 @@ Shape = Scalar | Nullable | Array | Map | RecordShape
 
 
 def shape_of(schema: Any, file: str) -> RecordShape:
-    """The tree of a whole schema. Raises SchemaError that names `file`, the path and what may stand there instead."""
+    """Return the tree of a whole schema.
+
+    Raises SchemaError that names `file`, the path and what may stand there instead.
+    """
     shape = _Reader(file).read(schema, "")
     if not isinstance(shape, RecordShape):
         raise SchemaError(f"{file}: the schema is not a record; a topic's values are records")
@@ -63,7 +66,7 @@ def shape_of(schema: Any, file: str) -> RecordShape:
 
 
 def problems(reader: Shape, writer: Shape, path: str = "") -> Iterator[str]:
-    """Why data written with `writer` cannot be read with `reader`: nothing when it can."""
+    """Yield why data written with `writer` cannot be read with `reader`: nothing when it can."""
     match reader, writer:
         case Nullable(), Nullable():
             yield from problems(reader.of, writer.of, path)
@@ -80,7 +83,7 @@ def problems(reader: Shape, writer: Shape, path: str = "") -> Iterator[str]:
 
 
 def records_in(shape: Shape) -> Iterator[RecordShape]:
-    """Every record within `shape`, itself included, as often as it is used."""
+    """Yield every record within `shape`, itself included, as often as it is used."""
     match shape:
         case RecordShape():
             yield shape

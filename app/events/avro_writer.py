@@ -21,7 +21,7 @@ _BITS_MAX: Final = (AMOUNT_LIMIT - 1).bit_length() - 1
 
 
 def compile_writer(record: RecordShape, types: Mapping[str, Attributes]) -> Write:
-    """The function that writes `record` from its struct. Raises SchemaError where struct and schema differ."""
+    """Return the function that writes `record` from its struct. Raises SchemaError where struct and schema differ."""
     build = _WriterSource(types)
     build.value(record, "value", 2)
     build.flush(2)
@@ -32,7 +32,7 @@ def compile_writer(record: RecordShape, types: Mapping[str, Attributes]) -> Writ
 
 
 def long_bytes(number: int) -> bytes:
-    """Zig-zag and base 128. Raises ValueError beyond 64 bits."""
+    """Return a number in zig-zag and base 128. Raises ValueError beyond 64 bits."""
     if not -(1 << 63) <= number < 1 << 63:
         raise ValueError(f"{number} does not fit in 64 bits")
     rest = (number << 1) ^ (number >> 63)
@@ -144,7 +144,7 @@ class _WriterSource(FunctionSource):
         self.end_block(depth)
 
     def block(self, name: str, source: str, each: str, depth: int) -> None:
-        """The head of the loop over an array or map, which is written as one block."""
+        """Write the head of the loop over an array or map, which is written as one block."""
         self.flush(depth)
         self.add(depth, f"{name} = {source}", f"if {name}:", f"    o += (L[len({name})],)", f"    for {each}:")
 

@@ -1,6 +1,6 @@
 """Which event travels on which topic, under which schema and with which body. Codec and topics.yaml follow it.
 
-Some events of the flows have no record of their own (CARRIED): they arrive inside a provider event or a provider result
+Some events of the flows have no record of their own: they arrive inside a provider event or a provider result
 and are seen on `order-status`.
 """
 
@@ -83,22 +83,6 @@ RECORDS: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.name: spec for
 """Event name -> its record type."""
 BY_TOPIC: Final[Mapping[str, RecordSpec]] = MappingProxyType({spec.topic: spec for spec in _SPECS})
 """Topic -> the one record type on it."""
-
-CARRIED: Final = frozenset(
-    {
-        EventName.ORDER_CONFIRMED,
-        EventName.ORDER_SENT_TO_FULFILLMENT,
-        EventName.ORDER_CANCELED,
-        EventName.ORDER_CHANGED,
-        EventName.ORDER_DELAYED,
-        EventName.ORDER_SOURCED,
-        EventName.ORDER_BACKORDERED,
-        EventName.ORDER_NOT_SOURCED,
-        EventName.BACKORDER_EXPIRED,
-    }
-)
-EVENT_NAMES: Final = frozenset(RECORDS) | CARRIED
-"""Every name that a flow may listen for or emit, and the names of dual-write records."""
 
 _SAME_NAME: Final = (
     order.Order, order.Line, order.Address,

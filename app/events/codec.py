@@ -52,7 +52,7 @@ class _Plan(Struct, frozen=True):
     newest: Any
 
     def knows(self, number: int) -> bool:
-        """Whether records with this schema id are ours."""
+        """Return whether records with this schema id are ours."""
         return number == self.schema.id or number in self.older
 
 
@@ -71,7 +71,10 @@ class Codec:
         self._plans = {topic: _plan(spec, published) for topic, spec in BY_TOPIC.items()}
 
     def encode(self, event: Event | ChangeEvent) -> tuple[bytes, Headers]:
-        """A record's value and headers. Raises RecordError("invalid") when a value of the body cannot be written."""
+        """Return a record's value and headers.
+
+        Raises RecordError("invalid") when a value of the body cannot be written.
+        """
         plan = self._plans[RECORDS[event.name].topic]
         try:
             return plan.prefix + plan.write(event.body), headers.write(event)
@@ -141,7 +144,7 @@ class Codec:
             raise SchemaError(f"{topic}: no record type; add it to app/events/catalog.py") from exc
 
     def _event_fields(self, record: Record, contents: Contents) -> dict[str, Any] | None:
-        """The fields of the event in a record; None for one about no order."""
+        """Return the fields of the event in a record; None for one about no order."""
         spec, (body, attributes) = self._plan(record.topic).spec, contents
         if body is None:
             return None
@@ -160,7 +163,7 @@ class Codec:
         }
 
     def _body(self, record: Record, value: bytes, attributes: dict[str, str]) -> Struct | None:
-        """The body of a record, None for one about no order.
+        """Return the body of a record, None for one about no order.
 
         `attributes` gains what a structured CloudEvent carries beside its data.
         """
@@ -200,7 +203,7 @@ def load(
     ids: Mapping[int, int] | None = None,
     writers: WriterSchemas | None = None,
 ) -> Codec:
-    """The codec for the schemas that Waybill ships; `ids` are a registry's (id of the lock -> id there).
+    """Return the codec for the schemas that Waybill ships; `ids` are a registry's (id of the lock -> id there).
 
     `writers` are the schemas of connectors. Raises SchemaError when schemas, lock, catalog and structs do not agree.
     """
@@ -224,7 +227,7 @@ def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
 
 
 def _parsed(schema: Schema) -> Any:
-    """The schema for fastavro without logical types: amounts stay bytes from an older version to the newest."""
+    """Return the schema for fastavro without logical types: amounts stay bytes from an older version to the newest."""
     return fastavro.parse_schema(avro_schemas.untyped(avro_schemas.parsed(schema)))
 
 
@@ -243,7 +246,7 @@ def _read(plan: _Plan, value: bytes, number: int) -> Struct:
 
 
 def _newest(plan: _Plan, value: bytes, number: int) -> bytes:
-    """The same record as the newest version of its schema would have written it."""
+    """Return the same record as the newest version of its schema would have written it."""
     source, target = BytesIO(value[FRAME:]), BytesIO()
     try:
         datum = fastavro.schemaless_reader(source, plan.older[number], plan.newest)
@@ -282,14 +285,14 @@ def _check_type(spec: RecordSpec, attributes: Mapping[str, str]) -> None:
 
 
 def _reference(body: Struct) -> bytes | None:
-    """What stands for the order id at F+O: those who publish rows from there know an order by nothing else."""
+    """Return what stands for the order id at F+O: those who publish rows from there know an order by nothing else."""
     if not isinstance(body, SalesOrderChange) or not made_by_us(body.row):
         return None
     return body.row.CustomersOrderReference.encode()
 
 
 def _event_id(body: Struct, attributes: Mapping[str, str], record: Record) -> str:
-    """What a producer called the event; else a provider's document goes by its content, all else by its place."""
+    """Return what a producer called the event; else a provider's document goes by its content, others by place."""
     if isinstance(body, ProviderEvent) and body.reference and not attributes.get("ce_id"):
         return report_id(body)
     return headers.event_id(attributes, record.topic, record.partition, record.offset)

@@ -54,7 +54,7 @@ PLAIN: Final = Column()
 
 
 def of_connect(schema: Any) -> dict[str, Column]:
-    """The columns of a struct that JsonConverter describes; empty for what describes none."""
+    """Return the columns of a struct that JsonConverter describes; empty for what describes none."""
     fields = schema.get("fields") if isinstance(schema, dict) else None
     return {
         field["field"]: _column(field)
@@ -64,7 +64,7 @@ def of_connect(schema: Any) -> dict[str, Column]:
 
 
 def of_avro(schema: Any, types: Mapping[str, Any]) -> dict[str, Column]:
-    """The columns of the row in a parsed Avro schema: of the record, or of `after` where it is an envelope."""
+    """Return the columns of the row in a parsed Avro schema: of the record, or of `after` where it is an envelope."""
     fields = _fields_of(schema, types)
     if "op" in fields and "after" in fields:
         fields = _fields_of(fields["after"], types)
@@ -77,7 +77,7 @@ def _fields_of(schema: Any, types: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _definition(schema: Any, types: Mapping[str, Any]) -> Any:
-    """What a type is: its definition where it goes by a name, and what it is where it is not null."""
+    """Return what a type is: its definition where it goes by a name, and what it is where it is not null."""
     if isinstance(schema, list):
         schema = next((branch for branch in schema if branch != "null"), "null")
     return types.get(schema, {}) if isinstance(schema, str) else schema
@@ -89,7 +89,7 @@ def _avro_column(kind: Any) -> Column:
 
 
 def part(schema: Any, name: str) -> Any:
-    """The description of one field of a struct; None where there is none."""
+    """Return the description of one field of a struct; None where there is none."""
     fields = schema.get("fields") if isinstance(schema, dict) else None
     candidates = (field for field in (fields if isinstance(fields, list) else ()) if isinstance(field, dict))
     return next((field for field in candidates if field.get("field") == name), None)
@@ -107,7 +107,10 @@ def _scale(value: Any) -> int:
 
 
 def plain(value: Any, column: Column) -> Any:
-    """A value as JSON would have it: decimals exact, the rest as it is. Raises ValueError for what is no number."""
+    """Return a value as JSON would have it: decimals exact, the rest as it is.
+
+    Raises ValueError for what is no number.
+    """
     if isinstance(value, dict) and value.keys() == {"scale", "value"}:
         return _decimal(value["value"], _scale(value["scale"]))
     if column.type == DECIMAL and isinstance(value, str | bytes):
@@ -120,7 +123,7 @@ def plain(value: Any, column: Column) -> Any:
 
 
 def amount(value: Any, column: Column) -> Any:
-    """A number. Raises ValueError for a decimal's bytes that came without their scale."""
+    """Return a number. Raises ValueError for a decimal's bytes that came without their scale."""
     number = plain(value, column)
     if isinstance(number, str) and not _NUMBER.fullmatch(number):
         raise ValueError(
@@ -131,7 +134,7 @@ def amount(value: Any, column: Column) -> Any:
 
 
 def moment(value: Any, column: Column) -> Any:
-    """A time in ms since 1970, None for no date; what is neither number nor date is left as it is.
+    """Return a time in ms since 1970, None for no date; what is neither number nor date is left as it is.
 
     Raises ValueError for a text that is no time with a zone.
     """
@@ -148,7 +151,7 @@ def moment(value: Any, column: Column) -> Any:
 
 
 def _unit(size: int) -> tuple[int, int]:
-    """The unit of a time without a type: from 1973 to 4707 no two of them share a size."""
+    """Return the unit of a time without a type: from 1973 to 4707 no two of them share a size."""
     if size < 10**6:
         return _DAY
     if size < 10**14:
@@ -157,7 +160,7 @@ def _unit(size: int) -> tuple[int, int]:
 
 
 def _decimal(value: Any, scale: int) -> Decimal:
-    """The number in two's complement bytes, in base64 where they came as text."""
+    """Return the number in two's complement bytes, in base64 where they came as text."""
     if isinstance(value, str):
         if len(value) > 2 * _BYTES_MAX:
             raise ValueError(f"a decimal of {len(value)} characters in base64; at most {2 * _BYTES_MAX}")

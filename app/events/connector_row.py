@@ -25,7 +25,7 @@ def is_row(value: Mapping[str, Any]) -> bool:
 
 
 def row_of(columns: Mapping[str, Any], types: Columns, path: str, table: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of `RowIn`, and the columns that speak to Waybill. A text that is null is empty.
+    """Return the fields of `RowIn`, and the columns that speak to Waybill. A text that is null is empty.
 
     A row of which only the key is known has empty texts and no lines. Raises RecordError("invalid") with the path.
     """
@@ -63,7 +63,7 @@ def _available(value: Any) -> Any:
 
 
 def _text(value: Any, column: Column) -> Any:
-    """A text without the blanks that fill up a char(n), or a whole number that the order has as text."""
+    """Return a text without the blanks that fill up a char(n), or a whole number that the order has as text."""
     value = connector_columns.plain(value, column)
     if isinstance(value, str):
         return value.rstrip(" ")
@@ -73,7 +73,7 @@ def _text(value: Any, column: Column) -> Any:
 
 
 def _lines(value: Any, path: str) -> Any:
-    """The lines in JSON; none where there is no text, which is what an aggregate over no rows gives."""
+    """Return the lines in JSON; none where there is no text, which is what an aggregate over no rows gives."""
     if value is None or value == "":
         return []
     if isinstance(value, str):

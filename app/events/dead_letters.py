@@ -12,12 +12,12 @@ DETAIL_CHARACTERS_MAX: Final = 500
 
 
 def origin(record: Record) -> str:
-    """Where the record lies: topic/partition/offset."""
+    """Return where the record lies: topic/partition/offset."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def dead_letter(record: Record, code: str, detail: str, role: str, now_ms: int) -> Output:
-    """The record as a dead letter of the lane's own partition (docs/adr/0011)."""
+    """Return the record as a dead letter of the lane's own partition (docs/adr/0011)."""
     marks: Mapping[str, bytes | None] = {
         "code": code.encode(),
         "detail": detail[:DETAIL_CHARACTERS_MAX].encode(errors="replace"),

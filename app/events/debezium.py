@@ -1,4 +1,4 @@
-"""Change events as Debezium's connectors write them, turned into the dual-write envelope of `rows`.
+"""Change events as Debezium's connectors write them, turned into the dual-write envelope of `dualwrite_rows`.
 
 They come as Debezium's envelope or as flat rows (ExtractNewRecordState), with or without the converter's schema around
 them. A row carries the order with its lines. Its columns have F+O's names, in any case, with or without underscores;
@@ -43,7 +43,7 @@ class Message(NamedTuple):
 
 
 def payload(document: Any) -> tuple[Any, Columns]:
-    """The value in a record of JsonConverter, and the types of its row's columns where a schema is with it.
+    """Return the value in a record of JsonConverter, and the types of its row's columns where a schema is with it.
 
     Raises RecordError("malformed") for a text that is no JSON.
     """
@@ -59,7 +59,7 @@ def payload(document: Any) -> tuple[Any, Columns]:
 
 
 def change(message: Message) -> SalesOrderChange | None:
-    """The change in a record; None for one that is about no order, such as a heartbeat.
+    """Return the change in a record; None for one that is about no order, such as a heartbeat.
 
     Raises ValidationError, or RecordError("invalid") with the path of what is wrong.
     """
@@ -77,14 +77,14 @@ def change(message: Message) -> SalesOrderChange | None:
 
 
 def _is_notice(value: Mapping[str, Any]) -> bool:
-    """Heartbeats, the marks of transactions, and messages that somebody wrote into PostgreSQL's log."""
+    """Return whether a value is a heartbeat, the mark of a transaction, or a message in PostgreSQL's log."""
     if not value:
         return False
     return value.get("op") == "m" or value.keys() <= _HEARTBEAT or value.get("status") in ("BEGIN", "END")
 
 
 def _envelope_of(flat: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The envelope of a flat row, as far as the fields tell that were added to it."""
+    """Return the envelope of a flat row, as far as the fields tell that were added to it."""
     extras = {name.removeprefix(_EXTRA): value for name, value in flat.items() if name.startswith(_EXTRA)}
     row = {name: value for name, value in flat.items() if not name.startswith(_EXTRA)}
     gone = extras.get("deleted") in (True, "true")
@@ -119,7 +119,7 @@ def _of_connector(envelope: Mapping[str, Any], message: Message) -> SalesOrderCh
 
 
 def _base(row: Any, types: Columns, table: str) -> RowIn | None:
-    """The row before a change, where the connector has all of it: only with REPLICA IDENTITY FULL it has."""
+    """Return the row before a change, where the connector has all of it: only with REPLICA IDENTITY FULL it has."""
     if not isinstance(row, dict):
         return None
     try:
@@ -130,7 +130,7 @@ def _base(row: Any, types: Columns, table: str) -> RowIn | None:
 
 
 def _source(source: Mapping[str, Any], ours: Mapping[str, Any], op: Any) -> Mapping[str, Any]:
-    """The source block, without what `origin` and `sequence` mean to a connector."""
+    """Return the source block, without what `origin` and `sequence` mean to a connector."""
     texts = {name: source[name][:NAME_CHARS_MAX] for name in _SOURCE_TEXTS if isinstance(source.get(name), str)}
     others = {name: source.get(name) for name in ("ts_ms", "snapshot")}
     version = {} if "waybill_version" in ours else {"waybill_version": _position(source, op)}
@@ -138,8 +138,10 @@ def _source(source: Mapping[str, Any], ours: Mapping[str, Any], op: Any) -> Mapp
 
 
 def _position(source: Mapping[str, Any], op: Any) -> int:
-    """Where PostgreSQL's log has the change. Changes of one row follow each other there, transactions too: who writes
-    a row holds its lock until all that it wrote is in the log. `sequence` is [last commit, this change], as text.
+    """Return where PostgreSQL's log has the change, as the version of the row.
+
+    Changes of one row follow each other there, transactions too: who writes a row holds its lock until all that it
+    wrote is in the log. `sequence` is [last commit, this change], as text.
     """
     sequence, position = source.get("sequence"), source.get("lsn")
     if isinstance(sequence, str) and (numbers := _SEQUENCE.fullmatch(sequence)):
@@ -159,12 +161,12 @@ def _position(source: Mapping[str, Any], op: Any) -> int:
 
 
 def _name_of(value: Any) -> str:
-    """A name as it may stand in a message; what is none, by its type."""
+    """Return a name as it may stand in a message; what is none, by its type."""
     return excerpt(value) if isinstance(value, str) else type(value).__name__
 
 
 def _goes_on(deletion: SalesOrderChange, headers: Mapping[str, str]) -> bool:
-    """Whether the deletion is half of a change of the key, after which the same order is there under another key."""
+    """Return whether the deletion is half of a change of the key: the same order is then there under another one."""
     new_key = headers.get(NEW_KEY)
     if new_key is None:
         return False

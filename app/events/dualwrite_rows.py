@@ -24,7 +24,7 @@ _OTHER_NAMES: Final = {
 
 
 def _date_or_none(value: Any) -> Any:
-    """F+O writes the year 1900 where there is no date."""
+    """Return a date, None for the year 1900: F+O writes it where there is no date."""
     return None if isinstance(value, str) and value.startswith("1900-01-01") else value
 
 
@@ -132,7 +132,7 @@ class SourceIn(BaseModel):
 
 
 def is_ours(source: Mapping[str, Any]) -> bool:
-    """Whether who wrote a source block knows Waybill: no connector has a plain number as `sequence`."""
+    """Return whether who wrote a source block knows Waybill: no connector has a plain number as `sequence`."""
     sequence = source.get("sequence")
     plain = sequence.isdecimal() if isinstance(sequence, str) else isinstance(sequence, int | Decimal)
     return plain or "waybill_version" in source or source.get("connector", OURS) == OURS
@@ -190,7 +190,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _take_null(schema: dict[str, Any]) -> None:
-    """Null stands for an absent field, so that it may stand where the field may be absent."""
+    """Let null stand for an absent field, wherever the field may be absent."""
     for name, field in schema["properties"].items():
         if name not in schema["required"]:
             schema["properties"][name] = {"anyOf": [field, {"type": "null"}]}

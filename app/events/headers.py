@@ -33,7 +33,7 @@ _CONTENT: Final = ("content-type", AVRO)
 
 
 def write(event: Event | ChangeEvent) -> Headers:
-    """The headers of an event's record."""
+    """Return the headers of an event's record."""
     headers = [
         ("ce_id", event.event_id.encode()),
         ("ce_type", event.name.encode()),
@@ -50,7 +50,7 @@ def write(event: Event | ChangeEvent) -> Headers:
 
 
 def traceparent(event: Event | ChangeEvent) -> str:
-    """The trace of the causing record goes on, else the order's own; the span is the event."""
+    """Return the trace of the causing record, else the order's own, with the event as its span."""
     trace = event.trace[3:35] if event.trace else derive(event.order_id, "trace")
     span = event.event_id[:16]
     if not _SPAN.fullmatch(span):
@@ -75,7 +75,10 @@ def read(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def event_id(attributes: Mapping[str, str], topic: str, partition: int, offset: int) -> str:
-    """`ce_id`, or an id derived from where the record lay first. Raises RecordError("invalid") for one too long."""
+    """Return `ce_id`, or an id derived from where the record lay first.
+
+    Raises RecordError("invalid") for one too long.
+    """
     own_id = attributes.get("ce_id", "")
     if len(own_id) > ID_CHARS_MAX:
         raise RecordError("invalid", f"ce_id has {len(own_id)} characters; at most {ID_CHARS_MAX}")
@@ -84,7 +87,10 @@ def event_id(attributes: Mapping[str, str], topic: str, partition: int, offset: 
 
 
 def at(attributes: Mapping[str, str], timestamp: int) -> int:
-    """`ce_time`, or the record's own time, in ms. Raises RecordError("invalid") when it is no time with a zone."""
+    """Return `ce_time`, or the record's own time, in ms.
+
+    Raises RecordError("invalid") when it is no time with a zone.
+    """
     if "ce_time" in attributes:
         return milliseconds(attributes["ce_time"], "ce_time")
     if not 0 <= timestamp <= TIME_MS_MAX:
@@ -93,13 +99,13 @@ def at(attributes: Mapping[str, str], timestamp: int) -> int:
 
 
 def trace(attributes: Mapping[str, str]) -> str:
-    """`traceparent` if it is one; whatever else stands there starts a new trace, as W3C asks."""
+    """Return `traceparent` if it is one; whatever else stands there starts a new trace, as W3C asks."""
     parent = attributes.get("traceparent", "")
     return parent if _TRACEPARENT.fullmatch(parent) else ""
 
 
 def rfc3339(at: int) -> str:
-    """`at` (ms) in UTC with milliseconds. Raises ValueError outside the years 1970 to 9999."""
+    """Return `at` (ms) in UTC with milliseconds. Raises ValueError outside the years 1970 to 9999."""
     if not 0 <= at <= TIME_MS_MAX:
         raise ValueError(f"{at} ms is not a time between the years 1970 and 9999")
     second, millisecond = divmod(at, 1000)
@@ -113,7 +119,7 @@ def _second(second: int) -> str:
 
 @lru_cache(maxsize=1024)
 def milliseconds(text: str, where: str) -> int:
-    """An ISO 8601 time with a zone, in ms since the epoch. Raises RecordError("invalid") that names `where`."""
+    """Return an ISO 8601 time with a zone, in ms since the epoch. Raises RecordError("invalid") that names `where`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:

@@ -9,18 +9,18 @@ _WORD = 0xFFFFFFFF
 
 
 def derive(cause_id: str, position: int | str) -> str:
-    """The id of what `cause_id` brought about at `position`: 32 hex digits, the same in every replay."""
+    """Return the id of what `cause_id` brought about at `position`: 32 hex digits, the same in every replay."""
     return blake2b(f"{cause_id}\x00{position}".encode(), digest_size=16).hexdigest()
 
 
 @lru_cache(maxsize=1 << 16)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that Java and aiokafka producers choose for `key`: murmur2, sign bit cleared, modulo."""
+    """Return the partition that Java and aiokafka producers choose for `key`: murmur2, sign bit cleared, modulo."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def murmur2(data: bytes) -> int:
-    """Kafka's murmur2 of `data`, as an unsigned 32-bit number."""
+    """Return Kafka's murmur2 of `data`, as an unsigned 32-bit number."""
     length = len(data)
     whole = length & ~3
     result = _SEED ^ length

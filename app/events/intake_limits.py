@@ -21,7 +21,10 @@ ORDER_ID: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 
 
 def identity(body: Struct) -> str:
-    """The order id in a body, or the pool in one about stock. Raises RecordError("invalid") for a row without id."""
+    """Return the order id in a body, or the pool in one about stock.
+
+    Raises RecordError("invalid") for a row without id.
+    """
     if isinstance(body, StockChange):
         return body.pool
     if isinstance(body, SourcingCommand):
@@ -34,7 +37,7 @@ def identity(body: Struct) -> str:
 
 
 def check_intake(body: Struct) -> None:
-    """Raises RecordError("invalid") when a body that a producer wrote in Avro is beyond what JSON may hold."""
+    """Raise RecordError("invalid") when a body that a producer wrote in Avro is beyond what JSON may hold."""
     order_id = identity(body)
     if not ORDER_ID.fullmatch(order_id):
         raise RecordError("invalid", f"order id {order_id[:80]!r}: write 1 to 128 characters without spaces")

@@ -26,7 +26,10 @@ _RFC3339: Final = (
 
 
 def amount(value: Any) -> int:
-    """Ten-thousandths of a JSON number or of text like "12.5000". Raises ValueError that names the rule it breaks."""
+    """Return the ten-thousandths of a JSON number or of text like "12.5000".
+
+    Raises ValueError with the rule it breaks.
+    """
     if isinstance(value, str):
         if len(value) > _AMOUNT_CHARS_MAX or not _AMOUNT.fullmatch(value):
             raise ValueError(
@@ -39,7 +42,7 @@ def amount(value: Any) -> int:
 
 
 def _scaled(value: Decimal) -> int:
-    """Only integers are computed with: decimal arithmetic would round to its context's precision."""
+    """Return ten-thousandths, by integers alone: decimal arithmetic would round to its context's precision."""
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int) or (any(digits) and value.adjusted() >= _WHOLE_DIGITS_MAX):
         raise ValueError(f"an amount has at most {_WHOLE_DIGITS_MAX} digits before the point")
@@ -54,7 +57,7 @@ def _scaled(value: Decimal) -> int:
 
 
 def time(value: Any) -> int:
-    """Ms since the epoch, of ms or an ISO 8601 text with a zone. Raises ValueError that names the rule it breaks."""
+    """Return ms since the epoch, of ms or an ISO 8601 text with a zone. Raises ValueError with the rule it breaks."""
     if isinstance(value, str):
         try:
             return headers.milliseconds(value, "")
@@ -66,7 +69,7 @@ def time(value: Any) -> int:
 
 
 def whole(value: Any) -> int:
-    """A whole number, also as text, also with places that are all zero. Raises ValueError that names the rule.
+    """Return a whole number, also as text, also with places that are all zero. Raises ValueError that names the rule.
 
     It is judged before it is computed: 1e999999999 is whole, and its digits would fill the memory.
     """

@@ -257,7 +257,7 @@ MODELS: Final[
 
 
 def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> Struct:
-    """The body in a JSON record of an intake topic. `headers` gains the attributes of a structured CloudEvent.
+    """Return the body in a JSON record of an intake topic. `headers` gains the attributes of a structured CloudEvent.
 
     Raises RecordError("malformed") when it is not JSON, RecordError("invalid") with the path of what is wrong.
     """
@@ -268,13 +268,13 @@ def read(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> S
 
 
 def read_change(topic: str, value: bytes, headers: dict[str, str], timestamp: int) -> SalesOrderChange | None:
-    """The change in a JSON record of a dual-write topic, None for one about no order. Raises as `read` does."""
+    """Return the change in a JSON record of a dual-write topic, None for one about no order. Raises as `read` does."""
     document, types = debezium.payload(_document(value, headers))
     return change(topic, Message(document, types, headers, max(timestamp, 0)))
 
 
 def change(topic: str, message: Message) -> SalesOrderChange | None:
-    """The change in a value as somebody wrote it, None for one about no order. Raises RecordError."""
+    """Return the change in a value as somebody wrote it, None for one about no order. Raises RecordError."""
     if isinstance(message.value, str):
         document, types = debezium.payload(message.value)
         message = message._replace(value=document, columns=types)
@@ -290,7 +290,7 @@ def _document(value: bytes, headers: dict[str, str]) -> Any:
 
 
 def _data(document: Any, headers: dict[str, str]) -> Any:
-    """The data of a structured CloudEvent; its attributes stand where binary mode has headers."""
+    """Return the data of a structured CloudEvent; its attributes stand where binary mode has headers."""
     if not isinstance(document, dict) or "data" not in document:
         raise RecordError("invalid", "a structured CloudEvent without `data`; put the event's fields there")
     for name, value in document.items():
@@ -300,7 +300,7 @@ def _data(document: Any, headers: dict[str, str]) -> Any:
 
 
 def _product(quantity: int, price: int) -> int:
-    """Quantity times price, to the ten-thousandth, half to even."""
+    """Return quantity times price, to the ten-thousandth, half to even."""
     whole, rest = divmod(quantity * price, AMOUNT_SCALE)
     return whole + (rest * 2 > AMOUNT_SCALE or (rest * 2 == AMOUNT_SCALE and whole % 2 == 1))
 
@@ -312,7 +312,7 @@ def _refusal(topic: str, error: ValidationError, model: type[BaseModel]) -> Reco
 
 
 def _sentence(error: ModelError) -> str:
-    """A record has fields where a definition has keys, and a name that nobody should guess at."""
+    """Return a sentence in a record's terms: it has fields, not keys, and a name that nobody should guess at."""
     match error.kind:
         case "unknown":
             text = "unknown field; remove it or correct its name"

@@ -36,8 +36,10 @@ def example_file(topic: str) -> str:
 
 
 def problems(files: Mapping[str, str], codec: Codec) -> Iterator[str]:
-    """What is wrong with the published files, by name below schemas/: schemas that the code has left behind, topics
-    without an example, and examples that are not taken."""
+    """Yield what is wrong with the published files, by name below schemas/.
+
+    Those are schemas that the code has left behind, topics without an example, and examples that the codec refuses.
+    """
     expected = documents()
     for name, text in expected.items():
         if files.get(name) != text:

@@ -10,7 +10,7 @@ _SHOWN_CHARS_MAX: Final = 160
 
 
 def parse(text: bytes | str) -> Any:
-    """JSON with exact numbers. Raises RecordError("malformed") for what is not JSON, or names a field twice."""
+    """Return JSON with exact numbers. Raises RecordError("malformed") for what is not JSON, or names a field twice."""
     try:
         return json.loads(text, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except RecursionError as exc:
@@ -20,7 +20,7 @@ def parse(text: bytes | str) -> Any:
 
 
 def excerpt(text: str) -> str:
-    """Text from outside as it may stand in a message: bounded, and without half characters."""
+    """Return text from outside as it may stand in a message: bounded, and without half characters."""
     return text[:_SHOWN_CHARS_MAX].encode(errors="backslashreplace").decode()
 
 
@@ -32,7 +32,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(pairs: list[tuple[str, Any]]) -> str:
-    """A name that comes again; in one pass, however many there are."""
+    """Return a name that comes again; in one pass, however many there are."""
     last = {name: position for position, (name, _) in enumerate(pairs)}
     return next(name for position, (name, _) in enumerate(pairs) if last[name] != position)
 

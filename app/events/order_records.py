@@ -49,13 +49,13 @@ class RecordReader:
 
 
 def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
-    """The record of an event, for the topic of its kind."""
+    """Return the record of an event, for the topic of its kind."""
     value, headers = codec.encode(event)
     return Output(RECORDS[event.name].topic, event.order_id.encode(), value, headers)
 
 
 def reported(codec: Codec, body: ProviderEvent, at: int, source: str) -> Output:
-    """The record of what a provider reports, pulled or called in, at `at` (ms). Raises RecordError."""
+    """Return the record of what a provider reports, pulled or called in, at `at` (ms). Raises RecordError."""
     return encoded(
         codec,
         Event(

@@ -15,17 +15,17 @@ _KEY_FIELDS: Final = {"dataareaid": "company", "salesordernumber": "number"}
 
 
 def is_wrapped(key: bytes) -> bool:
-    """Whether a connector wrote the key: in Avro, as JSON (a text in quotes is JSON, too), or as Connect prints it."""
+    """Return whether a connector wrote the key: in Avro, as JSON (text in quotes too), or as Connect prints it."""
     return key.startswith(_WRITTEN_BY_CONNECTORS)
 
 
 def fold_name(name: str) -> str:
-    """A column's name as it is compared: databases fold names, and some write words apart."""
+    """Return a column's name as it is compared: databases fold names, and some write words apart."""
     return name.replace("_", "").lower()
 
 
 def order_id_in(key: Any) -> str:
-    """The order id that a key names, once it is decoded: the id itself, or a row's key columns; empty for others."""
+    """Return the order id in a decoded key: the id itself, or that of a row's key columns; empty for others."""
     if isinstance(key, dict) and key.keys() == {"schema", "payload"}:
         key = key["payload"]
     if isinstance(key, str):
@@ -39,7 +39,7 @@ def order_id_in(key: Any) -> str:
 
 
 def order_id_of(key: bytes, writers: WriterSchemas) -> str:
-    """The order id that a connector's key names; empty for one that names none, or that nobody here can read."""
+    """Return the order id that a connector's key names; empty for one that names none, or that nobody here can read."""
     try:
         text = order_id_in(writers.read(key)[0]) if key[:1] == b"\0" else order_id_in_text(key.decode())
     except (RecordError, UnicodeDecodeError):
@@ -48,7 +48,7 @@ def order_id_of(key: bytes, writers: WriterSchemas) -> str:
 
 
 def order_id_in_text(text: str) -> str:
-    """The order id that a key in JSON, or in Connect's own print of a struct, names; empty for others."""
+    """Return the order id that a key in JSON, or in Connect's own print of a struct, names; empty for others."""
     if text.startswith(_STRUCT) and text.endswith("}"):
         return order_id_in(_struct(text[len(_STRUCT) : -1]))
     try:

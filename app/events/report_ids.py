@@ -7,7 +7,7 @@ from app.events.model import ProviderEvent
 
 
 def report_id(body: ProviderEvent) -> str:
-    """The id of a report, from what it says: told again, by the same way or another, it is the same event.
+    """Return the id of a report, from what it says: told again, by the same way or another, it is the same event.
 
     The time tells two reports apart only where no reference does: a document that is read again may have a newer one.
     """

@@ -1,5 +1,4 @@
-"""One dual-write record: an F+O sales order with its lines, in a Debezium envelope. The wire form is the codec's
-business.
+"""One dual-write record: an F+O sales order with its lines, in a Debezium envelope. The codec knows its wire form.
 
 Field names are F+O's own, in both directions. Amounts and quantities are integers of ten-thousandths, times
 milliseconds since the epoch, UTC. `DeliveryAddress...` fields are flat, as in F+O's entity.
@@ -41,7 +40,7 @@ class SalesOrderRowLine(Struct, frozen=True):
 class SalesOrderRow(Struct, frozen=True):
     """Text that a side does not know is empty, as in F+O; `RequestedShippingDate` is None where none is asked for.
 
-    `CustomersOrderReference` stands for our order id on our orders, together with `URL` (see `reference`).
+    `CustomersOrderReference` stands for our order id on our orders, together with `URL` (see `sales_order_reference`).
     """
 
     dataAreaId: str  # noqa: N815 F+O's spelling
@@ -118,12 +117,12 @@ class SalesOrderChange(Struct, frozen=True):
 
 
 def made_by_us(row: SalesOrderRow) -> bool:
-    """Whether Waybill made the order. F+O compares codes without regard to case."""
+    """Return whether Waybill made the order. F+O compares codes without regard to case."""
     return row.SalesOrderOriginCode.upper() == IOM
 
 
 def order_id(row: SalesOrderRow) -> str:
-    """Our id of a row's order. Raises RecordError("invalid") when the fields that make it up do not say it."""
+    """Return our id of a row's order. Raises RecordError("invalid") when the fields that make it up do not say it."""
     if made_by_us(row):
         if not row.CustomersOrderReference:
             raise RecordError(
@@ -143,12 +142,12 @@ def order_id(row: SalesOrderRow) -> str:
 
 
 def id_at_fno(company: str, number: str) -> str:
-    """Our id of an order that was born in F+O."""
+    """Return our id of an order that was born in F+O."""
     return f"{FNO_PREFIX}-{company.lower()}-{number}"
 
 
 def line_id(row: SalesOrderRow, line: SalesOrderRowLine) -> str:
-    """Our id of a line: the number for orders of F+O, for ours what stands for our own id (see `item_number_of`).
+    """Return our id of a line: on F+O's orders its number, on ours what stands for our own id (see `item_number_of`).
 
     A line that somebody in F+O added to an order of ours has no id of ours: its number stands behind a prefix, so
     that it never meets one.

@@ -23,20 +23,20 @@ _BEGINNING_MAX: Final = REFERENCE_MAX - len(key_of(""))
 
 
 def reference_of(order_id: str) -> str:
-    """CustomersOrderReference of an order: two orders never have references that F+O takes for one another."""
+    """Return CustomersOrderReference of an order: F+O never takes the references of two orders for one another."""
     if len(order_id) <= REFERENCE_MAX and _PLAIN.fullmatch(order_id):
         return order_id
     return _ODD.sub("_", order_id)[:_BEGINNING_MAX] + key_of(order_id)
 
 
 def url_of(order_id: str) -> str:
-    """URL of an order: its id where the reference does not say it, else empty."""
+    """Return URL of an order: its id where the reference does not say it, else empty."""
     reference = reference_of(order_id)
     return "" if reference == order_id or order_of(reference, "") else order_id
 
 
 def order_of(reference: str, url: str) -> str | None:
-    """The order id behind both fields, None where neither of them says it.
+    """Return the order id behind both fields, None where neither of them says it.
 
     A reference without a digest is an order id, whatever it looks like: so they were written before there were digests.
     """
@@ -47,5 +47,5 @@ def order_of(reference: str, url: str) -> str | None:
 
 
 def item_number_of(line_id: str) -> str:
-    """ExternalItemNumber of a line of ours."""
+    """Return ExternalItemNumber of a line of ours."""
     return line_key(line_id, ITEM_NUMBER_MAX)

@@ -44,7 +44,7 @@ class Lookup:
         self._by_content = {(schema.subject, _parse(schema.text).canonical): schema for schema in schemas}
 
     def answer(self, path: str, body: bytes) -> Answer:
-        """HTTP status and JSON body of a POST on `path` (without a query)."""
+        """Return HTTP status and JSON body of a POST on `path` (without a query)."""
         try:
             match [unquote(part) for part in path.strip("/").split("/")]:
                 case ["subjects", subject]:
@@ -66,7 +66,7 @@ class Lookup:
         return schema
 
     def _publication(self, subject: str, content: _Content) -> Schema:
-        """One that is published: serializers that register their schema by themselves need its id alone."""
+        """Return a schema that is published: serializers that register theirs by themselves need its id alone."""
         schema = self._by_content.get((subject, content.canonical))
         if schema is None:
             fix = "a new schema is a file in schemas/ with its line in the lock"
@@ -74,7 +74,7 @@ class Lookup:
         return schema
 
     def _messages(self, subject: str, version: list[str], content: _Content) -> Iterator[str]:
-        """Why a schema could not stand beside a version, or beside all of them. Raises RegistryRefusalError."""
+        """Yield why a schema could not stand beside a version, or beside all of them. Raises RegistryRefusalError."""
         versions = versions_of(self._published, subject)
         try:
             shape = shape_of(_unqualified(content.tree), "the schema")
@@ -86,7 +86,7 @@ class Lookup:
 
 
 def read_only() -> RegistryRefusalError:
-    """The answer to every call that would change something."""
+    """Return the answer to every call that would change something."""
     return RegistryRefusalError(405, 405, "HTTP 405 Method Not Allowed: this registry is read-only")
 
 
@@ -98,7 +98,7 @@ def _differences(shape: RecordShape, schema: Schema) -> Iterator[str]:
 
 
 def _content_of(body: bytes) -> _Content:
-    """The schema of a request. Raises RegistryRefusalError."""
+    """Return the schema of a request. Raises RegistryRefusalError."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as exc:
@@ -116,13 +116,13 @@ def _content_of(body: bytes) -> _Content:
 
 
 def _parse(text: str) -> _Content:
-    """Raises one of _NO_AVRO."""
+    """Return a schema in its canonical form. Raises one of _NO_AVRO."""
     tree = _short(fastavro.parse_schema(json.loads(text), _write_hint=False))
     return _Content(tree, json.dumps(tree, sort_keys=True))
 
 
 def _short(schema: Any) -> Any:
-    """A parsed schema, in which names are full, with each primitive in its short form."""
+    """Return a parsed schema, in which names are full, with each primitive in its short form."""
     match schema:
         case {"type": str(kind), **rest} if not rest:
             return kind
@@ -134,7 +134,7 @@ def _short(schema: Any) -> Any:
 
 
 def _unqualified(schema: Any) -> Any:
-    """A schema with names as our files have them: Avro lets a reader know a record by its name without namespace."""
+    """Return a schema with names as our files have them: a reader may know a record by its name without namespace."""
     match schema:
         case dict():
             inside = {name: _unqualified(value) if name in _INSIDE else value for name, value in schema.items()}

@@ -41,7 +41,7 @@ class RegistryRefusalError(WaybillError):
 
 
 def answer(published: Schemas, path: str) -> Answer:
-    """HTTP status and JSON body of a GET on `path` (without a query)."""
+    """Return HTTP status and JSON body of a GET on `path` (without a query)."""
     try:
         return 200, _read(published, [unquote(part) for part in path.strip("/").split("/")])
     except RegistryRefusalError as refusal:
@@ -49,7 +49,7 @@ def answer(published: Schemas, path: str) -> Answer:
 
 
 def _read(published: Schemas, parts: list[str]) -> Any:
-    """Raises RegistryRefusalError."""
+    """Return the JSON body for the parts of a path. Raises RegistryRefusalError."""
     match parts:
         case ["subjects"]:
             return sorted(published.by_subject)
@@ -71,14 +71,14 @@ def _read(published: Schemas, parts: list[str]) -> Any:
 
 
 def versions_of(published: Schemas, subject: str) -> tuple[Schema, ...]:
-    """All versions of a subject, the first one first. Raises RegistryRefusalError."""
+    """Return all versions of a subject, the first one first. Raises RegistryRefusalError."""
     if subject not in published.by_subject:
         raise RegistryRefusalError(404, _NO_SUBJECT, f"Subject '{subject}' not found.")
     return published.by_subject[subject]
 
 
 def version_of(versions: tuple[Schema, ...], name: str) -> Schema:
-    """The version of that number, or the `latest`. Raises RegistryRefusalError."""
+    """Return the version of that number, or the `latest`. Raises RegistryRefusalError."""
     if name in ("latest", "-1"):
         return versions[-1]
     if not _is_number(name):
@@ -91,7 +91,7 @@ def version_of(versions: tuple[Schema, ...], name: str) -> Schema:
 
 
 def description(schema: Schema) -> dict[str, Any]:
-    """A schema with its place."""
+    """Return a schema with its place."""
     return {"subject": schema.subject, "version": schema.version, "id": schema.id, "schema": schema.text}
 
 
@@ -120,7 +120,7 @@ def _is_number(text: str) -> bool:
 
 
 def address(url: str) -> str:
-    """A registry's address as it may stand in messages: without user and password."""
+    """Return a registry's address as it may stand in messages: without user and password."""
     return str(httpx.URL(url).copy_with(userinfo=b"")).rstrip("/")
 
 
@@ -129,8 +129,10 @@ def client_of(url: str) -> httpx.AsyncClient:
 
 
 async def fetch(client: httpx.AsyncClient, number: int) -> str:
-    """The text of the Avro schema with this id. Raises UnknownSchemaError when the registry has none, and SchemaError
-    when it does not answer as a registry does."""
+    """Return the text of the Avro schema with this id.
+
+    Raises UnknownSchemaError when the registry has none, and SchemaError when it does not answer as a registry does.
+    """
     where = address(str(client.base_url))
     try:
         response = await client.get(f"/schemas/ids/{number}")

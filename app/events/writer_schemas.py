@@ -44,7 +44,7 @@ class WriterSchemas:
         self._cache: OrderedDict[int, WriterSchema | str] = OrderedDict()
 
     def missing(self, numbers: Iterable[int]) -> list[int]:
-        """Which of the ids nothing is known about, each once."""
+        """Return which of the ids nothing is known about, each once."""
         return [number for number in dict.fromkeys(numbers) if number not in self._cache]
 
     def learn(self, number: int, text: str) -> None:
@@ -63,7 +63,7 @@ class WriterSchemas:
         self._cache.pop(number, None)
 
     def read(self, framed: bytes) -> tuple[Any, Columns]:
-        """The value in Confluent framing, and the types of its row's columns.
+        """Return the value in Confluent framing, and the types of its row's columns.
 
         Raises RecordError: unknown-schema, malformed.
         """
@@ -94,14 +94,14 @@ class WriterSchemas:
 
 
 def id_in(framed: bytes) -> int:
-    """The schema id in Confluent framing. Raises RecordError("malformed") for fewer bytes than that takes."""
+    """Return the schema id in Confluent framing. Raises RecordError("malformed") for fewer bytes than that takes."""
     if len(framed) < FRAME:
         raise RecordError("malformed", f"{len(framed)} bytes; Confluent framing alone has {FRAME}")
     return int.from_bytes(framed[1:FRAME], "big")
 
 
 def _compiled(text: str) -> WriterSchema:
-    """Raises what _UNUSABLE names."""
+    """Return a schema ready for fastavro. Raises what _UNUSABLE names."""
     if len(text) > SCHEMA_CHARS_MAX:
         raise ValueError(f"it has {len(text)} characters; at most {SCHEMA_CHARS_MAX}")
     schema = json.loads(text)
@@ -120,8 +120,10 @@ class _Bounded:
         self._least: dict[str, int] = {}
 
     def least(self, schema: Any) -> int:
-        """The bytes that a value takes at least. Raises ValueError for a type within itself, and for an array of things
-        that take none."""
+        """Return the bytes that a value takes at least.
+
+        Raises ValueError for a type within itself, and for an array of things that take none.
+        """
         if isinstance(schema, list):
             return 1 + min((self.least(branch) for branch in schema), default=0)
         if isinstance(schema, str):

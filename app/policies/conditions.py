@@ -66,7 +66,7 @@ Condition = Comparison | Check | Group
 
 
 def checks_of(condition: Condition | None) -> tuple[Check, ...]:
-    """The named checks in a condition, in the order in which they are written."""
+    """Return the named checks in a condition, in the order in which they are written."""
     if isinstance(condition, Group):
         return tuple(check for member in condition.members for check in checks_of(member))
     return (condition,) if isinstance(condition, Check) else ()
@@ -109,7 +109,7 @@ class ConditionReader:
         return _group(kind, [self.condition(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(node)])
 
     def field(self, name: str, path: str, options: tuple[str, ...] = ()) -> Field | None:
-        """The field of that name in the rule's scope; None (and a problem) where there is none."""
+        """Return the field of that name in the rule's scope; None (and a problem) where there is none."""
         if (field := self._fields.get(name)) is not None:
             return field
         if self._scope is Scope.LINE and name in READABLE[Scope.ORDER]:
@@ -162,7 +162,7 @@ class ConditionReader:
             return None
 
     def reference(self, node: dict[str, Node], kind: FieldKind, path: str) -> Field | None:
-        """`{field: name}`: another field of the same kind as value."""
+        """Return the field that `{field: name}` names: another one, of the same kind as the value."""
         name = node.get("field")
         if not isinstance(name, str) or len(node) != 1:
             self._problems.add(
@@ -207,7 +207,7 @@ class ConditionReader:
 
 
 def _group(kind: str, members: list[Condition | None]) -> Condition | None:
-    """None when a member could not be read; a group of one is its member."""
+    """Return a group of conditions, a lone member as itself; None when a member could not be read."""
     read = tuple(member for member in members if member is not None)
     if len(read) < len(members):
         return None

@@ -17,14 +17,14 @@ class Constants:
         self.values: dict[str, object] = {}
 
     def name(self, value: object) -> str:
-        """A new name for a value."""
+        """Return a new name for a value."""
         name = f"constant_{len(self.values)}"
         self.values[name] = value
         return name
 
 
 def fields_of(condition: Condition | None) -> Iterator[Field]:
-    """The fields that a condition reads."""
+    """Yield the fields that a condition reads."""
     if isinstance(condition, Group):
         for member in condition.members:
             yield from fields_of(member)
@@ -35,7 +35,7 @@ def fields_of(condition: Condition | None) -> Iterator[Field]:
 
 
 def expression(condition: Condition, constants: Constants) -> str:
-    """The condition over the variables of its fields, in parentheses where it has several parts."""
+    """Return the condition over the variables of its fields, in parentheses where it has several parts."""
     if isinstance(condition, Group):
         parts = [expression(member, constants) for member in condition.members]
         if condition.kind == "not":
@@ -47,7 +47,7 @@ def expression(condition: Condition, constants: Constants) -> str:
 
 
 def has_data(field: Field) -> str:
-    """Text of blanks alone is no data."""
+    """Return the test whether a field has data; text of blanks alone is none."""
     if field.kind is FieldKind.TIME:
         return f"({field.variable} is not None)"
     return f"({_text(field)}.strip() != '')"
@@ -68,7 +68,7 @@ def _comparison(condition: Comparison, constants: Constants) -> str:
 
 
 def _between_fields(left: Field, symbol: str, right: Field) -> str:
-    """Two fields without data are equal; a time that is missing is neither before nor after another."""
+    """Return the comparison of two fields: without data they are equal, a missing time is neither before nor after."""
     if left.kind is FieldKind.TEXT:
         return f"({_text(left)} {symbol} {_text(right)})"
     guards = "".join(f"{side.variable} is not None and " for side in (left, right) if side.nullable)
@@ -78,7 +78,7 @@ def _between_fields(left: Field, symbol: str, right: Field) -> str:
 
 
 def _matches(field: Field, pattern: str, constants: Constants) -> str:
-    """A lone `*` at the end, the usual case, is a plain prefix."""
+    """Return the test for a pattern; a lone `*` at the end, the usual case, is a plain prefix."""
     prefix, last = pattern[:-1], pattern[-1]
     if last == "*" and "*" not in prefix and "?" not in prefix:
         return f"{_text(field)}.startswith({constants.name(prefix)})"
@@ -86,7 +86,7 @@ def _matches(field: Field, pattern: str, constants: Constants) -> str:
 
 
 def wildcard(pattern: str) -> re.Pattern[str]:
-    """`*` is any text, `?` any one character, all else itself, case and all.
+    """Return the expression of a pattern: `*` is any text, `?` any one character, all else itself, case and all.
 
     Each piece after a `*` is found once, at its first place (an atomic group): text from outside cannot make it slow.
     """

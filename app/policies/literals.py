@@ -21,7 +21,7 @@ class LiteralError(ValueError):
 
 
 def text(node: Node) -> str:
-    """Text of 1 to TEXT_MAX characters. Raises LiteralError."""
+    """Return text of 1 to TEXT_MAX characters. Raises LiteralError."""
     if not isinstance(node, str) or not node.strip():
         raise LiteralError(f"{describe(node)} is not text", "write some text; for no value use `does not contain data`")
     if len(node) > TEXT_MAX:
@@ -30,7 +30,7 @@ def text(node: Node) -> str:
 
 
 def amount(node: Node) -> int:
-    """An exact decimal in ten-thousandths. Raises LiteralError."""
+    """Return an exact decimal in ten-thousandths. Raises LiteralError."""
     if not isinstance(node, str) or not _DECIMAL.fullmatch(node):
         raise LiteralError(
             f"{describe(node)} is not a decimal", 'write an exact decimal with at most 4 places, such as "0.01"'

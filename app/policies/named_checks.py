@@ -21,7 +21,7 @@ TAX_INCLUDED: Final = "included"
 
 
 def joined(problems: Iterable[str], shown_max: int = PROBLEMS_SHOWN_MAX) -> str:
-    """The first problems in one sentence, and how many more there are."""
+    """Return the first problems in one sentence, and how many more there are."""
     rest = iter(problems)
     text = "; ".join(islice(rest, shown_max))
     more = sum(1 for _ in rest)
@@ -33,7 +33,7 @@ def lines_present(order: Order) -> str:
 
 
 def unique_line_ids(order: Order) -> str:
-    """Each line has an id of its own. One SKU on two lines is legal."""
+    """Return which lines have no id of their own. One SKU on two lines is legal."""
     return joined(_repeated(order.lines))
 
 
@@ -79,7 +79,7 @@ def ship_to_country_given(order: Order) -> str:
 
 
 def totals_add_up(order: Order, tolerance: int, tax: str) -> str:
-    """Line totals, subtotal and total agree within `tolerance` for each line.
+    """Return where line totals, subtotal and total differ by more than `tolerance` for each line.
 
     A line total may be below quantity times price (a discount on the line), never above, and never negative. With `tax`
     "on top" the total is subtotal + shipping + tax - discount; "included" says that the amounts contain tax.

@@ -36,7 +36,7 @@ class CompiledPolicy:
 
 
 def compile_policy(policy: Policy) -> CompiledPolicy:
-    """Compiles a policy. Only names of our own tables are in the source; what an author wrote is in its constants."""
+    """Compile a policy. Only names of our own tables are in the source; what an author wrote is in its constants."""
     writer = _Writer(policy)
     source = writer.source()
     namespace = {"__builtins__": {"tuple": tuple}, **writer.constants.values}
@@ -45,7 +45,10 @@ def compile_policy(policy: Policy) -> CompiledPolicy:
 
 
 def all_rules(files: Mapping[str, str]) -> dict[str, CompiledPolicy]:
-    """File name -> text in, policy name -> policy out. Raises DefinitionError for a wrong file or a repeated name."""
+    """Compile the policies in texts by file name, and return them by name.
+
+    Raises DefinitionError for a wrong file or a repeated name.
+    """
     compiled: dict[str, CompiledPolicy] = {}
     for file, text in files.items():
         policy = load(text, file)
@@ -90,7 +93,7 @@ class _Writer:
         return "\n".join(self._lines) + "\n"
 
     def _line_loop(self) -> list[str]:
-        """The rules of the lines; returns what the replace of the order has to put in."""
+        """Write the loop over the lines; return what the replace of the order has to put in."""
         targets = self._targets(Scope.LINE)
         if targets:
             self._put(1, "lines = []")
@@ -145,7 +148,7 @@ class _Writer:
         self._put(indent + 1, f"{target}_by = {position}", f"{target}_to = {value_text}")
 
     def _take(self, indent: int, scope: Scope) -> None:
-        """Takes over what the rules of a scope decided, and notes the changes."""
+        """Write what takes over the decisions of a scope's rules, and notes the changes."""
         for field in self._targets(scope):
             name = field.variable
             path = repr(field.path) if scope is Scope.ORDER else f"'lines.' + line.line_id + {'.' + field.path!r}"
@@ -156,12 +159,12 @@ class _Writer:
                 self._put(indent + 2, "moved = True")
 
     def _targets(self, scope: Scope) -> list[Field]:
-        """The fields that rules of a scope set, in the order of the table."""
+        """Return the fields that rules of a scope set, in the order of the table."""
         names = {setting.field.path for _, rule in self._policy.of(scope) for setting in rule.settings}
         return [_TARGETS[scope][name] for name in SETTABLE[scope] if name in names]
 
     def _fields(self, owner: Scope) -> list[Field]:
-        """The fields of the order, or of a line, that any rule reads or sets."""
+        """Return the fields of the order, or of a line, that any rule reads or sets."""
         used: dict[Field, None] = {}
         for rule in self._policy.rules:
             read = [*fields_of(rule.when), *(setting.field for setting in rule.settings)]

@@ -10,7 +10,7 @@ from app.policies.rules import check_together, read_rule
 
 
 def load(text: str, file: str) -> Policy:
-    """The policy in `text`. Raises the first DefinitionError that `check` would list."""
+    """Return the policy in `text`. Raises the first DefinitionError that `check` would list."""
     policy, problems = _read(text, file)
     if problems:
         raise problems[0]
@@ -19,7 +19,7 @@ def load(text: str, file: str) -> Policy:
 
 
 def check(text: str, file: str) -> list[DefinitionError]:
-    """All errors of one policy file, empty when it can be used."""
+    """Return all errors of one policy file, empty when it can be used."""
     return _read(text, file)[1]
 
 
@@ -56,7 +56,7 @@ def _criticality(shape: PolicyShape, problems: Problems) -> None:
 
 
 def _rules(shape: PolicyShape | None, tree: Node, problems: Problems) -> list[tuple[int, Rule]]:
-    """The rules that can be read, even when the top of the file is wrong, so that their errors are listed too."""
+    """Return the rules that can be read; with a wrong top of the file as well, so that all errors are listed."""
     if not isinstance(tree, dict) or not isinstance(nodes := tree.get("rules"), list):
         return []
     scope = shape.applies_to if shape else _scope(tree.get("applies_to"))

@@ -54,9 +54,9 @@ class Policy:
     file: str
 
     def rule_id(self, position: int) -> str:
-        """How lineage names a rule: `policy/rule@version`."""
+        """Return how lineage names a rule: `policy/rule@version`."""
         return f"{self.name}/{self.rules[position].name}@{self.version}"
 
     def of(self, scope: Scope) -> tuple[tuple[int, Rule], ...]:
-        """The rules of one scope with their positions."""
+        """Return the rules of one scope with their positions."""
         return tuple((position, rule) for position, rule in enumerate(self.rules) if rule.scope is scope)

@@ -41,7 +41,7 @@ class Verdicts:
         self._untouched = PolicyResult(policy.name, policy.version, "passed")
 
     def passed(self, order: Order, changes: list[FieldChange], hits: int) -> PolicyVerdict:
-        """`hits` has bit n set when rule n set a field."""
+        """Return the verdict of a policy without a failure. `hits` has bit n set when rule n set a field."""
         if not hits:
             return PolicyVerdict(True, order, self._untouched)
         rules = tuple(rule.name for position, rule in enumerate(self._policy.rules) if hits >> position & 1)
@@ -50,7 +50,10 @@ class Verdicts:
     def failed(
         self, before: Order, after: Order, changes: list[FieldChange], failures: Sequence[Failure]
     ) -> PolicyVerdict:
-        """A critical policy and a filter leave the order as it was; one for information still sets its fields."""
+        """Return the verdict of a policy with failures.
+
+        A critical policy and a filter leave the order as it was; one for information still sets its fields.
+        """
         rules = tuple(dict.fromkeys(self._policy.rules[position].name for position, _ in failures))
         sentences = (self._sentence(self._policy.rules[position], before, line) for position, line in failures)
         detail = joined(sentences, FAILURES_SHOWN_MAX)

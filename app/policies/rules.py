@@ -13,7 +13,7 @@ from app.policies.sentences import PROBLEM, Sentence, places, sentence
 
 
 def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str, problems: Problems) -> Rule | None:
-    """The rule, or None with the reasons in `problems`."""
+    """Return the rule, or None with the reasons in `problems`."""
     before = len(problems.errors)
     _combination(shape, policy_type, path, problems)
     reader = ConditionReader(problems, scope)
@@ -36,7 +36,7 @@ def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str
 
 
 def _combination(shape: RuleShape, policy_type: PolicyType, path: str, problems: Problems) -> None:
-    """Keys that are good one by one but not together."""
+    """Check for keys that are good one by one but not together."""
     keys = shape.model_fields_set
     if policy_type is PolicyType.FILTER:
         for key in sorted(keys & {"set", "otherwise", "fail"}):
@@ -98,7 +98,7 @@ def _sentence(shape: RuleShape, when: Condition | None, scope: Scope, path: str,
 
 
 def check_together(rules: list[tuple[int, Rule]], problems: Problems) -> None:
-    """Names that repeat, line rules before order rules, and rules that another one makes useless."""
+    """Check for names that repeat, line rules before order rules, and rules that another one makes useless."""
     names: set[str] = set()
     always: dict[Scope, dict[str, str]] = {Scope.ORDER: {}, Scope.LINE: {}}
     lines_began = False
@@ -114,7 +114,7 @@ def check_together(rules: list[tuple[int, Rule]], problems: Problems) -> None:
 
 
 def _reachable(rule: Rule, path: str, always: dict[str, str], problems: Problems) -> None:
-    """The first rule that applies sets a field: after one without condition, others for that field never do."""
+    """Check that a rule can set a field: after one without condition, others for that field never do."""
     closed = [setting.field.path for setting in rule.settings if setting.field.path in always]
     if closed and len(closed) == len(rule.settings):
         problem = f"never sets anything: rule `{always[closed[0]]}` above always sets {', '.join(closed)}"

@@ -20,31 +20,31 @@ Read = Callable[[Order, Line | None], str]
 
 
 def number(amount: int) -> str:
-    """An amount with no more places than it has: -10_000 is `-1`."""
+    """Return an amount with no more places than it has: -10_000 is `-1`."""
     whole, part = divmod(abs(amount), AMOUNT_SCALE)
     digits = f"{whole}.{part:04}".rstrip("0").rstrip(".")
     return f"-{digits}" if amount < 0 else digits
 
 
 def money(amount: int) -> str:
-    """An amount with two places, more only where it has them."""
+    """Return an amount with two places, more only where it has them."""
     whole, _, part = number(amount).partition(".")
     return f"{whole}.{part:0<2}"
 
 
 def clean(value: str) -> str:
-    """Text from outside, shortened, in one line, with nothing that a terminal would obey."""
+    """Return text from outside, shortened, in one line, with nothing that a terminal would obey."""
     text = "".join(letter if letter.isprintable() else "?" for letter in value[:SHOWN_MAX])
     return text + "…" if len(value) > SHOWN_MAX else text
 
 
 def line_name(line: Line) -> str:
-    """How a sentence calls a line."""
+    """Return how a sentence calls a line."""
     return f"line {clean(line.line_id)} (SKU {clean(line.sku)})"
 
 
 def places(text: str) -> tuple[str, ...]:
-    """The names between braces in a template."""
+    """Return the names between braces in a template."""
     return tuple(_PLACE.findall(text))
 
 
@@ -56,7 +56,7 @@ class Sentence:
     has_problem: bool
 
     def say(self, order: Order, line: Line | None, problem: str = "") -> str:
-        """The sentence about one order or line. Never raises: what a field does not hold is shown as `none`."""
+        """Return the sentence about one order or line. Never raises: a field without data is shown as `none`."""
         text = "".join(part if isinstance(part, str) else part(order, line) for part in self.parts)
         return text.replace(_MARK, problem) if self.has_problem else text
 
@@ -65,7 +65,7 @@ _MARK: Final = "\x00"
 
 
 def sentence(text: str, scope: Scope) -> Sentence:
-    """Prepares a template whose places are known to be readable in `scope`; anything else raises KeyError."""
+    """Prepare a template whose places are known to be readable in `scope`; anything else raises KeyError."""
     pieces = _PLACE.split(text.replace(_MARK, ""))
     parts: list[str | Read] = []
     for position, piece in enumerate(pieces):

@@ -56,15 +56,6 @@ class Result(Struct, frozen=True):
     retry_after_ms: int = 0
     values: Mapping[str, str] = {}
 
-    @property
-    def may_repeat(self) -> bool:
-        """Return whether the same action may be sent again without a lookup first."""
-        return self.outcome is Outcome.RETRY
-
-    @property
-    def may_have_happened(self) -> bool:
-        return self.outcome in (Outcome.OK, Outcome.UNKNOWN)
-
 
 ActionBody = FulfillmentRequested | BillingRequested | ChannelUpdateRequested | SourcingRequested | SalesOrderRow
 

@@ -12,12 +12,12 @@ LEDGER: Final = "order-ledger"
 
 
 async def find_order(bootstrap_servers: str, order_id: str) -> OrderState | None:
-    """The order's last entry in the ledger; None for one that is not there. Raises BrokerError, LedgerError."""
+    """Return the order's last entry in the ledger; None for one that is not there. Raises BrokerError, LedgerError."""
     return (await find_orders(bootstrap_servers, {order_id})).get(order_id)
 
 
 async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, OrderState]:
-    """The last entries of those of the orders that the ledger holds; only their partitions are read.
+    """Return the last entries of those of the orders that the ledger holds; only their partitions are read.
 
     Raises BrokerError, LedgerError.
     """
@@ -33,7 +33,7 @@ async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, 
 
 
 async def all_orders(bootstrap_servers: str) -> list[OrderState]:
-    """Every order that the ledger holds, by id. Raises BrokerError, LedgerError."""
+    """Return every order that the ledger holds, by id. Raises BrokerError, LedgerError."""
     latest: dict[bytes, bytes | None] = {}
     async with consumer(bootstrap_servers) as reader:
         async for record in read_to_end(reader, await partitions(reader, LEDGER)):

@@ -17,14 +17,14 @@ Value = TypeVar("Value", bound=LedgerValue)
 
 
 async def values(bootstrap_servers: str, kind: type[Value]) -> list[Value]:
-    """Everything of a kind that is kept, by key. Raises BrokerError, LedgerError."""
+    """Return all ledger values of a kind, by key. Raises BrokerError, LedgerError."""
     return [
         source_ledger.decode(kind, value) for _, value in sorted((await _latest(bootstrap_servers, kind, "")).items())
     ]
 
 
 async def find_explained(bootstrap_servers: str, order_id: str) -> list[ExplainedPlan]:
-    """The explanations of an order's plans, oldest first; its pool's partition is not its own, so all are read."""
+    """Return the explanations of an order's plans, oldest first. All partitions are read: the pool decides which."""
     latest = await _latest(bootstrap_servers, ExplainedPlan, f"{order_id}/")
     explained = [source_ledger.decode(ExplainedPlan, value) for value in latest.values()]
     return sorted((each for each in explained if each.order_id == order_id), key=lambda each: (each.issued, each.at))
@@ -50,7 +50,7 @@ def _was_sourced(order: OrderState) -> bool:
 
 
 async def _latest(bootstrap_servers: str, kind: type[Any], name: str) -> dict[bytes, bytes]:
-    """The last value of each key of a kind whose name begins so."""
+    """Return the last value of each key of a kind whose name begins so."""
     latest: dict[bytes, bytes] = {}
     prefix = source_ledger.key_of(kind, name)
     async with topic_reader.consumer(bootstrap_servers) as reader:

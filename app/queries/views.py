@@ -14,19 +14,19 @@ from app.inventory.ledger_values import BackorderRun, ExplainedPlan, PreferenceC
 
 
 def amount(value: int) -> str:
-    """Ten-thousandths as an exact decimal with four places."""
+    """Return ten-thousandths as an exact decimal with four places."""
     return f"{Decimal(value) / AMOUNT_SCALE:.4f}"
 
 
 def time(at_ms: int | None) -> str | None:
-    """Milliseconds since the epoch as RFC 3339, UTC."""
+    """Return milliseconds since the epoch as RFC 3339, UTC."""
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def order_view(state: OrderState) -> dict[str, Any]:
-    """State, lines, lineage and timeline of one order."""
+    """Return state, lines, lineage and timeline of one order."""
     order = state.order
     head = {name: value for name, value in asdict(order).items() if isinstance(value, str | bool) or value is None}
     return {
@@ -64,7 +64,7 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def status_view(event: Event) -> dict[str, Any]:
-    """One record of order-status."""
+    """Return one record of order-status."""
     body = event.body
     if not isinstance(body, OrderStatus):
         raise TypeError(f"{event.name} is no order status")
@@ -77,7 +77,7 @@ def status_view(event: Event) -> dict[str, Any]:
 
 
 def sourcing_view(plans: Sequence[ExplainedPlan]) -> list[dict[str, Any]]:
-    """Why each line ships from where it does and from nowhere else, as the last plan had it that was about the line."""
+    """Return why each line ships from where it does and from nowhere else, by the last plan about the line."""
     lines: dict[str, dict[str, Any]] = {}
     for plan in plans:
         head = {"at": time(plan.at), "solver": plan.solver, "gap": plan.gap and amount(plan.gap)}
@@ -98,7 +98,7 @@ def _source_view(source: SourceExplanation) -> dict[str, Any]:
 
 
 def waiting_view(order: SourcedOrder, line: WaitingLine) -> dict[str, Any]:
-    """One line that waits for stock."""
+    """Return one line that waits for stock."""
     return {
         "order_id": order.order_id,
         "line_id": line.line_id,
@@ -112,17 +112,17 @@ def waiting_view(order: SourcedOrder, line: WaitingLine) -> dict[str, Any]:
 
 
 def run_view(run: BackorderRun) -> dict[str, Any]:
-    """One look at lines that wait."""
+    """Return one look at lines that wait."""
     return asdict(run) | {"at": time(run.at)}
 
 
 def change_view(change: PreferenceChange) -> dict[str, Any]:
-    """One change of preferences."""
+    """Return one change of preferences."""
     return asdict(change) | {"at": time(change.at), "before": dict(change.before), "after": dict(change.after)}
 
 
 def stock_view(stock: ItemStock) -> list[dict[str, Any]]:
-    """What each warehouse has of an item. `short` is what is reserved and not there."""
+    """Return what each warehouse has of an item. `short` is what is reserved and not there."""
     return [
         {
             "sku": stock.sku,
