@@ -28,7 +28,7 @@ from app.events.model import (
 )
 from app.events.order_records import RecordReader, encoded
 from app.events.record import Output, Record
-from app.flows.engine import Step, step
+from app.flows.engine import Step, StepOutcome, step
 from app.flows.installed import MAIN_POOL
 from app.flows.loading.published import Published
 from app.lanes.role import Folded, Role
@@ -209,7 +209,7 @@ class Orchestrate(Role):
 def _accept(result: Step) -> Step:
     """Return the step. Raise RecordError where the order cannot take the event: its lane makes the record a dead
     letter."""
-    if result.outcome == "parked":
+    if result.outcome is StepOutcome.PARKED:
         raise RecordError(result.code, result.detail)
     return result
 

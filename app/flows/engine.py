@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from app.domain.event_names import EventName
 from app.domain.lifecycle import Status
 from app.domain.order import Order, OrderState
+from app.domain.vocabulary import Term
 from app.errors import RecordError
 from app.events.model import Event, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, SourcingResult
 from app.flows.flow_run import Run
@@ -29,19 +30,31 @@ from app.flows.reactions.sourcing_results import sourcing_result, tell_source
 CREATED: Final = EventName.ORDER_CREATED
 
 
-class Step(Struct, frozen=True):
-    """What became of the order. Only `applied` differs from before; then `events` are to be written, in this order.
+class StepOutcome(Term):
+    """What an event did to its order."""
 
-    `outcome`: applied; duplicate (seen before); ignored (about something that is over); parked (to dead-letter, with
-    `code` and `detail`); early (no such order yet: `state` is None). `synced`: a dual-write row of the order is to be
-    written.
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    """It was applied before."""
+    IGNORED = "ignored"
+    """It is about something that is over."""
+    PARKED = "parked"
+    """The order cannot take it: it goes to dead-letter, with `code` and `detail`."""
+    EARLY = "early"
+    """There is no such order yet: `state` is None."""
+
+
+class Step(Struct, frozen=True):
+    """What became of the order. Only an applied event changes the state; `events` are to be written, in this order.
+
+    `synced`: a dual-write row of the order is to be written.
     """
 
     state: OrderState | None
     cause: Event
     events: tuple[Event, ...] = ()
     synced: bool = False
-    outcome: str = "applied"
+    outcome: StepOutcome = StepOutcome.APPLIED
     detail: str = ""
     code: str = ""
 
@@ -49,15 +62,15 @@ class Step(Struct, frozen=True):
 def step(flow: Flow, state: OrderState | None, event: Event) -> Step:
     """Apply `event` to the order that `state` keeps, which runs `flow`. Never raises for what an event may carry."""
     if state is not None and event.event_id in state.recent:
-        return Step(state, event, outcome="duplicate", detail="the event was applied before")
+        return Step(state, event, outcome=StepOutcome.DUPLICATE, detail="the event was applied before")
     try:
         if isinstance(event.body, OrderCreated):
             return _created(flow, state, event, event.body)
         if state is None:
-            return Step(None, event, outcome="early", detail=f"no order {event.order_id!r} yet")
+            return Step(None, event, outcome=StepOutcome.EARLY, detail=f"no order {event.order_id!r} yet")
         return _applied(flow, state, event)
     except RecordError as refused:
-        return Step(state, event, outcome="parked", detail=refused.detail, code=refused.code)
+        return Step(state, event, outcome=StepOutcome.PARKED, detail=refused.detail, code=refused.code)
 
 
 def _applied(flow: Flow, state: OrderState, event: Event) -> Step:
@@ -68,14 +81,19 @@ def _applied(flow: Flow, state: OrderState, event: Event) -> Step:
         raise RecordError("invalid", f"the event is about {event.order_id!r}, the order is {state.order.order_id!r}")
     run = Run(flow, state, event)
     ignored = handle(run, event.body)
-    return Step(state, event, outcome="ignored", detail=ignored) if ignored else _step(run)
+    return Step(state, event, outcome=StepOutcome.IGNORED, detail=ignored) if ignored else _step(run)
 
 
 def _created(flow: Flow, state: OrderState | None, event: Event, body: OrderCreated) -> Step:
     content = digest(body.order)
     if state is not None:
         if content == state.content:
-            return Step(state, event, outcome="duplicate", detail="the order was created before, with the same content")
+            return Step(
+                state,
+                event,
+                outcome=StepOutcome.DUPLICATE,
+                detail="the order was created before, with the same content",
+            )
         raise RecordError(
             "other-content",
             f"order {event.order_id!r} exists with other content; change it by a command, or send it under another id",
