@@ -150,16 +150,16 @@ class SlidingQuota:
 
     def __init__(self, limit: int, window_ms: int, clock: Clock) -> None:
         self.limit, self.window_ms, self._clock = limit, window_ms, clock
-        self._taken: deque[int] = deque()
+        self._calls: deque[int] = deque()
 
     def take(self) -> int:
         """0 when the call may pass, else the milliseconds until one may."""
         now = self._clock()
-        while self._taken and self._taken[0] <= now - self.window_ms:
-            self._taken.popleft()
-        if len(self._taken) >= self.limit:
-            return self._taken[0] + self.window_ms - now if self._taken else self.window_ms
-        self._taken.append(now)
+        while self._calls and self._calls[0] <= now - self.window_ms:
+            self._calls.popleft()
+        if len(self._calls) >= self.limit:
+            return self._calls[0] + self.window_ms - now if self._calls else self.window_ms
+        self._calls.append(now)
         return 0
 
 
