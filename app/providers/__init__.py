@@ -1,1 +1,1 @@
-"""One folder per provider behind one port: a manifest, pure actions, one awaiting client and a simulator."""
+"""Providers behind one port, a folder each: a manifest, pure files for what goes in and out, a client that waits."""
