@@ -119,7 +119,7 @@ async def serve(options: SimulatorOptions) -> AsyncIterator[Simulators]:
 
 @contextlib.asynccontextmanager
 async def _running(world: World, vendors: Sequence[Simulator]) -> AsyncIterator[None]:
-    """Progress, publication and webhooks in the background; a defect in one of them ends the host, loudly."""
+    """Run progress, publication and webhooks in the background; a defect in one of them ends the host."""
     host = asyncio.current_task()
 
     def ended(task: asyncio.Task[None]) -> None:
@@ -138,7 +138,7 @@ async def _running(world: World, vendors: Sequence[Simulator]) -> AsyncIterator[
 
 
 async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Raises what ended a task before it was canceled."""
+    """Cancel the tasks. Raises what ended one of them before."""
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -155,7 +155,7 @@ async def _listen(runner: web.AppRunner, port: int) -> int:
 
 
 def print_line(base_url: str) -> None:
-    """For scripts that wait for the address: at once, on standard output."""
+    """Write the address to standard output at once, for scripts that wait for it."""
     sys.stdout.write(f"{base_url}\n")
     sys.stdout.flush()
 
@@ -167,7 +167,7 @@ def run(
     webhooks: str = "",
     tell: Callable[[str], object] = print_line,
 ) -> None:
-    """`waybill simulators`: serve until SIGINT or SIGTERM; `tell` gets the base URL. Raises SettingError."""
+    """Serve until SIGINT or SIGTERM, for `waybill simulators`; `tell` gets the base URL. Raises SettingError."""
     servers = Settings.from_env(environ).bootstrap_servers
     vendors = openers(environ, webhooks, generous=generous, bootstrap_servers=servers)
     asyncio.run(_run(SimulatorOptions(port, vendors), tell))

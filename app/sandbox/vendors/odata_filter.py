@@ -50,7 +50,7 @@ class FilterParser(ABC):
     characters_max: int
 
     def parse(self, text: str) -> Filter:
-        """Raises RefusalError in the vendor's words for what it does not understand."""
+        """Parse a filter. Raises RefusalError in the vendor's words for what it does not understand."""
         if len(text) > self.characters_max:
             raise self.limit_exceeded(f"has {len(text)} characters, at most {self.characters_max} are taken")
         self._tokens, self._position = self._split(text.rstrip()), 0
@@ -65,7 +65,7 @@ class FilterParser(ABC):
 
     @abstractmethod
     def syntax_error(self, where: str, expected: str = "") -> RefusalError:
-        """Return the refusal of what stands `where` it says, and, if one thing alone could be there, what that is."""
+        """Return the refusal of a syntax error. `expected` names the only thing that could stand there."""
 
     @abstractmethod
     def limit_exceeded(self, problem: str) -> RefusalError:
@@ -87,7 +87,7 @@ class FilterParser(ABC):
         return token.text
 
     def take(self, token: Token) -> bool:
-        """Take the token if it is the next one; whether it is."""
+        """Take the token if it is the next one, and return whether it is."""
         is_next = self.peek() == token
         self._position += is_next
         return is_next
@@ -144,10 +144,10 @@ class FilterParser(ABC):
 
 
 def place(token: Token) -> str:
-    """Return where an error is, as far as a caller is told."""
+    """Return how an error message quotes a token."""
     return f"'{token.text[:100]}'"
 
 
 def unquoted(text: str) -> str:
-    """Return what a literal in quotes says."""
+    """Return the text of a literal in quotes."""
     return text[1:-1].replace("''", "'")

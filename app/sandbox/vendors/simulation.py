@@ -1,4 +1,4 @@
-"""What every vendor simulator shares: the journal of effects, faults on purpose, quotas, and an agenda.
+"""The world that all simulators share: journal of effects, injected faults, quotas, and the schedule.
 
 All of it is in memory and in one process, and gone when that process ends. Nothing here knows HTTP or a vendor.
 """
@@ -22,7 +22,7 @@ JOURNAL_EFFECTS_MAX: Final = 200_000
 FAULT_SECONDS_MAX: Final = 3600
 FAULTS_MAX: Final = 100
 SCHEDULE_BURST_MAX: Final = 200
-"""Events of the agenda that run before other tasks get their turn."""
+"""Due events that run before other tasks get their turn."""
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, UTC."""
@@ -81,7 +81,7 @@ class Journal:
         return self.last - len(self._effects)
 
     def effects(self, provider: str = "", after: int = 0, limit: int = JOURNAL_EFFECTS_MAX) -> list[JournalEffect]:
-        """The first `limit` with a greater `seq` than `after`, of one provider or of all."""
+        """Return the first `limit` effects with a greater `seq` than `after`, of one provider or of all."""
         recent = islice(self._effects, max(0, after - self.dropped), None)
         return list(islice((effect for effect in recent if provider in ("", effect.provider)), limit))
 
@@ -119,7 +119,7 @@ class Faults:
         self._active: list[ActiveFault] = []
 
     def add(self, request: FaultRequest) -> None:
-        """Raises RefusalError when too many faults are active."""
+        """Start a fault. Raises RefusalError when too many are active."""
         self._forget_expired()
         if len(self._active) >= FAULTS_MAX:
             raise RefusalError(409, f"{FAULTS_MAX} faults are active already", "DELETE /_sim/faults, or wait")
@@ -129,7 +129,7 @@ class Faults:
         self._active.clear()
 
     def pick(self, provider: str, kinds: frozenset[str] = CALL_FAULTS) -> ActiveFault | None:
-        """The fault that this call (or row) meets, if any."""
+        """Return the fault that this call (or row) meets, None when it meets none."""
         if not self._active:
             return None
         self._forget_expired()
@@ -206,7 +206,7 @@ class Schedule:
         return len(self._heap)
 
     def run_due(self, limit: int = SCHEDULE_BURST_MAX) -> int:
-        """Run what is due, earliest first, at most `limit` of it; how many ran."""
+        """Run what is due, earliest first, at most `limit` of it, and return how many ran."""
         now, ran = self._clock(), 0
         while ran < limit and self._heap and self._heap[0][0] <= now:
             heappop(self._heap)[2]()

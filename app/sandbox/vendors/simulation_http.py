@@ -64,20 +64,20 @@ class Simulator(Protocol):
     def routes(self) -> Sequence[web.RouteDef]: ...
 
     def admit(self, request: web.Request) -> AbstractContextManager[Mapping[str, str]]:
-        """Let a call in, and give the headers that its answer carries. Raises RefusalError (credentials, quota)."""
+        """Admit a call, and give the headers that its answer carries. Raises RefusalError (credentials, quota)."""
 
     def label(self, request: web.Request) -> str:
-        """The route of a call, for counting: method and path without ids."""
+        """Return the route of a call, for counting: method and path without ids."""
 
     def refuse(self, refusal: RefusalError) -> web.Response:
-        """A refusal in the vendor's own words and shape."""
+        """Return a refusal in the vendor's own words and shape."""
 
     def throttled(self, retry_after_s: int) -> RefusalError: ...
 
     def state(self) -> Mapping[str, Any]: ...
 
     def set_delays(self, delays: Delays) -> None:
-        """Delays of the automatic progress, by stage. Raises RefusalError for a stage that the vendor does not have."""
+        """Change delays of stages. Raises RefusalError for a stage that the vendor does not have."""
 
     def set_limits(self, quota: int, window_ms: int) -> None: ...
 
@@ -104,7 +104,7 @@ def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def whole(params: Mapping[str, str], name: str, default: int) -> int:
-    """A query parameter that is a whole number from 0. Raises RefusalError."""
+    """Return a query parameter that is a whole number from 0. Raises RefusalError."""
     text = params.get(name, "")
     if not text:
         return default
@@ -114,7 +114,7 @@ def whole(params: Mapping[str, str], name: str, default: int) -> int:
 
 
 async def body_of(request: web.Request, limit: int = VENDOR_BODY_BYTES_MAX) -> bytes:
-    """Raises RefusalError with 413 when the body has more than `limit` bytes."""
+    """Return the body. Raises RefusalError with 413 when it has more than `limit` bytes."""
     _check_size(request.content_length or 0, limit)
     body = await request.read()
     _check_size(len(body), limit)
@@ -127,7 +127,7 @@ def _check_size(size: int, limit: int) -> None:
 
 
 async def control_body(request: web.Request, shape: type[T]) -> T:
-    """The body of a call to the control plane. Raises RefusalError that names the path within the JSON."""
+    """Return the body of a call to the control plane. Raises RefusalError that names the path within the JSON."""
     try:
         return msgspec.json.decode(await body_of(request, CONTROL_BODY_BYTES_MAX), type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -135,7 +135,7 @@ async def control_body(request: web.Request, shape: type[T]) -> T:
 
 
 async def control_orders(request: web.Request, float_hook: Callable[[str], Any] = float) -> list[dict[str, Any]]:
-    """Orders to seed: a JSON array, or `{"orders": [...]}`. Raises RefusalError that names the path within the JSON."""
+    """Return orders to seed: a JSON array, or `{"orders": [...]}`. Raises RefusalError that names the path."""
     body = await body_of(request, CONTROL_BODY_BYTES_MAX)
     bare = body.lstrip().startswith(b"[")
     shape: Any = list[dict[str, Any]] if bare else dict[str, list[dict[str, Any]]]
@@ -147,7 +147,7 @@ async def control_orders(request: web.Request, float_hook: Callable[[str], Any] 
 
 
 def application(world: World, simulators: Sequence[Simulator]) -> web.Application:
-    """One web application for all vendors."""
+    """Return one web application for all vendors."""
     by_name = {simulator.name: simulator for simulator in simulators}
     app = web.Application(middlewares=[_boundary(world, by_name)], client_max_size=CONTROL_BODY_BYTES_MAX)
     for simulator in simulators:
@@ -187,7 +187,7 @@ async def _call(world: World, simulator: Simulator, request: web.Request, handle
 
 
 def _down(simulator: Simulator, request: web.Request, fault: ActiveFault) -> web.StreamResponse:
-    """What a system that is down shows: half the calls find nobody, the others a proxy that says so."""
+    """Answer as a system that is down: half the calls find nobody, the others a proxy that says so."""
     if fault.dice.random() < 0.5:
         return simulator.refuse(RefusalError(503, "Service Unavailable"))
     _cut(request)

@@ -1,4 +1,4 @@
-"""Sends a simulated vendor's webhooks: repeated with back-off until taken, doubled and overtaken by fault.
+"""Sender of webhooks: repeated with back-off until taken, doubled and reordered by injected faults.
 
 Deliberately absent: what a webhook says and how it is signed, which is each vendor's own; and any promise about order.
 """
@@ -44,7 +44,7 @@ Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[int]]
 
 
 def check_target(target: WebhookTarget) -> WebhookTarget:
-    """Raises RefusalError when the address is none."""
+    """Return the target. Raises RefusalError when its address is none."""
     try:
         url = URL(target.url)
     except ValueError as exc:
@@ -74,14 +74,14 @@ class WebhookSender:
         self.counts: Counter[str] = Counter()
 
     def aim(self, target: WebhookTarget, secret: str) -> None:
-        """From now on webhooks go there, nowhere when the address is "". `secret` is for targets without one.
+        """Send webhooks there from now on, nowhere when the address is "". `secret` is for targets without one.
 
         Raises RefusalError.
         """
         self.target = check_target(WebhookTarget(target.url, target.secret or secret)) if target.url else None
 
     def send(self, webhook_id: str, body: bytes) -> None:
-        """Soon; a fault may delay it, or send it a second time later."""
+        """Send a webhook soon; a fault may delay it, or send it a second time later."""
         if self.target is None or self.waiting >= WAITING_MAX:
             self.counts["unsent"] += 1
             return
@@ -123,7 +123,7 @@ class WebhookSender:
             self._due.task_done()
 
     async def _attempt(self, post: Post, target: WebhookTarget, webhook: _Webhook) -> bool:
-        """One attempt; any 2xx means that it was taken."""
+        """Make one attempt; any 2xx means that the receiver took it."""
         webhook.attempts += 1
         self.counts["attempts"] += 1
         headers = self._seal(target, webhook.webhook_id, webhook.body, self._world.clock())
@@ -141,7 +141,7 @@ class WebhookSender:
         await self._due.join()
 
     def state(self) -> dict[str, object]:
-        """For the control plane: without the secret."""
+        """Return the state for the control plane, without the secret."""
         url = None if self.target is None else self.target.url
         return {"url": url, "waiting": self.waiting, **self.counts}
 

@@ -38,12 +38,12 @@ Show = Callable[[Wire], Wire]
 
 
 def link(base: str, resource: str) -> Wire:
-    """A link to a resource. `base` is the address of the API."""
+    """Return a link to a resource. `base` is the address of the API."""
     return {"url": f"{base}{resource}", "resource": resource}
 
 
 def consignments(order: StoredOrder, base: str, *, with_lines: bool) -> Wire:
-    """All consignments of an order. Lines are links, or whole where `with_lines` asks for it."""
+    """Return all consignments of an order. Lines are links, or whole where `with_lines` asks for it."""
     products, path = order.lists["products"], f"/orders/{order.order_id}"
 
     def show(product: Wire) -> Wire:
@@ -98,7 +98,7 @@ def _by_email(products: list[Wire], email: str, show: Show) -> list[Wire]:
 
 
 def _number(amount: object) -> float:
-    """Of an amount; nothing where a shop was seeded with what is none."""
+    """Return an amount as a number, 0 where a shop was seeded with something else."""
     try:
         return float(str(amount))
     except ValueError:

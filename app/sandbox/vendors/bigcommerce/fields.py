@@ -1,4 +1,4 @@
-"""Every field of Orders V2, with what stands in it when nobody gave a value (vendor: orders.v2.oas2.yml).
+"""Every field of Orders V2 with its default (vendor: orders.v2.oas2.yml).
 
 Money is text with four decimal places, a rate has ten; what may be null is null here.
 """
@@ -68,13 +68,13 @@ PRODUCT: Final[Mapping[str, Any]] = {
 
 
 def order(values: Wire) -> Wire:
-    """An order's own fields, complete."""
+    """Return an order's own fields, complete."""
     fields = {**ORDER, **values}
     return {**fields, "billing_address": {**BILLING, **fields["billing_address"]}}
 
 
 def product(values: Wire, order_id: int) -> Wire:
-    """A line as GET /orders/{id}/products shows it."""
+    """Return a line as GET /orders/{id}/products shows it."""
     shown = {**PRODUCT, "order_id": order_id, **values}
     derived = {
         "base_price": shown["price_ex_tax"],
@@ -89,19 +89,19 @@ def product(values: Wire, order_id: int) -> Wire:
 
 
 def address(values: Wire, order_id: int, base: str) -> Wire:
-    """An address as GET /orders/{id}/shipping_addresses shows it. `base` is the address of the API."""
+    """Return an address as GET /orders/{id}/shipping_addresses shows it. `base` is the address of the API."""
     path = f"/orders/{order_id}/shippingaddresses/{values['id']}/shippingquotes"
     quotes = {"url": f"{base}{path}", "resource": path}
     return {**ADDRESS, "order_id": order_id, "shipping_quotes": quotes, **values}
 
 
 def person(values: Wire) -> Wire:
-    """The part of an address that a shipment repeats."""
+    """Return the part of an address that a shipment repeats."""
     return {name: values.get(name, "") for name in PERSON}
 
 
 def _difference(more: str, less: str) -> str:
-    """Of two amounts; nothing where a shop was seeded with what is none."""
+    """Subtract two amounts; 0 where a shop was seeded with something else."""
     try:
         return f"{Decimal(more) - Decimal(less):.4f}"
     except (ArithmeticError, ValueError, TypeError):

@@ -32,7 +32,7 @@ class HookRoutes:
         return _hook_answer(self._hooks.create(await _hook_request(request)))
 
     async def _list(self, _request: web.Request) -> web.Response:
-        """All on one page: a client has few."""
+        """List all on one page: a client has few."""
         hooks = self._hooks.all()
         count = len(hooks)
         pages = {"total": count, "count": count, "per_page": 250, "current_page": 1, "total_pages": min(1, count)}
@@ -42,7 +42,7 @@ class HookRoutes:
         return _hook_answer(self._hooks.get(_id(request)))
 
     async def _change(self, request: web.Request) -> web.Response:
-        """What is not given stays as it is."""
+        """Change what the body names; the rest stays as it is."""
         hook = self._hooks.get(_id(request))
         current = {name: getattr(hook, name) for name in HookRequest.__struct_fields__}
         return _hook_answer(self._hooks.change(hook.id, await _hook_request(request, current)))
@@ -52,7 +52,7 @@ class HookRoutes:
 
 
 def refusal_body(refusal: HookRefusedError) -> dict[str, object]:
-    """The body of a refusal, as V3 words it."""
+    """Return the body of a refusal, as V3 words it."""
     body = {"status": refusal.status, "title": refusal.message, "type": STATUS_CODES}
     return {**body, "errors": refusal.errors} if refusal.errors else body
 

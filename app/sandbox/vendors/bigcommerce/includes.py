@@ -1,4 +1,4 @@
-"""What an order shows of its parts: links, and in their place the parts themselves where `include` asks for them."""
+"""Parts of an order: links, or the parts themselves where `include` asks for them."""
 
 from typing import Final
 
@@ -23,14 +23,14 @@ NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def parse(params: MultiMapping[str]) -> frozenset[str]:
-    """The parts that a query includes. Consignments come with `consignment_structure=object` alone, as documented."""
+    """Return the parts that a query includes: consignments with `consignment_structure=object` alone, as documented."""
     names = frozenset(",".join(params.getall("include", [])).split(","))
     structured = params.get("consignment_structure") == "object"
     return names & ({FEES, CONSIGNMENTS, CONSIGNMENT_LINES} if structured else {FEES})
 
 
 def show(order: StoredOrder, base: str, parts: frozenset[str] = NOTHING) -> Wire:
-    """The order as the API shows it, with these parts in it. `base` is the address of the API."""
+    """Return the order as the API shows it, with these parts in it. `base` is the address of the API."""
     path = f"/orders/{order.order_id}"
     wire = order.fields | {name: link(base, f"{path}/{last}") for name, last in _LINKS.items()}
     if FEES in parts:

@@ -37,7 +37,7 @@ class StoredOrder:
     shipments: list[Wire] = field(default_factory=list)
 
     def rows(self, name: str) -> list[Wire]:
-        """One of the lists with a path of their own."""
+        """Return one of the lists with a path of their own."""
         return self.shipments if name == "shipments" else self.lists[name]
 
 
@@ -65,12 +65,12 @@ class OrderStore:
         return list(self._by_id.values())
 
     def modified_from(self, ms: int) -> Iterator[StoredOrder]:
-        """Orders changed then or later, the oldest change first, those of one second by id."""
+        """Return orders changed then or later, the oldest change first, those of one second by id."""
         start = bisect_left(self._by_modified, (ms, 0))
         return (self._by_id[order_id] for _, order_id in islice(self._by_modified, start, None))
 
     def get(self, order_id: int) -> StoredOrder:
-        """Raises RefusalError with 404."""
+        """Return the order. Raises RefusalError with 404."""
         if order_id not in self._by_id:
             raise not_there()
         return self._by_id[order_id]
@@ -82,7 +82,7 @@ class OrderStore:
         return counts
 
     def seed(self, wires: list[Wire], *, touch: bool) -> int:
-        """Add expanded orders, all or none; how many. `touch`: they were changed just now, so that a pull sees them.
+        """Add expanded orders, all or none, and return how many. With `touch` they have changed just now.
 
         Raises RefusalError for an order that cannot be stored, and for an id that is there already.
         """
@@ -111,7 +111,7 @@ class OrderStore:
         )
 
     def update(self, order: StoredOrder, body: Wire) -> None:
-        """PUT: take over the writable fields that differ. Nothing changes, not even date_modified, when none does.
+        """Take over the writable fields of a PUT that differ. When none does, nothing changes, not even date_modified.
 
         Raises RefusalError with 400 for a status or type that does not exist.
         """
@@ -129,7 +129,7 @@ class OrderStore:
             self._set_status(order, status_id)
 
     def ship(self, order: StoredOrder, body: Wire) -> Wire:
-        """POST shipments: record it, raise the shipped quantities and move the order to Shipped or Partially Shipped.
+        """Record a shipment, raise the shipped quantities and move the order to Shipped or Partially Shipped.
 
         Raises RefusalError with 400 for an address, line or quantity that the order does not have.
         """

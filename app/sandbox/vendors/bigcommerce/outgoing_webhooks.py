@@ -1,4 +1,4 @@
-"""The webhooks of one simulated store: who asked for which, and the callbacks, signed as Standard Webhooks.
+"""Webhooks of one simulated store: registrations, and callbacks signed as Standard Webhooks.
 
 Deliberately absent: the blocklist of domains, the history of events, and that a hook is deactivated after 90 days or
 after two days of failures. Callbacks are repeated faster than BigCommerce does it (a minute, three, five and so on).
@@ -98,13 +98,13 @@ class OutgoingWebhooks:
         return list(self._hooks.values())
 
     def get(self, hook_id: int) -> Hook:
-        """Raises HookRefusedError with 404."""
+        """Return the hook. Raises HookRefusedError with 404."""
         if hook_id not in self._hooks:
             raise HookRefusedError(404, f"Webhook with id [{hook_id}] not found")
         return self._hooks[hook_id]
 
     def create(self, request: HookRequest) -> Hook:
-        """Raises HookRefusedError with 422 for a scope or destination that cannot be, or is there already."""
+        """Register a hook. Raises HookRefusedError with 422 for an unusable scope or destination, or a copy."""
         _check_scope(request.scope)
         _check_destination(request.destination)
         same = [hook.destination for hook in self._hooks.values() if hook.scope == request.scope]
@@ -116,7 +116,7 @@ class OutgoingWebhooks:
         return self._add(request)
 
     def change(self, hook_id: int, request: HookRequest) -> Hook:
-        """PUT: also what makes a hook active again. Raises HookRefusedError."""
+        """Replace a hook's fields, which may make it active again. Raises HookRefusedError."""
         hook = self.get(hook_id)
         _check_scope(request.scope)
         _check_destination(request.destination)
@@ -131,13 +131,13 @@ class OutgoingWebhooks:
         return self._hooks[hook_id]
 
     def delete(self, hook_id: int) -> Hook:
-        """Raises HookRefusedError with 404."""
+        """Remove the hook and return it. Raises HookRefusedError with 404."""
         hook = self.get(hook_id)
         del self._hooks[hook_id]
         return hook
 
     def aim(self, target: WebhookTarget) -> list[Hook]:
-        """Control plane: one hook of each scope goes there, and no other anywhere. Raises RefusalError."""
+        """Replace all hooks by one of each scope that goes to this target. Raises RefusalError."""
         if target.url:
             check_target(target)
         self._hooks.clear()
@@ -145,7 +145,7 @@ class OutgoingWebhooks:
         return [self._add(HookRequest(scope, target.url)) for scope in SCOPES] if target.url else []
 
     def notify(self, order_id: int, kind: str, detail: Mapping[str, object]) -> None:
-        """Call back all who hear of such a change."""
+        """Call back every hook that hears of such a change."""
         for scope in _SCOPES_OF[kind]:
             body = msgspec.json.encode(self._callback(scope, order_id, detail))
             for hook in self._hooks.values():
@@ -182,7 +182,7 @@ class OutgoingWebhooks:
         return sender
 
     def _callback(self, scope: str, order_id: int, detail: Mapping[str, object]) -> Wire:
-        """`hash` is documented as SHA-1 of the payload's data: every change of one order has the same."""
+        """Return the body. Its `hash` is documented as SHA-1 of `data`: every change of one order has the same."""
         data: Wire = {"type": "order", "id": order_id}
         if scope == STATUS_UPDATED:
             data["status"] = {"previous_status_id": detail["previous"], "new_status_id": detail["status_id"]}
@@ -196,7 +196,7 @@ class OutgoingWebhooks:
         }
 
     def _sign(self, _target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
-        """The headers of one attempt: the id stays, the time and with it the signature are of now."""
+        """Return the headers of one attempt: the id stays, time and signature are those of now."""
         hook = self._hooks.get(int(webhook_id.partition("_")[0]))
         own = dict((hook.headers if hook else None) or {})
         at = datetime.fromtimestamp(now_ms // 1000, UTC)
@@ -214,7 +214,7 @@ def _check_scope(scope: str) -> None:
 
 
 def _check_destination(destination: str) -> None:
-    """HTTPS on port 443 is all that BigCommerce calls; the simulator calls programs on its own machine as well."""
+    """Allow HTTPS on port 443, as BigCommerce does, and programs on the simulator's own machine."""
     try:
         url = URL(destination)
     except ValueError:

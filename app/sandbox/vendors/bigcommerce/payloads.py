@@ -1,4 +1,4 @@
-"""How BigCommerce writes an order: dates, and what a seeded order must look like."""
+"""Formats of BigCommerce: dates, JSON bodies, and the checks of a seeded order."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,12 +24,12 @@ _MONEY: Final = ("subtotal_ex_tax", "subtotal_inc_tax", "total_ex_tax", "total_i
 
 
 def rfc2822(ms: int) -> str:
-    """`Tue, 05 Mar 2019 21:40:11 +0000`: whole seconds."""
+    """Format a time as `Tue, 05 Mar 2019 21:40:11 +0000`, in whole seconds."""
     return format_datetime(datetime.fromtimestamp(ms // 1000, UTC))
 
 
 def date_ms(text: str) -> int:
-    """RFC 2822 or ISO 8601, UTC where no zone is given; whole seconds. Raises ValueError."""
+    """Parse RFC 2822 or ISO 8601, UTC where no zone is given, to whole seconds. Raises ValueError."""
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
@@ -40,7 +40,7 @@ def date_ms(text: str) -> int:
 
 
 def parse_seed(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[Wire]]]:
-    """A seeded order's own fields, and its lists by name. Raises RefusalError that names the place and the fix.
+    """Return a seeded order's own fields, and its lists by name. Raises RefusalError that names the place and the fix.
 
     What a shop may hold and a retailer's policy refuses (no lines, negative quantities, wrong totals) is taken as is.
     """
@@ -59,7 +59,7 @@ def parse_seed(order: Wire, at: str, now_ms: int) -> tuple[Wire, dict[str, list[
 
 
 async def json_object(request: web.Request) -> Wire:
-    """Raises RefusalError: 415 for another content type, 400 for anything but a JSON object."""
+    """Return the body. Raises RefusalError: 415 for another content type, 400 for anything but a JSON object."""
     if request.content_type != "application/json":
         raise RefusalError(415, "The content type must be application/json.")
     try:

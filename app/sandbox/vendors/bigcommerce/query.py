@@ -31,12 +31,12 @@ class Query:
         return all(test(order) for test in self.tests)
 
     def run(self, orders: OrderStore) -> list[StoredOrder]:
-        """One page of those that match, sorted; equal keys by id, so that pages neither overlap nor leave a gap."""
+        """Return one page of the orders that match, sorted, equal keys by id: pages neither overlap nor leave a gap."""
         start = (self.page - 1) * self.limit
         return list(islice(self._sorted(orders), start, start + self.limit))
 
     def _sorted(self, orders: OrderStore) -> Iterable[StoredOrder]:
-        """What pulls ask for, the oldest change first, is kept in that order: only what the page needs is read."""
+        """Sort the orders that match. Those by change are stored in that order: only what the page needs is read."""
         if self.sort == "date_modified" and not self.descending:
             return filter(self.matches, orders.modified_from(self.modified_from))
         matching = sorted(filter(self.matches, orders.all()), key=_id_of)
@@ -54,7 +54,7 @@ def parse(params: Mapping[str, str]) -> Query:
 
 
 def paging(params: Mapping[str, str]) -> tuple[int, int]:
-    """Page, from 1, and how many it has at most. Raises RefusalError: 413 for too many, 400 for what is no number."""
+    """Return the page, from 1, and its size. Raises RefusalError: 413 for a size too large, 400 for no number."""
     limit = _whole("limit", params.get("limit", str(LIMIT_DEFAULT)))
     if limit > LIMIT_MAX:
         raise RefusalError(413, f"The limit of {limit} is too large, the maximum is {LIMIT_MAX}.")

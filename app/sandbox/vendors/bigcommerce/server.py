@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated store: paths, credentials, rate limit and error shape of BigCommerce Orders V2.
+"""HTTP server of the simulated store: paths, credentials, rate limit and error shape of BigCommerce Orders V2.
 
 Deliberately absent: POST and DELETE of orders. A restart loses all orders.
 """
@@ -121,7 +121,7 @@ class BigCommerceSimulator(Simulator):
         return f"{request.method} {path}"
 
     def refuse(self, refusal: RefusalError) -> web.Response:
-        """V2 writes errors as an array, V3 as an object."""
+        """Answer with the error: an array in V2, an object in V3."""
         v2 = [{"status": refusal.status, "message": refusal.message}]
         body = refusal_body(refusal) if isinstance(refusal, HookRefusedError) else v2
         return answer(body, refusal.status, {**self._limits(), **refusal.headers})
@@ -138,7 +138,7 @@ class BigCommerceSimulator(Simulator):
         self._quota = FixedQuota(quota, window_ms, self._world.clock)
 
     async def _list(self, request: web.Request) -> web.Response:
-        """An empty first page is 204, an empty later one `[]`: V2 is seen to do both."""
+        """List orders. An empty first page is 204, an empty later one `[]`: V2 is seen to do both."""
         query = parse(request.query)
         orders = query.run(self.orders)
         if not orders and query.page == 1:

@@ -20,7 +20,7 @@ Lists = dict[str, list[Wire]]
 
 
 def parse_request(body: Wire, lists: Lists) -> Wire:
-    """The request with its optional texts filled in. Raises RefusalError with 400 that names the field."""
+    """Return the request with its optional texts filled in. Raises RefusalError with 400 that names the field."""
     if not any(address["id"] == body.get("order_address_id") for address in lists["shipping_addresses"]):
         raise _invalid("order_address_id")
     texts = {name: body.get(name, "") for name in _TEXTS}
@@ -57,7 +57,7 @@ def _items(items: list[Any], products: list[Wire]) -> list[Wire]:
 
 
 def shipment(request: Wire, fields: Wire, lists: Lists, number: int, now_ms: int) -> Wire:
-    """The shipment as BigCommerce shows it."""
+    """Return the shipment as BigCommerce shows it."""
     address = next(item for item in lists["shipping_addresses"] if item["id"] == request["order_address_id"])
     products = {product["id"]: product for product in lists["products"]}
     return {

@@ -27,7 +27,7 @@ NAMES: Final = {number: name for number, name, _, _ in _STATUSES}
 
 
 def list_statuses(place: str = "order") -> list[dict[str, object]]:
-    """`place` is what the place in the list is called: `sort_order` beside the counts."""
+    """Return all statuses. `place` names the field of the place in the list: `sort_order` beside the counts."""
     return [
         {
             "id": number,

@@ -1,4 +1,4 @@
-"""What has a path below one order: lists in pages, their single records, fees, consignments, shipments.
+"""Routes below one order: lists in pages, their single records, fees, consignments, shipments.
 
 Deliberately absent: changes and deletion of shipments, changes of addresses, messages and quotes. Of the last two there
 are none, as the document has it for orders that no storefront made.
@@ -31,7 +31,7 @@ class SubResources:
         self._orders, self._base = orders, base
 
     def routes(self, order: str) -> list[web.RouteDef]:
-        """All routes below the path of an order. It names its `order_id`."""
+        """Return all routes below the path of an order, which has its `order_id`."""
         quotes = self._nothing_of("shipping_addresses")
         return [
             *self._list_routes(order, "products"),
@@ -73,7 +73,7 @@ class SubResources:
         return get
 
     def _nothing_of(self, name: str) -> Handler:
-        """Whatever an order, or a record in a list of it, could have and has not."""
+        """Answer 204 for a list that an order, or one of its records, could have but never has here."""
 
         async def get(request: web.Request) -> web.Response:
             order = self._order(request)
@@ -102,7 +102,7 @@ class SubResources:
 
 
 def _record(request: web.Request, order: StoredOrder, name: str) -> Wire:
-    """Raises RefusalError with 404."""
+    """Return the record of a list. Raises RefusalError with 404."""
     number = int(request.match_info["record"])
     record = next((row for row in order.rows(name) if row["id"] == number), None)
     if record is None:

@@ -104,7 +104,7 @@ class ControlRoutes:
         return answer(order.to_payload())
 
     async def _count(self, request: web.Request) -> web.Response:
-        """New stock lets those go on that waited for some."""
+        """Set counted stock, and release the orders that waited for some."""
         counts = (await control_body(request, _Counts)).counts
         for count in counts:
             self._stock.count(count.sku, amount(count.on_hand))

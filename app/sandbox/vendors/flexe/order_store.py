@@ -24,7 +24,7 @@ Notify = Callable[[str, "StoredOrder", Mapping[str, object]], None]
 class StoredOrder:
     """`progress`: received, accepted, partially_shipped, shipped, cancelled. `hold` is the code of an exception.
 
-    `waiting`: its next stage is on the agenda.
+    `waiting`: its next stage is scheduled.
     """
 
     order_id: str
@@ -44,7 +44,7 @@ class StoredOrder:
         return "on_hold" if self.hold else self.progress
 
     def remaining(self) -> dict[str, int]:
-        """What is still to ship of each line, in ten-thousandths; lines that are complete are absent."""
+        """Return the quantity still to ship of each line, in ten-thousandths, without complete lines."""
         rest = {line: ordered - self.shipped.get(line, 0) for line, ordered in self.creation.ordered().items()}
         return {line: quantity for line, quantity in rest.items() if quantity > 0}
 
@@ -85,7 +85,7 @@ class OrderStore:
         return list(self._by_id.values())
 
     def get(self, order_id: str) -> StoredOrder:
-        """Raises RefusalError with 404."""
+        """Return the order. Raises RefusalError with 404."""
         if order_id not in self._by_id:
             raise RefusalError(404, f"There is no outbound order {order_id[:80]!r}.")
         return self._by_id[order_id]
@@ -94,7 +94,7 @@ class OrderStore:
         return self._by_external_id.get(external_id)
 
     def create(self, creation: OrderCreation) -> tuple[StoredOrder, bool]:
-        """The order, and whether it is new. Raises RefusalError: 403 for another owner, 409 for another body."""
+        """Return the order, and whether it is new. Raises RefusalError: 403 for another owner, 409 for another body."""
         if creation.owner_id != self._owner_id:
             raise RefusalError(403, f"owner_id {creation.owner_id!r} is not the owner of this API key.")
         existing = self._by_external_id.get(creation.external_id)
@@ -121,7 +121,7 @@ class OrderStore:
         self._notify("order.accepted", order, {})
 
     def ship(self, order: StoredOrder, lines: Mapping[str, int]) -> None:
-        """Quantities by line leave the building; out of stock, nothing does and the order is held.
+        """Ship quantities by line; without enough stock ship nothing and hold the order.
 
         Raises RefusalError with 409 when the order is canceled, or has not so much left.
         """
@@ -153,7 +153,7 @@ class OrderStore:
         self._notify("shipment.shipped", order, {"shipment": shipment})
 
     def hold(self, order: StoredOrder, code: str, message: str) -> None:
-        """Something is in the way of a shipment. Raises RefusalError with 409 when nothing is left to ship."""
+        """Hold the order because of an exception. Raises RefusalError with 409 when nothing is left to ship."""
         if order.progress in FINAL:
             raise RefusalError(409, f"{order.order_id} is {order.status}.")
         order.hold = code
@@ -168,7 +168,7 @@ class OrderStore:
         self._touch(order)
 
     def cancel(self, order: StoredOrder, reason: str) -> None:
-        """Once: again, nothing happens. Raises RefusalError with 409 when some of it was shipped."""
+        """Cancel the order; a second time nothing happens. Raises RefusalError with 409 when some of it was shipped."""
         if order.progress == "cancelled":
             return
         if order.shipments:

@@ -23,7 +23,7 @@ class OutgoingWebhooks:
         self.sender: Final = WebhookSender(world, PROVIDER, signed_headers, WebhookTarget(url, secret) if url else None)
 
     def aim(self, target: WebhookTarget) -> None:
-        """From now on webhooks go there; nowhere when the address is "". Raises RefusalError."""
+        """Send webhooks there from now on, nowhere when the address is "". Raises RefusalError."""
         try:
             signer(target.secret or self._secret)
         except SettingError as exc:
@@ -38,7 +38,7 @@ class OutgoingWebhooks:
 
 
 def signed_headers(target: WebhookTarget, webhook_id: str, body: bytes, now_ms: int) -> dict[str, str]:
-    """The headers of one attempt: the id stays, the time and with it the signature are of now."""
+    """Return the headers of one attempt: the id stays, time and signature are those of now."""
     at = datetime.fromtimestamp(now_ms // 1000, UTC)
     return {
         "content-type": "application/json",

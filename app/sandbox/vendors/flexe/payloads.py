@@ -1,4 +1,4 @@
-"""What POST /v1/outbound-orders takes, field by field, and how an order is shown."""
+"""JSON bodies of the 3PL contract: what POST /v1/outbound-orders takes, and how an order is shown."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -49,12 +49,12 @@ class OrderCreation(Struct, frozen=True, forbid_unknown_fields=True):
     requested_ship_date: str | None = None
 
     def ordered(self) -> dict[str, int]:
-        """Quantity of each line, in ten-thousandths."""
+        """Return the quantity of each line, in ten-thousandths."""
         return {item.line_ref: quantities.from_text(item.quantity) for item in self.items}
 
 
 def decode_body(body: bytes, shape: type[msgspec.Struct]) -> Any:
-    """Raises RefusalError: 400 for what is not JSON, 422 with the path of a field that is not as documented."""
+    """Decode a body. Raises RefusalError: 400 for what is not JSON, 422 with the path of a wrong field."""
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as exc:
@@ -64,7 +64,7 @@ def decode_body(body: bytes, shape: type[msgspec.Struct]) -> Any:
 
 
 def parse_creation(body: bytes) -> OrderCreation:
-    """A creation that can be carried out. Raises RefusalError that names the field."""
+    """Return a creation that can be carried out. Raises RefusalError that names the field."""
     creation: OrderCreation = decode_body(body, OrderCreation)
     try:
         ordered = creation.ordered()
@@ -78,13 +78,13 @@ def parse_creation(body: bytes) -> OrderCreation:
 
 
 def iso(ms: int) -> str:
-    """`2026-01-31T12:00:00.123Z`"""
+    """Format a time as `2026-01-31T12:00:00.123Z`."""
     moment = datetime.fromtimestamp(ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03}Z"
 
 
 def item_payloads(creation: OrderCreation, quantity_of: Mapping[str, int]) -> list[Wire]:
-    """Some of the lines, with quantities in ten-thousandths."""
+    """Return the lines that have a quantity, given in ten-thousandths."""
     return [
         {"line_ref": item.line_ref, "sku": item.sku, "quantity": quantities.to_text(quantity_of[item.line_ref])}
         for item in creation.items
@@ -93,7 +93,7 @@ def item_payloads(creation: OrderCreation, quantity_of: Mapping[str, int]) -> li
 
 
 def line_payloads(creation: OrderCreation, shipped: Mapping[str, int]) -> Sequence[Wire]:
-    """All lines as ordered, with what has left the building."""
+    """Return all lines as ordered, with the quantities shipped."""
     return [
         {**msgspec.to_builtins(item), "quantity_shipped": quantities.to_text(shipped.get(item.line_ref, 0))}
         for item in creation.items

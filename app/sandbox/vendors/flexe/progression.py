@@ -1,4 +1,4 @@
-"""What happens to an order by itself: it is accepted, then shipped, now and then in two shipments.
+"""Stages that an order reaches by itself: accepted, then shipped, sometimes in two shipments.
 
 Which orders are split, and how, depends on the seed and the order alone, not on the sequence in which orders come.
 """
@@ -24,13 +24,13 @@ class Progression:
         self.delays = DELAYS_MS
 
     def set_delays(self, delays: Delays) -> None:
-        """New delays, also for orders that waited for the control plane. Raises RefusalError for an unknown stage."""
+        """Change delays, also for orders that waited without one. Raises RefusalError for an unknown stage."""
         self.delays = changed_delays("Flexe", self.delays, delays)
         for order in self._orders.all():
             self.schedule(order)
 
     def schedule(self, order: StoredOrder) -> None:
-        """Put the order's next stage on the agenda, if it has one that comes by itself."""
+        """Schedule the order's next stage, if it has one that comes by itself."""
         stage = _NEXT.get(order.progress, "")
         delay = self.delays.get(stage)
         if order.waiting or order.hold or delay is None:
@@ -51,7 +51,7 @@ class Progression:
             self._orders.ship(order, self.first_part(order) if stage == "shipped" else order.remaining())
 
     def first_part(self, order: StoredOrder) -> dict[str, int]:
-        """What leaves first, by line: all of it, or a part that leaves something behind."""
+        """Return what the first shipment has of each line: everything, or a part that leaves a remainder."""
         remaining = order.remaining()
         dice = Random(f"{self._seed}/{order.creation.external_id}")
         if len(remaining) < 2 or dice.random() >= self._split_share:
@@ -64,6 +64,6 @@ class Progression:
 
 
 def _some(quantity: int, dice: Random) -> int:
-    """Whole pieces of a line, fewer than all; all of it when it has no two whole pieces."""
+    """Return whole pieces of a line, fewer than all; all of it when it has fewer than two."""
     pieces = quantity // AMOUNT_SCALE
     return quantity if pieces < 2 else dice.randint(1, pieces - 1) * AMOUNT_SCALE

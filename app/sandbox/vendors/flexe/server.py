@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated Flexe: our 3PL contract (docs/providers/flexe.openapi.yaml) under /flexe/v1.
+"""HTTP server of the simulated Flexe: our 3PL contract (docs/providers/flexe.openapi.yaml) under /flexe/v1.
 
 Deliberately absent: registration of webhooks over the API, inbound orders and returns. A restart loses all orders.
 """

@@ -1,4 +1,4 @@
-"""What the simulated warehouse has of each sku. One that nobody counted yet has the default."""
+"""Stock of the simulated warehouse: on hand and allocated, by sku. What nobody counted has the default."""
 
 from collections.abc import Mapping
 
@@ -15,22 +15,22 @@ class WarehouseStock:
         self._allocated: dict[str, int] = {}
 
     def count(self, sku: str, on_hand: int) -> None:
-        """It was counted: so much is there."""
+        """Set the quantity on hand to what was counted."""
         self._on_hand[sku] = on_hand
 
     def on_hand(self, sku: str) -> int:
         return self._on_hand.get(sku, self._default)
 
     def allocate(self, sku: str, quantity: int) -> None:
-        """Promise it, or take a promise back where it is negative."""
+        """Promise a quantity, or take a promise back where it is negative."""
         self._allocated[sku] = self._allocated.get(sku, 0) + quantity
 
     def missing(self, demand: Mapping[str, int]) -> list[str]:
-        """The skus that there is not enough of."""
+        """Return the skus whose stock does not cover the demand."""
         return [sku for sku, quantity in demand.items() if self.on_hand(sku) < quantity]
 
     def take(self, demand: Mapping[str, int]) -> None:
-        """It leaves the building, as was promised."""
+        """Ship allocated quantities."""
         for sku, quantity in demand.items():
             self._on_hand[sku] = self.on_hand(sku) - quantity
             self.allocate(sku, -quantity)

@@ -1,4 +1,4 @@
-"""Finance + Operations as a real HTTP server for demos and tests: OData V4, the life of an order, dual-write rows."""
+"""Finance + Operations as a real HTTP server for demos and tests: OData V4, the stages of an order, dual-write rows."""
 
 from app.sandbox.vendors.fno.odata import STATUS_FIELD
 from app.sandbox.vendors.fno.rows import MemoryRows, Rows

@@ -1,4 +1,4 @@
-"""Who may call F+O, and how often: Entra's client credentials, and the user-based limits."""
+"""Authentication and limits of F+O: Entra's client credentials, and the user-based limits."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ class AccessTokens:
         self._expiry: dict[str, int] = {}
 
     def issue(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """The answer of the token endpoint, v1 (`resource`) or v2 (`scope`). Raises TokenError."""
+        """Return the answer of the token endpoint, v1 (`resource`) or v2 (`scope`). Raises TokenError."""
         if form.get("grant_type") != "client_credentials":
             problem = "AADSTS70003: The app requested an unsupported grant type."
             raise TokenError(400, "unsupported_grant_type", problem)
@@ -45,7 +45,7 @@ class AccessTokens:
         return {"token_type": "Bearer", "expires_in": self._progressiontime_s, "access_token": self._new()}
 
     def user(self, authorization: str) -> str:
-        """The user that a header speaks for. Raises RefusalError with 401."""
+        """Return the user that a header speaks for. Raises RefusalError with 401."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or self._expiry.get(token, 0) <= self._clock():
             headers = {"WWW-Authenticate": 'Bearer authorization_uri="https://login.microsoftonline.com/common"'}
@@ -81,7 +81,7 @@ class Throttle:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """One call. Raises RefusalError with 429."""
+        """Admit one call while the context lasts. Raises RefusalError with 429."""
         if self._running >= self._concurrent:
             message = f"Number of concurrent requests exceeded the limit of {self._concurrent}."
             raise throttled(message, 1)

@@ -10,7 +10,7 @@ _KANA: Final = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 
 
 def collated(text: str) -> str:
-    """Two texts are equal to F+O when these are."""
+    """Return the form of a text in which two are equal when they are equal to F+O."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_KANA)
         text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")

@@ -43,7 +43,7 @@ class ControlRoutes:
         ]
 
     async def _seed(self, request: web.Request) -> web.Response:
-        """All or none. `?automatic=Confirmed,Invoiced`: the stages that come by themselves; without it all do."""
+        """Add orders, all or none. `?automatic=Confirmed,Invoiced`: stages that come by themselves, else all."""
         automatic = _stages(request.query.get("automatic", ",".join(STAGES)))
         rows = await control_orders(request, Decimal)
         seeds = [_Seed.parse(row, f"$[{position}]") for position, row in enumerate(rows)]
@@ -113,7 +113,7 @@ class _Seed(Struct, frozen=True):
 
     @classmethod
     def parse(cls, row: Mapping[str, Any], at: str) -> "_Seed":
-        """Raises RefusalError that names the place."""
+        """Parse a row. Raises RefusalError that names the place."""
         lines = row.get("Lines", [])
         if not isinstance(lines, list) or len(lines) > LINES_MAX or not all(isinstance(line, dict) for line in lines):
             raise RefusalError(400, f"{at}.Lines cannot be used", f"send an array of at most {LINES_MAX} objects")
@@ -152,7 +152,7 @@ def _values(entity: EntityType, row: Mapping[str, Any], ignored: frozenset[str],
 
 
 def _exact(entity: EntityType, name: str, value: object) -> object:
-    """Rows carry amounts as text; anything that is no number goes on to be refused."""
+    """Convert amounts, which rows carry as text; anything that is no number goes on to be refused."""
     if entity.fields[name].kind != "amount" or not isinstance(value, str):
         return value
     try:

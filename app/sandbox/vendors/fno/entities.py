@@ -76,7 +76,7 @@ class Entity:
         return f'W/"{b64encode(f"{self.revision},{self.record_id}".encode()).decode()}"'
 
     def change(self, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """Take over what differs; the names of the fields that changed."""
+        """Take over what differs, and return the names of the fields that changed."""
         changed = tuple(name for name, value in values.items() if self.values[name] != value)
         self.values |= {name: values[name] for name in changed}
         self.revision += bool(changed)
@@ -84,7 +84,7 @@ class Entity:
 
 
 def _fields(kind: Kind, access: Access, names: str) -> dict[str, EntityField]:
-    """`Name:35` has at most 35 characters."""
+    """Return fields by name. `Name:35` has at most 35 characters."""
     parts = (name.partition(":") for name in names.split())
     return {name: EntityField(kind, access, int(length or 0)) for name, _, length in parts}
 
@@ -145,20 +145,20 @@ def iso(ms: int) -> str:
 
 
 def ms_of(text: str) -> int:
-    """Raises ValueError."""
+    """Parse ISO 8601, in UTC where no zone is given. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def parse_insert(entity: EntityType, body: Mapping[str, Any]) -> Values:
-    """The fields of a POST. F+O's own fields are ignored: their values are assigned. Raises RefusalError with 400."""
+    """Return the fields of a POST without F+O's own, whose values are assigned. Raises RefusalError with 400."""
     properties = _properties(entity, body).items()
     writable = {name: value for name, value in properties if entity.fields[name].access != "read"}
     return {name: coerce(entity, name, value) for name, value in writable.items()}
 
 
 def parse_patch(entity: EntityType, body: Mapping[str, Any]) -> Values:
-    """The fields of a PATCH. Raises RefusalError with 400 for a field that cannot be changed."""
+    """Return the fields of a PATCH. Raises RefusalError with 400 for a field that cannot be changed."""
     properties = _properties(entity, body)
     for name in properties:
         if entity.fields[name].access != "write":
@@ -168,7 +168,7 @@ def parse_patch(entity: EntityType, body: Mapping[str, Any]) -> Values:
 
 
 def coerce(entity: EntityType, name: str, value: object) -> Any:
-    """A JSON value as the field's kind. Raises RefusalError with 400."""
+    """Convert a JSON value to the field's kind. Raises RefusalError with 400."""
     kind = entity.fields[name].kind
     match kind:
         case "text" if isinstance(value, str):
@@ -185,7 +185,7 @@ def coerce(entity: EntityType, name: str, value: object) -> Any:
 
 
 def _text(entity: EntityType, name: str, value: str) -> str:
-    """Blanks at the end are not kept."""
+    """Return the text without the blanks at its end. Raises RefusalError with 400 for one that is too long."""
     text, most = value.rstrip(" "), entity.fields[name].length
     if units(text) > most:
         infolog = f"Error: The length of the '{name}' attribute exceeded the maximum allowed length of '{most}'."
@@ -227,6 +227,6 @@ def _wrong_type(name: str, value: object, kind: str) -> RefusalError:
 
 
 def write_failed(entity: EntityType, infolog: str) -> RefusalError:
-    """F+O's answer to a write that its business rules refuse."""
+    """Return F+O's answer to a write that its business rules refuse."""
     detail = f"Write failed for table row of type '{entity.name}'. Infolog: {infolog}"
     return RefusalError(400, "An error has occurred.", detail)

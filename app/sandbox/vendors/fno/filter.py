@@ -105,7 +105,7 @@ def _comparison(field: str, kind: str, operator: str, literal: FilterLiteral) ->
 
 
 def _enum(field: str, kind: str, operator: str, literal: FilterLiteral) -> Filter:
-    """Enums take their own literals only, and only eq and ne."""
+    """Compare an enum: with literals of its own, by eq and ne alone."""
     if literal.enum != kind or literal.value not in SYMBOLS[kind] or operator in _ORDER:
         raise _incompatible(kind, literal)
     is_eq = operator == "eq"
@@ -126,7 +126,7 @@ def _text(field: str, operator: str, text: str) -> Filter:
 
 
 def _like(text: str, parts: list[str]) -> bool:
-    """Whether the text is the parts in their order, with anything between them."""
+    """Return whether the text is the parts in their order, with anything between them."""
     first, *middle, last = parts
     end = len(text) - len(last)
     if not text.startswith(first) or not text.endswith(last) or end < len(first):

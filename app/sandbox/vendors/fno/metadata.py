@@ -1,4 +1,4 @@
-"""What the service says of itself: its collections, their types in $metadata (CSDL 4.0), and how many records match.
+"""Description of the service: collections, types in $metadata (CSDL 4.0), and the number of records.
 
 The document is made of the same entities that the answers are made of.
 """
@@ -30,7 +30,7 @@ class MetadataRoutes:
         self._odata, self._document = odata, metadata()
 
     def routes(self) -> list[web.RouteDef]:
-        """They come before those of the records, whose paths take anything."""
+        """Return the routes, which come before those of the records, whose paths take anything."""
         return [
             web.get(DATA_PATH, self._root),
             web.get(f"{DATA_PATH}/{METADATA}", self._metadata),
@@ -50,7 +50,7 @@ class MetadataRoutes:
 
 
 def metadata() -> bytes:
-    """The document of all collections, each with a type of its own."""
+    """Return the document of all collections, each with a type of its own."""
     root = Element("edmx:Edmx", _EDMX)
     schema = SubElement(SubElement(root, "edmx:DataServices"), "Schema", _SCHEMA)
     for name, symbols in SYMBOLS.items():

@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 def error(refusal: RefusalError) -> Values:
-    """F+O's error envelope."""
+    """Return F+O's error envelope."""
     body: Values = {"code": "", "message": refusal.message}
     if refusal.detail:
         kind = "System.InvalidOperationException"
@@ -69,12 +69,12 @@ class OData:
         return _answer(body)
 
     def count(self, request: web.Request, collection: str) -> int:
-        """How many records match the filter, whatever page is asked for. Raises RefusalError."""
+        """Return how many records match the filter, whatever page is asked for. Raises RefusalError."""
         query = parse(request.query, _type(collection))
         return run(query, self._visible(request, self._candidates(query)), self._page_size).total
 
     def _candidates(self, query: Query) -> Iterable[Entity]:
-        """Just the records that the filter's equalities leave, where an index knows them."""
+        """Return the records that the filter's equalities leave, where an index has them."""
         if query.entity is STATUS:
             return [_status(order) for order in self._orders.all()]
         if query.entity is HEADER:
@@ -88,7 +88,7 @@ class OData:
         return [line for order in self._orders.all() for line in order.lines.values()]
 
     def _visible(self, request: web.Request, entities: Iterable[Entity]) -> Iterable[Entity]:
-        """Without cross-company=true a user sees its own company only."""
+        """Return what the user sees: without cross-company=true its own company alone."""
         if request.query.get("cross-company", "").lower() == "true":
             return entities
         return [entity for entity in entities if entity.values["dataAreaId"] == self._company]
@@ -140,7 +140,7 @@ class OData:
         return collection, *self._find(request, collection, key)
 
     def _find(self, request: web.Request, collection: str, key: dict[str, str]) -> tuple[SalesOrder, Entity]:
-        """Raises RefusalError: 400 for an incomplete key, 404 for a record that is not there or not visible."""
+        """Return order and record. Raises RefusalError: 400 for an incomplete key, 404 for none that is visible."""
         entity_type = _type(collection)
         if key.keys() != set(entity_type.key):
             raise RefusalError(400, f"The key of {collection} needs {' and '.join(entity_type.key)}.")
@@ -155,7 +155,7 @@ class OData:
 
 
 def _status(order: SalesOrder) -> Entity:
-    """The tenant's own entity: a view of the header."""
+    """Return the tenant's own entity: a view of the header."""
     header = order.header
     values = {name: header.values[name] for name in STATUS.key} | {"ProcessingStatus": order.status}
     return Entity(values, header.record_id, header.revision)
@@ -178,7 +178,7 @@ def _key_of(collection: str, entity: Entity) -> str:
 
 
 def _next_link(request: web.Request, collection: str, query: Query, shown_now: int) -> str:
-    """The same query from where this page ends. $top counts down with it."""
+    """Return the address of the same query from where this page ends. $top counts down with it."""
     options: dict[str, str] = {**request.query, "$skip": str(query.skip + shown_now)}
     if query.top is not None:
         options["$top"] = str(query.top - shown_now)

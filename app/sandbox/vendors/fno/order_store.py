@@ -37,7 +37,7 @@ Op = Literal["c", "u", "d"]
 
 @dataclass(slots=True)
 class SalesOrder:
-    """`automatic`: the stages that F+O reaches by itself; `waiting`: the next one is on the agenda.
+    """`automatic`: the stages that F+O reaches by itself; `waiting`: the next one is scheduled.
 
     `version` counts published rows, `key` is the order id that they carry.
     """
@@ -97,18 +97,18 @@ class OrderStore:
         return iter(self._orders.values())
 
     def find(self, company: str, number: str) -> SalesOrder | None:
-        """By F+O's key, compared as F+O does: without regard to case."""
+        """Return the order with F+O's key, compared as F+O does: without regard to case."""
         return self._orders.get(_key(company, number))
 
     def with_reference(self, reference: str) -> list[SalesOrder]:
-        """Orders with this CustomersOrderReference, compared as F+O does."""
+        """Return the orders with this CustomersOrderReference, compared as F+O does."""
         return self._by_reference.get(collated(reference), [])
 
     def with_lot(self, lot: str) -> SalesOrder | None:
         return self._by_lot.get(lot)
 
     def create(self, body: Mapping[str, Any], company: str) -> SalesOrder:
-        """POST of a header. Raises RefusalError with 400 when a mandatory field is missing."""
+        """Create a header by POST. Raises RefusalError with 400 when a mandatory field is missing."""
         values = parse_insert(HEADER, body)
         if not values.get("OrderingCustomerAccountNumber"):
             raise write_failed(HEADER, f"Warning: Field 'Customer account' must be filled in.; {_CANCELED}")
@@ -118,7 +118,7 @@ class OrderStore:
         return order
 
     def new(self, values: Values, company: str, number: str, born: Origin, automatic: frozenset[str]) -> SalesOrder:
-        """A stored order without lines, of which nobody was told. Raises RefusalError when the book is full."""
+        """Store an order without lines and without an event. Raises RefusalError when there are too many."""
         if len(self._orders) >= ORDERS_MAX:
             raise RefusalError(409, f"F+O holds {ORDERS_MAX} orders already", "start the simulators anew")
         company = (values.get("dataAreaId") or company).lower()
@@ -136,7 +136,7 @@ class OrderStore:
         return order
 
     def add_line(self, body: Mapping[str, Any], company: str) -> tuple[SalesOrder, Entity]:
-        """POST of a line. Raises RefusalError with 400, in F+O's words, when F+O's rules refuse it."""
+        """Create a line by POST. Raises RefusalError with 400, in F+O's words, when F+O's rules refuse it."""
         values = parse_insert(LINE, body)
         order = self.find(values.get("dataAreaId") or company, values.get("SalesOrderNumber", ""))
         if order is None:
@@ -151,7 +151,7 @@ class OrderStore:
         return order, line
 
     def new_line(self, order: SalesOrder, values: Values) -> Entity:
-        """A stored line, of which nobody was told. Raises RefusalError with 400 when item or site is missing."""
+        """Store a line without an event. Raises RefusalError with 400 when item or site is missing."""
         if not values.get("ItemNumber"):
             raise write_failed(LINE, f"Warning: Field 'Item number' must be filled in.; {_CANCELED}")
         if len(order.lines) >= LINES_MAX:
@@ -239,13 +239,13 @@ class OrderStore:
         self.on_change(order, "u", origin)
 
     def _reopen(self, order: SalesOrder) -> None:
-        """An open line makes the order an open one, even when it was invoiced: it is confirmed and picked once more."""
+        """Make an order with a new line active again, even an invoiced one: it is confirmed and picked once more."""
         if order.status not in ("Active", "Confirmed"):
             order.header.change({"SalesOrderStatus": "Backorder", "SalesOrderProcessingStatus": "Active"})
             self.record_effect(order, "order reopened")
 
     def _lines_changed(self, order: SalesOrder) -> None:
-        """An order that is still being written (stopped) is published when it is released, not with every line."""
+        """Announce changed lines. An order that is still being written (stopped) is published when it is released."""
         if not order.stopped:
             self.on_change(order, "u", "iom")
 
@@ -279,11 +279,11 @@ def _key(company: str, number: str) -> tuple[str, str]:
 
 
 def _ignore(_order: SalesOrder, _op: Op, _origin: Origin) -> None:
-    """Stands in until somebody listens."""
+    """Stand in for `on_change` until it is set."""
 
 
 def _line_amount(values: Values) -> Decimal:
-    """Quantity times price less discount, as F+O computes it."""
+    """Return quantity times price less discount, as F+O computes it."""
     price_quantity = values["SalesPriceQuantity"] or _ONE
     gross = values["OrderedSalesQuantity"] * (values["SalesPrice"] / price_quantity - values["LineDiscountAmount"])
     net: Decimal = gross * (1 - values["LineDiscountPercentage"] / 100)

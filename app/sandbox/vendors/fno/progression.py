@@ -1,4 +1,4 @@
-"""The life of a sales order at F+O: which status follows which, what it means for header and lines, and when it comes.
+"""Statuses of a sales order at F+O: which follows which, what it means for the lines, and when it comes.
 
 An order that came through OData is confirmed, picked, delivered and invoiced; one that was born in F+O is delivered by
 packing slip without a picking list. Nothing moves while processing is stopped, or before the order has lines.
@@ -57,13 +57,13 @@ class Progression:
         self.delays = DELAYS_MS
 
     def set_delays(self, delays: Delays) -> None:
-        """New delays, also for orders that waited for the control plane. Raises RefusalError for an unknown stage."""
+        """Change delays, also for orders that waited without one. Raises RefusalError for an unknown stage."""
         self.delays = changed_delays("F+O", self.delays, delays)
         for order in self._orders.all():
             self.schedule(order)
 
     def schedule(self, order: SalesOrder) -> None:
-        """Put the order's next stage on the agenda, if it has one that comes by itself."""
+        """Schedule the order's next stage, if it has one that comes by itself."""
         stage = following(order)
         delay = self.delays.get(stage)
         if order.waiting or order.stopped or not order.lines or stage not in order.automatic or delay is None:
@@ -96,14 +96,14 @@ class Progression:
 
 
 def following(order: SalesOrder) -> str:
-    """The next status of the order, "" after the last."""
+    """Return the next status of the order, "" after the last."""
     if order.born == PROVIDER and order.status == "Confirmed":
         return "Delivered"
     return _NEXT.get(order.status, "")
 
 
 def allowed(before: str, after: str) -> bool:
-    """Forward only; partial steps may repeat; what was delivered, even in part, cannot be canceled."""
+    """Allow steps forward and repeated partial ones; what was delivered, even in part, cannot be canceled."""
     if after == "Canceled":
         return _RANK[before] < _RANK["PartiallyDelivered"]
     if before in ("Invoiced", "Canceled") or after == "Active":
@@ -112,12 +112,12 @@ def allowed(before: str, after: str) -> bool:
 
 
 def _has_delivered(order: SalesOrder) -> bool:
-    """A line that is added makes a delivered order an active one: what had left is gone all the same."""
+    """Return whether goods have left: a line added later makes a delivered order active again."""
     return any(_status_of(line.values) in ("Delivered", "Invoiced") for line in order.lines.values())
 
 
 def _line_changes(order: SalesOrder, status: str, lots: tuple[str, ...]) -> dict[str, str]:
-    """The lines that a status moves, with their new status; a partial one without `lots` moves the first open line."""
+    """Return the new status of the lines that move; a partial step without `lots` moves the first open line."""
     line_status = _LINE_STATUS.get(status)
     if line_status is None:
         return {}
@@ -128,7 +128,7 @@ def _line_changes(order: SalesOrder, status: str, lots: tuple[str, ...]) -> dict
 
 
 def _sales_status(order: SalesOrder, status: str, lines: Mapping[str, str]) -> str:
-    """SalesStatus beside each processing status; after a partial invoice the lines decide."""
+    """Return the SalesStatus beside a processing status; after a partial invoice the lines decide."""
     if status in ("Delivered", "Invoiced", "Canceled"):
         return status
     if status != "PartiallyInvoiced":

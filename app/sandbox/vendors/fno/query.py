@@ -37,7 +37,7 @@ class ResultPage:
 
 
 def address(text: str) -> tuple[str, dict[str, str] | None]:
-    """`SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='000001')`: collection and key. Raises RefusalError."""
+    """Split `SalesOrderLinesV3(dataAreaId='usmf',InventoryLotId='01')` into collection and key. Raises RefusalError."""
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise RefusalError(404, f"No HTTP resource was found that matches the request URI '{text[:200]}'.")
@@ -57,7 +57,7 @@ def _key(text: str) -> dict[str, str]:
 
 
 def parse(params: Mapping[str, str], entity: EntityType) -> Query:
-    """Raises RefusalError with 400 for an option that F+O does not have or the simulator does not serve."""
+    """Parse the options. Raises RefusalError with 400 for one that F+O lacks or the simulator does not serve."""
     for name in params:
         if name.startswith("$") and name not in _SUPPORTED:
             raise _invalid(f"The query option '{name[:100]}' is not supported.")
@@ -74,7 +74,7 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
 
 
 def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
-    """The page that starts at $skip. Without $orderby entities come by their key."""
+    """Return the page that starts at $skip. Without $orderby entities come by their key."""
     matching = [entity for entity in entities if query.filter.matches(entity.values)]
     for field, descends in reversed(query.order or tuple((name, False) for name in query.entity.key)):
         matching.sort(key=lambda entity: _sortable(entity.values[field]), reverse=descends)
@@ -87,7 +87,7 @@ def _sortable(value: Any) -> Any:
 
 
 def render(query: Query, entity: Entity) -> Values:
-    """The entity with its ETag, and just the selected fields."""
+    """Return the entity with its ETag, and just the selected fields."""
     values = {name: entity.values[name] for name in query.select} if query.select else entity.values
     return {"@odata.etag": entity.etag, **values}
 

@@ -1,4 +1,4 @@
-"""Rows of the simulated F+O on their way to Kafka: kept until the broker has them, in each order's own sequence.
+"""Outbox of the simulated F+O's rows: held until the broker has them, in each order's own sequence.
 
 A row is sent again when its answer is lost, so a row may come twice; it is never lost while the process lives.
 """
@@ -57,7 +57,7 @@ class RowOutbox(Rows):
         await self.flush(0 if self.error else limit_s)
 
     async def flush(self, limit_s: float) -> bool:
-        """Wait until everything is with the broker, at most `limit_s` seconds; whether it is."""
+        """Wait until the broker has everything, at most `limit_s` seconds, and return whether it has."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._empty.wait()
@@ -75,7 +75,7 @@ class RowOutbox(Rows):
             await asyncio.sleep(_RETRY_S)
 
     async def _connected(self) -> None:
-        """Raises KafkaError when the broker is away; the rows that it did not take are still waiting then."""
+        """Send while the broker is there. Raises KafkaError when it is away; what it did not take still waits then."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap_servers,
             acks="all",
@@ -95,7 +95,7 @@ class RowOutbox(Rows):
             await producer.stop()
 
     def _batch(self) -> list[Row]:
-        """The next rows, at most one of each order: a row that fails can then be sent again without being overtaken."""
+        """Return the next rows, at most one of each order: none is overtaken when it must be sent again."""
         batch: dict[bytes, Row] = {}
         for position, row in enumerate(self._waiting):
             if len(batch) == BATCH_ROWS_MAX or position == _SCAN_ROWS_MAX:
@@ -104,7 +104,7 @@ class RowOutbox(Rows):
         return list(batch.values())
 
     async def _send(self, producer: AIOKafkaProducer, batch: list[Row]) -> None:
-        """Rows leave the outbox when the broker has them. Raises the first KafkaError."""
+        """Send rows, and remove those that the broker has. Raises the first KafkaError."""
         sends = (producer.send_and_wait(self._topic, value, key, headers=_HEADERS) for key, value in batch)
         results = await asyncio.gather(*sends, return_exceptions=True)
         outcome = {key: result for (key, _), result in zip(batch, results, strict=True)}

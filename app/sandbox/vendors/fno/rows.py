@@ -124,7 +124,7 @@ class RowWriter:
 
 
 def row(order: SalesOrder) -> Values:
-    """The order and its lines as dual-write maps them. Every order in F+O is ready to sync."""
+    """Return the order and its lines as dual-write maps them. Every order in F+O is ready to sync."""
     values = order.header.values
     header = {name: values[name] for name in _HEADER_FIELDS}
     dates = {

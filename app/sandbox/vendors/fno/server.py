@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated F+O: token endpoint, OData V4 under /fno/data, and its part of the control plane.
+"""HTTP server of the simulated F+O: token endpoint, OData V4 under /fno/data, and its part of the control plane.
 
 Deliberately absent: $batch, $expand, other entities, business events. A restart loses all orders.
 """
@@ -97,7 +97,10 @@ class FnoSimulator(Simulator):
 
     @contextmanager
     def admit(self, request: web.Request) -> Iterator[Mapping[str, str]]:
-        """The token endpoint is open. OData needs a token, has limits, and takes no write that cannot be published."""
+        """Admit every call to the token endpoint, and to OData those with a token and within the limits.
+
+        A write is refused while dual-write cannot publish its row.
+        """
         if not request.path.startswith(DATA_PATH):
             yield {}
             return

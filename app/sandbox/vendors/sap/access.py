@@ -1,4 +1,4 @@
-"""Who may call SAP: Basic authentication, sessions with a CSRF token, and a quota."""
+"""Authentication at SAP: Basic credentials, and sessions with a CSRF token."""
 
 import base64
 import binascii
@@ -36,7 +36,7 @@ class Access:
         self._sessions: dict[str, _Session] = {}
 
     def check_user(self, authorization: str) -> None:
-        """Raises PlainError with 401."""
+        """Check user and password. Raises PlainError with 401."""
         user, password = _credentials(authorization)
         user_matches = compare_digest(user.encode(), self._user.encode())
         if not user_matches & compare_digest(password.encode(), self._password.encode()):
@@ -44,7 +44,7 @@ class Access:
             raise PlainError(401, "Logon failed", headers=realm)
 
     def headers(self, request: web.Request) -> Mapping[str, str]:
-        """A token and the cookies of its session for whoever fetches one; for a write the proof that it has both.
+        """Return a token and the cookies of its session for a fetch; check that a write has both.
 
         Raises PlainError with 403.
         """
@@ -62,7 +62,7 @@ class Access:
         self._sessions.clear()
 
     def _session(self, request: web.Request) -> _Session | None:
-        """The session that all of its cookies name together."""
+        """Return the session that all of its cookies name together."""
         session = self._sessions.get(request.cookies.get(SESSION, ""))
         if session is None or session.expires <= self._clock():
             return None

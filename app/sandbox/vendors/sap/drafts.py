@@ -1,4 +1,4 @@
-"""Sales orders as they come: a deep insert is read, checked in SAP's words, filled up and priced."""
+"""Creation of sales orders by deep insert: reading, checks in SAP's words, defaults and prices."""
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -18,7 +18,7 @@ _MANDATORY: Final = ("SalesOrderType", *_AREA, "SoldToParty")
 
 
 def draft_order(kind: EntityType, body: Mapping[str, Any], sold_to: str, now: int) -> Entity:
-    """The order of a deep insert, complete but for its number. Raises SapError with 400.
+    """Return the order of a deep insert, complete but for its number. Raises SapError with 400.
 
     `kind` is what a sales order is in this release, `sold_to` the one business partner there is, `now` in ms.
     """
@@ -54,7 +54,7 @@ def _defaults(now: int) -> Values:
 
 
 def _deep(body: Mapping[str, Any], kind: EntityType, navigation: str) -> list[Mapping[str, Any]]:
-    """What is below: `{"results": [...]}`, or the array itself. Raises SapError with 400."""
+    """Return the records below: `{"results": [...]}`, or the array itself. Raises SapError with 400."""
     value = body.get(navigation, [])
     rows = value.get("results") if isinstance(value, dict) else value
     if not isinstance(rows, list) or len(rows) > ITEMS_MAX or not all(isinstance(row, dict) for row in rows):
@@ -88,12 +88,12 @@ def _add_item(order: Entity, body: Mapping[str, Any]) -> None:
 
 
 def net_amount(item: Entity, quantity: Decimal) -> Decimal:
-    """What a quantity of an item costs by all of its prices."""
+    """Return what a quantity of an item costs by all of its prices."""
     return sum((_amount(price, quantity) for price in item.lists["to_PricingElement"]), Decimal(0))
 
 
 def _amount(price: Entity, quantity: Decimal) -> Decimal:
-    """What a quantity costs by one price, in cents: SAP rounds to the currency."""
+    """Return what a quantity costs by one price, in cents: SAP rounds to the currency."""
     with localcontext() as context:
         context.prec = _DIGITS
         rate: Decimal = price.values["ConditionRateValue"]

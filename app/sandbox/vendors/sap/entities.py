@@ -93,7 +93,7 @@ class Entity:
         self.lists: dict[str, list[Entity]] = {name: [] for name in kind.lists}
 
     def add(self, navigation: str, values: Values) -> "Entity":
-        """A record below this one, with its key."""
+        """Add a record below this one, with its key."""
         kind = self.kind.lists[navigation]
         own = {name: self.values[name] for name in self.kind.key if name in kind.fields}
         below = Entity(kind, values | own, self)
@@ -101,7 +101,7 @@ class Entity:
         return below
 
     def of_kind(self, kind: EntityType) -> "Iterator[Entity]":
-        """This record, or those of that kind below it."""
+        """Return this record, or those of that kind below it."""
         if self.kind is kind:
             yield self
             return
@@ -118,7 +118,7 @@ class Entity:
         return f"W/\"datetimeoffset'{quote(text, safe='')}'\""
 
     def address(self) -> str:
-        """`A_SalesOrderItem(SalesOrder='1',SalesOrderItem='10')`; a key of one field goes without its name."""
+        """Return `A_SalesOrderItem(SalesOrder='1',SalesOrderItem='10')`; a key of one field goes without its name."""
         values = {name: quote(str(self.values[name]).replace("'", "''"), safe="") for name in self.kind.key}
         if len(values) == 1:
             return f"{self.kind.name}('{next(iter(values.values()))}')"
@@ -135,7 +135,7 @@ def is_decimal(kind: Kind) -> bool:
 
 
 def render_value(kind: Kind, value: Any) -> Any:
-    """A value as SAP writes it in JSON."""
+    """Return a value as SAP writes it in JSON."""
     if kind in _PLACES:
         return f"{value:.{_PLACES[kind]}f}"
     match kind:
@@ -150,7 +150,7 @@ def render_value(kind: Kind, value: Any) -> Any:
 
 
 def parse_fields(kind: EntityType, body: Mapping[str, Any], *accesses: Access) -> Values:
-    """The fields of a body that may be given now; SAP's own are ignored. Raises SapError with 400."""
+    """Return the fields of a body that may be given now; SAP's own are ignored. Raises SapError with 400."""
     return dict(_parse_fields(kind, body, accesses))
 
 
@@ -177,7 +177,7 @@ def _parse_value(name: str, about: EntityField, value: object) -> Any:
 
 
 def _value(about: EntityField, value: object) -> Any:
-    """Raises ValueError or InvalidOperation for what is no value of that type."""
+    """Convert a JSON value. Raises ValueError or InvalidOperation for one that is not of the field's type."""
     if value is None:
         return _empty(about.kind)
     if about.kind == "flag" and isinstance(value, bool):
@@ -196,7 +196,7 @@ def _value(about: EntityField, value: object) -> Any:
 
 
 def _decimal(text: str, digits: int, places: int) -> Decimal:
-    """Decimals come as text: a JSON number would have been a float on its way."""
+    """Parse a decimal, which comes as text: a JSON number would have been a float on its way."""
     number = Decimal(text)
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -places or (number and number.adjusted() >= digits - places):
@@ -205,7 +205,7 @@ def _decimal(text: str, digits: int, places: int) -> Decimal:
 
 
 def moment(text: str) -> int:
-    """Ms of `/Date(...)/` or ISO 8601, in UTC where it names no zone. Raises ValueError."""
+    """Parse `/Date(...)/` or ISO 8601 to ms, in UTC where it names no zone. Raises ValueError."""
     match = _LITERAL_DATE.fullmatch(text)
     if match is not None:
         return int(match[1])

@@ -67,7 +67,7 @@ class _Parser(FilterParser):
         return _invalid(f"the filter {problem}")
 
     def _function(self, name: str) -> Filter:
-        """substringof('part',Field) and startswith(Field,'part'), with or without `eq true` behind it."""
+        """Read substringof('part',Field) or startswith(Field,'part'), with or without `eq true` behind it."""
         self.expect("(")
         first = self.next()
         self.expect(",")
@@ -100,7 +100,7 @@ class _Parser(FilterParser):
 
 
 def _literal(kind: Kind, token: Token) -> Any:
-    """The value of a literal. Raises SapError where it is of another type than the property."""
+    """Return the value of a literal. Raises SapError where it is of another type than the property."""
     match token.kind:
         case "text" if kind == "text":
             return unquoted(token.text).rstrip(" ")

@@ -18,7 +18,7 @@ _STEP: Final = 10
 
 
 def document_of(order: Entity, kind: tuple[str, str], number: str, now: int, transfer_status: str) -> Entity:
-    """A billing document without items; `now` in ms."""
+    """Return a billing document without items; `now` in ms."""
     today = now - now % DAY_MS
     dates = dict.fromkeys(("CreationDate", "BillingDocumentDate", "LastChangeDate"), today)
     names = ("SalesOrganization", "DistributionChannel", "SoldToParty", "TransactionCurrency")
@@ -45,7 +45,7 @@ def check_billable(order: Entity, quantities: Mapping[str, Decimal], open_quanti
 
 
 def add_billed(document: Entity, order: Entity, item: Entity, quantity: Decimal) -> None:
-    """A quantity of an item of the order, as an item of the document."""
+    """Add a quantity of an item of the order as an item of the document."""
     number, values = order.values["SalesOrder"], item.values
     net, unit = net_amount(item, quantity), values["RequestedQuantityUnit"]
     position = str((len(document.lists["to_Item"]) + 1) * _STEP)
@@ -70,5 +70,5 @@ def total(document: Entity) -> None:
 
 
 def is_standing(document: Entity) -> bool:
-    """Whether it is an invoice that was not cancelled."""
+    """Return whether it is an invoice that was not cancelled."""
     return document.values["SDDocumentCategory"] == INVOICE[0] and not document.values["BillingDocumentIsCancelled"]

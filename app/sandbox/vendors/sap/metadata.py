@@ -115,7 +115,7 @@ def _type_name(kind: EntityType) -> str:
 
 
 def _typed(field: EntityField) -> dict[str, str]:
-    """The type with its limits."""
+    """Return the type with its limits."""
     if is_decimal(field.kind):
         digits, places = field.digits
         return {"Type": "Edm.Decimal", "Precision": str(digits), "Scale": str(places)}
@@ -123,7 +123,7 @@ def _typed(field: EntityField) -> dict[str, str]:
 
 
 def _access(field: EntityField) -> dict[str, str]:
-    """Who may write it; nothing is said of what can be text at any time."""
+    """Return who may write the field; nothing is said of a field that can be written at any time."""
     match field.access:
         case "read":
             return {"sap:creatable": _NO, "sap:updatable": _NO}

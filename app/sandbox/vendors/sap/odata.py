@@ -58,7 +58,7 @@ class OData:
         return _answer(body)
 
     def _count(self, request: web.Request, kind: EntityType, key: str | None, navigation: str) -> web.Response:
-        """`A_SalesOrder/$count`, `A_SalesOrder('1')/to_Item/$count`: how many match the filter, as text."""
+        """Answer `A_SalesOrder/$count` and `A_SalesOrder('1')/to_Item/$count` with the number of matches, as text."""
         if key is None:
             query = parse(request.query, kind)
             total = run(query, self._orders.candidates(kind, query.filter), self._page_size).total
@@ -69,7 +69,7 @@ class OData:
         return web.Response(text=str(total), content_type="text/plain", headers=_VERSION)
 
     def _below(self, request: web.Request, entity: Entity, navigation: str) -> web.Response:
-        """`A_SalesOrder('1')/to_Item`, all of it in one page; `A_SalesOrderItem(...)/to_SalesOrder`."""
+        """Answer `A_SalesOrder('1')/to_Item`, all of it in one page, and `A_SalesOrderItem(...)/to_SalesOrder`."""
         if navigation == entity.kind.single and entity.parent is not None:
             return _one(request, entity.parent)
         rows = _list_of(entity, navigation)
@@ -92,7 +92,7 @@ class OData:
         return _answer(body, 201, {"Location": uri, "ETag": order.etag})
 
     async def _patch(self, request: web.Request) -> web.Response:
-        """Fields of a header. It needs the ETag of what was read."""
+        """Change fields of a header. It needs the ETag of what was read."""
         collection, key, navigation = address(request.match_info["address"])
         kind = self._kind(request, collection)
         if not self._is_sales_order(kind) or key is None or navigation:
@@ -106,7 +106,7 @@ class OData:
         return web.Response(status=204, headers={"ETag": order.etag})
 
     def _cancel(self, request: web.Request) -> web.Response:
-        """The function import of the billing service."""
+        """Cancel a billing document by the function import of its service."""
         number = request.query.get("BillingDocument", "").strip("'").lstrip("0")
         document = self._orders.billing_documents.get(number)
         if document is None:
@@ -149,12 +149,12 @@ class OData:
         return service.types[collection]
 
     def _is_sales_order(self, kind: EntityType) -> bool:
-        """Sales orders are what can be created and changed."""
+        """Return whether it is the sales order, which alone can be created and changed."""
         return kind is self._services[SALES].root
 
 
 def _list_of(entity: Entity, navigation: str) -> list[Entity]:
-    """Raises SapError with 404."""
+    """Return the records below. Raises SapError with 404."""
     if navigation not in entity.lists:
         raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{navigation}'")
     return entity.lists[navigation]
@@ -193,7 +193,7 @@ def _check_etag(request: web.Request, entity: Entity) -> None:
 
 
 async def _object(request: web.Request) -> dict[str, Any]:
-    """Raises SapError: 415 for another content type, 400 for anything but a JSON object."""
+    """Return the body. Raises SapError: 415 for another content type, 400 for anything but a JSON object."""
     if request.content_type != "application/json":
         raise SapError(415, "/IWFND/CM_CONSUMER/500", "The content type must be application/json")
     try:

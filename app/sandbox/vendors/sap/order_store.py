@@ -48,7 +48,7 @@ class OrderStore:
         self._last_change = 0
 
     def create(self, body: Mapping[str, Any]) -> Entity:
-        """POST of a sales order with what is below it: all or nothing. Raises SapError."""
+        """Create a sales order with all that is below it, or nothing. Raises SapError."""
         if len(self.by_number) >= ORDERS_MAX:
             raise SapError(400, "V1/311", f"SAP holds {ORDERS_MAX} orders already; start the simulators anew")
         order = draft_order(self._kind, body, self._sold_to, self._stamp())
@@ -62,7 +62,7 @@ class OrderStore:
         return order
 
     def patch(self, order: Entity, body: Mapping[str, Any]) -> None:
-        """PATCH of a header. Raises SapError with 400."""
+        """Change fields of a header. Raises SapError with 400."""
         fields = parse_fields(order.kind, body, "write")
         changes = {name: value for name, value in fields.items() if order.values[name] != value}
         if not changes:
@@ -78,7 +78,7 @@ class OrderStore:
         self.on_change(order)
 
     def bill(self, order: Entity, quantities: Mapping[str, Decimal], transfer_status: str) -> Entity:
-        """A billing document over these quantities by item, not posted to accounting yet. Raises SapError."""
+        """Create a billing document over these quantities by item, not posted to accounting yet. Raises SapError."""
         check_billable(order, quantities, self.open_quantities(order))
         document = self._document(order, INVOICE, transfer_status)
         for item in order.lists["to_Item"]:
@@ -88,7 +88,7 @@ class OrderStore:
         return document
 
     def post(self, document: Entity) -> None:
-        """The transfer to accounting succeeds: from now on the order, or this part of it, is invoiced."""
+        """Transfer the document to accounting: from now on the order, or this part of it, is invoiced."""
         if document.values["AccountingTransferStatus"] in ("C", "E"):
             return
         entry = {"AccountingDocument": str(next(self._entries)), "AccountingPostingStatus": "C"}
@@ -99,7 +99,7 @@ class OrderStore:
         self.record_effect(order, "order invoiced", billing_document=document.values["BillingDocument"], items=lines)
 
     def cancel(self, document: Entity) -> Entity:
-        """The document that cancels this one. Raises SapError."""
+        """Create the document that cancels this one. Raises SapError."""
         number = document.values["BillingDocument"]
         if not is_standing(document):
             raise SapError(400, "VF/043", f"Billing document {number} cannot be cancelled")
@@ -115,7 +115,7 @@ class OrderStore:
         return reversal
 
     def open_quantities(self, order: Entity) -> dict[str, Decimal]:
-        """What is not billed yet, by item; nothing of rejected items."""
+        """Return the quantity that is not billed yet, by item, without rejected items."""
         remaining = {
             item.values["SalesOrderItem"]: item.values["RequestedQuantity"]
             for item in order.lists["to_Item"]
@@ -127,14 +127,14 @@ class OrderStore:
         return {number: quantity for number, quantity in remaining.items() if quantity > 0}
 
     def order(self, name: str) -> Entity | None:
-        """By SAP's number, or by our order id."""
+        """Return the order with SAP's number, or with our order id."""
         return self.by_number.get(name.lstrip("0")) or next(iter(self.with_reference(name)), None)
 
     def with_reference(self, reference: str) -> list[Entity]:
         return self._by_reference.get(reference, [])
 
     def candidates(self, kind: EntityType, query_filter: Filter) -> Iterable[Entity]:
-        """The records that a filter has to look at: few of them where an index knows which."""
+        """Return the records that a filter has to look at: few of them where an index has them."""
         if kind is BILLING_ITEM and "SalesDocument" in query_filter.equal:
             return [item for number in query_filter.equal["SalesDocument"] for item in self._billed.get(number, ())]
         roots = self._some_documents(query_filter) if kind.service == BILLING else self._some_orders(query_filter)
@@ -171,7 +171,7 @@ class OrderStore:
         self._world.journal.effect(PROVIDER, kind, order.values["PurchaseOrderByCustomer"], detail)
 
     def _add_document(self, document: Entity, order: Entity) -> None:
-        """From now on everybody sees the document."""
+        """Make the document visible, and bring the order's billing status up to date."""
         total(document)
         self.billing_documents[document.values["BillingDocument"]] = document
         self._billed.setdefault(order.values["SalesOrder"], []).extend(_items(document))
@@ -187,7 +187,7 @@ class OrderStore:
         return document_of(order, kind, str(next(self._documents)), self._stamp(), transfer_status)
 
     def touch(self, document: Entity) -> None:
-        """The document changes: from now on it is the one that changed last."""
+        """Record a change of the document, which is the one that changed last from now on."""
         self._stamp_change(document)
         self.billing_documents[document.values["BillingDocument"]] = self.billing_documents.pop(
             document.values["BillingDocument"]
@@ -198,7 +198,7 @@ class OrderStore:
         entity.values |= {"LastChangeDateTime": now, "LastChangeDate": now - now % DAY_MS}
 
     def _stamp(self) -> int:
-        """Now, but never twice the same: the ETag of a changed record is another one."""
+        """Return the time, but never the same twice, so that a changed record has another ETag."""
         self._last_change = max(self._world.clock(), self._last_change + 1)
         return self._last_change
 

@@ -22,14 +22,14 @@ class OutgoingWebhooks:
         self.sender: Final = WebhookSender(world, provider, _headers, WebhookTarget(url, secret) if url else None)
 
     def aim(self, target: WebhookTarget) -> None:
-        """From now on notifications go there; nowhere when the address is "". Raises RefusalError."""
+        """Send notifications there from now on, nowhere when the address is "". Raises RefusalError."""
         secret = target.secret or self._secret
         if target.url and (not secret.isascii() or not secret.isprintable() or " " in secret):
             raise RefusalError(400, "secret: no header can carry it", "send printable ASCII without spaces")
         self.sender.aim(target, self._secret)
 
     def notify(self, kind: str, number: str) -> None:
-        """`kind` such as `salesorder.v1.SalesOrder.Created.v1`: the part before its last verb names the key."""
+        """Send a notification. In a kind such as `salesorder.v1.SalesOrder.Created.v1` the third part names the key."""
         moment = datetime.fromtimestamp(self._world.clock() // 1000, UTC)
         notice_id = str(uuid.uuid4())
         body = {

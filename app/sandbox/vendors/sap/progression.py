@@ -1,4 +1,4 @@
-"""What becomes of a sales order by itself: it is billed, now and then in two parts, and later posted to accounting."""
+"""Stages that a sales order reaches by itself: billed, sometimes in two parts, then posted to accounting."""
 
 from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
@@ -22,10 +22,10 @@ class Progression:
         self._world, self._orders, self._partial_share, self._seed = world, orders, partial_share, seed
         self.delays = DELAYS_MS
         self._waiting: set[str] = set()
-        """Documents of either kind whose next stage is on the agenda."""
+        """Documents of either kind whose next stage is scheduled."""
 
     def set_delays(self, delays: Delays) -> None:
-        """New delays, also for what waited for the control plane. Raises RefusalError for an unknown stage."""
+        """Change delays, also for what waited without one. Raises RefusalError for an unknown stage."""
         self.delays = changed_delays("SAP", self.delays, delays)
         for order in self._orders.by_number.values():
             self.schedule(order)
@@ -33,7 +33,7 @@ class Progression:
             self.schedule_posting(document)
 
     def schedule(self, order: Entity) -> None:
-        """Put the order's billing on the agenda, if something is left and nothing is in its way."""
+        """Schedule the order's billing, if something is left and nothing is in its way."""
         number, delay = order.values["SalesOrder"], self.delays["Billed"]
         if delay is None or number in self._waiting or not self._is_billable(order):
             return
@@ -48,7 +48,7 @@ class Progression:
         self._world.schedule.after(delay, lambda: self._post(document))
 
     def bill(self, order: Entity, quantities: Mapping[str, Decimal]) -> Entity:
-        """Bill some of the order; nothing named means all that is left. Raises SapError."""
+        """Bill these quantities of the order, or all that is left where none are named. Raises SapError."""
         remaining = self._orders.open_quantities(order)
         status = "A" if self._dice(order, "status").random() < _BLOCKED_SHARE else ""
         document = self._orders.bill(order, quantities or remaining, status)
@@ -69,7 +69,7 @@ class Progression:
         return not order.values["HeaderBillingBlockReason"] and bool(self._orders.open_quantities(order))
 
     def _part(self, order: Entity) -> dict[str, Decimal]:
-        """What to bill now: of an order that is split a first part, of all others everything that is left."""
+        """Return what to bill now: of an order that is split a first part, of all others everything that is left."""
         remaining = self._orders.open_quantities(order)
         is_first = order.values["OverallOrdReltdBillgStatus"] == "A"
         if is_first and self._dice(order, "part").random() < self._partial_share:
@@ -81,7 +81,7 @@ class Progression:
 
 
 def _half(remaining: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Half of each item in whole pieces; of single pieces the first half. Nothing where that is nothing."""
+    """Return half of each item in whole pieces; of single pieces the first half; empty where that is nothing."""
     halves = {item: (quantity / 2).to_integral_value(ROUND_FLOOR) for item, quantity in remaining.items()}
     if any(halves.values()):
         return {item: quantity for item, quantity in halves.items() if quantity}

@@ -46,7 +46,7 @@ class ResultPage:
 
 
 def address(text: str) -> tuple[str, str | None, str]:
-    """`A_SalesOrder('1')/to_Item`: collection, what is in the brackets, navigation. Raises SapError with 404."""
+    """Split `A_SalesOrder('1')/to_Item` into collection, key text and navigation. Raises SapError with 404."""
     match = _ADDRESS.fullmatch(text)
     if match is None:
         raise SapError(404, "/IWFND/CM_BEC/026", f"Resource not found for the segment '{text[:100]}'")
@@ -55,7 +55,7 @@ def address(text: str) -> tuple[str, str | None, str]:
 
 
 def key_of(text: str, entity: EntityType) -> tuple[str, ...]:
-    """Values of the key, numbers without leading zeros. Raises SapError with 400 for a key that is not the entity's."""
+    """Return the values of the key, numbers without leading zeros. Raises SapError with 400 for another key."""
     bare = _BARE.fullmatch(text)
     values, position = {}, 0
     if bare is not None and len(entity.key) == 1:
@@ -73,7 +73,7 @@ def _unquoted(kind: Kind, text: str) -> str:
 
 
 def parse(params: Mapping[str, str], entity: EntityType) -> Query:
-    """Raises SapError with 400 for an option that SAP does not have or the simulator does not serve."""
+    """Parse the options. Raises SapError with 400 for one that SAP lacks or the simulator does not serve."""
     for name in params:
         if name.startswith("$") and name not in _SUPPORTED:
             raise _bad(f"The query option '{name[:100]}' is not supported")
@@ -91,7 +91,7 @@ def parse(params: Mapping[str, str], entity: EntityType) -> Query:
 
 
 def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
-    """The page that $skiptoken leads to. Without $orderby entities come by their key."""
+    """Return the page that $skiptoken leads to. Without $orderby entities come by their key."""
     matching = [entity for entity in entities if query.filter.matches(entity.values)]
     for name, descends in reversed(query.order):
         matching.sort(key=lambda entity: _sortable(entity.values[name]), reverse=descends)
@@ -103,7 +103,7 @@ def run(query: Query, entities: Iterable[Entity], page_size: int) -> ResultPage:
 
 
 def render(entity: Entity, root: str, query: Query, at: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The entity as JSON: its selected fields, what is expanded below it, and a link to all else."""
+    """Return the entity as JSON: its selected fields, what is expanded below it, and a link to all else."""
     uri = f"{root}/{entity.kind.service}/{entity.address()}"
     metadata = {"id": uri, "uri": uri, "type": f"{entity.kind.service}.{entity.kind.name}Type"}
     body: dict[str, Any] = {"__metadata": metadata | ({"etag": entity.etag} if entity.etag else {})}
@@ -126,12 +126,12 @@ def _below(entity: Entity, name: str, root: str, query: Query, path: tuple[str, 
 
 
 def _is_selected(query: Query, path: tuple[str, ...]) -> bool:
-    """Whether $select names the path, or a navigation that it is below. Without $select everything is wanted."""
+    """Return whether $select names the path or a navigation above it. Without $select everything is selected."""
     return not query.select or any(path[: len(selection)] == selection for selection in query.select)
 
 
 def _sortable(value: Any) -> Any:
-    """Numbers of documents by value: the shorter one is the lower one."""
+    """Return a sort key: numbers of documents sort by value, so the shorter one is the lower one."""
     if value is None:
         return (-1,)
     return (len(value), value) if isinstance(value, str) and value.isdigit() else (0, value)
@@ -145,7 +145,7 @@ def _order(part: str, entity: EntityType) -> tuple[str, bool]:
 
 
 def _paths(text: str, entity: EntityType, *, leaf: bool) -> Paths:
-    """`to_Item/Material,SalesOrder` as paths; each step is one of the entity's. `leaf`: a field may end a path."""
+    """Return `to_Item/Material,SalesOrder` as paths of the entity's names. `leaf`: a field may end a path."""
     paths = {tuple(part.strip().split("/")) for part in text.split(",") if part.strip() not in ("", "*")}
     for path in paths:
         _check(path, entity, leaf=leaf)

@@ -14,7 +14,7 @@ BILLING: Final = "API_BILLING_DOCUMENT_SRV"
 
 
 def _fields(kind: Kind, access: Access, names: str) -> dict[str, EntityField]:
-    """`Name:35` has at most 35 characters, or digits."""
+    """Return fields by name. `Name:35` has at most 35 characters, or digits."""
     parts = (name.partition(":") for name in names.split())
     return {name: EntityField(kind, access, int(length or 0)) for name, _, length in parts}
 

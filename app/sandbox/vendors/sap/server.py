@@ -1,4 +1,4 @@
-"""The HTTP face of the simulated SAP: both OData services below /sap, and its part of the control plane.
+"""HTTP server of the simulated SAP: both OData services below /sap, and its part of the control plane.
 
 Deliberately absent: $batch, changes of single items, GetPDF, and billing over the API. A restart loses all.
 """
@@ -112,7 +112,7 @@ class SapSimulator(Simulator):
         return SapError(429, "HTTP/429", "Too many requests", {"Retry-After": str(retry_after_s)})
 
     def label(self, request: web.Request) -> str:
-        """The collection, or the function, without keys."""
+        """Return the collection, or the function, without keys."""
         service, _, rest = request.path.removeprefix(f"{ROOT}/").partition("/")
         collection, bracket, _ = rest.removesuffix("/$count").partition("(")
         about = self._services.get(service)
