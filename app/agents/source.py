@@ -238,7 +238,7 @@ class Source(Role):
         return source_ledger.settled_at(value)
 
 
-def measured(solve: Solve, observer: Observer) -> Solve:
+def measure_plans(solve: Solve, observer: Observer) -> Solve:
     """Return the solver with the duration, status and gap of each plan reported."""
 
     def timed(*problem: Any, **day: Any) -> SourcingPlan:

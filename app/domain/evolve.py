@@ -71,7 +71,7 @@ def move_header(order: Order, event: str) -> Order:
 def move_some_lines(order: Order, event: str, line_ids: Collection[str]) -> Order:
     """Return the order with those of the lines moved that have a row for the event."""
     return _with_lines(
-        order, [_line_moved(line, event, late=False) if line.line_id in line_ids else line for line in order.lines]
+        order, [_move_line(line, event, is_late=False) if line.line_id in line_ids else line for line in order.lines]
     )
 
 
@@ -113,20 +113,20 @@ def move_lines(state: OrderState, event: str, quantities: Sequence[LineQuantity]
     order, is_late = state.order, is_overtaken(state, event)
     if not quantities:
         partials = state.partials and tuple([partial for partial in state.partials if partial.event != event])
-        return _with_lines(order, [_line_moved(line, event, is_late) for line in order.lines]), partials
+        return _with_lines(order, [_move_line(line, event, is_late) for line in order.lines]), partials
     reported = _quantities_by_line(order, quantities)
     progress_of = {(partial.line_id, partial.event): partial for partial in state.partials}
     lines = []
     for line in order.lines:
         if line.line_id in reported and not (is_late and line.state == _HELD):
-            line = _line_progressed(line, event, reported[line.line_id], progress_of)
+            line = _progress_line(line, event, reported[line.line_id], progress_of)
         lines.append(line)
     return _with_lines(order, lines), tuple(progress_of.values())
 
 
-def _line_moved(line: Line, event: str, late: bool) -> Line:
+def _move_line(line: Line, event: str, is_late: bool) -> Line:
     after = _ROWS.get((line.state, line.reason, event))
-    if after is None or (late and line.state == _HELD):
+    if after is None or (is_late and line.state == _HELD):
         return line
     return replace(line, state=after[0], reason=after[1])
 
@@ -154,7 +154,7 @@ def _quantities_by_line(order: Order, quantities: Sequence[LineQuantity]) -> dic
     return quantity_by_line
 
 
-def _line_progressed(line: Line, event: str, quantity: int, partials: dict[tuple[str, str], Partial]) -> Line:
+def _progress_line(line: Line, event: str, quantity: int, partials: dict[tuple[str, str], Partial]) -> Line:
     after = _line_after(line, event)
     so_far = partials.pop((line.line_id, event), None)
     total = quantity + (so_far.quantity if so_far else 0)

@@ -22,10 +22,10 @@ from app.errors import RecordError
 from app.events.model import Event, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, SourcingResult
 from app.flows.flow_run import Run
 from app.flows.loading.flow_compiler import Flow
-from app.flows.reactions.order_commands import order_command
-from app.flows.reactions.provider_answers import provider_result
-from app.flows.reactions.provider_reports import provider_event
-from app.flows.reactions.sourcing_results import sourcing_result, tell_source
+from app.flows.reactions.order_commands import carry_out_command
+from app.flows.reactions.provider_answers import apply_provider_result
+from app.flows.reactions.provider_reports import apply_provider_event
+from app.flows.reactions.sourcing_results import apply_sourcing_result, tell_source
 
 CREATED: Final = EventName.ORDER_CREATED
 
@@ -65,15 +65,15 @@ def step(flow: Flow, state: OrderState | None, event: Event) -> Step:
         return Step(state, event, outcome=StepOutcome.DUPLICATE, detail="the event was applied before")
     try:
         if isinstance(event.body, OrderCreated):
-            return _created(flow, state, event, event.body)
+            return _create(flow, state, event, event.body)
         if state is None:
             return Step(None, event, outcome=StepOutcome.EARLY, detail=f"no order {event.order_id!r} yet")
-        return _applied(flow, state, event)
+        return _apply(flow, state, event)
     except RecordError as refused:
         return Step(state, event, outcome=StepOutcome.PARKED, detail=refused.detail, code=refused.code)
 
 
-def _applied(flow: Flow, state: OrderState, event: Event) -> Step:
+def _apply(flow: Flow, state: OrderState, event: Event) -> Step:
     handle = _HANDLERS.get(type(event.body))
     if handle is None:
         raise RecordError("invalid", f"{event.name!r} is not an input of an order")
@@ -84,7 +84,7 @@ def _applied(flow: Flow, state: OrderState, event: Event) -> Step:
     return Step(state, event, outcome=StepOutcome.IGNORED, detail=ignored) if ignored else _step(run)
 
 
-def _created(flow: Flow, state: OrderState | None, event: Event, body: OrderCreated) -> Step:
+def _create(flow: Flow, state: OrderState | None, event: Event, body: OrderCreated) -> Step:
     content = digest(body.order)
     if state is not None:
         if content == state.content:
@@ -100,7 +100,7 @@ def _created(flow: Flow, state: OrderState | None, event: Event, body: OrderCrea
         )
     if body.order.order_id != event.order_id:
         raise RecordError("invalid", f"the event is about {event.order_id!r}, its order is {body.order.order_id!r}")
-    order = _new(body.order)
+    order = _as_new(body.order)
     references = ((order.origin, order.source_ref),) if order.source_ref else ()
     fresh = OrderState(order, flow.name, flow.version, content=content, references=references)
     run = Run(flow, fresh, event)
@@ -114,7 +114,7 @@ def _step(run: Run) -> Step:
     return Step(run.final_state(), run.cause, tuple(run.events), run.needs_sync())
 
 
-def _new(order: Order) -> Order:
+def _as_new(order: Order) -> Order:
     """Return a new order as New, whatever its producer claims; one without a company is never ready to sync (S5)."""
     state, reason = Status.NEW.value
     ready = order.ready_to_sync and order.company is not None
@@ -132,8 +132,8 @@ def digest(order: Order) -> str:
 
 _encode = msgspec.msgpack.Encoder().encode
 _HANDLERS: Final[Mapping[type, Callable[[Run, Any], str]]] = {
-    ProviderEvent: provider_event,
-    ProviderResult: provider_result,
-    SourcingResult: sourcing_result,
-    OrderCommand: order_command,
+    ProviderEvent: apply_provider_event,
+    ProviderResult: apply_provider_result,
+    SourcingResult: apply_sourcing_result,
+    OrderCommand: carry_out_command,
 }

@@ -31,12 +31,12 @@ def line_statuses(lines: Iterable[Line]) -> tuple[LineStatus, ...]:
     return tuple([LineStatus(line.line_id, line.state, line.reason) for line in lines])
 
 
-def validated(order: Order, results: Results) -> Body:
+def order_validated(order: Order, results: Results) -> Body:
     """Return the body of `order validated`."""
     return OrderValidated(order, results)
 
 
-def assigned(order: Order, results: Results) -> Body:
+def order_assigned(order: Order, results: Results) -> Body:
     """Return the body of `order assigned`."""
     lines = tuple([LineAssignment(line.line_id, line.site, line.warehouse) for line in order.lines])
     return OrderAssigned(
@@ -51,13 +51,13 @@ def assigned(order: Order, results: Results) -> Body:
 
 
 EMITTED: Final[Mapping[str, Callable[[Order, Results], Body]]] = {
-    EventName.ORDER_VALIDATED: validated,
-    EventName.ORDER_ASSIGNED: assigned,
+    EventName.ORDER_VALIDATED: order_validated,
+    EventName.ORDER_ASSIGNED: order_assigned,
 }
 """Events that a step emits and that have a topic of their own."""
 
 
-def progressed(order: Order, provider: str, reference: str) -> Body:
+def order_progressed(order: Order, provider: str, reference: str) -> Body:
     """Return the body of `order picked`, `order shipped` or `order invoiced`."""
     return OrderProgressed(
         order_id=order.order_id,
@@ -69,7 +69,7 @@ def progressed(order: Order, provider: str, reference: str) -> Body:
     )
 
 
-def stopped(order: Order, step: str, code: str, detail: str, results: Results) -> Body:
+def order_stopped(order: Order, step: str, code: str, detail: str, results: Results) -> Body:
     """Return the body of `order held` or `order rejected`."""
     return OrderStopped(
         order_id=order.order_id,
@@ -82,7 +82,7 @@ def stopped(order: Order, step: str, code: str, detail: str, results: Results) -
     )
 
 
-def requested(event: str, state: OrderState, effect: Effect, through: str, pool: str) -> Body:
+def build_request(event: str, state: OrderState, effect: Effect, through: str, pool: str) -> Body:
     """Return the body of the request `event` for `effect`, with the order as it is now. `pool` sources the order."""
     return _REQUESTS[event](state, effect, through, pool)
 

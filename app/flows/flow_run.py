@@ -260,7 +260,7 @@ class Run:
             self.apply(ACTION_FAILED, state.order, step=node.name, note=note)
             return
         after = move_order(state.order, name)
-        event_id = self.emit(name, event_bodies.stopped(after, node.name, code, detail, results))
+        event_id = self.emit(name, event_bodies.order_stopped(after, node.name, code, detail, results))
         self.apply(name, after, step=node.name, event_id=event_id, note=note)
         self.offer(name)
 
@@ -298,7 +298,7 @@ class Run:
         """Write the request for `effect`, whose attempt is the one in its body."""
         self.requested_sync = self.requested_sync or spec.through == DUAL_WRITE
         pool = self.flow.pool_of(self.state.order)
-        return self.emit(spec.event, event_bodies.requested(spec.event, self.state, effect, spec.through, pool))
+        return self.emit(spec.event, event_bodies.build_request(spec.event, self.state, effect, spec.through, pool))
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 

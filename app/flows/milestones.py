@@ -21,7 +21,7 @@ def raise_whole(run: Run, event: str, after: Order, provider: str, note: str, re
     event_id = ""
     if event in MILESTONES and event not in run.state.raised:
         run.state = replace(run.state, raised=(*run.state.raised, event))
-        event_id = run.emit(event, event_bodies.progressed(after, provider, reference))
+        event_id = run.emit(event, event_bodies.order_progressed(after, provider, reference))
     waits = run.flow.awaited.get(event, ())
     step = waits[0].name if waits else ""
     run.apply(event, after, step=step, event_id=event_id, note=note)

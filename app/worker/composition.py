@@ -20,7 +20,7 @@ from app.agents.pull import Pull
 from app.agents.pulled import Pulled
 from app.agents.roles import ROLES
 from app.agents.source import Source as Sourcing
-from app.agents.source import measured
+from app.agents.source import measure_plans
 from app.dualwrite import sales_order_mapping
 from app.dualwrite.map_names import FNO_TO_IOM
 from app.dualwrite.sales_order_mapping import SalesOrders
@@ -172,7 +172,7 @@ def _orchestrate(parts: Parts) -> ComposedRole:
 
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
-    planner = Planner(parts.network, parts.strategies(settings), measured(solver.solve, metrics))
+    planner = Planner(parts.network, parts.strategies(settings), measure_plans(solver.solve, metrics))
     allocator = Allocator(planner, load_preferences(settings))
     find = parts.places().find
     batching = Batching(settings.sourcing_batch_ms, settings.sourcing_batch_max)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from app.agents.source import Source, measured
+from app.agents.source import Source, measure_plans
 from app.domain.order import AMOUNT_SCALE, Line, Order
 from app.events.codec import Codec
 from app.events.ids import derive, partition_of
@@ -90,7 +90,7 @@ class Room(World):
             self.cluster.add(topic)
         self.limit(fold=FoldLimits())
         self.reports, self._number, self._job_s = Reports(), 0, job_s
-        self._planner = Planner(network, strategies or Strategies(STRATEGY), measured(solve, self.reports))
+        self._planner = Planner(network, strategies or Strategies(STRATEGY), measure_plans(solve, self.reports))
         self._allocator = Allocator(self._planner, preferences or Preferences())
         self._batching = Batching(50, orders_max)
 

@@ -15,14 +15,14 @@ from app.errors import RecordError
 from app.events.model import OrderCommand
 from app.flows.flow_run import ANSWER, CANCELED, Run
 from app.flows.loading.flow_compiler import Node
-from app.flows.reactions.provider_answers import RETRY, again
-from app.flows.reactions.sourcing_results import BACKORDER, expire
+from app.flows.reactions.provider_answers import RETRY, request_again
+from app.flows.reactions.sourcing_results import BACKORDER, expire_backorders
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
 
-def order_command(run: Run, body: OrderCommand) -> str:
+def carry_out_command(run: Run, body: OrderCommand) -> str:
     """Carry out a command. Return why it was ignored, or "". Raises RecordError when it cannot be carried out."""
     try:
         command = _COMMANDS[body.command]
@@ -40,9 +40,9 @@ def _fire(run: Run, body: OrderCommand) -> str:
     if timer.purpose in (RETRY, ANSWER):
         effect = run.state.effect(timer.subject)
         assert effect is not None, "the timers of an effect go with it"
-        again(run, effect) if timer.purpose == RETRY else _stop_unanswered(run, effect)
+        request_again(run, effect) if timer.purpose == RETRY else _stop_unanswered(run, effect)
     elif timer.purpose == BACKORDER:
-        return expire(run)
+        return expire_backorders(run)
     else:
         _expire_wait(run, run.flow.nodes[timer.subject])
     return ""
@@ -86,7 +86,7 @@ def _reprocess(run: Run, body: OrderCommand) -> str:
     pending = next((effect for effect in state.effects if effect.step == name), None)
     if pending is not None and name in state.failed:
         run.note(EventName.ORDER_COMMAND, step=name, note=f"reprocess by {body.actor or 'unknown'}")
-        again(run, pending)
+        request_again(run, pending)
         return ""
     if pending is not None:
         raise RecordError("pending", f"step {name!r} still waits for its provider's answer")

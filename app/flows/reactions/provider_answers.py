@@ -23,7 +23,7 @@ _SHIFT_MAX: Final = 40
 _OUTCOMES: Final = frozenset(Outcome)
 
 
-def provider_result(run: Run, body: ProviderResult) -> str:
+def apply_provider_result(run: Run, body: ProviderResult) -> str:
     """Apply an answer. Return why it was ignored, or "". Raises RecordError for an unknown outcome or provider."""
     if body.outcome not in _OUTCOMES:
         raise RecordError("invalid", f"outcome {body.outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
@@ -45,7 +45,7 @@ def provider_result(run: Run, body: ProviderResult) -> str:
 
 
 def _settle(run: Run, effect: Effect, body: ProviderResult) -> None:
-    close(run, effect)
+    close_effect(run, effect)
     node = run.flow.nodes[effect.step]
     if body.outcome == Outcome.DECLINED:
         run.fail(node, body.code, body.detail or f"{effect.provider} declined {effect.action!r}")
@@ -56,7 +56,7 @@ def _settle(run: Run, effect: Effect, body: ProviderResult) -> None:
 
 
 def _give_up(run: Run, effect: Effect, body: ProviderResult) -> None:
-    close(run, effect)
+    close_effect(run, effect)
     detail = f"{effect.provider} did not carry out {effect.action!r} in {effect.attempt} attempts"
     run.fail(run.flow.nodes[effect.step], body.code, f"{detail}: {body.detail}" if body.detail else detail)
 
@@ -70,7 +70,7 @@ def _retry_later(run: Run, effect: Effect, body: ProviderResult) -> None:
     run.note(EventName.PROVIDER_RESULT, step=effect.step, note=note)
 
 
-def close(run: Run, effect: Effect) -> None:
+def close_effect(run: Run, effect: Effect) -> None:
     """Close an effect that is answered for good: nothing is waited for, nor requested again."""
     state = run.state
     run.state = replace(
@@ -97,7 +97,7 @@ def delay_ms(limits: EngineLimits, effect: Effect, retry_after_ms: int) -> int:
     return max(own, min(retry_after_ms, limits.retry_after_max_ms))
 
 
-def again(run: Run, effect: Effect) -> None:
+def request_again(run: Run, effect: Effect) -> None:
     """Request once more: the next attempt of the same effect. A retry that was to come is not needed any more."""
     next_attempt = replace(effect, attempt=effect.attempt + 1, requested_at=run.cause.at)
     effects = tuple([next_attempt if other.effect_id == effect.effect_id else other for other in run.state.effects])

@@ -35,20 +35,20 @@ _LINES: Final = "lines."
 _HANDLED_HERE: Final = frozenset({"company"})
 
 
-def provider_event(run: Run, body: ProviderEvent) -> str:
+def apply_provider_event(run: Run, body: ProviderEvent) -> str:
     """Apply a report. Return why it was ignored, or "". Raises RecordError when it cannot be applied."""
     if body.event not in REPORTED:
         raise RecordError("invalid", f"no provider reports {body.event!r}; use one of {', '.join(sorted(REPORTED))}")
     body = _by_line_id(run.state.order, body)
     if body.event == EventName.ORDER_CHANGED:
-        return _fields_changed(run, body)
+        return _change_fields(run, body)
     quantities = () if body.event in _HEADER_ONLY else body.lines
     order = run.state.order
     if not quantities:
         status_after(order.state, order.reason, body.event)
     after, partials = move_lines(run.state, body.event, quantities)
     by_line = quantities or (body.event in MILESTONES and any(map(stands_apart, order.lines)))
-    whole = _shared(run, after, body.event) if by_line else body.event
+    whole = _shared_event(run, after, body.event) if by_line else body.event
     if partials is not run.state.partials:
         run.state = replace(run.state, partials=partials)
     if whole is None:
@@ -70,7 +70,7 @@ def _by_line_id(order: Order, body: ProviderEvent) -> ProviderEvent:
     return replace(body, lines=lines, values={paths.get(path, path): text for path, text in body.values.items()})
 
 
-def _shared(run: Run, after: Order, event: str) -> str | None:
+def _shared_event(run: Run, after: Order, event: str) -> str | None:
     """Return the event of the whole order that the lines now amount to, None while they differ."""
     shared = shared_milestone(after)
     if shared is None:
@@ -87,7 +87,7 @@ def _note(body: ProviderEvent) -> str:
     return (f"{document}: {why}" if why else document)[:NOTE_CHARS_MAX]
 
 
-def _fields_changed(run: Run, body: ProviderEvent) -> str:
+def _change_fields(run: Run, body: ProviderEvent) -> str:
     """Take over fields that changed at the ERP. The company is read-only once set, there as well as here."""
     before = run.state.order
     status_after(before.state, before.reason, body.event)
@@ -97,7 +97,7 @@ def _fields_changed(run: Run, body: ProviderEvent) -> str:
     if fixed := _FIXED.intersection(body.values):
         raise RecordError("unknown-field", f"values: {', '.join(sorted(fixed))} is not a provider's to change")
     check_bounds(after)
-    after = _placed(before, after)
+    after = _place_added_lines(before, after)
     if after == before:
         return "no field differs from what is known"
     run.apply(body.event, after, note=f"{body.provider}: {', '.join(sorted(body.values))}")
@@ -109,7 +109,7 @@ def _fields_changed(run: Run, body: ProviderEvent) -> str:
     return ""
 
 
-def _placed(before: Order, after: Order) -> Order:
+def _place_added_lines(before: Order, after: Order) -> Order:
     """Set the status of added lines: where the order stands, but goods that left without a line do not count for it."""
     ids_before = {line.line_id for line in before.lines}
     if all(line.line_id in ids_before for line in after.lines):

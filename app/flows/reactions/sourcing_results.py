@@ -21,7 +21,7 @@ from app.events.model import ReservedLine, SourcingCommand, SourcingResult
 from app.flows.flow_run import CANCELED, SOURCE, Run
 from app.flows.loading.flow_compiler import Node
 from app.flows.milestones import AT, raise_whole
-from app.flows.reactions.provider_answers import close
+from app.flows.reactions.provider_answers import close_effect
 
 SOURCED: Final = EventName.ORDER_SOURCED
 EXPIRED: Final = EventName.BACKORDER_EXPIRED
@@ -30,7 +30,7 @@ _OUTCOMES: Final = frozenset(SourcingOutcome)
 _UNSOURCED: Final = {True: EventName.ORDER_BACKORDERED, False: EventName.ORDER_NOT_SOURCED}
 
 
-def sourcing_result(run: Run, body: SourcingResult) -> str:
+def apply_sourcing_result(run: Run, body: SourcingResult) -> str:
     """Apply a result. Return why it was ignored, or "". Raises RecordError for an unknown outcome."""
     if body.outcome not in _OUTCOMES:
         raise RecordError("invalid", f"outcome {body.outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
@@ -40,7 +40,7 @@ def sourcing_result(run: Run, body: SourcingResult) -> str:
     effect = run.state.effect(body.effect_id)
     fresh, unwanted = _sort_out(run, body)
     if effect is not None:
-        close(run, effect)
+        close_effect(run, effect)
         run.finish(node.name)
     elif body.outcome != SourcingOutcome.RELEASED and run.state.order.state != CANCELED:
         return f"effect {body.effect_id!r} is not pending"
@@ -138,7 +138,7 @@ def _set_deadline(run: Run, order: Order, body: SourcingResult) -> None:
     run.state = replace(run.state, timers=timers)
 
 
-def expire(run: Run) -> str:
+def expire_backorders(run: Run) -> str:
     """Cancel the lines that have waited too long. The other lines are then all of the order."""
     before = run.state.order
     waiting = {line.line_id for line in before.lines if fulfillment_orders.waits(line)}
