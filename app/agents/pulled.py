@@ -9,7 +9,8 @@ from app.domain.event_names import EventName
 from app.domain.order import Order
 from app.errors import RecordError
 from app.events.codec import Codec
-from app.events.dead_letters import DETAIL_CHARACTERS_MAX, MARK, rfc3339
+from app.events.dead_letters import DETAIL_CHARACTERS_MAX, MARK
+from app.events.headers import rfc3339
 from app.events.ids import derive, partition_of
 from app.events.intake_limits import RECORD_BYTES_MAX
 from app.events.model import Event, OrderCreated, ProviderEvent

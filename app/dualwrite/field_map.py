@@ -22,6 +22,8 @@ _BIRTHS: Final = ("fno", "iom")
 
 
 class FieldRule(BaseModel):
+    """How one field of the target comes about; the head of a packaged map explains the keys."""
+
     model_config = STRICT_KEYS
 
     to: str
@@ -33,6 +35,8 @@ class FieldRule(BaseModel):
 
 
 class MapSpec(BaseModel):
+    """A field map as its file has it, with value maps of its own."""
+
     model_config = STRICT_KEYS
 
     map: str
@@ -43,6 +47,8 @@ class MapSpec(BaseModel):
 
 
 class TableSpec(BaseModel):
+    """A value map in a file of its own."""
+
     model_config = STRICT_KEYS
 
     table: str

@@ -168,7 +168,7 @@ def load(texts: Mapping[str, str]) -> SalesOrders:
 
 def _load(source: tuple[str, str], header: Ends, line: Ends, tables: Mapping[str, Table]) -> FieldMap:
     file, text = source
-    return load_map(text, file, header, line, tables)
+    return load_map(text, file, header, line, tables=tables)
 
 
 def _stem(file: str) -> str:

@@ -199,7 +199,7 @@ def _new_milestones(
     reached = max(before.reached, row.whole)
     lines = _further(dict(before.lines), row, reached)
     events = [_event(change, order, step.event) for step in Milestone if before.reached < step <= reached]
-    events += _line_events(change, order, dict(before.lines), lines, reached)
+    events += _line_events(change, order, dict(before.lines), lines, reached=reached)
     if row.canceled and not before.canceled:
         events.append(_event(change, order, EventName.ORDER_CANCELED))
     after = replace(

@@ -45,6 +45,8 @@ _CANCELED_RANK: Final = max(PROCESSING.values()) + 1
 
 
 class WriteDecision(StrEnum):
+    """What becomes of one row of ours at F+O."""
+
     CREATE = "create"
     UPDATE = "update"
     """Also with nothing to write: the effect is then answered as done."""
@@ -171,7 +173,7 @@ def _update(change: SalesOrderChange, row: SalesOrderRow, state: ApplyState, num
 
 def _lines(base: SalesOrderRow | None, row: SalesOrderRow, lots: Mapping[str, str]) -> tuple[LineWrite, ...]:
     old = {} if base is None else dict(_by_line_id(base))
-    writes = [_line(row, old.get(name), name, line, lots) for name, line in _by_line_id(row)]
+    writes = [_line(row, old.get(name), name, line, lots=lots) for name, line in _by_line_id(row)]
     gone = (lots.keys() | old.keys()) - {name for name, _ in _by_line_id(row)}
     writes += [LineWrite("remove", name, lot=lots.get(name, "")) for name in sorted(gone)]
     return tuple(write for write in writes if write.fields or write.kind == "remove")

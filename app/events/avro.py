@@ -36,6 +36,8 @@ def refuse_amount(amount: int) -> NoReturn:
 
 
 class FunctionSource:
+    """The source of a function, written line by line; `types` are the structs by record name."""
+
     def __init__(self, types: Mapping[str, Attributes]) -> None:
         self.types = types
         self.lines: list[str] = []

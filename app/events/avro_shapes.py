@@ -39,6 +39,8 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class FieldShape:
+    """One field of a record. `default` says nothing where there is no default."""
+
     name: str
     shape: "Shape"
     has_default: bool
@@ -47,6 +49,8 @@ class FieldShape:
 
 @dataclass(frozen=True, slots=True)
 class RecordShape:
+    """A record with its fields in the order in which they are written."""
+
     name: str
     fields: tuple[FieldShape, ...]
 

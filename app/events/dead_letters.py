@@ -1,9 +1,9 @@
 """How a dead letter is written: the original bytes with why and where from, enough to read it and send it again."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
+from app.events.headers import rfc3339
 from app.events.record import DEAD_LETTER, Output, Record
 
 MARK: Final = "waybill-dead-"
@@ -31,7 +31,3 @@ def dead_letter(record: Record, code: str, detail: str, role: str, now_ms: int) 
     }
     headers = [*record.headers, *((MARK + name, mark) for name, mark in marks.items() if mark is not None)]
     return Output(DEAD_LETTER, origin(record).encode(), record.value, headers)
-
-
-def rfc3339(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

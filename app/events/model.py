@@ -14,12 +14,16 @@ from app.domain.order import LineQuantity as LineQuantity
 
 
 class LineStatus(Struct, frozen=True):
+    """State and reason of one line."""
+
     line_id: str
     state: str
     reason: str
 
 
 class LineAssignment(Struct, frozen=True):
+    """Where one line ships from, None where no policy has said."""
+
     line_id: str
     site: str | None
     warehouse: str | None
@@ -42,11 +46,15 @@ class OrderCreated(Struct, frozen=True):
 
 
 class OrderValidated(Struct, frozen=True):
+    """The order as it passed, and the policies that judged it."""
+
     order: Order
     policies: tuple[PolicyResult, ...]
 
 
 class OrderAssigned(Struct, frozen=True):
+    """The fields that policies set, None where they set none."""
+
     order_id: str
     company: str | None
     invoice_customer: str | None
@@ -68,6 +76,8 @@ class FulfillmentRequested(Struct, frozen=True):
 
 
 class BillingRequested(Struct, frozen=True):
+    """As FulfillmentRequested, to invoice the order."""
+
     order: Order
     effect_id: str
     provider: str
@@ -77,6 +87,8 @@ class BillingRequested(Struct, frozen=True):
 
 
 class ChannelUpdateRequested(Struct, frozen=True):
+    """As FulfillmentRequested, to tell the sales channel the order's status; `lines` are those that it is about."""
+
     order_id: str
     source_ref: str
     effect_id: str

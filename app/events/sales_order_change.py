@@ -98,6 +98,8 @@ class ChangeSource(Struct, frozen=True):
 
 
 class SalesOrderChange(Struct, frozen=True):
+    """One change of a row; `before` is None where there was none or it is not known, `after` on a deletion."""
+
     op: Op
     ts_ms: int
     before: SalesOrderRow | None

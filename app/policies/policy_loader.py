@@ -68,7 +68,7 @@ def _rules(shape: PolicyShape | None, tree: Node, problems: Problems) -> list[tu
         path = f"rules[{position}]"
         rule_shape = shaped(RuleShape, node, path, problems)
         if rule_shape is not None:
-            rule = read_rule(rule_shape, rule_shape.applies_to or scope, kind, path, problems)
+            rule = read_rule(rule_shape, rule_shape.applies_to or scope, kind, path, problems=problems)
             read_rules += [(position, rule)] if rule is not None else []
     check_together(read_rules, problems)
     return read_rules

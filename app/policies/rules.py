@@ -18,8 +18,8 @@ def read_rule(shape: RuleShape, scope: Scope, policy_type: PolicyType, path: str
     _combination(shape, policy_type, path, problems)
     reader = ConditionReader(problems, scope)
     when = None if shape.when is None else reader.condition(shape.when, f"{path}.when")
-    settings = () if shape.set is None else _settings(shape.set, scope, reader, f"{path}.set", problems)
-    failure = _sentence(shape, when, scope, path, problems)
+    settings = () if shape.set is None else _settings(shape.set, scope, reader, f"{path}.set", problems=problems)
+    failure = _sentence(shape, when, scope, path, problems=problems)
     if len(problems.errors) > before:
         return None
     if policy_type is PolicyType.FILTER:
@@ -58,7 +58,9 @@ def _settings(node: Node, scope: Scope, reader: ConditionReader, path: str, prob
     if not isinstance(node, dict) or not node:
         problems.add(path, f"{describe(node)} is not a mapping", "write fields and values, such as `company: USMF`")
         return ()
-    made = [_setting(name, value, scope, reader, f"{path}.{name}", problems) for name, value in node.items()]
+    made = [
+        _setting(name, value, scope, reader, path=f"{path}.{name}", problems=problems) for name, value in node.items()
+    ]
     return tuple(setting for setting in made if setting is not None)
 
 
