@@ -7,8 +7,8 @@ import pytest
 from hypothesis import settings
 
 from tests import scheduling
-from tests.kafka import class_archive
 
+JAVA_OPTIONS = "JDK_JAVA_OPTIONS"
 settings.register_profile("waybill", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("waybill")
 
@@ -25,6 +25,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @cache
 def java_options() -> str:
+    from tests.kafka import class_archive  # the other tests need not wait for it
+
     return class_archive.java_options()
 
 
@@ -32,6 +34,6 @@ def java_options() -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before the fixtures of a module, which may start its broker."""
     if item.get_closest_marker("kafka"):
-        os.environ[class_archive.OPTIONS] = java_options()
+        os.environ[JAVA_OPTIONS] = java_options()
     else:
-        os.environ.pop(class_archive.OPTIONS, None)
+        os.environ.pop(JAVA_OPTIONS, None)
