@@ -5,6 +5,7 @@ so that the refusal has a policy's name. Structured CloudEvents are taken apart;
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
@@ -306,8 +307,9 @@ def _product(quantity: int, price: int) -> int:
 
 
 def _refusal(topic: str, error: ValidationError, model: type[BaseModel]) -> RecordError:
-    problems = [_sentence(each) for each in model_errors(error, model)]
-    first, more = "; ".join(problems[:PROBLEMS_SHOWN_MAX]), len(problems) - PROBLEMS_SHOWN_MAX
+    # Only what is shown is put into words: each unknown name is compared with all known ones, and there may be 100,000.
+    first = "; ".join(_sentence(each) for each in islice(model_errors(error, model), PROBLEMS_SHOWN_MAX))
+    more = error.error_count() - PROBLEMS_SHOWN_MAX
     return RecordError("invalid", f"{topic}: {first}" + (f"; and {more} more" if more > 0 else ""))
 
 

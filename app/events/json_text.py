@@ -1,27 +1,67 @@
 """JSON text to values: numbers stay exact, no field is given twice, and what is no JSON is refused with a sentence."""
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
 from app.errors import RecordError
 
+NESTING_MAX: Final = 64
+"""Arrays and objects within each other; no document of a producer or a vendor comes near it."""
+VALUES_MAX: Final = 100_000
+"""Values in one record: 1000 lines with all their fields, before and after a change, are 22,000."""
 _SHOWN_CHARS_MAX: Final = 160
 
 
 def parse(text: bytes | str) -> Any:
-    """Return JSON with exact numbers. Raises RecordError("malformed") for what is not JSON, or names a field twice."""
+    """Return JSON with exact numbers.
+
+    Raises RecordError("malformed") for what is not JSON, names a field twice, or is too deep or too large.
+    """
     try:
-        return json.loads(text, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = json.loads(text, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except RecursionError as exc:
-        raise RecordError("malformed", "JSON is nested too deeply") from exc
+        raise _too_deep() from exc
     except ValueError as exc:
         raise RecordError("malformed", f"not JSON: {excerpt(str(exc))}") from exc
+    sizes = _level_sizes(value)
+    if len(sizes) > NESTING_MAX:
+        raise _too_deep()
+    if sum(sizes) > VALUES_MAX:
+        raise RecordError("malformed", f"JSON of {sum(sizes)} values; at most {VALUES_MAX} in one record")
+    return value
+
+
+def is_too_deep(value: Any) -> bool:
+    """Return whether a value from JSON has more than NESTING_MAX arrays and objects within each other.
+
+    Python's own limit is what is left of its stack: what it lets a parser read may be too deep for the next function.
+    """
+    return len(_level_sizes(value)) > NESTING_MAX
+
+
+def _level_sizes(value: Any) -> list[int]:
+    """Return how many values stand on each level, down to the first level that is too deep."""
+    sizes: list[int] = []
+    level = [value] if isinstance(value, dict | list) else []
+    while level and len(sizes) <= NESTING_MAX:
+        sizes.append(sum(map(len, level)))
+        level = [inner for outer in level for inner in _values(outer) if isinstance(inner, dict | list)]
+    return sizes
+
+
+def _values(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return outer.values() if isinstance(outer, dict) else outer
 
 
 def excerpt(text: str) -> str:
     """Return text from outside as it may stand in a message: bounded, and without half characters."""
     return text[:_SHOWN_CHARS_MAX].encode(errors="backslashreplace").decode()
+
+
+def _too_deep() -> RecordError:
+    return RecordError("malformed", f"JSON is nested too deeply; at most {NESTING_MAX} levels")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,13 +5,12 @@ behind the exception tells one from the other.
 """
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import aiohttp
 import httpx
 
-from app.providers.http_messages import Intent, Reply
+from app.providers.http_messages import Intent, Reply, http_date
 from app.providers.port import Code, Outcome, Result
 
 TRANSPORT_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
@@ -115,11 +114,10 @@ def _wait_ms(value: str, now: str) -> int:
     seconds = _whole_number(value)
     if seconds or not value or not now:
         return seconds * 1000
-    try:
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(now)
-    except (TypeError, ValueError):
+    until, sent_at = http_date(value), http_date(now)
+    if until is None or sent_at is None:
         return 0
-    return max(0, round(wait.total_seconds() * 1000))
+    return max(0, round((until - sent_at).total_seconds() * 1000))
 
 
 def _whole_number(value: str) -> int:

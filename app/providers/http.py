@@ -19,6 +19,7 @@ from app.errors import SettingError
 from app.lanes.lease import Lease
 from app.providers import failures
 from app.providers.breaker import Admission, Breaker
+from app.providers.http_body import ACCEPTED_CODINGS, ReplyBody
 from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
 from app.providers.port import CallFailedError, Code, LeaseLostError, Outcome, Result
 from app.providers.redaction import Redaction
@@ -49,7 +50,7 @@ def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=AiohttpTransport(client=_open_session),
         timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
-        headers={"accept": "application/json", "user-agent": "waybill"},
+        headers={"accept": "application/json", "accept-encoding": ACCEPTED_CODINGS, "user-agent": "waybill"},
         follow_redirects=False,
         trust_env=False,
     )
@@ -197,12 +198,14 @@ class Link:
         return Reply(response.status_code, dict(response.headers), body)
 
     async def _body(self, response: httpx.Response, call: Call) -> bytes:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > BODY_BYTES_MAX:
-                raise self.failure(failures.unreadable(f"reply of more than {BODY_BYTES_MAX} bytes", call.intent))
-        return bytes(body)
+        # httpx would unpack each piece whole, one coding after the other, before anything could be counted.
+        try:
+            body = ReplyBody(response.headers.get_list("content-encoding", split_commas=True), BODY_BYTES_MAX)
+            async for piece in response.aiter_raw():
+                body.add(piece)
+            return body.whole()
+        except MalformedReplyError as exc:
+            raise self.failure(failures.unreadable(str(exc), call.intent)) from exc
 
     def _keep_pace(self, reply: Reply) -> None:
         """Pause as the provider asks: after 429, and when a quota is used up (BigCommerce announces that)."""

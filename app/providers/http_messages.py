@@ -1,12 +1,16 @@
 """HTTP messages as values: a call, its reply, and JSON read without loss. Providers' pure files make and read them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
+
+from app.events.json_text import NESTING_MAX, excerpt, is_too_deep
 
 
 class Intent(Enum):
@@ -42,19 +46,43 @@ class Reply(NamedTuple):
     body: bytes
 
 
+NUMBER_CHARS_MAX: Final = 1000
+EXPONENT_MAX: Final = 308
+"""Of a number as JSON may have it between two systems: the range of a double (RFC 8259, section 6)."""
+
+
 class MalformedReplyError(ValueError):
     """A reply that is not what the vendor's documents say; the message says what was expected."""
 
 
-_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+def _number(text: str) -> Decimal:
+    number = Decimal(text) if len(text) <= NUMBER_CHARS_MAX else None
+    if number is None or abs(number.adjusted()) > EXPONENT_MAX:
+        raise MalformedReplyError(f"expected a number that a double can hold, got {excerpt(text)}")
+    return number
+
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=_number)
 
 
 def decode(reply: Reply) -> Any:
-    """Return the JSON of a reply, numbers with a point as Decimal. Raises MalformedReplyError."""
+    """Return the JSON of a reply, numbers with a point as Decimal. Raises MalformedReplyError.
+
+    Whoever reads the value may turn its numbers into integers, and walk it without end: both are bounded here.
+    """
     try:
-        return _DECODER.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        value = _DECODER.decode(reply.body)
+    except RecursionError as exc:
+        raise _too_deep(reply) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as exc:
         raise MalformedReplyError(f"expected JSON with status {reply.status}: {exc}") from exc
+    if is_too_deep(value):
+        raise _too_deep(reply)
+    return value
+
+
+def _too_deep(reply: Reply) -> MalformedReplyError:
+    return MalformedReplyError(f"expected JSON of at most {NESTING_MAX} levels with status {reply.status}")
 
 
 def decode_object(reply: Reply) -> dict[str, Any]:
@@ -63,3 +91,12 @@ def decode_object(reply: Reply) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MalformedReplyError(f"expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def http_date(text: str) -> datetime | None:
+    """Return the time in a header such as Date, in UTC where no zone is given; None for what is no time."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -37,6 +37,14 @@ CODES = [
     (302, Code.UNSUPPORTED),
 ]
 
+MALFORMED = {
+    "empty": b"", "html": b"<html>", "array": b"[1]", "text": b'"text"', "object": b'{"value": 3}',
+    "bytes": b"\xff\xfe", "nan": b'{"a": NaN}', "deep": b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "deep for some": b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}", "huge": b'{"a": 1e999999999}',
+    "larger": b'{"a": 1e99999999999999999999}', "long": b'{"a": 0.' + b"1" * 1_000_000 + b"}",
+}  # fmt: skip
+"""Bodies that are no reply, by what is wrong with them."""
+
 
 @dataclass
 class Stage:
@@ -204,7 +212,7 @@ class ProviderContract:
         result = await stage.perform(repeated=True)
         assert (result.outcome, result.retry_after_ms) == (Outcome.RETRY, 2000), result
 
-    @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'"text"', b'{"value": 3}', b"\xff\xfe", b'{"a": NaN}'])
+    @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
     async def test_pc_070_a_malformed_reply_never_crashes(self, stage: Stage, body: bytes) -> None:
         stage.proxy.garble(stage.bench.write, body)
         written = await stage.perform()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers import failures
-from app.providers.http_messages import Intent, Reply
+from app.providers.bigcommerce.order_mapping import modified_at
+from app.providers.http_messages import Intent, Reply, http_date
 from app.providers.port import Code, Outcome
 
 KEY = ConnectionKey("host", 443, True, True, None, None, None)
@@ -121,3 +122,20 @@ def test_a_throttle_waits_for_the_longer_of_both() -> None:
 @given(st.dictionaries(st.sampled_from(["retry-after", "x-retry-after", "date"]), st.text(max_size=40)))
 def test_no_header_makes_it_fail(headers: dict[str, str]) -> None:
     assert 0 <= failures.retry_after_ms(headers) <= failures.RETRY_AFTER_MAX_MS
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 99999999999999999999 Nov 2026 10:00:00 GMT",
+        "Mon, 9 Nov 2026 99999999999999999999:00:00 GMT",
+        "Mon, 9 Nov 2026 10:00:00 +99999999999999999999",
+        "9" * 100_000,
+    ],
+)
+def test_a_date_that_no_calendar_has_asks_for_no_wait(date: str) -> None:
+    sent_at = "Mon, 09 Nov 2026 10:00:00 GMT"
+    assert failures.retry_after_ms({"retry-after": date, "date": sent_at}) == 0
+    assert failures.retry_after_ms({"retry-after": sent_at, "date": date}) == 0
+    assert http_date(date) is None
+    assert modified_at({"date_modified": date}) is None

@@ -1,14 +1,18 @@
 """The one way out: pace, lease, addresses. Failures are in test_failures, the whole of it in the contract."""
 
 import asyncio
+import gzip
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
 from app.errors import SettingError
-from app.providers.http import CALLS_AT_ONCE, Link, Timeouts, checked_base, open_client
-from app.providers.http_messages import Call, Intent, Reply
+from app.providers.http import BODY_BYTES_MAX, CALLS_AT_ONCE, Link, Timeouts, checked_base, open_client
+from app.providers.http_body import ReplyBody
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
 from app.providers.port import CallFailedError, Code, UnsharedLease
 from app.providers.redaction import Redaction
 from tests.providers.bench import PATIENT, Clock
@@ -171,3 +175,48 @@ def test_an_address_that_is_none_is_refused(value: str) -> None:
 
 def test_an_address_keeps_its_path() -> None:
     assert checked_base("X", "http://127.0.0.1:9/bigcommerce/") == "http://127.0.0.1:9/bigcommerce"
+
+
+def _gzip(body: bytes, times: int) -> bytes:
+    for _ in range(times):
+        body = gzip.compress(body)
+    return body
+
+
+async def test_a_packed_reply_is_unpacked(link: Link, proxy: RecordingProxy) -> None:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    bare = packer.compress(b'{"a": 1}') + packer.flush()
+    for coding, body in (("gzip", _gzip(b'{"a": 1}', 1)), ("deflate", zlib.compress(b'{"a": 1}')), ("deflate", bare)):
+        proxy.answer(lambda _: True, 200, body, {"Content-Encoding": coding})
+        assert (await link.send(READ, ALWAYS)).body == b'{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "problem"),
+    [
+        (_gzip(b" " * (BODY_BYTES_MAX + 1), 1), "gzip", f"reply of more than {BODY_BYTES_MAX} bytes"),
+        (_gzip(b" " * BODY_BYTES_MAX, 2), "gzip, gzip", "expected one content coding, got 2 on top of each other"),
+        (b"{}", "br", "expected content coding gzip, deflate, got 'br'"),
+        (_gzip(b"{}", 1)[:-1], "gzip", "expected gzip to its end, got 21 bytes of it"),
+        (b"{}", "gzip", "expected gzip: Error -3 while decompressing data: incorrect header check"),
+    ],
+)
+async def test_a_reply_that_cannot_be_unpacked_is_refused(
+    link: Link, proxy: RecordingProxy, body: bytes, coding: str, problem: str
+) -> None:
+    proxy.answer(lambda _: True, 200, body, {"Content-Encoding": coding})
+    with pytest.raises(CallFailedError) as failure:
+        await link.send(READ, ALWAYS)
+    assert (failure.value.result.code, failure.value.result.detail) == (Code.MALFORMED, problem)
+
+
+def test_a_piece_is_unpacked_no_further_than_the_limit() -> None:
+    """200 MB in 200 kB, of which 1 MiB may be kept."""
+    packed = _gzip(bytes(200_000_000), 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedReplyError):
+            ReplyBody(["gzip"], 1 << 20).add(packed)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()

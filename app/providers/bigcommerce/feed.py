@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 from app.domain.order import Order
@@ -10,7 +9,7 @@ from app.providers.bigcommerce import actions
 from app.providers.bigcommerce.cursor import Cursor, Listed, parse, write
 from app.providers.bigcommerce.order_mapping import refuse, to_order
 from app.providers.http import Link
-from app.providers.http_messages import Call, Intent, Reply
+from app.providers.http_messages import Call, Intent, Reply, http_date
 from app.providers.port import CallFailedError, Code, Outcome, Page, RefusedOrder, UnsharedLease
 
 ORDERS_PER_PULL: Final = 100
@@ -151,7 +150,5 @@ class OrderFeed:
 
 def _shop_time(reply: Reply) -> int | None:
     """Return the shop's own clock, in seconds."""
-    try:
-        return int(parsedate_to_datetime(reply.headers.get("date", "")).timestamp())
-    except ValueError:
-        return None
+    sent_at = http_date(reply.headers.get("date", ""))
+    return None if sent_at is None else int(sent_at.timestamp())

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order
+from app.events.json_text import excerpt
 from app.providers.port import RefusedOrder
 
 ORIGIN: Final = "bigcommerce"
@@ -100,7 +101,7 @@ def to_order(store: str, wire: Mapping[str, Any]) -> Order | RefusedOrder | None
 
 
 def refuse(wire: Mapping[str, Any], reason: str) -> RefusedOrder:
-    reference = str(wire.get("id", ""))
+    reference = excerpt(str(wire.get("id", "")))
     return RefusedOrder(reference, f"order {reference or 'without id'}: {reason}", msgspec.json.encode(wire))
 
 
@@ -191,7 +192,8 @@ def amount(field: str, value: Decimal) -> int:
     try:
         return int(_EXACT.quantize(value, _FOUR_PLACES).scaleb(4))
     except (Inexact, InvalidOperation, ValueError, OverflowError) as exc:
-        raise UnmappableError(f"{field}: {value} is not an amount of at most 16 digits and 4 decimals") from exc
+        shown = excerpt(str(value))
+        raise UnmappableError(f"{field}: {shown} is not an amount of at most 16 digits and 4 decimals") from exc
 
 
 def _sum(field: str, *values: Decimal) -> int:
@@ -203,7 +205,7 @@ def _instant(text: str) -> int:
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(text)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
-    raise UnmappableError(f"date {text!r} is neither RFC 2822 nor ISO 8601")
+    raise UnmappableError(f"date {excerpt(text)!r} is neither RFC 2822 nor ISO 8601")

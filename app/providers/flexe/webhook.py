@@ -155,7 +155,7 @@ D = TypeVar("D")
 def _decoded(data: bytes | Raw, kind: type[D], where: str = "") -> D:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise _malformed(f"not as documented{where}: {exc}") from exc
 
 

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from app.domain.order import AMOUNT_SCALE
-from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode, decode_object
+from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode, decode_object, http_date
 
 ROOT: Final = "/sap/opu/odata/sap"
 SALES_ORDERS: Final = f"{ROOT}/API_SALES_ORDER_SRV"
@@ -89,10 +88,8 @@ def page_of(reply: Reply) -> EntityPage:
 
 
 def _sent_at(reply: Reply) -> int | None:
-    try:
-        return int(parsedate_to_datetime(reply.headers.get("date", "")).timestamp() * 1000)
-    except ValueError:
-        return None
+    sent_at = http_date(reply.headers.get("date", ""))
+    return None if sent_at is None else int(sent_at.timestamp() * 1000)
 
 
 def expanded(entity: Entity, name: str) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def _check_sender(headers: Mapping[str, str], secret: str) -> None:
 def _decoded(body: bytes) -> _Notification:
     try:
         return msgspec.json.decode(body, type=_Notification)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise _malformed(f"no CloudEvent 1.0 in structured JSON: {exc}") from exc
 
 

@@ -147,6 +147,7 @@ def test_a_bad_signature_is_seen_before_the_body_is_read() -> None:
         (b"", "not as documented"),
         (b"{", "not as documented"),
         (b"[]", "Expected `object`"),
+        (b'{"type": "x", "timestamp": "", "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not as documented"),
         (b"\xff", "not UTF-8"),
         (b'{"type": "shipment.shipped", "timestamp": "2026-01-31T12:00:00Z", "data": "\\ud800"}', "data"),
         (changed("type", ...), "type"),

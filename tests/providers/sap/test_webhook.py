@@ -114,3 +114,9 @@ def test_a_secret_in_the_body_is_not_shown() -> None:
 def test_no_body_whatever_does_more_than_be_refused(body: bytes) -> None:
     with pytest.raises(WebhookRefusedError):
         receive(KNOWN, body, SETTINGS, 0.0)
+
+
+def test_deep_json_is_malformed() -> None:
+    with pytest.raises(WebhookRefusedError) as refused:
+        receive(KNOWN, b'{"data": {"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", SETTINGS, 0.0)
+    assert refused.value.code is RefusalCode.MALFORMED
