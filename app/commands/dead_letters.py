@@ -1,6 +1,7 @@
 """`waybill dead-letters`: what was set aside and why; put it back or put it away (docs/adr/0011)."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Annotated, Any, Final
 
 import typer
@@ -9,12 +10,12 @@ from app.commands import output
 from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import SettingError
+from app.events.dead_letters import marks_of, topic_of, without_marks
 from app.events.record import DEAD_LETTER, Output, Record
 
 commands = typer.Typer()
 SHOWN: Final = "dead-letters show order-created/0/17"
 Ids = Annotated[list[str], typer.Argument(help="Ids as listed: topic/partition/offset.", metavar="ID...")]
-PREFIX: Final = "waybill-dead-"
 VALUE_SHOWN_MAX: Final = 2_000
 
 
@@ -43,15 +44,27 @@ def show(letter: Annotated[str, typer.Argument(help="Id as listed.", metavar="ID
 
 
 @commands.command(epilog=examples("dead-letters replay order-created/0/17"))
-def replay(ids: Ids, json: Json = False) -> None:
-    """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same."""
+def replay(
+    ids: Ids,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same.
+
+    What is written is shown first, on standard error. Only topics that a role reads are written.
+    """
     servers = load_settings().bootstrap_servers
     records = _find(servers, ids)
+    readable = _read_by_roles()
     for record in records:
-        if why := irreplaceable(record):
-            raise SettingError(f"{(record.key or b'').decode()} cannot be replayed: {why}; nothing was written")
-    _write(servers, [original(record) for record in records] + [tombstone(record) for record in records])
-    _tell("replayed", records, json)
+        if why := irreplaceable(record, readable):
+            raise SettingError(f"{_id(record)} cannot be replayed: {why}; nothing was written")
+    originals = [original(record) for record in records]
+    for record, written in zip(records, originals, strict=True):
+        output.note(f"{_id(record)}: {_sentence(written)}")
+    if not dry_run:
+        _write(servers, originals + [tombstone(record) for record in records])
+    _tell("to replay" if dry_run else "replayed", records, json)
 
 
 @commands.command(epilog=examples("dead-letters discard order-created/0/17 order-created/3/2"))
@@ -65,7 +78,7 @@ def discard(ids: Ids, json: Json = False) -> None:
 
 def _tell(what: str, records: list[Record], as_json: bool) -> None:
     if as_json:
-        output.data({what: [(record.key or b"").decode() for record in records]})
+        output.data({what.replace(" ", "_"): [_id(record) for record in records]})
     else:
         output.line(f"{len(records)} {what}")
 
@@ -94,46 +107,61 @@ async def _read(servers: str) -> dict[str, Record]:
     letters: dict[str, Record] = {}
     async with topic_reader.consumer(servers) as reader:
         async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, DEAD_LETTER)):
-            name = (record.key or b"").decode()
+            name = _id(record)
             letters.pop(name, None)
-            if record.value is not None or _header(record, "code"):
+            if record.value is not None or "code" in marks_of(record):
                 letters[name] = record
     return letters
 
 
-def _header(record: Record, name: str) -> str:
-    return next((value.decode(errors="replace") for key, value in record.headers if key == PREFIX + name), "")
+def _id(letter: Record) -> str:
+    return (letter.key or b"").decode(errors="replace")
 
 
 def _view(record: Record) -> dict[str, Any]:
+    marks = {name: mark.decode(errors="replace") for name, mark in marks_of(record).items()}
     return {
-        "id": (record.key or b"").decode(),
-        "key": _header(record, "key"),
-        "code": _header(record, "code"),
-        "detail": _header(record, "detail"),
-        "role": _header(record, "role"),
-        "at": _header(record, "at"),
+        "id": _id(record),
+        **{name: marks.get(name, "") for name in ("key", "code", "detail", "role", "at")},
         "bytes": len(record.value or b""),
-        "headers": {
-            name: value.decode(errors="replace") for name, value in record.headers if not name.startswith(PREFIX)
-        },
+        "headers": {name: (value or b"").decode(errors="replace") for name, value in without_marks(record.headers)},
     }
 
 
-def irreplaceable(record: Record) -> str:
-    """Return why the letter cannot be sent again, empty when it can."""
-    if not _header(record, "topic"):
+def _sentence(written: Output) -> str:
+    """Return what a replay writes, for people."""
+    key = "no key" if written.key is None else f"key {written.key.decode(errors='backslashreplace')}"
+    value = "no value (a tombstone)" if written.value is None else f"{len(written.value)} bytes"
+    names = ", ".join(name for name, _ in written.headers) or "none"
+    return f"to {written.topic}, {key}, {value}, headers {names}"
+
+
+def _read_by_roles() -> frozenset[str]:
+    from app.agents.apply import Apply
+    from app.agents.mirror import Mirror
+    from app.agents.orchestrate import Orchestrate
+    from app.agents.perform import Perform
+    from app.agents.pull import Pull
+    from app.agents.source import Source
+
+    return frozenset(topic for role in (Apply, Mirror, Orchestrate, Perform, Pull, Source) for topic in role.inputs)
+
+
+def irreplaceable(letter: Record, readable: Collection[str]) -> str:
+    """Return why the letter cannot be sent again, empty when it can. `readable` are the topics that roles read."""
+    topic = topic_of(letter)
+    if not topic:
         return "it never was a record of a topic; mend the order at its shop and it is pulled again, then discard this"
-    if size := _header(record, "truncated"):
+    if topic not in readable:
+        return f"no role reads {topic}, so no record of it was set aside; discard it and see who writes {DEAD_LETTER}"
+    if size := marks_of(letter).get("truncated", b"").decode(errors="replace"):
         return f"of its {size} bytes only the beginning was kept; its producer has to send it again, smaller"
     return ""
 
 
-def original(record: Record) -> Output:
+def original(letter: Record) -> Output:
     """Return the record as it was before it was set aside: the key routes it, so that it meets its lane."""
-    key = next((value for name, value in record.headers if name == PREFIX + "key"), None)
-    headers = [(name, value) for name, value in record.headers if not name.startswith(PREFIX)]
-    return Output(_header(record, "topic"), key or None, record.value, headers)
+    return Output(topic_of(letter), marks_of(letter).get("key") or None, letter.value, without_marks(letter.headers))
 
 
 def tombstone(record: Record) -> Output:

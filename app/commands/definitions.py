@@ -97,8 +97,8 @@ def graph_flow(
     if json:
         output.data(drawn)
     else:
-        for text in drawn.values():
-            output.line(text)
+        for row in "\n".join(drawn.values()).split("\n"):
+            output.line(row)
 
 
 @policies.command(name="check", epilog=examples("policies check", "policies check --json"))

@@ -27,6 +27,7 @@ TIME_MS_MAX: Final = 253_402_300_799_999
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_FIRST_PLACE: Final = re.compile(r"([^/]+)/([0-9]{1,10}/[0-9]{1,19})")
 _SPAN: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _VERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT: Final = ("content-type", AVRO)
@@ -82,8 +83,19 @@ def event_id(attributes: Mapping[str, str], topic: str, partition: int, offset: 
     own_id = attributes.get("ce_id", "")
     if len(own_id) > ID_CHARS_MAX:
         raise RecordError("invalid", f"ce_id has {len(own_id)} characters; at most {ID_CHARS_MAX}")
-    place = attributes.get(FORWARDED, "").removeprefix(f"{topic}/")
-    return own_id or derive(topic, place or f"{partition}/{offset}")
+    if own_id:
+        return own_id
+    return derive(topic, first_place(attributes.get(FORWARDED, ""), topic) or f"{partition}/{offset}")
+
+
+def first_place(mark: str, topic: str) -> str:
+    """Return `partition/offset` of a forwarded record's mark; empty for a mark that no lane of `topic` writes.
+
+    Anyone may send a well-formed one: it says as much of a record as `ce_id`, which anyone may send, too. One that a
+    program copied from another topic would give all its records one id, and all but the first pass for repetitions.
+    """
+    place = _FIRST_PLACE.fullmatch(mark)
+    return place[2] if place and place[1] == topic else ""
 
 
 def at(attributes: Mapping[str, str], timestamp: int) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
 
 from app.errors import RecordError
-from app.events.dead_letters import dead_letter, origin
-from app.events.headers import FORWARDED
+from app.events.dead_letters import MARK, dead_letter, origin
+from app.events.headers import FORWARDED, first_place
 from app.events.ids import partition_of
 from app.events.record import Output, Record
 from app.lanes.lane_state import LaneState, View
@@ -173,10 +173,12 @@ def forward(record: Record, key: bytes, owner: int) -> Output:
     """Return the record for the lane of its order: unchanged but for the key, and marked with its first place.
 
     The first place is the record's id where it has no other, so that it stays the same however often it is forwarded.
+    A mark that no lane of this topic can have written is left out.
     """
     headers = list(record.headers)
-    names = dict(headers)
-    if FORWARDED not in names:
+    mark = dict(headers).get(FORWARDED) or b""
+    if not first_place(mark.decode(errors="replace"), record.topic):
+        headers = [header for header in headers if header[0] != FORWARDED]
         headers.append((FORWARDED, origin(record).encode()))
     return Output(
         topic=record.topic, key=key, value=record.value, headers=headers, partition=owner, timestamp=record.timestamp
@@ -188,9 +190,9 @@ def _fit(letter: Output, limit: int) -> Output:
     excess = size_of(letter.key, letter.value, letter.headers) - limit
     if excess <= 0:
         return letter
-    ours = [(name, mark) for name, mark in letter.headers if name.startswith("waybill-dead-") and len(mark) <= 4096]
+    ours = [(name, mark) for name, mark in letter.headers if name.startswith(MARK) and len(mark) <= 4096]
     value = letter.value or b""
-    headers = [*ours, ("waybill-dead-truncated", str(len(value)).encode())]
+    headers = [*ours, (f"{MARK}truncated", str(len(value)).encode())]
     return letter._replace(value=value[: limit // 2], headers=headers)
 
 

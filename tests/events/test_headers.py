@@ -97,3 +97,10 @@ def test_null_headers_are_absent_and_the_last_of_two_counts() -> None:
 
 def test_what_a_connector_adds_in_avro_is_left_out() -> None:
     assert headers.read([("__debezium.newkey", b"\0\0\0\0\x05\xff"), ("ce_id", b"a")]) == {"ce_id": "a"}
+
+
+@pytest.mark.parametrize("mark", ["", "x", "order-command/1/", "provider-event/1/42", "order-command/1/42/7", "/1/42"])
+def test_a_mark_that_no_lane_of_the_topic_writes_is_not_believed(mark: str) -> None:
+    own_place = derive("order-command", "3/9")
+    assert headers.event_id({headers.FORWARDED: mark}, "order-command", 3, 9) == own_place
+    assert headers.event_id({headers.FORWARDED: "order-command/1/42"}, "order-command", 3, 9) != own_place

@@ -172,6 +172,21 @@ async def test_a_dead_letter_that_is_itself_too_large_is_cut() -> None:
     assert dict(letter.headers)["waybill-dead-truncated"] == b"9990"
 
 
+async def test_a_producers_marks_are_not_in_the_dead_letter() -> None:
+    forged = [("waybill-dead-topic", b"order-ledger"), ("waybill-dead-key", b"k9"), ("waybill-dead-note", None)]
+    for size in (4, 9_990):
+        world = World()
+        world.limit(fold=replace(world.limits.fold, output_bytes_max=10_000))
+        value = b"boom" if size == 4 else b"x" * size
+        world.cluster.produce("in-a", 0, None, value, [*forged, ("their", b"h")])  # type: ignore[list-item]
+        await (await world.open()).settle()
+        (letter,) = world.cluster.read_all(DEAD_LETTER)
+        names = [name for name, _ in letter.headers]
+        assert names.count("waybill-dead-topic") == 1
+        assert dict(letter.headers)["waybill-dead-topic"] == b"in-a"
+        assert not {"waybill-dead-key", "waybill-dead-note"} & set(names)
+
+
 async def test_a_record_of_another_lane_is_passed_on_unchanged() -> None:
     world = World(partitions=4)
     key = b"bc-1-100"
@@ -183,8 +198,21 @@ async def test_a_record_of_another_lane_is_passed_on_unchanged() -> None:
     assert (passed.key, passed.value, passed.timestamp) == (key, b"one", 77)
     assert dict(passed.headers) == {"their": b"h", FORWARDED: f"in-a/{wrong}/0".encode()}
     assert world.seen.passed_on == 1
+
     await (await world.open(partition=home)).settle()
     assert counts(world) == {key: [1]}
+
+
+@pytest.mark.parametrize("mark", [b"in-b/0/5", b"in-a/x", b"\xff", None])
+async def test_a_mark_that_no_lane_wrote_is_replaced_when_a_record_is_passed_on(mark: bytes | None) -> None:
+    world = World(partitions=4)
+    home = partition_of(b"bc-1-100", 4)
+    wrong = (home + 1) % 4
+    forged = [(FORWARDED, mark), ("their", b"h")]
+    world.cluster.produce("in-a", wrong, b"bc-1-100", b"one", forged)  # type: ignore[arg-type]
+    await (await world.open(partition=wrong)).settle()
+    (passed,) = world.cluster.read("in-a", home)
+    assert passed.headers == (("their", b"h"), (FORWARDED, f"in-a/{wrong}/0".encode()))
 
 
 async def test_a_key_is_found_in_the_value_or_the_record_is_a_dead_letter() -> None:
