@@ -147,7 +147,7 @@ class Storm:
         with ExitStack() as stack:
             arguments = ("demo", *CHOSEN, "--count", str(self._each), "--json", str(self._folder / "report.json"))
             demo = stack.enter_context(waybill(self._folder / "demo.log", self._environment, *arguments))
-            wait_for("the demo starts its workers", lambda: demo.complete and bool(demo.simulators()), START_LIMIT_S)
+            wait_for("the demo is ready", lambda: demo.ready and bool(demo.simulators()), START_LIMIT_S)
             for log in self._folder.glob("waybill-demo-*/*.log"):
                 (self._folder / log.name).hardlink_to(log)  # a demo that succeeds takes its folder away
             second = Second(self._folder / "second.log", environment_of(demo.workers()["orchestrate"]))
