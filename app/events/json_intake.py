@@ -15,6 +15,7 @@ from app.definitions.model_errors import Hint, ModelError, model_errors, path_of
 from app.domain.order import AMOUNT_SCALE, Address, Line, Order
 from app.errors import RecordError
 from app.events import debezium
+from app.events.avro_shapes import AMOUNT_PRECISION, AMOUNT_SCALE_PLACES
 from app.events.debezium import Message
 from app.events.dualwrite_rows import ChangeIn
 from app.events.headers import STRUCTURED
@@ -64,11 +65,15 @@ class LineIn(_Intake):
             name=self.name or self.sku,
             quantity=self.quantity,
             unit_price=self.unit_price,
-            total=_product(self.quantity, self.unit_price) if self.total is None else self.total,
+            total=self._computed_total(position) if self.total is None else self.total,
             reference=self.reference,
             site=self.site,
             warehouse=self.warehouse,
         )
+
+    def _computed_total(self, position: int) -> int:
+        where = f"lines[{position - 1}].total: quantity times unit price"
+        return _bounded(_product(self.quantity, self.unit_price), where)
 
 
 class OrderCreatedIn(_Intake):
@@ -100,7 +105,11 @@ class OrderCreatedIn(_Intake):
 
     def body(self, at: int) -> OrderCreated:
         lines = tuple(line.line(position) for position, line in enumerate(self.lines, 1))
-        subtotal = sum(line.total for line in lines) if self.subtotal is None else self.subtotal
+        subtotal, total = self.subtotal, self.total
+        if subtotal is None:
+            subtotal = _bounded(sum(line.total for line in lines), "subtotal: the sum of the lines' totals")
+        if total is None:
+            total = _bounded(subtotal + self.shipping + self.tax - self.discount, "total: the sum of its parts")
         order = Order(
             order_id=self.order_id,
             origin=self.origin,
@@ -112,7 +121,7 @@ class OrderCreatedIn(_Intake):
             shipping=self.shipping,
             tax=self.tax,
             discount=self.discount,
-            total=subtotal + self.shipping + self.tax - self.discount if self.total is None else self.total,
+            total=total,
             ship_to=self.ship_to.address(),
             bill_to=(self.bill_to or self.ship_to).address(),
             lines=lines,
@@ -304,6 +313,14 @@ def _product(quantity: int, price: int) -> int:
     """Return quantity times price, to the ten-thousandth, half to even."""
     whole, rest = divmod(quantity * price, AMOUNT_SCALE)
     return whole + (rest * 2 > AMOUNT_SCALE or (rest * 2 == AMOUNT_SCALE and whole % 2 == 1))
+
+
+def _bounded(computed: int, where: str) -> int:
+    """Return an amount that was computed. Raises RecordError("invalid") for one that no record can hold."""
+    if abs(computed) >= 10**AMOUNT_PRECISION:
+        digits = AMOUNT_PRECISION - AMOUNT_SCALE_PLACES
+        raise RecordError("invalid", f"{where} has more than {digits} digits before the point; split the order")
+    return computed
 
 
 def _refusal(topic: str, error: ValidationError, model: type[BaseModel]) -> RecordError:

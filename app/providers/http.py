@@ -5,6 +5,7 @@ Deliberately absent: retries (the flow's), redirects, environment proxies, and a
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,11 +76,22 @@ def checked_base(variable: str, value: str) -> str:
     """Return a base address without its trailing slash. Raises SettingError when it is not one."""
     try:
         url = httpx.URL(value)
-    except httpx.InvalidURL as exc:
-        raise SettingError(f"{variable}={value!r}: not an address ({exc}); it looks like https://host/path") from exc
+    except httpx.InvalidURL:
+        # The parser's own words repeat parts of the address, and a part may be a password.
+        raise SettingError(
+            f"{variable}={_printable(value)!r}: not an address; it looks like https://host/path"
+        ) from None
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
-        raise SettingError(f"{variable}={value!r}: must look like https://host/path, with no user, query or fragment")
+        address = _printable(value)
+        raise SettingError(f"{variable}={address!r}: must look like https://host/path, with no user, query or fragment")
     return value.rstrip("/")
+
+
+def _printable(value: str) -> str:
+    """Return an address as it may stand in messages: whatever may be a password, a token or a key is ***."""
+    credentials = re.compile(r"(https?://)?.*@", flags=re.DOTALL)
+    public = credentials.sub(lambda secret: f"{secret[1] or ''}***@", value, count=1)
+    return re.sub(r"([?#]).*", r"\1***", public, flags=re.DOTALL)
 
 
 class Link:

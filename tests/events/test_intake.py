@@ -67,6 +67,22 @@ def test_what_is_absent_is_computed() -> None:
     assert order.ship_to.city == "Seattle"
 
 
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            {"lines": [{}, {"quantity": "99999999999999", "unit_price": "2"}]},
+            "lines[1].total: quantity times unit price",
+        ),
+        ({"lines": [{"quantity": "-1", "unit_price": "99999999999999"}] * 2}, "subtotal: the sum of the lines' totals"),
+        ({"subtotal": "99999999999999", "tax": "99999999999999"}, "total: the sum of its parts"),
+    ],
+)
+def test_a_computed_amount_that_no_record_can_hold_is_refused(fields: dict[str, Any], problem: str) -> None:
+    detail = refusal("order-created", {"order_id": "x-1", **fields})
+    assert detail == f"{problem} has more than 14 digits before the point; split the order"
+
+
 def test_what_is_given_stays_even_if_it_makes_no_sense() -> None:
     """Policies refuse it, by name."""
     lines = [{"line_id": "7", "quantity": "-1", "unit_price": 5, "total": 99, "warehouse": "24"}]

@@ -173,6 +173,26 @@ def test_an_address_that_is_none_is_refused(value: str) -> None:
         checked_base("WAYBILL_SHOP_BASE_URL", value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://me:s3cret@host/x",
+        "https://me:s3c/r?s3cret#s3cret@host/x",
+        "https://me:s3cret@host:s3cret@[::1",
+        "me:s3cret@host/x",
+        "ftp://me:s3cret@host",
+        "https://host/x?token=s3cret",
+        "https://host/x#s3cret",
+        "https://host:port/x?token=s3cret\ns3cret",
+    ],
+)
+def test_a_refused_address_is_named_without_what_is_secret_in_it(value: str) -> None:
+    with pytest.raises(SettingError, match="WAYBILL_SHOP_BASE_URL") as refused:
+        checked_base("WAYBILL_SHOP_BASE_URL", value)
+    assert "s3c" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_an_address_keeps_its_path() -> None:
     assert checked_base("X", "http://127.0.0.1:9/bigcommerce/") == "http://127.0.0.1:9/bigcommerce"
 
