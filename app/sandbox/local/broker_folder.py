@@ -18,6 +18,12 @@ import msgspec
 
 from app.errors import BrokerError
 from app.sandbox.local.ports import HOST
+from app.sandbox.local.private_files import (
+    append_to_private_file,
+    close_to_others,
+    make_private_folder,
+    write_private_file,
+)
 
 # What every Waybill broker has in common; docker-compose.kafka.yml says the same.
 SETTINGS = {
@@ -111,8 +117,10 @@ class BrokerFolder:
     def start_lock(self) -> Iterator[None]:
         """Make the folder and keep other starts out of it. Raises BrokerError when one is under way already."""
         with _file_access(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / "start.lock").open("w")
+            make_private_folder(self.path)
+            if (self.path / "meta.json").exists():
+                close_to_others(self.path)  # made before such folders were private
+            file = append_to_private_file(self.path / "start.lock")
         with file:
             _lock(file.fileno(), self.path)
             yield
@@ -148,8 +156,8 @@ class BrokerFolder:
     def write_settings(self, port: int, controller_port: int) -> None:
         """Write server.properties and the log settings, and move the log of the last run to broker.log.1."""
         with _file_access(self.path):
-            (self.path / "server.properties").write_text(properties(port, controller_port))
-            (self.path / "log4j2.properties").write_text(_LOG4J)
+            write_private_file(self.path / "server.properties", properties(port, controller_port).encode())
+            write_private_file(self.path / "log4j2.properties", _LOG4J.encode())
             if self.log.exists():
                 self.log.replace(self.path / "broker.log.1")
 
@@ -157,8 +165,8 @@ class BrokerFolder:
         """Write the settings of the controller alone. Return their file, and the file of its log."""
         settings = self.path / "controller.properties"
         with _file_access(self.path):
-            settings.write_text(controller_properties(controller_port))
-            (self.path / CONTROLLER_LOG4J).write_text(_CONTROLLER_LOG4J)
+            write_private_file(settings, controller_properties(controller_port).encode())
+            write_private_file(self.path / CONTROLLER_LOG4J, _CONTROLLER_LOG4J.encode())
         return settings, self.path / "controller.log"
 
     def crashed(self) -> bool:
@@ -250,5 +258,5 @@ def _read(path: Path, kind: type[_Kind]) -> _Kind | None:
 def _write(path: Path, value: BrokerRecord | _Origin) -> None:
     """Replace the file as a whole, so that a reader never sees half of it."""
     draft = path.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(value))
+    write_private_file(draft, msgspec.json.encode(value))
     draft.replace(path)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from app.errors import BrokerError
+from app.sandbox.local.private_files import PRIVATE_UMASK
 
 OLDEST_JAVA = 17
 _KILL_LIMIT_S = 10.0
@@ -100,7 +101,14 @@ def launch(command: Sequence[str], folder: Path, log: Path, environment: Mapping
     """Start a command in a session of its own, with its output in `log`, and return its process id."""
     shell = ["/bin/sh", "-c", _DETACHED, "sh", str(log), *command]
     done = subprocess.run(
-        shell, cwd=folder, env=environment, stdout=subprocess.PIPE, start_new_session=True, check=True, text=True
+        shell,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        check=True,
+        text=True,
+        umask=PRIVATE_UMASK,
     )
     return int(done.stdout)
 
@@ -109,7 +117,14 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], li
     """Run a command to its end, `limit_s` seconds at most. Return its exit code and output. Raises BrokerError."""
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+            umask=PRIVATE_UMASK,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise BrokerError(f"{command[0]} did not run ({exc}): check JAVA_HOME, or unset it") from exc

@@ -17,6 +17,7 @@ from typing import Final
 
 from app.errors import WaybillError
 from app.resources import PACKAGE
+from app.sandbox.local.private_files import append_to_private_file, make_private_folder
 
 RESTART_DELAY_S: Final = 0.5
 RESTART_DELAY_MAX_S: Final = 15.0
@@ -66,7 +67,7 @@ class Supervisor:
 
     def start(self, name: str, *arguments: str, **extra: str) -> Process:
         """Run `waybill ARGUMENTS` from now on; `extra` are environment variables of this process alone."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         command = (sys.executable, "-m", PACKAGE, *arguments)
         process = Process(name, command, self.environment | extra, self.folder / f"{name}.log")
         self.processes.append(process)
@@ -87,7 +88,7 @@ class Supervisor:
         delay_s = RESTART_DELAY_S
         while True:
             began = time.monotonic()
-            with process.log.open("ab") as log:
+            with append_to_private_file(process.log) as log:
                 process.running = await asyncio.create_subprocess_exec(
                     *process.command,
                     env=process.environment,

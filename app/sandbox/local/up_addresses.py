@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from app.errors import WaybillError
+from app.sandbox.local.private_files import make_private_folder
 
 FILE: Final = "up.json"
 
@@ -60,8 +61,8 @@ def claim_up(environ: Mapping[str, str]) -> Iterator[AddressFile]:
     """Keep other `waybill up` of this user out while the block runs. Raises WaybillError when one runs already."""
     path = home(environ) / FILE
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
+        make_private_folder(path.parent)
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     except OSError as problem:
         raise WaybillError(f"{path} cannot be written ({problem}); choose another folder (WAYBILL_HOME)") from problem
     with file:
