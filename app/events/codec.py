@@ -170,6 +170,8 @@ class Codec:
         plan, at = self._plan(record.topic), record.timestamp
         spec, start = plan.spec, value.lstrip()[:1]
         body: Struct | None
+        if headers.UNREADABLE in attributes:
+            raise RecordError("too-large", attributes[headers.UNREADABLE])
         if len(value) > self._bytes_max:
             raise RecordError("too-large", f"{len(value)} bytes; at most {self._bytes_max} (WAYBILL_RECORD_BYTES_MAX)")
         if value[:1] == b"\0":

@@ -11,7 +11,9 @@ import faust
 import mode
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.codec import _detect_xerial_stream
 from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import EndTxnHandler, Sender
@@ -110,6 +112,13 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (AIOKafkaConnection.send, "8857b9cc", "broker_wait.py sends its request for metadata with it"),
     (RequestStruct.build_request_header, "2d901b71", "ports.py writes its request for metadata with it"),
+    (
+        Fetcher._proc_fetch_request,
+        "ad1f3453",
+        "makes the records of a fetch by the name MemoryRecords, which compressed_batches.py replaces",
+    ),
+    (PartitionRecords._unpack_records, "bd591e99", "unpacks a batch whole; goes on at its last offset"),
+    (_detect_xerial_stream, "dd09b46e", "which snappy data is a row of blocks"),
     (Sender._fail_all, "ccc2c161", "a sender that fails fails the transaction: nothing is lost in silence"),
 ]
 
