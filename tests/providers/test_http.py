@@ -220,6 +220,7 @@ async def test_a_packed_reply_is_unpacked(link: Link, proxy: RecordingProxy) -> 
         (_gzip(b"{}", 1)[:-1], "gzip", "expected gzip to its end, got 21 bytes of it"),
         (b"{}", "gzip", "expected gzip: Error -3 while decompressing data: incorrect header check"),
     ],
+    ids=["too large", "packed twice", "another coding", "cut off", "not packed"],
 )
 async def test_a_reply_that_cannot_be_unpacked_is_refused(
     link: Link, proxy: RecordingProxy, body: bytes, coding: str, problem: str
