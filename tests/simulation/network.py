@@ -69,8 +69,8 @@ class Network:
             raise httpx.ReadTimeout("silence", request=request)
         if fault in _EARLY:
             await asyncio.sleep(0.01)
-            status, headers = _EARLY[fault]
-            return httpx.Response(status, headers=headers, content=b"{}")
+            status, early = _EARLY[fault]
+            return _unread(status, [*early.items()], b"{}")
         served = await self._sent(request, body)
         return await self._returned(request, fault, *served)
 
@@ -84,10 +84,10 @@ class Network:
         if fault == "cut after":
             raise httpx.ReadError("cut", request=request)
         if fault == "500 after":
-            return httpx.Response(500, content=b"{}")
+            return _unread(500, [], b"{}")
         if fault == "slow":
             await asyncio.sleep(SLOW_S)
-        return httpx.Response(status, headers=headers, content=body)
+        return _unread(status, headers, body)
 
     async def _sent(self, request: httpx.Request, body: bytes) -> Served:
         reply: asyncio.Future[Served] = asyncio.get_running_loop().create_future()
@@ -111,6 +111,12 @@ class Network:
         content = bytes(response.body) if isinstance(response.body, bytes | bytearray) else b""
         date = ("Date", formatdate(self._now_ms() / 1000, usegmt=True))
         return response.status, [*response.headers.items(), date], content
+
+
+def _unread(status: int, headers: Headers, body: bytes) -> httpx.Response:
+    """Return a response as a socket gives it: its body has not been read yet."""
+    whole = httpx.Response(status, headers=headers, content=body)
+    return httpx.Response(status, headers=whole.headers, stream=httpx.ByteStream(body))
 
 
 class _Transport(httpx.AsyncBaseTransport):
