@@ -14,17 +14,17 @@ class Timers:
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, tuple[Timer, ...]] = {}
-        self._given: dict[bytes, frozenset[Timer]] = {}
+        self._fired_timers: dict[bytes, frozenset[Timer]] = {}
         self._heap: list[tuple[int, bytes]] = []
 
     def keep(self, key: bytes, timers: Sequence[Timer]) -> None:
         """Replace the timers of `key`."""
-        given = self._given.get(key)
-        if given:
-            given = self._given[key] = given.intersection(timers)
-            timers = [timer for timer in timers if timer not in given]
-        if not given:
-            self._given.pop(key, None)
+        fired_timers = self._fired_timers.get(key)
+        if fired_timers:
+            fired_timers = self._fired_timers[key] = fired_timers.intersection(timers)
+            timers = [timer for timer in timers if timer not in fired_timers]
+        if not fired_timers:
+            self._fired_timers.pop(key, None)
         self._wait(key, timers)
 
     def _wait(self, key: bytes, timers: Sequence[Timer]) -> None:
@@ -42,7 +42,7 @@ class Timers:
             ready = [timer for timer in timers if timer.due_at <= now_ms]
             if not ready:
                 continue
-            self._given[key] = self._given.get(key, frozenset()).union(ready)
+            self._fired_timers[key] = self._fired_timers.get(key, frozenset()).union(ready)
             later = [timer for timer in timers if timer.due_at > now_ms]
             self._wait(key, later)
             yield from ((key, timer) for timer in ready)

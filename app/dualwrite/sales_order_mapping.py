@@ -135,8 +135,8 @@ class SalesOrders:
             name, reason = progress(state)
             before_hold = self.to_row(replace(state.order, state=name, reason=reason), number)
             row = replace(row, SalesOrderProcessingStatus=before_hold.SalesOrderProcessingStatus)
-        if (chosen := select_sourced_lines(state)) is not state.order:
-            there = {line.line_id for line in chosen.lines}
+        if (sourced_order := select_sourced_lines(state)) is not state.order:
+            there = {line.line_id for line in sourced_order.lines}
             pairs = zip(state.order.lines, row.Lines, strict=True)
             row = replace(row, Lines=tuple(theirs for line, theirs in pairs if line.line_id in there))
         if number or any(effect.provider == FNO for effect in state.effects):

@@ -78,12 +78,12 @@ class BackorderQueue:
 
     def in_turn(self, item: ItemKey, available: int, passed_over: Container[LineKey]) -> list[QueuedLine]:
         """Return the lines that what is available suffices for; one that is too large lets those behind it pass."""
-        chosen = []
+        lines = []
         for line in self.of_item(item) if available > 0 else ():
             if line.quantity <= available and line.key not in passed_over:
                 available -= line.quantity
-                chosen.append(line)
-        return chosen
+                lines.append(line)
+        return lines
 
 
 def _queued_lines(order: SourcedOrder) -> tuple[QueuedLine, ...]:

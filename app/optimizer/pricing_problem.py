@@ -77,14 +77,14 @@ class _ByLines:
     def cheapest(self, costs: Matrix) -> tuple[float, list[int]]:
         shipments = self._sets @ costs + self._fixed
         source = shipments.argmin(axis=1)
-        totals, chosen = self._partitions(shipments.min(axis=1).tolist())
+        totals, shipment_of = self._partitions(shipments.min(axis=1).tolist())
         columns = [0] * self._count
         remaining = len(totals) - 1
         while remaining:
             for line in range(self._count):
-                if chosen[remaining] >> line & 1:
-                    columns[line] = int(source[chosen[remaining]])
-            remaining ^= chosen[remaining]
+                if shipment_of[remaining] >> line & 1:
+                    columns[line] = int(source[shipment_of[remaining]])
+            remaining ^= shipment_of[remaining]
         return totals[-1], columns
 
     def excess(self, costs: Matrix) -> Matrix:
@@ -95,7 +95,7 @@ class _ByLines:
 
     def _partitions(self, cheapest: list[float]) -> tuple[list[float], list[int]]:
         """Return, by set of lines, the lowest cost, and the shipment in it that has its first line."""
-        totals, chosen = [0.0] * len(cheapest), [0] * len(cheapest)
+        totals, shipment_of = [0.0] * len(cheapest), [0] * len(cheapest)
         for lines in range(1, len(cheapest)):
             first = lines & -lines
             others = rest = lines ^ first
@@ -105,8 +105,8 @@ class _ByLines:
                 cost = cheapest[rest | first] + totals[others ^ rest]
                 if cost < best:
                     best, shipment = cost, rest | first
-            totals[lines], chosen[lines] = best, shipment
-        return totals, chosen
+            totals[lines], shipment_of[lines] = best, shipment
+        return totals, shipment_of
 
 
 @cache

@@ -58,10 +58,10 @@ def _settings(node: Node, scope: Scope, reader: ConditionReader, path: str, prob
     if not isinstance(node, dict) or not node:
         problems.add(path, f"{describe(node)} is not a mapping", "write fields and values, such as `company: USMF`")
         return ()
-    made = [
+    settings = [
         _setting(name, value, scope, reader, path=f"{path}.{name}", problems=problems) for name, value in node.items()
     ]
-    return tuple(setting for setting in made if setting is not None)
+    return tuple(setting for setting in settings if setting is not None)
 
 
 def _setting(

@@ -192,8 +192,8 @@ def amount(field: str, value: Decimal) -> int:
     try:
         return int(_EXACT.quantize(value, _FOUR_PLACES).scaleb(4))
     except (Inexact, InvalidOperation, ValueError, OverflowError) as exc:
-        shown = excerpt(str(value))
-        raise UnmappableError(f"{field}: {shown} is not an amount of at most 16 digits and 4 decimals") from exc
+        text = excerpt(str(value))
+        raise UnmappableError(f"{field}: {text} is not an amount of at most 16 digits and 4 decimals") from exc
 
 
 def _sum(field: str, *values: Decimal) -> int:

@@ -72,8 +72,8 @@ class Cursor(Struct, frozen=True):
         return max(self.since, settled) if self.start == self.since else self.since
 
 
-def _from(since: int, seen: Mapping[str, int]) -> dict[str, int]:
-    return {document: changed for document, changed in seen.items() if changed >= since}
+def _from(since: int, stamps: Mapping[str, int]) -> dict[str, int]:
+    return {document: changed for document, changed in stamps.items() if changed >= since}
 
 
 def _latest(before: Mapping[str, Quantities], now: Mapping[str, Quantities]) -> dict[str, Quantities]:

@@ -57,19 +57,19 @@ def choose(
     if file and all(SCENARIOS[number].origin != SHOP for number in scenarios):
         raise SettingError("--orders gives orders of the shop: their scenarios are those which --scenario leaves out")
     of_the_shop = [number for number in scenarios if SCENARIOS[number].origin == SHOP]
-    chosen = from_file(file, stamp, by_line=of_the_shop == [SOURCED]) if file else []
-    if left_out := next((order for order in chosen if order.scenario not in scenarios), None):
+    orders = from_file(file, stamp, by_line=of_the_shop == [SOURCED]) if file else []
+    if left_out := next((order for order in orders if order.scenario not in scenarios), None):
         raise SettingError(
             f"{file}: order {left_out.source_ref} is of channel {left_out.wire.get('channel_id')}: "
             f"add --scenario {left_out.scenario}, which --scenario leaves out"
         )
-    in_file = {order.scenario for order in chosen}
+    in_file = {order.scenario for order in orders}
     series = OrderSeries(store(stamp), COMPANY, f"{stamp}r{round_number}" if round_number else stamp, each)
     for number in scenarios:
         if number not in in_file:
-            orders = SCENARIOS[number].orders(replace(series, used_ids={*used_ids, *shop_ids(chosen)}))
-            chosen += [replace(order, round=round_number) for order in orders]
-    return chosen
+            new_orders = SCENARIOS[number].orders(replace(series, used_ids={*used_ids, *shop_ids(orders)}))
+            orders += [replace(order, round=round_number) for order in new_orders]
+    return orders
 
 
 def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
@@ -80,8 +80,8 @@ def shop_ids(orders: Iterable[DemoOrder]) -> set[int]:
 def late(each: int, stamp: str, round_number: int, used_ids: Collection[int]) -> list[DemoOrder]:
     """Return some orders of an item that no warehouse has, for the time when backorders are off."""
     series = OrderSeries(store=store(stamp), company=COMPANY, stamp=stamp, count=each, used_ids=used_ids)
-    chosen = SCENARIOS[SOURCED].orders(series)
-    orders = [order for order in chosen if order.expected == COMPLETED]
+    new_orders = SCENARIOS[SOURCED].orders(series)
+    orders = [order for order in new_orders if order.expected == COMPLETED]
     for order in orders:
         for product in order.wire["products"]:
             product["sku"] = NOWHERE

@@ -100,7 +100,7 @@ def find_java() -> Path:
 def launch(command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:
     """Start a command in a session of its own, with its output in `log`, and return its process id."""
     shell = ["/bin/sh", "-c", _DETACHED, "sh", str(log), *command]
-    done = subprocess.run(
+    process = subprocess.run(
         shell,
         cwd=folder,
         env=environment,
@@ -110,13 +110,13 @@ def launch(command: Sequence[str], folder: Path, log: Path, environment: Mapping
         text=True,
         umask=PRIVATE_UMASK,
     )
-    return int(done.stdout)
+    return int(process.stdout)
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], limit_s: float) -> tuple[int, str]:
     """Run a command to its end, `limit_s` seconds at most. Return its exit code and output. Raises BrokerError."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=folder,
             env=environment,
@@ -128,7 +128,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], li
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise BrokerError(f"{command[0]} did not run ({exc}): check JAVA_HOME, or unset it") from exc
-    return done.returncode, done.stdout + done.stderr
+    return process.returncode, process.stdout + process.stderr
 
 
 @contextmanager
@@ -142,10 +142,10 @@ def dies_with_us(pid: int) -> Iterator[None]:
 def _major_version(java: Path, home: str) -> int:
     fix = "point JAVA_HOME at a Java installation, or unset it to use the Java that comes with Waybill"
     try:
-        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
+        process = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise BrokerError(f"JAVA_HOME={home} holds no java that runs ({exc}): {fix}") from exc
-    version = _VERSION.search(done.stderr)
+    version = _VERSION.search(process.stderr)
     if version is None:
         raise BrokerError(f"{java} -version names no version: {fix}")
     return int(version[1])

@@ -75,17 +75,17 @@ def order(values: Wire) -> Wire:
 
 def product(values: Wire, order_id: int) -> Wire:
     """Return a line as GET /orders/{id}/products shows it."""
-    shown = {**PRODUCT, "order_id": order_id, **values}
+    fields = {**PRODUCT, "order_id": order_id, **values}
     derived = {
-        "base_price": shown["price_ex_tax"],
-        "base_total": shown["total_ex_tax"],
-        "price_tax": _difference(shown["price_inc_tax"], shown["price_ex_tax"]),
-        "total_tax": _difference(shown["total_inc_tax"], shown["total_ex_tax"]),
-        "discounted_total_inc_tax": shown["total_inc_tax"],
-        "name_customer": shown["name"],
-        "name_merchant": shown["name"],
+        "base_price": fields["price_ex_tax"],
+        "base_total": fields["total_ex_tax"],
+        "price_tax": _difference(fields["price_inc_tax"], fields["price_ex_tax"]),
+        "total_tax": _difference(fields["total_inc_tax"], fields["total_ex_tax"]),
+        "discounted_total_inc_tax": fields["total_inc_tax"],
+        "name_customer": fields["name"],
+        "name_merchant": fields["name"],
     }
-    return {**derived, **shown}
+    return {**derived, **fields}
 
 
 def address(values: Wire, order_id: int, base: str) -> Wire:
