@@ -17,13 +17,13 @@ _CORRELATION = 0x5742
 
 
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on.
+    """Return a port of this machine that nothing listens on, and that no other caller gets for a minute.
 
-    Chosen by chance, so that two processes that ask at once get different ones. Raises BrokerError when 100 candidates
-    are taken.
+    Holds between processes too, so that what starts side by side never gets the same one. A server must set
+    SO_REUSEADDR to listen there, as Kafka and asyncio do. Raises BrokerError when 100 candidates are taken.
     """
     for port in random.SystemRandom().sample(_FREE, _TRIES):
-        if not is_taken(port):
+        if _reserves(port):
             return port
     raise BrokerError(f"No free port between {_FREE.start} and {_FREE.stop} on {HOST}: end what listens there")
 
@@ -82,6 +82,23 @@ def cluster_named(answer: bytes) -> str | None:
         return None
     is_ours = header.correlation_id == _CORRELATION
     return str(metadata.cluster_id) if is_ours and metadata.brokers and metadata.cluster_id else None
+
+
+def _reserves(port: int) -> bool:
+    """Leave the port in the state TIME_WAIT, unless it is in use or left so by another. Return whether it worked."""
+    # Without SO_REUSEADDR a socket cannot be bound to a port in TIME_WAIT, and with it one can, if the waiting socket
+    # has it as well: the kernel keeps the reservation, and ends it by itself. The side that closes first is the one
+    # that waits: it must be the accepted one, whose port is to be reserved.
+    with socket.socket() as listening, socket.socket() as client:
+        try:
+            listening.bind((HOST, port))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.listen(1)
+            client.connect((HOST, port))
+            listening.accept()[0].close()
+        except OSError:
+            return False
+    return True
 
 
 def _connects(port: int) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BrokerError
+from app.sandbox.local import ports
 from app.sandbox.local.ports import HOST, cluster_at, cluster_named, free_port, is_taken, require_free
 
 
@@ -91,6 +92,18 @@ def test_nothing_answers_on_a_free_port() -> None:
     assert not is_taken(port)
     assert cluster_at(port) is None
     require_free(port)
+
+
+def test_a_free_port_is_given_to_one_caller_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = free_port()
+    monkeypatch.setattr(ports, "_FREE", range(first + 1, first + 4))
+    monkeypatch.setattr(ports, "_TRIES", 3)
+    given = {free_port()}
+    with pytest.raises(BrokerError, match="No free port"):
+        given.update(free_port() for _ in range(3))
+    for port in given:
+        with socket.create_server((HOST, port)):
+            assert is_taken(port)
 
 
 def test_a_taken_port_is_named_with_the_fix() -> None:
