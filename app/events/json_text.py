@@ -11,6 +11,8 @@ NESTING_MAX: Final = 64
 """Arrays and objects within each other; no document of a producer or a vendor comes near it."""
 VALUES_MAX: Final = 100_000
 """Values in one record: 1000 lines with all their fields, before and after a change, are 22,000."""
+NUMBER_CHARS_MAX: Final = 1000
+"""Characters of a number with a point or an exponent: a double, printed to its last digit, has fewer than 800."""
 _SHOWN_CHARS_MAX: Final = 160
 
 
@@ -20,7 +22,7 @@ def parse(text: bytes | str) -> Any:
     Raises RecordError("malformed") for what is not JSON, names a field twice, or is too deep or too large.
     """
     try:
-        value = json.loads(text, parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = json.loads(text, parse_float=number, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except RecursionError as exc:
         raise _too_deep() from exc
     except ValueError as exc:
@@ -77,7 +79,13 @@ def _repeated(pairs: list[tuple[str, Any]]) -> str:
     return next(name for position, (name, _) in enumerate(pairs) if last[name] != position)
 
 
-def _number(text: str) -> Decimal:
+def number(text: str) -> Decimal:
+    """Return a number with a point or an exponent exactly. Raises ValueError for more digits than anyone needs.
+
+    What may be done with a Decimal later, such as to make it an integer, costs the square of its digits.
+    """
+    if len(text) > NUMBER_CHARS_MAX:
+        raise ValueError(f"a number of {len(text)} characters; at most {NUMBER_CHARS_MAX}")
     try:
         return Decimal(text)
     except ArithmeticError as exc:

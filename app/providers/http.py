@@ -156,6 +156,7 @@ class Link:
             return await self._send(call, lease)
 
     async def _send(self, call: Call, lease: Lease) -> Reply:
+        self._check_headers(call)
         self._check_pace()
         if not lease.valid():
             await lease.confirm()
@@ -175,6 +176,13 @@ class Link:
     def failure(self, result: Result) -> CallFailedError:
         """Return a failure that may be shown: its detail is bounded and free of secrets."""
         return CallFailedError(replace(result, detail=self._redaction.clean(result.detail)))
+
+    def _check_headers(self, call: Call) -> None:
+        """Refuse a header that could not be sent: tokens and ETags come from replies, which may hold any character."""
+        for name, value in call.headers:
+            if not (value.isascii() and value.isprintable()):
+                detail = f"header {name} would have characters that no header may have; nothing was sent"
+                raise self.failure(Result(Outcome.RETRY, Code.MALFORMED, detail))
 
     def _check_pace(self) -> None:
         wait_ms = self.pause_ms()

@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from app.events.json_text import NESTING_MAX, excerpt, is_too_deep
+from app.events import json_text
+from app.events.json_text import NESTING_MAX, is_too_deep
 
 
 class Intent(Enum):
@@ -46,7 +47,6 @@ class Reply(NamedTuple):
     body: bytes
 
 
-NUMBER_CHARS_MAX: Final = 1000
 EXPONENT_MAX: Final = 308
 """Of a number as JSON may have it between two systems: the range of a double (RFC 8259, section 6)."""
 
@@ -56,9 +56,9 @@ class MalformedReplyError(ValueError):
 
 
 def _number(text: str) -> Decimal:
-    number = Decimal(text) if len(text) <= NUMBER_CHARS_MAX else None
-    if number is None or abs(number.adjusted()) > EXPONENT_MAX:
-        raise MalformedReplyError(f"expected a number that a double can hold, got {excerpt(text)}")
+    number = json_text.number(text)
+    if abs(number.adjusted()) > EXPONENT_MAX:
+        raise ValueError(f"the number {json_text.excerpt(text)} is none that a double can hold")
     return number
 
 
@@ -74,7 +74,7 @@ def decode(reply: Reply) -> Any:
         value = _DECODER.decode(reply.body)
     except RecursionError as exc:
         raise _too_deep(reply) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as exc:
+    except (msgspec.DecodeError, ValueError) as exc:
         raise MalformedReplyError(f"expected JSON with status {reply.status}: {exc}") from exc
     if is_too_deep(value):
         raise _too_deep(reply)

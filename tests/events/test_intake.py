@@ -145,6 +145,7 @@ def test_what_is_no_amount_is_refused_with_its_path(text: str, problem: str) -> 
         (b'{"order_id": "x", "tax": NaN}', "NaN is not a JSON value"),
         (b'{"order_id": "x", "tax": 1e99999999999999999999}', "is too large"),
         (b'{"order_id": "x", "tax": ' + b"1" * 5000 + b"}", "not JSON: Exceeds the limit"),
+        (b'{"order_id": "x", "tax": 1.' + b"1" * 999 + b"}", "a number of 1001 characters; at most 1000"),
         (b'{"order_id": "x", "order_id": "y"}', "field 'order_id' is given twice"),
         (b'{"order_id": ' + b"[" * 100_000, "nested too deeply"),
         (b'{"order_id": ' + b"[" * 64 + b"]" * 64 + b"}", "nested too deeply; at most 64 levels"),
@@ -170,7 +171,7 @@ WHOLE = "a whole number has up to 19 digits and no fraction"
         ("true", WHOLE),
         ('"1.50"', WHOLE),
         ("1" * 4000, "input should be less than"),
-        ("1." + "1" * 500_000, WHOLE),
+        ("1." + "1" * 990, WHOLE),
         ("-1", "input should be greater than or equal to 0"),
     ],
 )

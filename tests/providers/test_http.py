@@ -13,13 +13,14 @@ from app.errors import SettingError
 from app.providers.http import BODY_BYTES_MAX, CALLS_AT_ONCE, Link, Timeouts, checked_base, open_client
 from app.providers.http_body import ReplyBody
 from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
-from app.providers.port import CallFailedError, Code, UnsharedLease
+from app.providers.port import CallFailedError, Code, Outcome, UnsharedLease
 from app.providers.redaction import Redaction
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.recording_proxy import RecordingProxy, open_recording_proxy
 
 READ = Call(Intent.READ, "GET", "/x")
 ALWAYS = UnsharedLease()
+UNSENT = "header if-match would have characters that no header may have; nothing was sent"
 
 
 @pytest.fixture
@@ -119,6 +120,17 @@ async def test_a_reply_that_trickles_ends_with_the_call(proxy: RecordingProxy, c
         with pytest.raises(CallFailedError) as failure:
             await link.send(READ, ALWAYS)
     assert failure.value.result.code is Code.TIMEOUT
+
+
+@pytest.mark.parametrize("value", ['W/"1\n2"', "\u00e9", "\ud800", "\0"])
+async def test_a_header_that_http_cannot_carry_is_not_sent(link: Link, proxy: RecordingProxy, value: str) -> None:
+    """Tokens and ETags come from replies, whose JSON may hold any character."""
+    call = Call(Intent.SET, "PATCH", "/x", headers=(("if-match", value),))
+    with pytest.raises(CallFailedError) as failure:
+        await link.send(call, ALWAYS)
+    assert failure.value.result.outcome is Outcome.RETRY
+    assert (failure.value.result.code, failure.value.result.detail) == (Code.MALFORMED, UNSENT)
+    assert not proxy.calls
 
 
 class Waiting:

@@ -1,6 +1,7 @@
 """Access token of Microsoft Entra (client credentials): fetched once for all calls, renewed before it expires."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
@@ -14,8 +15,11 @@ from app.providers.port import CallFailedError, Code
 from app.providers.redaction import Redaction
 
 RENEW_BEFORE_S: Final = 60.0
+LIFE_MAX_S: Final = 86_400.0
+"""Entra gives no token of an application a longer life; one that is said to live longer is renewed after it."""
 _SHARE_MAX: Final = 0.5
 """A token that lives shorter than two minutes is renewed after half its life."""
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class AccessToken:
@@ -61,7 +65,6 @@ def _token_of(reply: Reply) -> tuple[str, float]:
     token, lives_s = answer.get("access_token"), answer.get("expires_in")
     if not isinstance(token, str) or not token:
         raise MalformedReplyError("expected a text as access_token")
-    try:
-        return token, float(str(lives_s))
-    except ValueError as exc:
-        raise MalformedReplyError(f"expected seconds as expires_in, got {lives_s!r}") from exc
+    if not _SECONDS.fullmatch(str(lives_s)):
+        raise MalformedReplyError(f"expected seconds as expires_in, got {str(lives_s)[:80]!r}")
+    return token, min(float(str(lives_s)), LIFE_MAX_S)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.providers.fno.access_token import RENEW_BEFORE_S
+from app.providers.fno.access_token import LIFE_MAX_S, RENEW_BEFORE_S
 from app.providers.fno.client import Fno
 from app.providers.http import Timeouts
 from app.providers.port import Action, Code, Outcome, Result, UnsharedLease
@@ -80,6 +80,14 @@ async def test_a_short_life_is_halved(stage: TokenStage) -> None:
     assert stage.fetched() == 2
 
 
+async def test_no_token_lives_longer_than_entras_do(stage: TokenStage) -> None:
+    stage.proxy.change(token, lambda body: {**body, "expires_in": "999999999"})
+    await stage.send(1)
+    stage.clock.now += LIFE_MAX_S - RENEW_BEFORE_S
+    await stage.send(2)
+    assert stage.fetched() == 2
+
+
 async def test_a_refused_token_is_fetched_anew_once_for_all(stage: TokenStage) -> None:
     await stage.send(1)
     stage.simulators.of(FnoSimulator).tokens.expire_all()
@@ -107,7 +115,20 @@ async def test_a_lost_token_is_no_unknown_order(stage: TokenStage, trouble: str)
     assert (await stage.send()).outcome is Outcome.OK
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"access_token":3}', b'{"access_token":"x","expires_in":"soon"}', b"<html>"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"<html>",
+        b'{"access_token":3}',
+        b'{"access_token":"x","expires_in":"soon"}',
+        b'{"access_token":"x","expires_in":"1e999"}',
+        b'{"access_token":"x","expires_in":"nan"}',
+        b'{"access_token":"x","expires_in":-1}',
+        b'{"access_token":"a\\nx: y","expires_in":3600}',
+        '{"access_token":"\u00e9","expires_in":3600}'.encode(),
+    ],
+)
 async def test_a_malformed_token_is_a_failure_not_a_crash(stage: TokenStage, body: bytes) -> None:
     stage.proxy.answer(token, 200, body)
     result = await stage.send()
