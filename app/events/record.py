@@ -10,7 +10,7 @@ DEAD_LETTER = "dead-letter"
 
 
 class Record(NamedTuple):
-    """One record of an input, as read. `timestamp` is in milliseconds since the epoch, UTC."""
+    """One record of an input, as read. `timestamp` is the broker's when it arrived, in milliseconds since the epoch."""
 
     topic: str
     partition: int
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 class Output(NamedTuple):
     """One record to be written. Without a `partition` it goes to the lane's own: an order's, in every topic.
 
-    `timestamp` is in milliseconds since the epoch; without one it is the time of writing.
+    It has no time: the broker stamps what it takes (docs/adr/0029).
     """
 
     topic: str
@@ -32,7 +32,6 @@ class Output(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
-    timestamp: int | None = None
 
 
 def unsent(topic: str, value: bytes, headers: Headers = (), *, at: int = 0) -> Record:

@@ -238,16 +238,16 @@ class _Writer:
         self._batches: dict[tuple[str, int], list[Any]] = {}
 
     def add(self, output: Output) -> None:
-        topic, key, value, headers, partition, timestamp = output
+        topic, key, value, headers, partition = output
         if type(headers) is not list:  # a batch takes nothing else
             headers = list(headers)
         place = (topic, self._partition if partition is None else partition)
         batches = self._batches.get(place)
         if batches is None:
             batches = self._batches[place] = [self._producer.create_batch()]
-        if batches[-1].append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
+        if batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
             batches.append(self._producer.create_batch())
-            batches[-1].append(timestamp=timestamp, key=key, value=value, headers=headers)
+            batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
 
     async def send(self) -> dict[tuple[str, int], list[tuple[int, int]]]:
         """Send all and wait until they are stored. Return for each partition (first offset, count) of its batches."""

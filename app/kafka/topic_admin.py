@@ -18,8 +18,11 @@ from app.kafka.topics import FILE, TopicSpec
 
 REQUEST_TIMEOUT_MS: Final = 15_000
 BROKER_DEFAULT: Final = -1
+MISSING: Final = "topic"
+"""The `setting` of a topic that is not there."""
+FIX_SETTING: Final = "alter it with `kafka-configs.sh --alter --topic TOPIC --add-config SETTING=VALUE`"
 FIX: Final = (
-    "delete those that are empty and run `waybill topics apply`, or alter them with Kafka's own tools; where all topics"
+    f"delete those that are empty and run `waybill topics apply`, or, for a setting, {FIX_SETTING}; where all topics"
     " keyed by order id have another number of partitions, set WAYBILL_PARTITIONS to it"
 )
 _OK, _EXISTS = 0, 36
@@ -33,7 +36,7 @@ class CreatedTopic(Struct, frozen=True):
 
 
 class Drift(Struct, frozen=True):
-    """One way in which the broker differs from topics.yaml. `setting` is `topic` when it is missing altogether."""
+    """One way in which the broker differs from topics.yaml. `setting` is MISSING for a topic that is not there."""
 
     topic: str
     setting: str
@@ -71,7 +74,10 @@ async def require_partitions(bootstrap_servers: str, specs: Iterable[TopicSpec])
 
 
 async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drift]:
-    """Return every difference between the broker and `specs`. Raises BrokerError when the broker is not there."""
+    """Return every difference between the broker and `specs`.
+
+    Raises BrokerError when the broker is not there, TopicError when it does not show its settings.
+    """
     async with _admin(bootstrap_servers) as admin:
         counts = await _partition_counts(admin)
         present = [spec for spec in specs if spec.name in counts]
@@ -81,7 +87,7 @@ async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drif
 
 def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Drift]:
     if spec.name not in counts:
-        yield Drift(spec.name, "topic", "present", "missing")
+        yield Drift(spec.name, MISSING, "present", "missing")
         return
     if _differs(spec, counts):
         yield Drift(spec.name, "partitions", str(spec.partitions), str(counts[spec.name]))
@@ -130,8 +136,7 @@ def _new(spec: TopicSpec) -> NewTopic:
 
 async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs])
-    return {
-        name: {setting[0]: setting[1] for setting in settings}
-        for answer in answers
-        for _, _, _, name, settings in answer.resources
-    }
+    resources = [resource for answer in answers for resource in answer.resources]
+    if refused := [f"{name} ({code}: {text})" for code, text, _, name, _ in resources if code != _OK]:
+        raise TopicError(f"Kafka does not show the settings of {', '.join(refused)}; allow DescribeConfigs")
+    return {name: {setting[0]: setting[1] for setting in settings} for _, _, _, name, settings in resources}

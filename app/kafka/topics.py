@@ -13,6 +13,8 @@ from app.errors import DefinitionError, TopicError
 
 FILE: Final = "topics.yaml"
 _UNITS_MS: Final = {"h": 3_600_000, "d": 86_400_000}
+# Retention goes by the time of a record, which no producer may choose (docs/adr/0029).
+_TIMES: Final = {"message.timestamp.type": "LogAppendTime"}
 # Compaction leaves the newest segment alone: small ones keep what a lane reads when it opens close to what is live.
 _COMPACTED: Final = {"segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
 
@@ -71,7 +73,7 @@ class TopicSpec(Struct, frozen=True):
     @property
     def configs(self) -> dict[str, str]:
         """The broker settings of the topic, by Kafka's names."""
-        configs = {"cleanup.policy": self.cleanup}
+        configs = {"cleanup.policy": self.cleanup, **_TIMES}
         if self.cleanup == "compact":
             configs |= _COMPACTED
         if self.retention_ms is not None:

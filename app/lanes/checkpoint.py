@@ -138,7 +138,7 @@ class Folder:
         The broker's refusal would come in the middle of a transaction and end the process, again and again.
         """
         total = 0
-        for _, key, value, headers, _, _ in folded.outputs:
+        for _, key, value, headers, _ in folded.outputs:
             total += RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
             if headers:
                 total += _size_of_headers(headers)
@@ -180,9 +180,7 @@ def forward(record: Record, key: bytes, owner: int) -> Output:
     if not first_place(mark.decode(errors="replace"), record.topic):
         headers = [header for header in headers if header[0] != FORWARDED]
         headers.append((FORWARDED, origin(record).encode()))
-    return Output(
-        topic=record.topic, key=key, value=record.value, headers=headers, partition=owner, timestamp=record.timestamp
-    )
+    return Output(topic=record.topic, key=key, value=record.value, headers=headers, partition=owner)
 
 
 def _fit(letter: Output, limit: int) -> Output:

@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 from app.agents.mirror import Mirror
 from app.agents.orchestrate import Orchestrate
 from app.agents.roles import ROLES
-from app.errors import BrokerError, LaneError, SettingError
+from app.errors import BrokerError, LaneError, SettingError, TopicError
 from app.events import codec, schema_registry
 from app.kafka import broker_wait, topic_admin
 from app.kafka.publisher import KafkaPublisher
+from app.kafka.topics import TopicSpec
 from app.lanes.hosting import LaneHost
 from app.queries import order_queries, sourcing_queries
 from app.resources import PACKAGE
@@ -55,7 +56,7 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
             apps = _apps(names, parts, publisher, listening, foreign=foreign)
             # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
             await _require_broker(settings.bootstrap_servers)
-            await _require_partitions(settings.bootstrap_servers, parts)
+            await _require_topics(settings.bootstrap_servers, parts)
             return await serving.serve(apps)
     finally:
         await publisher.close()
@@ -114,11 +115,26 @@ async def _require_broker(bootstrap_servers: str) -> None:
         )
 
 
-async def _require_partitions(bootstrap_servers: str, parts: Parts) -> None:
+async def _require_topics(bootstrap_servers: str, parts: Parts) -> None:
+    """Check that lanes can read the topics, and log what else differs. Raises TopicError, LaneError."""
+    specs = list(parts.topics.values())
     try:
-        await topic_admin.require_partitions(bootstrap_servers, parts.topics.values())
+        await topic_admin.require_partitions(bootstrap_servers, specs)
+        await _warn_of_settings(bootstrap_servers, specs)
     except BrokerError as problem:  # it went away again, as starting brokers do: the next start waits for it
         raise LaneError(str(problem)) from problem
+
+
+async def _warn_of_settings(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> None:
+    """Log each setting of a topic that is not as topics.yaml says: lanes go on with it, and it may lose records."""
+    try:
+        drifts = await topic_admin.check(bootstrap_servers, specs)
+    except TopicError as problem:  # a worker needs no right to look at settings
+        _journal.warning("the topics' settings were not checked: %s", problem)
+        return
+    for drift in drifts:
+        if drift.setting != topic_admin.MISSING:  # the lanes that read it say so
+            _journal.warning("%s: %s", drift, topic_admin.FIX_SETTING)
 
 
 async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:

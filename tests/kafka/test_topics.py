@@ -1,5 +1,6 @@
 """topics.yaml against a real broker: created once, never changed, every difference told."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from app.sandbox.local import broker as local_broker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 TOPICS = load()
+DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +32,29 @@ async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(brok
     async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
         await producer.send_and_wait("order-held", b"kept", partition=1)
 
-    assert len(await check(broker, TOPICS)) == len(TOPICS) - 1 + 2
+    assert len(await check(broker, TOPICS)) == len(TOPICS) - 1 + 3
     others = [topic for topic in TOPICS if topic.name != "order-held"]
     assert await apply(broker, TOPICS) == [CreatedTopic(topic.name, topic.partitions) for topic in others]
     assert await apply(broker, TOPICS) == []
     assert await check(broker, TOPICS) == [
         Drift("order-held", "partitions", "4", "2"),
+        Drift("order-held", "message.timestamp.type", "LogAppendTime", "CreateTime"),
         Drift("order-held", "retention.ms", "2592000000", "1000000000"),
     ]
     async with AIOKafkaConsumer(bootstrap_servers=broker) as consumer:
         place = TopicPartition("order-held", 1)
         assert await consumer.end_offsets([place]) == {place: 1}
+
+
+async def test_a_record_that_says_it_is_old_is_kept_for_as_long_as_any_other(broker: str) -> None:
+    await apply(broker, TOPICS)
+    old_ms = time.time_ns() // 1_000_000 - 40 * DAY_MS
+    async with AIOKafkaProducer(bootstrap_servers=broker, compression_type="gzip") as producer:
+        sent = [await producer.send_and_wait("order-created", b"{}", timestamp_ms=old_ms) for _ in range(2)]
+    assert all(record.timestamp > old_ms + 39 * DAY_MS for record in sent)
+    async with AIOKafkaConsumer("order-created", bootstrap_servers=broker, auto_offset_reset="earliest") as consumer:
+        record = await consumer.getone()
+    assert record.timestamp > old_ms + 39 * DAY_MS
 
 
 async def test_a_topic_that_the_broker_refuses_is_named(broker: str) -> None:

@@ -34,7 +34,11 @@ def test_a_file_becomes_specs() -> None:
     assert first == TopicSpec(
         "a", "order created", "a", "order id", 4, "delete", 7 * 86_400_000, None, ("any",), "Something."
     )
-    assert first.configs == {"cleanup.policy": "delete", "retention.ms": "604800000"}
+    assert first.configs == {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": "604800000",
+    }
     assert (second.event, second.schema, second.partitions) == (None, None, 1)
     assert second.configs["cleanup.policy"] == "compact"
     assert second.configs["max.message.bytes"] == "2048"
@@ -92,6 +96,10 @@ def test_a_file_that_is_no_mapping_is_refused(text: str, problem: str) -> None:
 
 def test_inputs_of_a_role_have_the_same_partitions() -> None:
     assert {topic.partitions for topic in TOPICS.values() if topic.key.startswith("order id")} == {4}
+
+
+def test_no_producer_chooses_the_time_by_which_retention_goes() -> None:
+    assert {topic.configs["message.timestamp.type"] for topic in TOPICS.values()} == {"LogAppendTime"}
 
 
 def test_topics_have_one_writer_besides_producers() -> None:

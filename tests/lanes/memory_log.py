@@ -98,10 +98,9 @@ class MemoryCluster:
         key: bytes | None,
         value: bytes | None,
         headers: Sequence[tuple[str, bytes]] = (),
-        timestamp: int | None = None,
     ) -> Record:
         """Write a record outside of any transaction, as producers of the inputs do."""
-        output = Output(topic, key, value, headers, partition, timestamp)
+        output = Output(topic, key, value, headers, partition)
         return self._append(output, partition, None)
 
     def read(self, topic: str, partition: int, start: int = 0, count: int | None = None) -> list[Record]:
@@ -146,8 +145,8 @@ class MemoryCluster:
 
     def _append(self, output: Output, partition: int, transaction: Transaction | None) -> Record:
         found = self._topics[output.topic][partition]
-        at = self._now_ms() if output.timestamp is None else output.timestamp
-        record = Record(output.topic, partition, found.end, at, output.key, output.value, tuple(output.headers))
+        headers = tuple(output.headers)
+        record = Record(output.topic, partition, found.end, self._now_ms(), output.key, output.value, headers)
         found.slots.append(_Slot(record, transaction))
         return record
 
