@@ -4,6 +4,7 @@ Deliberately absent: retries (the flow's), redirects, environment proxies, and a
 """
 
 import asyncio
+import ipaddress
 import logging
 import re
 import time
@@ -73,7 +74,10 @@ def _open_session() -> aiohttp.ClientSession:
 
 
 def checked_base(variable: str, value: str) -> str:
-    """Return a base address without its trailing slash. Raises SettingError when it is not one."""
+    """Return a base address without its trailing slash.
+
+    Raises SettingError when it is not one, and for http to another machine: every call carries a token or a password.
+    """
     try:
         url = httpx.URL(value)
     except httpx.InvalidURL:
@@ -84,7 +88,19 @@ def checked_base(variable: str, value: str) -> str:
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         address = _printable(value)
         raise SettingError(f"{variable}={address!r}: must look like https://host/path, with no user, query or fragment")
+    if url.scheme == "http" and not _is_loopback(url.host):
+        raise SettingError(
+            f"{variable}={_printable(value)!r}: credentials would cross the network in the clear; write https://,"
+            " or name a proxy on this machine that encrypts (http://127.0.0.1:port)"
+        )
     return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _printable(value: str) -> str:

@@ -121,7 +121,7 @@ class ProviderContract:
         assert result.outcome is Outcome.RETRY
 
     async def test_pc_031_an_unknown_host_may_be_repeated(self, stage: Stage) -> None:
-        provider = stage.opened("http://nobody.invalid")
+        provider = stage.opened("https://nobody.invalid")
         result = await provider.perform(stage.bench.action(0), ALWAYS)
         await provider.close()
         assert result.outcome is Outcome.RETRY, result

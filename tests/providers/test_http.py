@@ -205,6 +205,18 @@ def test_a_refused_address_is_named_without_what_is_secret_in_it(value: str) -> 
     assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize("host", ["erp.example", "10.0.0.7", "[fe80::1]", "localhost.example", "0.0.0.0", "127.1"])
+def test_credentials_do_not_cross_the_network_in_the_clear(host: str) -> None:
+    with pytest.raises(SettingError, match=r"WAYBILL_SHOP_BASE_URL=.*in the clear; write https://"):
+        checked_base("WAYBILL_SHOP_BASE_URL", f"http://{host}/x")
+    assert checked_base("WAYBILL_SHOP_BASE_URL", f"https://{host}/x") == f"https://{host}/x"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "127.9.9.9", "[::1]:9", "localhost:9", "LOCALHOST"])
+def test_http_stays_on_this_machine(host: str) -> None:
+    assert checked_base("WAYBILL_SHOP_BASE_URL", f"http://{host}/x") == f"http://{host}/x"
+
+
 def test_an_address_keeps_its_path() -> None:
     assert checked_base("X", "http://127.0.0.1:9/bigcommerce/") == "http://127.0.0.1:9/bigcommerce"
 

@@ -17,10 +17,10 @@ from yarl import URL
 
 from tests.simulation.dice import Dice
 
-ERP: Final = "http://erp.example/fno"
-SHOP: Final = "http://shop.example/bigcommerce"
-HOUSE: Final = "http://house.example/flexe"
-ACCOUNTS: Final = "http://accounts.example/sap"
+ERP: Final = "https://erp.example/fno"
+SHOP: Final = "https://shop.example/bigcommerce"
+HOUSE: Final = "https://house.example/flexe"
+ACCOUNTS: Final = "https://accounts.example/sap"
 READ_TIMEOUT_S: Final = 10.0
 SLOW_S: Final = 25.0
 """Longer than a whole call may take."""

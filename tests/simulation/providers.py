@@ -39,12 +39,12 @@ _FLEXE: Final = FlexeOptions()
 _SAP: Final = SapOptions()
 _AREA: Final = SalesArea("OR", "1010", "10", "00", _SAP.sold_to, "PPR0")
 ENVIRON: Final = {
-    "WAYBILL_BIGCOMMERCE_BASE_URL": "http://shop.example", "WAYBILL_BIGCOMMERCE_STORE_HASH": STORE,
-    "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "t", "WAYBILL_FNO_BASE_URL": "http://erp.example",
-    "WAYBILL_FNO_TOKEN_URL": "http://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c", "WAYBILL_FNO_CLIENT_SECRET": "s",
-    "WAYBILL_FLEXE_BASE_URL": "http://house.example", "WAYBILL_FLEXE_API_KEY": _FLEXE.api_key,
+    "WAYBILL_BIGCOMMERCE_BASE_URL": "https://shop.example", "WAYBILL_BIGCOMMERCE_STORE_HASH": STORE,
+    "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "t", "WAYBILL_FNO_BASE_URL": "https://erp.example",
+    "WAYBILL_FNO_TOKEN_URL": "https://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c", "WAYBILL_FNO_CLIENT_SECRET": "s",
+    "WAYBILL_FLEXE_BASE_URL": "https://house.example", "WAYBILL_FLEXE_API_KEY": _FLEXE.api_key,
     "WAYBILL_FLEXE_OWNER_ID": _FLEXE.owner_id, "WAYBILL_FLEXE_WEBHOOK_SECRET": _FLEXE.webhook_secret,
-    "WAYBILL_SAP_BASE_URL": "http://accounts.example", "WAYBILL_SAP_USER": "u", "WAYBILL_SAP_PASSWORD": "p",
+    "WAYBILL_SAP_BASE_URL": "https://accounts.example", "WAYBILL_SAP_USER": "u", "WAYBILL_SAP_PASSWORD": "p",
     "WAYBILL_SAP_SALES_ORDER_TYPE": "OR", "WAYBILL_SAP_SALES_ORGANIZATION": "1010",
     "WAYBILL_SAP_DISTRIBUTION_CHANNEL": "10", "WAYBILL_SAP_DIVISION": "00",
     "WAYBILL_SAP_SOLD_TO_PARTY": _SAP.sold_to, "WAYBILL_SAP_PRICE_CONDITION_TYPE": "PPR0",
