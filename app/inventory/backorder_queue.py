@@ -6,8 +6,9 @@ lines that wait no more: whoever acts on it reads the ledger first.
 Requirements: S65.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from app.inventory.ledger_values import SourcedOrder
@@ -42,7 +43,8 @@ class BackorderQueue:
     """Waiting lines by item. Mutable, and owned by one lane."""
 
     def __init__(self) -> None:
-        self._by_item: dict[ItemKey, dict[LineKey, QueuedLine]] = {}
+        self._by_item: dict[ItemKey, list[QueuedLine]] = {}
+        """In fair order, which is kept up line by line: to sort a long queue for each plan would cost its square."""
         self._by_order: dict[str, tuple[QueuedLine, ...]] = {}
         self._in_pool: Counter[str] = Counter()
 
@@ -50,7 +52,7 @@ class BackorderQueue:
         """Replace the waiting lines of the order by those that it has now."""
         for line in self._by_order.pop(order.order_id, ()):
             queue = self._by_item[line.item]
-            del queue[line.key]
+            del queue[bisect_left(queue, line)]
             if not queue:
                 del self._by_item[line.item]
             self._in_pool[line.item.pool] -= 1
@@ -58,7 +60,7 @@ class BackorderQueue:
             self._by_order[order.order_id] = lines = _queued_lines(order)
             self._in_pool[order.pool] += len(lines)
             for line in lines:
-                self._by_item.setdefault(line.item, {})[line.key] = line
+                insort(self._by_item.setdefault(line.item, []), line)
 
     def count(self, pool: str) -> int:
         """Return how many lines of the pool wait."""
@@ -72,9 +74,9 @@ class BackorderQueue:
         """Return the items that lines wait for, of the pool or of all."""
         return [item for item in self._by_item if pool in (None, item.pool)]
 
-    def of_item(self, item: ItemKey) -> list[QueuedLine]:
+    def of_item(self, item: ItemKey) -> Sequence[QueuedLine]:
         """Return the lines that wait for the item, in fair order."""
-        return sorted(self._by_item.get(item, {}).values())
+        return self._by_item.get(item, ())
 
     def in_turn(self, item: ItemKey, available: int, passed_over: Container[LineKey]) -> list[QueuedLine]:
         """Return the lines that what is available suffices for; one that is too large lets those behind it pass."""

@@ -139,15 +139,16 @@ class SourcingAgenda:
     def _source_waiting(
         self, book: StockBook, rechecks: Rechecks, now_ms: int
     ) -> tuple[list[SourcingAnswer], Rechecks, _Counts]:
-        """Make one plan, for the lines of one pool whose turn it is. Return also the items to be checked again."""
+        """Make one plan, for the lines of one pool whose turn it is. Return also the items to be checked again.
+
+        Pools take turns: the items of this one come last in what is to be checked again.
+        """
         in_turn = self._lines_in_turn(book, rechecks)
         if not in_turn:
             return [], {}, _Counts({}, {})
-        remaining = {item: recheck for item, recheck in rechecks.items() if item in in_turn}
-        pool = min(item.pool for item in in_turn)
-        queued_lines = self._first_orders(
-            line for item, lines in in_turn.items() if item.pool == pool for line in lines
-        )
+        pool = next(iter(in_turn)).pool
+        remaining = {item: rechecks[item] for item in sorted(in_turn, key=lambda item: item.pool == pool)}
+        queued_lines = self._first_orders(lines for item, lines in in_turn.items() if item.pool == pool)
         causes = {
             item.sku: recheck.cause or Cause("", now_ms) for item, recheck in remaining.items() if item.pool == pool
         }
@@ -169,10 +170,13 @@ class SourcingAgenda:
                 in_turn[item] = lines
         return in_turn
 
-    def _first_orders(self, queued_lines: Iterable[QueuedLine]) -> list[QueuedLine]:
-        """Return the lines of as many orders as one plan may have, in fair order."""
+    def _first_orders(self, queues: Iterable[Sequence[QueuedLine]]) -> list[QueuedLine]:
+        """Return the lines of as many orders as one plan may have: the first of each queue, the second of each...
+
+        Fair order is a matter within an item: who waits for another takes nothing away, and is not held up.
+        """
         orders: dict[str, list[QueuedLine]] = {}
-        for line in sorted(queued_lines):
+        for _, line in sorted((place, line) for queue in queues for place, line in enumerate(queue)):
             if len(orders) < self._batching.orders_max or line.order_id in orders:
                 orders.setdefault(line.order_id, []).append(line)
         return [line for lines in orders.values() for line in lines]

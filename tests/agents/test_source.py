@@ -474,6 +474,40 @@ async def test_more_lines_than_one_plan_may_have_are_released_turn_by_turn() -> 
 # ---- runs, preferences ----
 
 
+async def test_a_long_queue_of_one_item_holds_up_no_other_item() -> None:
+    """Those who wait for the other item wait for less long, and come after all of the queue by age alone."""
+    room = Room(orders_max=5)
+    driven = await room.start()
+    for number in range(30):
+        room.request(order_of(f"long-{number:02}", ("A", 1)))
+    await room.rest(driven)
+    for number in range(2):
+        room.request(order_of(f"other-{number}", ("B", 1)))
+    await room.rest(driven)
+    room.receive("A", 30)
+    room.receive("B", 2)
+    await driven.until(lambda: room.shelf("B")[1] > 0)
+    assert (room.shelf("A")[1], room.shelf("B")[1]) == (3, 2)
+    assert {f"long-{number:02}" for number in range(3)}.isdisjoint(order_id for order_id, _ in room.waiting())
+    await room.rest(driven)
+    assert not room.waiting()
+    room.reserved_once()
+
+
+async def test_pools_take_turns() -> None:
+    network = Network((*NETWORK.sources, NetworkSource("JP-TYO", "JP", 35.6, 139.7, pool="zoo")))
+    room = Room(network, orders_max=5)
+    driven = await room.start()
+    for number in range(20):
+        room.request(order_of(f"o{number}", ("A", 1)))
+        room.request(order_of(f"z{number}", ("A", 1)), pool="zoo")
+    await room.rest(driven)
+    room.receive("A", 20)
+    room.receive("A", 20, "JP-TYO", pool="zoo")
+    await driven.until(lambda: room.shelf("A", "JP-TYO")[1] >= 10)
+    assert room.shelf("A")[1] == 10
+
+
 async def test_a_run_looks_at_all_that_waits_and_is_written_down() -> None:
     room = Room(strategies=Strategies(replace(STRATEGY, maximum_distance_km=Constraint(1000))))
     room.stock("B", 9, FAR)
