@@ -20,6 +20,7 @@ from app.sandbox.local.private_files import PRIVATE_UMASK
 
 OLDEST_JAVA = 17
 _KILL_LIMIT_S = 10.0
+_EXEC_LIMIT_S = 5.0
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 # The shell ends at once and leaves Java to init: no zombie, and an interrupt at the terminal reaches neither.
 _DETACHED = 'log="$1"; shift; "$@" </dev/null >"$log" 2>&1 & echo $!'
@@ -52,6 +53,9 @@ class MarkedProcess:
         with suppress(ValueError, psutil.Error):
             process = psutil.Process(self.pid)
             # psutil raises ZombieProcess here, and sends signals only while the id has the same time of creation.
+            # While the kernel puts a program into a process, or takes it out, the command line is empty: whoever took
+            # that for another process left Kafka running after a failed start.
+            wait_until(lambda: bool(process.cmdline()), _EXEC_LIMIT_S)
             return process if self.mark in process.cmdline() else None
         return None
 

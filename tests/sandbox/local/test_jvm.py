@@ -67,6 +67,23 @@ def test_a_dead_process_that_nobody_waited_for_is_not_alive() -> None:
         assert wait_until(lambda: not MarkedProcess(process.pid, MARK).alive(), 60)
 
 
+def test_a_process_that_is_just_being_started_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the kernel puts another program into a process, its command line is empty."""
+    read, empty = psutil.Process.cmdline, iter([True] * 3)
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda process: [] if next(empty, False) else read(process))
+    with sleeper(MARK) as pid:
+        assert MarkedProcess(pid, MARK).alive()
+        assert not next(empty, False)
+
+
+def test_a_process_that_is_just_being_started_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, empty = psutil.Process.cmdline, iter([True] * 3)
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda process: [] if next(empty, False) else read(process))
+    with sleeper(MARK) as pid:
+        assert MarkedProcess(pid, MARK).end(10)
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_process_ends_by_sigterm() -> None:
     with sleeper(MARK) as pid:
         assert MarkedProcess(pid, MARK).end(10)
