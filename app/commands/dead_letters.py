@@ -10,25 +10,30 @@ from app.commands import output
 from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import SettingError
-from app.events.dead_letters import marks_of, topic_of, without_marks
+from app.events.dead_letters import marks_of, offsets_of, place_of, topic_of, value_of, without_marks
 from app.events.record import DEAD_LETTER, Output, Record
 
 commands = typer.Typer()
 SHOWN: Final = "dead-letters show order-created/0/17"
 Ids = Annotated[list[str], typer.Argument(help="Ids as listed: topic/partition/offset.", metavar="ID...")]
 VALUE_SHOWN_MAX: Final = 2_000
+GATHERED_MAX: Final = 100_000
+"""The most records that a checkpoint may have (WAYBILL_BATCH_RECORDS_MAX)."""
 
 
 @commands.command(name="list", epilog=examples("dead-letters list", "dead-letters list --code no-flow --json"))
 def list_letters(code: Annotated[str | None, typer.Option(help="Only this code.")] = None, json: Json = False) -> None:
-    """Every dead letter that was neither replayed nor discarded."""
+    """Every dead letter that was neither replayed nor discarded. A letter of a flood stands for many records."""
     letters = [_view(record) for record in _letters(load_settings().bootstrap_servers).values()]
     matching = [letter for letter in letters if code is None or letter["code"] == code]
     if json:
         output.data(matching)
         return
-    rows = [[each["id"], each["key"], each["code"], output.moment(each["at"]), each["detail"]] for each in matching]
-    output.table(("Id", "Key", "Code", "At", "Why"), rows)
+    rows = [
+        [each["id"], str(each["records"]), each["key"], each["code"], output.moment(each["at"]), each["detail"]]
+        for each in matching
+    ]
+    output.table(("Id", "Records", "Key", "Code", "At", "Why"), rows)
 
 
 @commands.command(epilog=examples(SHOWN, f"{SHOWN} --json"))
@@ -51,7 +56,8 @@ def replay(
 ) -> None:
     """Write them back to their topics and mark them as dealt with, in one transaction. Event ids stay the same.
 
-    What is written is shown first, on standard error. Only topics that a role reads are written.
+    What is written is shown first, on standard error. Only topics that a role reads are written. Records that share a
+    dead letter are read from their topic: those that its retention has removed are counted, and do not come back.
     """
     servers = load_settings().bootstrap_servers
     records = _find(servers, ids)
@@ -59,9 +65,11 @@ def replay(
     for record in records:
         if why := irreplaceable(record, readable):
             raise SettingError(f"{_id(record)} cannot be replayed: {why}; nothing was written")
-    originals = [original(record) for record in records]
-    for record, written in zip(records, originals, strict=True):
-        output.note(f"{_id(record)}: {_sentence(written)}")
+    originals: list[Output] = []
+    for record in records:
+        some = _originals(servers, record)
+        output.note(f"{_id(record)}: {_sentence(some, _count(record))}")
+        originals += some
     if not dry_run:
         _write(servers, originals + [tombstone(record) for record in records])
     _tell("to replay" if dry_run else "replayed", records, json)
@@ -123,13 +131,47 @@ def _view(record: Record) -> dict[str, Any]:
     return {
         "id": _id(record),
         **{name: marks.get(name, "") for name in ("key", "code", "detail", "role", "at")},
+        "records": _count(record),
         "bytes": len(record.value or b""),
         "headers": {name: (value or b"").decode(errors="replace") for name, value in without_marks(record.headers)},
     }
 
 
-def _sentence(written: Output) -> str:
-    """Return what a replay writes, for people."""
+def _count(letter: Record) -> int:
+    """Return how many records the letter stands for."""
+    return sum(run.stop - run.start for run in offsets_of(letter)) or 1
+
+
+def _originals(servers: str, letter: Record) -> list[Output]:
+    """Return the records that the letter stands for, as they were. Raises SettingError when none is there any more."""
+    if not (runs := offsets_of(letter)):
+        return [original(letter)]
+    records = asyncio.run(_read_runs(servers, letter, runs))
+    if not records:
+        raise SettingError(f"the records of {_id(letter)} are no longer in {topic_of(letter)}: discard it")
+    return [Output(each.topic, each.key, each.value, without_marks(each.headers)) for each in records]
+
+
+async def _read_runs(servers: str, letter: Record, runs: list[range]) -> list[Record]:
+    from aiokafka import TopicPartition
+
+    from app.kafka import topic_reader
+
+    place, offsets = TopicPartition(*(place_of(letter) or ("", 0))), {offset for run in runs for offset in run}
+    async with topic_reader.consumer(servers) as reader:
+        records = topic_reader.read_between(reader, place, min(offsets), max(offsets) + 1)
+        return [record async for record in records if record.offset in offsets]
+
+
+def _sentence(written: list[Output], count: int) -> str:
+    """Return what a replay writes of the `count` records of a letter, for people."""
+    if count > 1:
+        gone = count - len(written)
+        return f"to {written[0].topic}, {len(written)} records" + (f"; {gone} are no longer there" if gone else "")
+    return _single_sentence(written[0])
+
+
+def _single_sentence(written: Output) -> str:
     key = "no key" if written.key is None else f"key {written.key.decode(errors='backslashreplace')}"
     value = "no value (a tombstone)" if written.value is None else f"{len(written.value)} bytes"
     names = ", ".join(name for name, _ in written.headers) or "none"
@@ -156,12 +198,15 @@ def irreplaceable(letter: Record, readable: Collection[str]) -> str:
         return f"no role reads {topic}, so no record of it was set aside; discard it and see who writes {DEAD_LETTER}"
     if size := marks_of(letter).get("truncated", b"").decode(errors="replace"):
         return f"of its {size} bytes only the beginning was kept; its producer has to send it again, smaller"
+    if (count := _count(letter)) > GATHERED_MAX:
+        return f"no lane gathers {count} records in one dead letter; discard it and see who writes {DEAD_LETTER}"
     return ""
 
 
 def original(letter: Record) -> Output:
     """Return the record as it was before it was set aside: the key routes it, so that it meets its lane."""
-    return Output(topic_of(letter), marks_of(letter).get("key") or None, letter.value, without_marks(letter.headers))
+    key = marks_of(letter).get("key") or None
+    return Output(topic_of(letter), key, value_of(letter), without_marks(letter.headers))
 
 
 def tombstone(record: Record) -> Output:

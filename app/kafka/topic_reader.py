@@ -63,9 +63,27 @@ async def read_to_end(reader: AIOKafkaConsumer, partitions: Iterable[TopicPartit
     places = list(partitions)
     reader.assign(places)
     await reader.seek_to_beginning(*places)
-    ends: Mapping[TopicPartition, int] = await reader.end_offsets(places)
+    async for record in _read_up_to(reader, await reader.end_offsets(places)):
+        yield record
+
+
+async def read_between(reader: AIOKafkaConsumer, place: TopicPartition, begin: int, end: int) -> AsyncIterator[Record]:
+    """Yield the records of a partition from offset `begin` to before `end`, without those that are not there any more.
+
+    Raises BrokerError when they stall.
+    """
+    reader.assign([place])
+    first = max(begin, (await reader.beginning_offsets([place]))[place])
+    reader.seek(place, first)
+    last = min(end, (await reader.end_offsets([place]))[place])
+    async for record in _read_up_to(reader, {place: last}):
+        if record.offset < end:
+            yield record
+
+
+async def _read_up_to(reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[Record]:
     moved_at = time.monotonic()
-    while any([await reader.position(place) < ends[place] for place in places]):
+    while any([await reader.position(place) < end for place, end in ends.items()]):
         batches = await reader.getmany(timeout_ms=POLL_MS)
         if batches:
             moved_at = time.monotonic()

@@ -36,16 +36,19 @@ class _Entry(BaseModel):
     topic_schema: Annotated[str | None, Field(alias="schema")] = None
     key: Annotated[str, Field(min_length=1)]
     writers: Annotated[tuple[Writer, ...], Field(min_length=1)]
-    cleanup: Literal["delete", "compact"]
+    cleanup: Literal["delete", "compact", "compact,delete"]
     retention: Annotated[int | None, BeforeValidator(_milliseconds)] = None
+    retention_bytes: Annotated[int | None, Field(ge=1)] = None
     bytes_max: Annotated[int | None, Field(ge=1024)] = None
     partitions: Annotated[int | None, Field(ge=1, le=1024)] = None
     meaning: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _retention_goes_with_delete(self) -> "_Entry":
-        if (self.cleanup == "delete") != (self.retention is not None):
+        if ("delete" in self.cleanup) != (self.retention is not None):
             raise ValueError("`retention` goes with `cleanup: delete`, and only with it")
+        if self.retention_bytes is not None and self.retention is None:
+            raise ValueError("`retention_bytes` goes with `retention`")
         return self
 
 
@@ -57,7 +60,10 @@ class _File(BaseModel):
 
 
 class TopicSpec(Struct, frozen=True):
-    """One topic as it should be. `retention_ms` is None if compacted, `bytes_max` if the broker's limit holds."""
+    """One topic as it should be. `retention_ms` is None if compacted alone, `bytes_max` if the broker's limit holds.
+
+    `retention_bytes`, of a partition, is None where time alone limits it.
+    """
 
     name: str
     event: str | None
@@ -69,15 +75,18 @@ class TopicSpec(Struct, frozen=True):
     bytes_max: int | None
     writers: tuple[str, ...]
     meaning: str
+    retention_bytes: int | None = None
 
     @property
     def configs(self) -> dict[str, str]:
         """The broker settings of the topic, by Kafka's names."""
         configs = {"cleanup.policy": self.cleanup, **_TIMES}
-        if self.cleanup == "compact":
+        if "compact" in self.cleanup:
             configs |= _COMPACTED
         if self.retention_ms is not None:
             configs["retention.ms"] = str(self.retention_ms)
+        if self.retention_bytes is not None:
+            configs["retention.bytes"] = str(self.retention_bytes)
         if self.bytes_max is not None:
             configs["max.message.bytes"] = str(self.bytes_max)
         return configs
@@ -110,6 +119,7 @@ def _spec(name: str, entry: _Entry, partitions: int) -> TopicSpec:
         partitions=entry.partitions or partitions,
         cleanup=entry.cleanup,
         retention_ms=entry.retention,
+        retention_bytes=entry.retention_bytes,
         bytes_max=entry.bytes_max,
         writers=entry.writers,
         meaning=entry.meaning,

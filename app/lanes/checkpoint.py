@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
 
 from app.errors import RecordError
-from app.events.dead_letters import MARK, dead_letter, origin
+from app.events.dead_letters import MARK, dead_letter, gathered_letter, origin
 from app.events.headers import FORWARDED, first_place
 from app.events.ids import partition_of
 from app.events.record import Output, Record
+from app.lanes.floods import FloodLimits, Floods, Gathered
 from app.lanes.lane_state import LaneState, View
 from app.lanes.role import Folded, Job, Role
 
@@ -30,6 +31,7 @@ class FoldLimits:
     record_bytes_max: int = 1 << 20
     output_bytes_max: int = 7 << 20
     letter_bytes_max: int = 4_000_000
+    floods: FloodLimits = field(default_factory=FloodLimits)
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Checkpoint:
     """The content of the next transaction. Its records see the lane's state through `view`, with their own changes.
 
     `final` are changed keys that may have settled, `dead` the codes of dead letters, `size` bytes that are written.
+    `gathered` are records that share a dead letter, by topic and code.
     """
 
     state: InitVar[LaneState]
@@ -46,6 +49,7 @@ class Checkpoint:
     final: set[bytes] = field(default_factory=set)
     outcomes: dict[str, int] = field(default_factory=dict)
     dead: list[str] = field(default_factory=list)
+    gathered: dict[tuple[str, str], Gathered] = field(default_factory=dict)
     records: int = 0
     forwarded: int = 0
     size: int = 0
@@ -65,6 +69,11 @@ class Checkpoint:
             if settled:
                 self.final.update(changes)
 
+    def gather(self, record: Record, code: str, detail: str, size: int) -> None:
+        """Set a record aside together with others of its topic and code."""
+        self.add(Folded(outcome="dead-letter"), size)
+        self.gathered.setdefault((record.topic, code), Gathered(record, code, detail)).offsets.append(record.offset)
+
 
 class Folder:
     """Folds the records of one lane into a checkpoint."""
@@ -76,6 +85,7 @@ class Folder:
         self._role, self._limits, self._now_ms = role, limits, now_ms
         self._partition, self._partitions = lane
         self._dead_partition = self._partition % dead_letters
+        self._floods = Floods(limits.floods)
 
     def owner(self, record: Record, checkpoint: Checkpoint) -> Record | None:
         """Return the record with its owner's key if this lane folds it.
@@ -121,16 +131,28 @@ class Folder:
             self.bury(original, exc, checkpoint)
 
     def bury(self, record: Record, problem: Exception, checkpoint: Checkpoint) -> None:
-        """Add the record as a dead letter.
+        """Add the record as a dead letter, or to one that it shares with others where there is a flood of them.
 
         Its partition is the lane's own, not that of its key: so each lane writes one partition of the topic, in order.
         """
         code, detail = _describe(problem)
-        letter = dead_letter(record, code, detail, self._role.name, self._now_ms())
-        limit = min(self._limits.letter_bytes_max, self._limits.output_bytes_max)
-        letter = _fit(letter, limit)._replace(partition=self._dead_partition)
-        checkpoint.add(Folded((letter,), outcome="dead-letter"), size_of(letter.key, letter.value, letter.headers))
+        limit, now_ms = min(self._limits.letter_bytes_max, self._limits.output_bytes_max), self._now_ms()
+        size = size_of(record.key, record.value, record.headers)
+        if self._floods.admit(record.topic, code, min(size, limit), now_ms):
+            letter = _fit(dead_letter(record, code, detail, self._role.name, now_ms), limit)
+            letter = letter._replace(partition=self._dead_partition)
+            checkpoint.add(Folded((letter,), outcome="dead-letter"), size_of(letter.key, letter.value, letter.headers))
+        else:
+            checkpoint.gather(record, code, detail, size)
         checkpoint.dead.append(code)
+
+    def finish(self, checkpoint: Checkpoint) -> list[str]:
+        """Add the letters that records share, before the commit. Return a sentence for each flood that begins."""
+        role, now_ms = self._role.name, self._now_ms()
+        for each in checkpoint.gathered.values():
+            letter = gathered_letter(each.first, each.offsets, each.code, each.detail, role=role, now_ms=now_ms)
+            checkpoint.outputs.append(letter._replace(partition=self._dead_partition))
+        return list(self._floods.announcements(checkpoint.gathered.values()))
 
     def measure(self, folded: Folded) -> int:
         """Return the bytes of all that a record writes. Raises RecordError for one that the broker would refuse.

@@ -274,6 +274,8 @@ class Lane:
         instead, but aiokafka sends them without the group's generation, and it costs two round trips (ADR 0004).
         """
         changes = list(checkpoint.changes.items())
+        for sentence in self._folder.finish(checkpoint):
+            _journal.warning("%s: %s", self.name, sentence)
         await self._log.begin()
         offsets = await self._log.send(checkpoint.outputs, [*changes, (POSITION_KEY, self._position.encode())])
         # Taken before the commit is asked for: how long the answer was on its way must not prolong the lease.

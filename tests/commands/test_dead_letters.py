@@ -22,14 +22,19 @@ def lying(topic: str, key: str, forged: tuple[tuple[str, bytes], ...] = ()) -> R
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[Output]:
-    """What commands write, while dead-letter holds an order, a lane's own record and one of no role."""
-    outputs: list[Output] = []
-    letters = [
+def letters() -> list[Record]:
+    """What dead-letter holds: an order, a lane's own record and one of no role."""
+    return [
         lying("order-created", "a[/x]", FORGED),
         lying("fulfillment-requested", "b"),
         lying("order-ledger", "\0position"),
     ]
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch, letters: list[Record]) -> list[Output]:
+    """What commands write."""
+    outputs: list[Output] = []
 
     async def read(_servers: str) -> dict[str, Record]:
         return {(letter.key or b"").decode(): letter for letter in letters}
@@ -74,6 +79,15 @@ def test_what_no_role_reads_is_refused_with_all_that_was_named(waybill: Console,
 def test_what_a_lane_wrote_for_a_role_can_be_replayed(waybill: Console, written: list[Output]) -> None:
     assert waybill("dead-letters", "replay", "fulfillment-requested/0/7").code == 0
     assert [output.topic for output in written] == ["fulfillment-requested", DEAD_LETTER]
+
+
+@pytest.mark.usefixtures("written")
+def test_a_letter_that_no_lane_gathered_is_refused(waybill: Console, letters: list[Record]) -> None:
+    marks = (("waybill-dead-code", b"c"), ("waybill-dead-offsets", b"0-9999999999999999999"))
+    letters.append(Record(DEAD_LETTER, 1, 0, AT, b"order-created/0/0", b"", marks))
+    said = waybill("dead-letters", "replay", "order-created/0/0")
+    assert (said.code, said.out) == (1, "")
+    assert "no lane gathers 10000000000000000000 records in one dead letter" in said.err
 
 
 @pytest.mark.usefixtures("written")

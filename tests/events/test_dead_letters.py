@@ -1,9 +1,13 @@
 """A dead letter holds all that is needed to look at the record and to send it again."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.commands.dead_letters import irreplaceable, original
-from app.events.dead_letters import DETAIL_CHARACTERS_MAX, dead_letter
+from app.events.dead_letters import DETAIL_CHARACTERS_MAX, dead_letter, gathered_letter, offsets_of
 from app.events.record import Record
 from tests.agents.stand_ins import AT, as_json, marks_of
 
@@ -34,6 +38,43 @@ def test_the_original_comes_back_as_it_was() -> None:
         assert (back.topic, back.key, back.value) == (record.topic, record.key, record.value)
         assert tuple(back.headers) == record.headers
         assert back.partition is None
+
+
+@given(st.sets(st.integers(0, 60) | st.integers(0, 2**63 - 1), min_size=1))
+def test_a_letter_names_the_offsets_of_all_records_that_share_it(offsets: set[int]) -> None:
+    letter = gathered_letter(RECORD, list(offsets), "c", "d", role="r", now_ms=AT)
+    lying = Record(letter.topic, 0, 3, AT, letter.key, letter.value, tuple(letter.headers))
+    runs = offsets_of(lying)
+    assert [offset for run in runs for offset in run] == sorted(offsets)
+    assert all(earlier.stop < later.start for earlier, later in pairwise(runs))
+
+
+def test_a_letter_of_many_keeps_the_beginning_of_the_first() -> None:
+    large = RECORD._replace(key=b"k" * 5_000, value=b"v" * 5_000, headers=(("their", b"h" * 5_000),))
+    letter = gathered_letter(large, [7, 8], "c", "d", role="r", now_ms=AT)
+    assert letter.value == b"v" * 1_024
+    assert set(marks_of(letter)) == {
+        "code",
+        "detail",
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
+        "role",
+        "at",
+        "offsets",
+    }
+    assert [name for name, _ in letter.headers if not name.startswith("waybill-dead-")] == []
+
+
+def test_a_letter_of_a_record_without_a_value_is_not_taken_for_one_that_was_dealt_with() -> None:
+    assert dead_letter(RECORD._replace(value=None), "c", "d", "r", AT).value == b""
+
+
+@pytest.mark.parametrize("mark", [b"", b"7", b"7-", b"7-8,", b"a-b", b"7-8;9-9", b"-1-2"])
+def test_offsets_that_no_lane_writes_are_none(mark: bytes) -> None:
+    headers = (("waybill-dead-code", b"c"), ("waybill-dead-offsets", mark))
+    assert offsets_of(Record("dead-letter", 0, 3, AT, b"order-created/0/7", b"", headers)) == []
 
 
 FORGED = (

@@ -487,7 +487,7 @@ def test_dead_letters_are_listed_by_code_and_shown(waybill: Console) -> None:
     assert {item["code"] for item in listed} == {"malformed"}
     one = waybill("dead-letters", "show", found["id"], "--json").json
     assert one == found | {"value": '{"order_id": '}
-    assert set(found) == {"id", "key", "code", "detail", "role", "at", "bytes", "headers"}
+    assert set(found) == {"id", "key", "code", "detail", "role", "at", "records", "bytes", "headers"}
     assert found["headers"] == {"content-type": "application/json"}
     for_people = waybill("dead-letters", "show", found["id"]).out
     assert "malformed" in for_people

@@ -1,5 +1,6 @@
 """topics.yaml against a real broker: created once, never changed, every difference told."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -9,9 +10,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec.structs import replace
 
 from app.errors import BrokerError, TopicError
+from app.events.dead_letters import gathered_letter
+from app.events.record import Output, Record
+from app.kafka import topic_reader
 from app.kafka.topic_admin import CreatedTopic, Drift, apply, check
 from app.kafka.topics import load
+from app.kafka.transactions import transact
 from app.sandbox.local import broker as local_broker
+from tests.commands.console import Console
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 TOPICS = load()
@@ -55,6 +61,36 @@ async def test_a_record_that_says_it_is_old_is_kept_for_as_long_as_any_other(bro
     async with AIOKafkaConsumer("order-created", bootstrap_servers=broker, auto_offset_reset="earliest") as consumer:
         record = await consumer.getone()
     assert record.timestamp > old_ms + 39 * DAY_MS
+
+
+def test_records_that_share_a_dead_letter_are_read_from_their_topic_to_be_replayed(
+    broker: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker)
+    waybill = Console(capsys)
+    asyncio.run(apply(broker, TOPICS))
+    values = [b"%d" % number for number in range(6)]
+    asyncio.run(transact(broker, [Output("stock-change", b"k", value, [("their", b"h")], 2) for value in values]))
+    first = Record("stock-change", 2, 1, 0, b"k", b"1", ())
+    letter = gathered_letter(first, [1, 2, 4, 99], "malformed", "no JSON", role="source", now_ms=0)
+    asyncio.run(transact(broker, [letter._replace(partition=2)]))
+
+    (listed,) = waybill("dead-letters", "list", "--json").json
+    assert (listed["id"], listed["records"], listed["code"]) == ("stock-change/2/1", 4, "malformed")
+    said = waybill("dead-letters", "replay", "stock-change/2/1")
+    assert (said.code, said.out) == (0, "1 replayed\n")
+    assert said.err == "stock-change/2/1: to stock-change, 3 records; 1 are no longer there\n"
+    assert waybill("dead-letters", "list", "--json").json == []
+    replayed = asyncio.run(read_all(broker, "stock-change"))[len(values) :]
+    assert [(each.key, each.value, each.headers) for each in replayed] == [
+        (b"k", value, (("their", b"h"),)) for value in (b"1", b"2", b"4")
+    ]
+
+
+async def read_all(broker: str, topic: str) -> list[Record]:
+    async with topic_reader.consumer(broker) as reader:
+        places = await topic_reader.partitions(reader, topic)
+        return sorted([record async for record in topic_reader.read_to_end(reader, places)], key=lambda r: r.timestamp)
 
 
 async def test_a_topic_that_the_broker_refuses_is_named(broker: str) -> None:

@@ -64,6 +64,7 @@ def test_a_number_of_partitions_replaces_the_files_but_not_a_topics_own() -> Non
         ("retention: 7d", "retention: 7", "topics.a.retention: write hours or days, e.g. 7d"),
         ("    retention: 7d\n", "", "topics.a: `retention` goes with `cleanup: delete`"),
         ("cleanup: compact", "cleanup: compact\n    retention: 7d", "topics.b: `retention` goes with"),
+        ("    partitions: 1", "    retention_bytes: 9", "topics.b: `retention_bytes` goes with `retention`"),
         ("writers: [pull]", "writers: [push]", "topics.b.writers[0]: `push` is not a known value; use one of: any"),
         (
             "meaning: Something.",
@@ -108,10 +109,19 @@ def test_topics_have_one_writer_besides_producers() -> None:
 
 
 def test_ledgers_and_change_topics_are_compacted() -> None:
-    compacted = {name for name, topic in TOPICS.items() if topic.cleanup == "compact"}
+    compacted = {name for name, topic in TOPICS.items() if "compact" in topic.cleanup}
     assert compacted == {name for name in TOPICS if name.endswith("-ledger") or name.startswith("dualwrite.")} | {
         "dead-letter"
     }
+
+
+def test_dead_letters_alone_are_removed_by_age_and_size_as_well() -> None:
+    """A ledger and a change topic must keep the last record of each key for ever."""
+    both = {name: topic for name, topic in TOPICS.items() if topic.cleanup == "compact,delete"}
+    assert list(both) == ["dead-letter"]
+    configs = both["dead-letter"].configs
+    assert (configs["cleanup.policy"], configs["retention.bytes"]) == ("compact,delete", "268435456")
+    assert (configs["retention.ms"], configs["segment.bytes"]) == (str(30 * 86_400_000), "67108864")
 
 
 def test_a_dead_letter_has_room_for_any_record_that_arrives() -> None:
