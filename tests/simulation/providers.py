@@ -41,7 +41,8 @@ _AREA: Final = SalesArea("OR", "1010", "10", "00", _SAP.sold_to, "PPR0")
 ENVIRON: Final = {
     "WAYBILL_BIGCOMMERCE_BASE_URL": "https://shop.example", "WAYBILL_BIGCOMMERCE_STORE_HASH": STORE,
     "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN": "t", "WAYBILL_FNO_BASE_URL": "https://erp.example",
-    "WAYBILL_FNO_TOKEN_URL": "https://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c", "WAYBILL_FNO_CLIENT_SECRET": "s",
+    "WAYBILL_FNO_TOKEN_URL": "https://erp.example/token", "WAYBILL_FNO_CLIENT_ID": "c",
+    "WAYBILL_FNO_CLIENT_SECRET": "s",
     "WAYBILL_FLEXE_BASE_URL": "https://house.example", "WAYBILL_FLEXE_API_KEY": _FLEXE.api_key,
     "WAYBILL_FLEXE_OWNER_ID": _FLEXE.owner_id, "WAYBILL_FLEXE_WEBHOOK_SECRET": _FLEXE.webhook_secret,
     "WAYBILL_SAP_BASE_URL": "https://accounts.example", "WAYBILL_SAP_USER": "u", "WAYBILL_SAP_PASSWORD": "p",

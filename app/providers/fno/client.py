@@ -8,7 +8,7 @@ from typing import Final
 from app.dualwrite.write_plan import WritePlan
 from app.events.sales_order_change import SalesOrderRow
 from app.lanes.lease import Lease
-from app.providers.fno import actions, field_lengths, odata
+from app.providers.fno import actions, field_lengths, odata, row_size
 from app.providers.fno.access_token import AccessToken
 from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
@@ -72,7 +72,7 @@ class Fno:
 
         See SalesOrderWriter.upsert.
         """
-        result = actions.without_writing(plan) or field_lengths.refusal(row, plan)
+        result = actions.without_writing(plan) or field_lengths.refusal(row, plan) or row_size.refusal(row)
         if result is not None:
             return result
         try:
