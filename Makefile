@@ -8,17 +8,23 @@ WORKERS ?= 2
 # The tests start Python some three hundred times: with its bytecode kept, each start costs half.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test quick check lint types schemas docs layers storm soak package bench clean
+# Tools that only these two commands need: resolving the locked set, and asking the databases of known faults.
+LOCK_TOOLS := 'uv>=0.8,<1'
+AUDIT_TOOLS := 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
+
+.PHONY: help demo test quick check lint types schemas docs layers storm soak package bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml
+# requirements.txt is the exact set that was tested, each file of it with its hash; pyproject.toml has the ranges.
+$(READY): pyproject.toml requirements.txt
 	@test -n "$(PYTHON)" || { echo "Waybill needs Python 3.11, 3.12 or 3.13: none is on the PATH; install one or say PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Waybill needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is another: say PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $(READY)
 
 demo: $(READY) ## the main job: real broker, real HTTP, every scenario; ends by itself
@@ -37,7 +43,7 @@ lint: $(READY) ## ruff
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
-check: lint types test ## lint + types + tests
+check: lint types audit test ## lint + types + audit + tests
 
 schemas: $(READY) ## write the JSON Schemas of what producers may write, as the code has them
 	$(BIN)/python -m tests.schemas.write
@@ -61,5 +67,17 @@ package: $(READY) ## the wheel in an empty environment: make package ARGS="pytho
 bench: $(READY) ## events per second and CPU per event of the orchestrate role
 	$(BIN)/waybill bench $(ARGS)
 
+lock: $(READY) ## requirements.txt anew, from the ranges of pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK_TOOLS)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.txt
+
+audit: $(READY) ## known faults of the packages of requirements.txt, and dist/sbom.json: what Waybill is made of
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check $(AUDIT_TOOLS)
+	@mkdir -p dist
+	$(VENV)/audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.json requirements.txt
+	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.txt $(ARGS)
+
 clean: ## removes what the above made here
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,7 +39,6 @@ from app.kafka.topics import TopicSpec
 from app.kafka.topics import load as load_topics
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.role import Role
-from app.optimizer import solver
 from app.optimizer.gazetteer import Gazetteer
 from app.optimizer.sourcing_network import Network
 from app.optimizer.sourcing_strategy import Strategies
@@ -171,6 +170,9 @@ def _orchestrate(parts: Parts) -> ComposedRole:
 
 
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
+    # The solver and what it needs take as long to import as all the rest: no other role waits for them.
+    from app.optimizer import solver
+
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
     planner = Planner(parts.network, parts.strategies(settings), measure_plans(solver.solve, metrics))
     allocator = Allocator(planner, load_preferences(settings))

@@ -6,8 +6,8 @@ import pytest
 
 from tests.kafka.storm import KILL, PAUSE, storm
 
-ORDERS = 1_000
-STORM_S = 90.0
+ORDERS = 500
+STORM_S = 45.0
 
 
 @pytest.mark.kafka
