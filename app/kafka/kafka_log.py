@@ -25,6 +25,7 @@ from app.errors import LaneError
 from app.events.record import Output, Record
 from app.kafka.clients import AIOKafkaConsumer, AIOKafkaProducer
 from app.kafka.records import record_of
+from app.kafka.written_ends import written_ends
 from app.lanes.lane_log import Bounds, Change, LedgerEntry
 
 _RESTORE_PARTITION_BYTES = 8 << 20
@@ -77,14 +78,29 @@ class KafkaLog:
             try:
                 reader.assign([ledger])
                 await reader.seek_to_beginning(ledger)
-                # With read_committed the end is that of the last stable record. No transaction of this ledger is open
-                # any more: fencing has ended the one that a previous owner left, and there is no other writer.
-                end = (await reader.end_offsets([ledger]))[ledger]
+                end = await self._stable_end(reader, ledger)
                 while await reader.position(ledger) < end:
                     for records in (await reader.getmany(timeout_ms=500)).values():
                         take([LedgerEntry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end])
             finally:
                 await reader.stop()
+
+    async def _stable_end(self, reader: Any, ledger: TopicPartition) -> int:
+        """Return the end of the ledger, once nothing is open in it. Raises LaneError when something stays open.
+
+        Fencing has ended what a previous owner left open, and a ledger has no other writer. Were there one all the
+        same, the lane would be restored to how it was before that one's transaction began.
+        """
+        give_up_at = asyncio.get_running_loop().time() + self._limits.broker_gone_s
+        while True:
+            stable: int = (await reader.end_offsets([ledger]))[ledger]
+            if stable >= (await written_ends(reader, [ledger])).get(ledger, stable):
+                return stable
+            if asyncio.get_running_loop().time() > give_up_at:
+                place = f"{ledger.topic}/{ledger.partition}"
+                what = f"a transaction that is not the lane's own holds back {place} from offset {stable} on"
+                raise LaneError(f"{self._name}: {what}: only lanes may write ledgers; let ACLs forbid it to others")
+            await asyncio.sleep(_CONNECT_PAUSE_S)
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
         places = {topic: TopicPartition(topic, self._partition) for topic in topics}
@@ -93,6 +109,13 @@ class KafkaLog:
                 begins = await self._reader.beginning_offsets(list(places.values()))
                 ends = await self._reader.end_offsets(list(places.values()))
         return {topic: Bounds(begins[place], ends[place]) for topic, place in places.items()}
+
+    async def ends(self, topics: Iterable[str]) -> Mapping[str, int]:
+        places = [TopicPartition(topic, self._partition) for topic in topics]
+        with self._failures("could not look up the ends of its inputs"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                written = await written_ends(self._reader, places)
+        return {place.topic: end for place, end in written.items()}
 
     async def fetch(self, topic: str, offset: int) -> Record | None:
         record = await self._first(topic, Bounds(offset, offset + 1))

@@ -26,6 +26,7 @@ from app.lanes.lane_limits import SYSTEM_CLOCK, Clock, LaneLimits
 from app.lanes.lane_log import LedgerEntry, Log
 from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
+from app.lanes.open_transactions import OpenTransactions, Withheld
 from app.lanes.opening import check_inputs
 from app.lanes.poller import Poller
 from app.lanes.position import POSITION_KEY, Position
@@ -46,6 +47,8 @@ class LaneStatus(NamedTuple):
     waiting: int
     commits: int
     position: Mapping[str, int]
+    degraded: tuple[str, ...]
+    """A sentence for each input that an open transaction of somebody holds back."""
 
 
 class Lane:
@@ -75,6 +78,7 @@ class Lane:
         self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
         self._position = Position(self.topics)
         self._backlog = Backlog(self.topics, self._position, log)
+        self._transactions = OpenTransactions(self.topics, log, self._clock.monotonic)
         place = f"{self.name}: {role.ledger}/{partition}"
         self._settled = SettledValues(self._state, log, role.ledger, place, now_ms=self._clock.now_ms)
         self._inbox = Inbox()
@@ -133,11 +137,16 @@ class Lane:
             waiting=self._jobs.waiting,
             commits=self.commits,
             position={topic: progress.low for topic, progress in self._position.items()},
+            degraded=tuple(each.sentence(self.partition) for each in self._transactions.latest if each.is_long),
         )
 
     async def backlog(self) -> Mapping[str, int]:
         """Return how many records of each input wait. Raises LaneError when the broker does not answer."""
         return await self._backlog.count()
+
+    async def withheld(self) -> Sequence[Withheld]:
+        """Return what open transactions hold back of the inputs. Raises LaneError when the broker does not answer."""
+        return await self._transactions.look()
 
     def offer(self, batch: Batch) -> None:
         """Hand over records. It never waits: the consumer looks at `full` before it fetches."""

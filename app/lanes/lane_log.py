@@ -45,6 +45,12 @@ class Log(Protocol):
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
         """Return the bounds of the lane's partition of each topic."""
 
+    async def ends(self, topics: Iterable[str]) -> Mapping[str, int]:
+        """Return the end of the lane's partition of each topic, with what is not committed yet.
+
+        A topic whose end cannot be told just now is left out.
+        """
+
     async def fetch(self, topic: str, offset: int) -> Record | None:
         """Return the record at that offset of the lane's partition; None when it is not there any more."""
 

@@ -131,6 +131,12 @@ class LaneObserver(Protocol):
         `since` is the time of the monotonic clock from which on some waited without a commit; None when none waits.
         """
 
+    def withheld(self, partition: int, seconds: Mapping[str, float]) -> None:
+        """For each input of a lane, from time to time: seconds for which an open transaction has held back records.
+
+        0 where none does.
+        """
+
 
 class Unobserved:
     """An observer that does nothing."""
@@ -142,3 +148,4 @@ class Unobserved:
     def forwarded(self, records: int) -> None: ...
     def in_flight(self, partition: int, running: int, waiting: int) -> None: ...
     def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None: ...
+    def withheld(self, partition: int, seconds: Mapping[str, float]) -> None: ...

@@ -1,4 +1,4 @@
-"""The watchdog, which ends a process that stands still although records wait.
+"""The watchdog, which ends a process that stands still although records wait, and says when others hold records back.
 
 Faust's consumers are known to fall asleep after rebalances, and so are clients whose broker went away. The watchdog
 therefore asks for the ends of the inputs on the lanes' own connections, not through the consumer. A process without
@@ -6,6 +6,7 @@ lanes, whose group never said which are its own, is ended as well.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -14,6 +15,7 @@ from app.errors import LaneError
 from app.lanes.lane import Lane
 from app.lanes.role import LaneObserver
 
+_journal = logging.getLogger(__name__)
 ASSIGN_LIMIT_S: Final = 120.0
 """Twice as long as a rebalance waits for its slowest member."""
 
@@ -45,6 +47,7 @@ class Watchdog:
     observer: LaneObserver
     fail: Callable[[BaseException], None]
     _waits: dict[Lane, _Wait] = field(default_factory=dict)
+    _announced: set[tuple[Lane, str]] = field(default_factory=set)
     _unassigned_since: float | None = None
 
     async def watch(self, hosting: Hosting, every_s: float) -> None:
@@ -68,6 +71,7 @@ class Watchdog:
     async def look(self, lanes: list[Lane]) -> None:
         """Check each lane once. A broker that does not answer fails in the lane's log, after the limit there."""
         self._waits = {lane: wait for lane, wait in self._waits.items() if lane in lanes}
+        self._announced = {(lane, topic) for lane, topic in self._announced if lane in lanes}
         try:
             for lane in lanes:
                 await self._look(lane)
@@ -83,6 +87,7 @@ class Watchdog:
             raise
         if lane.suspended:
             return
+        await self._look_for_open_transactions(lane)
         now = self.monotonic()
         wait = self._wait_of(lane, now) if any(backlog.values()) else None
         self.observer.backlog(lane.partition, backlog, None if wait is None else wait.since)
@@ -93,6 +98,20 @@ class Watchdog:
         if (age := now - wait.since) > self.commit_age_max_s:
             problem = f"{lane.name} has committed nothing for {age:.0f} s although records wait for it"
             self.fail(LaneError(f"{problem}: the consumer or a job stands still"))
+
+    async def _look_for_open_transactions(self, lane: Lane) -> None:
+        """Report what somebody's open transaction holds back, once when it is long. No process is ended for it."""
+        withheld = await lane.withheld()
+        ages = {each.topic: each.seconds for each in withheld}
+        self.observer.withheld(lane.partition, {topic: ages.get(topic, 0.0) for topic in lane.topics})
+        long = {(lane, each.topic): each for each in withheld if each.is_long}
+        for place, each in long.items():
+            if place not in self._announced:
+                _journal.warning("%s: %s", lane.name, each.sentence(lane.partition))
+        ended = {place for place in self._announced - long.keys() if place[0] is lane}
+        for _, topic in ended:
+            _journal.info("%s: %s/%d is held back no longer", lane.name, topic, lane.partition)
+        self._announced = (self._announced - ended) | long.keys()
 
     def _wait_of(self, lane: Lane, now: float) -> _Wait:
         """Return the lane's wait: a new one at the first look, and when the lane has committed since the last one."""

@@ -36,6 +36,9 @@ class LaneView(Protocol):
     @property
     def opened(self) -> bool: ...
 
+    @property
+    def degraded(self) -> Sequence[str]: ...
+
     def _asdict(self) -> dict[str, Any]: ...
 
 
@@ -99,7 +102,9 @@ def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
 def health_routes(hosts: Sequence[RoleLanes]) -> list[web.RouteDef]:
     """Return `/health` (the process answers) and `/ready` (it has joined its groups, and all lanes are open).
 
-    `/ready` answers 503 until then. A spare process, which was given no lane, is ready to be given one.
+    `/ready` answers 503 until then. A spare process, which was given no lane, is ready to be given one. A process whose
+    inputs somebody else holds back is degraded, and ready: to start it again or to send it no webhooks mends nothing,
+    and whoever may write an input could have all workers taken out of service.
     """
 
     async def health(_: web.Request) -> web.Response:
@@ -110,7 +115,8 @@ def health_routes(hosts: Sequence[RoleLanes]) -> list[web.RouteDef]:
         joined = {host.name: host.joined for host in hosts}
         is_ready = all(joined.values()) and all(lane.opened for statuses in lanes.values() for lane in statuses)
         views = {name: [lane._asdict() for lane in statuses] for name, statuses in lanes.items()}
-        body = {"ready": is_ready, "joined": joined, "lanes": views}
+        degraded = [sentence for statuses in lanes.values() for lane in statuses for sentence in lane.degraded]
+        body = {"ready": is_ready, "degraded": degraded, "joined": joined, "lanes": views}
         return web.json_response(body, status=200 if is_ready else 503)
 
     return [web.get("/health", health), web.get("/ready", ready)]

@@ -34,7 +34,7 @@ class Metrics:
         self._forwarded = shared.forwarded.labels(role)
         self._keys, self._restore, self._jobs = shared.keys, shared.restore_seconds, shared.jobs
         self._call_seconds = shared.call_seconds
-        self._lag, self._ages = shared.lag, shared.ages
+        self._lag, self._withheld, self._ages = shared.lag, shared.withheld, shared.ages
         self._outcomes: dict[str, Counter] = {}
         self._sourcing, self._shown = shared.sourcing, dict[int, set[tuple[Gauge, tuple[str, ...]]]]()
 
@@ -79,6 +79,10 @@ class Metrics:
         for topic, count in records.items():
             self._show(partition, self._lag, count, self.role, topic, str(partition))
         self._ages.waits(self.role, partition, since)
+
+    def withheld(self, partition: int, seconds: Mapping[str, float]) -> None:
+        for topic, age in seconds.items():
+            self._show(partition, self._withheld, age, self.role, topic, str(partition))
 
     # ---- what the agents that call providers report ----
 
@@ -192,6 +196,13 @@ class Collectors:
         )
         self.lag = gauge(
             "waybill_lag_records", "Records of an input that wait for their lane", "role", "topic", "partition"
+        )
+        self.withheld = gauge(
+            "waybill_withheld_seconds",
+            "Seconds for which an open transaction has held back records of an input, 0 when none does",
+            "role",
+            "topic",
+            "partition",
         )
         self.sourcing = Sourcing(
             orders=counter(

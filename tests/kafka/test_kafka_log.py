@@ -1,10 +1,12 @@
 """A lane's log tells records from what else takes up offsets in a topic."""
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from app.errors import LaneError
 from app.events.record import Output
 from app.kafka.kafka_log import KafkaLimits, KafkaLog
-from app.lanes.lane_log import Bounds
+from app.lanes.lane_log import Bounds, LedgerEntry
 from tests.kafka.lane_world import LaneWorld
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
@@ -26,4 +28,28 @@ async def test_the_mark_of_a_transaction_is_no_record(world: LaneWorld) -> None:
         fetched = [await log.fetch(world.in_a, offset) for offset in range(bounds.end)]
         assert [record and record.value for record in fetched] == [b"one", None, b"two", None]
     finally:
+        await log.close()
+
+
+async def test_an_open_transaction_shows_between_two_ends_and_a_ledger_is_not_restored_before_it(
+    world: LaneWorld,
+) -> None:
+    stranger = AIOKafkaProducer(bootstrap_servers=world.servers, transactional_id=f"{world.name}-stranger")
+    log = KafkaLog(f"{world.name}-0", world.ledger, 0, KafkaLimits(world.servers, broker_gone_s=3))
+    entries: list[LedgerEntry] = []
+    await stranger.start()
+    try:
+        await log.fence()
+        await stranger.begin_transaction()
+        for topic in (world.in_a, world.ledger):
+            await stranger.send_and_wait(topic, b"theirs", b"k", partition=0)
+        assert (await log.bounds([world.in_a]))[world.in_a].end == 0
+        assert await log.ends([world.in_a, world.in_b]) == {world.in_a: 1}, "in-b was not looked at yet"
+        with pytest.raises(LaneError, match=rf"holds back {world.ledger}/0 from offset 0 on: only lanes may write"):
+            await log.restore(entries.extend)
+        await stranger.commit_transaction()
+        await log.restore(entries.extend)  # waits for the mark, which comes after the answer
+        assert [(entry.key, entry.value) for entry in entries] == [(b"k", b"theirs")]
+    finally:
+        await stranger.stop()
         await log.close()

@@ -115,6 +115,10 @@ class MemoryCluster:
         found = self._topics[topic][partition]
         return Bounds(found.begin, found.stable())
 
+    def end(self, topic: str, partition: int) -> int:
+        """The offset behind all that was written, committed or not."""
+        return self._topics[topic][partition].end
+
     def ledger(self, topic: str) -> dict[bytes, bytes]:
         """The latest value of each key, as compaction would leave them."""
         latest = {record.key: record.value for record in self.read_all(topic)}
@@ -183,6 +187,9 @@ class MemoryLog:
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
         self._at("bounds before")
         return {topic: self._cluster.bounds(topic, self._partition) for topic in topics}
+
+    async def ends(self, topics: Iterable[str]) -> Mapping[str, int]:
+        return {topic: self._cluster.end(topic, self._partition) for topic in topics}
 
     async def fetch(self, topic: str, offset: int) -> Record | None:
         self._at("fetch before")

@@ -8,14 +8,17 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from app.errors import LaneError, TopicError
+from app.events.record import Output
 from app.lanes.hosting import LOST_MAX, LaneHost
 from app.lanes.inbox import Batch
 from app.lanes.lane import Lane
+from app.lanes.open_transactions import Withheld
 from app.lanes.watchdog import Watchdog
 from app.worker.http_views import health_routes
 from tests.lanes.example_roles import LEDGER, Counting
 from tests.lanes.lane_driver import Seen, World
 from tests.lanes.memory_log import MemoryLog
+from tests.lanes.test_lane import counts
 
 INPUTS = ("in-a", "in-b")
 
@@ -344,6 +347,64 @@ async def test_markers_that_were_looked_at_are_not_read_again() -> None:
     for _ in range(3):
         assert await driven.lane.backlog() == {"in-a": 0, "in-b": 0}
     assert looks.count("first record before") == 1
+
+
+class WithheldAges(Seen):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[Mapping[str, float]] = []
+
+    def withheld(self, partition: int, seconds: Mapping[str, float]) -> None:
+        self.seconds.append(seconds)
+
+
+async def test_a_strangers_open_transaction_is_named_once_and_ends_no_process(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    world, seen = World(), WithheldAges()
+    failures: list[BaseException] = []
+    driven = await world.open()
+    watchdog = Watchdog(60, world.clock.monotonic, seen, failures.append)
+    world.produce(b"k", b"one")
+    world.cluster.fence("stranger")
+    world.cluster.begin("stranger")
+    world.cluster.write("stranger", Output("in-a", b"k", b"theirs"), 0)
+    world.produce(b"k", b"behind", b"it")
+    for _ in range(4):
+        await driven.settle()
+        await watchdog.look([driven.lane])
+        world.clock.advance(10)
+    assert failures == []
+    assert counts(world) == {b"k": [1]}
+    assert seen.seconds == [{"in-a": age, "in-b": 0} for age in (0, 10, 20, 30)]
+    sentences = [record.message for record in caplog.records if "open transaction" in record.message]
+    assert sentences == ["count-0: " + Withheld("in-a", 1, 4, 20).sentence(0)]
+    assert driven.lane.status().degraded == (Withheld("in-a", 1, 4, 30).sentence(0),)
+
+    world.cluster.commit("stranger")
+    await driven.settle()
+    await watchdog.look([driven.lane])
+    assert counts(world) == {b"k": [1, 2, 3, 4]}
+    assert seen.seconds[-1] == {"in-a": 0, "in-b": 0}
+    assert driven.lane.status().degraded == ()
+    assert "count-0: in-a/0 is held back no longer" in caplog.messages
+
+
+async def test_transactions_that_end_in_time_are_not_worth_a_word() -> None:
+    """Each look meets another one that is open, as where other roles write without a pause."""
+    world, seen = World(), WithheldAges()
+    driven = await world.open()
+    watchdog = Watchdog(60, world.clock.monotonic, seen, lambda _: None)
+    for number in range(5):
+        world.cluster.fence("other role")
+        world.cluster.begin("other role")
+        world.cluster.write("other role", Output("in-a", b"k", b"%d" % number), 0)
+        await watchdog.look([driven.lane])
+        world.cluster.commit("other role")
+        world.clock.advance(14)
+    assert {age for seconds in seen.seconds for age in seconds.values()} == {0}
+    assert driven.lane.status().degraded == ()
 
 
 async def test_a_lane_that_is_let_go_while_it_is_looked_at_ends_no_process() -> None:

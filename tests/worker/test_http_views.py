@@ -24,6 +24,7 @@ Client = TestClient[web.Request, web.Application]
 class LaneStatus(NamedTuple):
     partition: int
     opened: bool
+    degraded: tuple[str, ...] = ()
 
 
 class Host:
@@ -31,9 +32,10 @@ class Host:
 
     def __init__(self, name: str, *opened: bool, joined: bool = True) -> None:
         self.name, self.opened, self.joined = name, list(opened), joined
+        self.degraded: tuple[str, ...] = ()
 
     def status(self) -> list[LaneStatus]:
-        return [LaneStatus(partition, opened) for partition, opened in enumerate(self.opened)]
+        return [LaneStatus(partition, opened, self.degraded) for partition, opened in enumerate(self.opened)]
 
 
 class Nobody:
@@ -98,6 +100,14 @@ async def test_ready_once_every_lane_is_open_that_the_group_gave(lanes: list[lis
         found, body = await asked(client, "/ready")
         assert (found, body["ready"]) == (status, status == 200)
         assert [len(shown) for shown in body["lanes"].values()] == [len(opened) for opened in lanes]
+
+
+async def test_what_others_hold_back_is_said_and_takes_no_worker_out_of_service() -> None:
+    host = Host("orchestrate", True)
+    host.degraded = ("order-created/0: an open transaction",)
+    async with served(Ledger(), host, Host("source", True)) as client:
+        status, body = await asked(client, "/ready")
+        assert (status, body["ready"], body["degraded"]) == (200, True, ["order-created/0: an open transaction"])
 
 
 async def test_not_ready_before_the_group_has_given_out_lanes() -> None:

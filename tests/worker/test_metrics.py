@@ -55,6 +55,16 @@ def test_calls_are_counted_and_timed(shown: Shown) -> None:
     assert shown.value("waybill_effect_seconds_sum", **labels) == pytest.approx(0.4)
 
 
+def test_what_an_open_transaction_holds_back_is_shown_while_the_lane_is_here(shown: Shown) -> None:
+    shown.orchestrate.opened(3, 1, 0.1)
+    labels = {"role": "orchestrate", "topic": "order-created", "partition": "3"}
+    for seconds in (20.0, 0.0):
+        shown.orchestrate.withheld(3, {"order-created": seconds})
+        assert shown.value("waybill_withheld_seconds", **labels) == seconds
+    shown.orchestrate.closed(3)
+    assert shown.value("waybill_withheld_seconds", **labels) is None
+
+
 def test_a_lane_that_opens_and_closes(shown: Shown) -> None:
     shown.orchestrate.opened(3, 1200, 0.8)
     labels = {"role": "orchestrate", "partition": "3"}
