@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.definitions.model_errors import ModelError, model_errors
 from app.dualwrite.map_names import MAPS
 from app.errors import SettingError, suggest
+from app.secrets import Secret
 
 _NAMED: Final = {
     "bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
@@ -34,6 +35,7 @@ MACHINE: Final = {
 }
 """What the local broker and `waybill up` read: (default, meaning). No setting of a worker."""
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_ADDRESS: Final = re.compile(r"https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s]*)?")
 PORT_MAX: Final = 65_535
 
 
@@ -56,6 +58,12 @@ def _servers(value: str) -> str:
     return value
 
 
+def _address(value: str | None) -> str | None:
+    if value is not None and not _ADDRESS.fullmatch(value):
+        raise ValueError("write https://host:port")
+    return value
+
+
 def _enabled(maps: tuple[str, ...]) -> tuple[str, ...]:
     for name in maps:
         if name not in MAPS:
@@ -71,10 +79,12 @@ class Settings(BaseModel):
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
         default="127.0.0.1:9092", description="host:port of brokers, by commas"
     )
-    schema_registry_url: str | None = Field(
+    schema_registry_url: Annotated[str | None, AfterValidator(_address)] = Field(
         default=None,
-        pattern=r"^https?://\S+$",
-        description="address of a schema registry; without it a worker answers its read calls itself",
+        repr=False,
+        json_schema_extra={"secret": True},
+        description="address of a schema registry, with user and password if it wants them; without it a worker answers"
+        " its read calls itself",
     )
     partitions: int | None = Field(
         default=None,
@@ -133,11 +143,13 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Return settings from environment variables; an empty one counts as absent.
+        """Return settings from environment variables; an empty one counts as absent. A secret may be in a file.
 
-        Raises SettingError that names the variable, its value and what it may be.
+        Raises SettingError that names the variable, its value unless that is a secret, and what it may be.
         """
         values = {key: environ[name] for key, name in variables().items() if environ.get(name, "").strip()}
+        secrets = {key: Secret(name, environ).current() for key, name in variables().items() if is_secret(key)}
+        values |= {key: value for key, value in secrets.items() if value}
         try:
             settings = cls.model_validate(values)
         except ValidationError as exc:
@@ -164,6 +176,11 @@ class Settings(BaseModel):
             )
 
 
+def is_secret(field: str) -> bool:
+    """Return whether the value of a field is a secret, and may be in a file."""
+    return Settings.model_fields[field].json_schema_extra == {"secret": True}
+
+
 def variables() -> dict[str, str]:
     """Return field -> environment variable."""
     return {name: _NAMED.get(name, f"{PREFIX}{name.upper()}") for name in Settings.model_fields}
@@ -176,4 +193,5 @@ def _refusal(error: ValidationError) -> SettingError:
 def _sentence(error: ModelError) -> str:
     field = str(error.place[0])
     meaning = Settings.model_fields[field].description
-    return f"{variables()[field]}={error.value!r}: {error.sentence}; it is the {meaning}"
+    value = "***" if is_secret(field) else repr(error.value)
+    return f"{variables()[field]}={value}: {error.sentence}; it is the {meaning}"

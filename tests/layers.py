@@ -9,7 +9,7 @@ from pathlib import Path
 APP = Path(__file__).parent.parent / "app"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "resources"}),
+    frozenset({"errors", "resources", "redaction", "secrets"}),
     frozenset({"domain"}),
     frozenset({"definitions"}),
     frozenset({"events"}),

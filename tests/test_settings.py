@@ -1,5 +1,7 @@
 """Settings come from the environment, and every wrong one is named with its fix."""
 
+from pathlib import Path
+
 import pytest
 
 from app.errors import SettingError
@@ -66,7 +68,6 @@ def test_values_are_read() -> None:
         ("WAYBILL_PARTITIONS", "0", "greater than or equal to 1"),
         ("WAYBILL_PULL_INTERVAL_S", "nan", "less than or equal to 86400"),
         ("WAYBILL_RECORD_BYTES_MAX", "9999999999", "less than or equal to 2097152"),
-        ("SCHEMA_REGISTRY_URL", "registry:8081", "match pattern"),
         ("WAYBILL_HEARTBEAT_INTERVAL_S", "3", "at most a third of WAYBILL_SESSION_TIMEOUT_S=6"),
         ("WAYBILL_EFFECT_RETRY_INITIAL_MS", "30001", "at most WAYBILL_EFFECT_RETRY_MAX_MS=30000"),
     ],
@@ -86,3 +87,25 @@ def test_all_wrong_values_are_named_at_once() -> None:
 
 def test_every_field_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+REGISTRY = "SCHEMA_REGISTRY_URL"
+
+
+@pytest.mark.parametrize(
+    "address", ["registry:8081", "http://user:s3cret@", "http://user:s3cret@h:port", "http://h:1 s3cret"]
+)
+def test_a_refused_secret_is_not_printed(address: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.from_env({REGISTRY: address})
+    assert str(caught.value).startswith(f"{REGISTRY}")
+    assert address not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://u:s3cret@[::1]:8081/path", "https://u@h.example", "http://h/a?key=1"])
+def test_the_address_of_a_registry_may_have_a_password_and_be_in_a_file(tmp_path: Path, address: str) -> None:
+    (tmp_path / "registry").write_text(f"{address}\n")
+    settings = Settings.from_env({f"{REGISTRY}_FILE": str(tmp_path / "registry")})
+    assert settings.schema_registry_url == address
+    assert address not in repr(settings)

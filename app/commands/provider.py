@@ -59,8 +59,9 @@ def make_new(
 
 def _view(manifest: "Manifest", environ: Mapping[str, str]) -> dict[str, Any]:
     """Return a provider as it is shown. Values of settings are left out: some are secrets."""
-    names = [setting.name for setting in manifest.settings]
-    present = {name for name in names if environ.get(manifest.variable(name), "").strip()}
+    from app.providers import registry
+
+    present = registry.set_settings(manifest, environ)
     missing = [manifest.variable(name) for name in manifest.required if name not in present]
     return {
         "name": manifest.name,

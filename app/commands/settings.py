@@ -8,6 +8,7 @@ from typing import Any, Final
 from app.commands import output
 from app.errors import SettingError
 from app.providers.variables import WAYBILL, Variable, all_variables
+from app.secrets import FILE_SUFFIX
 
 HEAD: Final = """# Settings
 
@@ -16,6 +17,11 @@ HEAD: Final = """# Settings
 Every setting is an environment variable. An empty one counts as absent. A value that cannot be used is refused with its
 name, its value and what it may be; a variable `WAYBILL_...` that nothing reads is named in a warning, with the nearest
 one that there is. `waybill settings` shows which are set.
+
+A secret may also be in a file, which the variable with `_FILE` behind its name gives (`WAYBILL_FLEXE_API_KEY_FILE`);
+setting both is refused. The file holds one line. It is read each time the secret is used, so that a new secret needs no
+restart. While a secret is replaced the file may hold two lines, the new one and below it the old one: Waybill uses the
+first, and accepts webhooks that are proven by either ([ADR 0030](adr/0030-secrets.md)). Secrets are never printed.
 """
 
 
@@ -45,7 +51,8 @@ def _sections(variables: Sequence[Variable]) -> Iterator[str]:
             yield "| variable | default | may be | meaning |\n|---|---|---|---|\n"
             for each in some:
                 default = f"`{each.default}`" if each.default else ""
-                yield f"| `{each.name}` | {default} | {each.limits} | {each.meaning} |\n"
+                limits = "a secret" if each.is_secret else each.limits
+                yield f"| `{each.name}` | {default} | {limits} | {each.meaning} |\n"
         else:
             yield "| variable | | meaning |\n|---|---|---|\n"
             yield from (f"| `{each.name}` | {_kind(each)} | {each.meaning} |\n" for each in some)
@@ -59,7 +66,8 @@ def _kind(variable: Variable) -> str:
 
 
 def _is_set(variable: Variable) -> bool:
-    return bool(os.environ.get(variable.name, "").strip())
+    names = (variable.name, variable.name + FILE_SUFFIX) if variable.is_secret else (variable.name,)
+    return any(os.environ.get(name, "").strip() for name in names)
 
 
 def _view(variable: Variable) -> dict[str, Any]:

@@ -5,7 +5,10 @@ What a registry is asked with a schema is in schema_lookup.py.
 """
 
 import json
+import ssl
+from base64 import b64encode
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -13,6 +16,7 @@ import httpx
 
 from app.errors import SchemaError, WaybillError
 from app.events.avro_schemas import Schema, Schemas
+from app.redaction import LONG_CHARS_MIN, Redaction
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 AVRO: Final = "AVRO"
@@ -120,37 +124,78 @@ def _is_number(text: str) -> bool:
 
 
 def address(url: str) -> str:
-    """Return a registry's address as it may stand in messages: without user and password."""
-    return str(httpx.URL(url).copy_with(userinfo=b"")).rstrip("/")
+    """Return a registry's address as it may stand in messages: without user, password and query. Raises SchemaError."""
+    return str(_parsed(url).copy_with(userinfo=b"", query=None)).rstrip("/")
 
 
-def client_of(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S)
+def _parsed(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        # The parser's own words repeat parts of the address, and a part may be a password.
+        raise SchemaError("SCHEMA_REGISTRY_URL is no address; it looks like https://host:port") from None
 
 
-async def fetch(client: httpx.AsyncClient, number: int) -> str:
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the certificates that are trusted, which take a while to read."""
+    return httpx.create_ssl_context()
+
+
+class _Client:
+    """Calls a registry. What it says of a failure is free of the credentials in its address."""
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self.where = address(url)
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), timeout=TIMEOUT_S, verify=_certificates())
+        pair = b64encode(f"{parsed.username}:{parsed.password}".encode()).decode()
+        self._redaction = Redaction(password=parsed.password, credentials=pair, query=parsed.query.decode())
+        if len(parsed.username) >= LONG_CHARS_MIN:  # of some registries the user is the token
+            self._redaction.learn("user", parsed.username)
+
+    async def __aenter__(self) -> "_Client":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._http.aclose()
+
+    async def request(self, method: str, path: str, content: str | None = None) -> httpx.Response:
+        """Return the response, whatever its status. Raises SchemaError when there is none."""
+        headers = {} if content is None else {"content-type": MEDIA_TYPE}
+        try:
+            return await self._http.request(method, path, content=content, headers=headers)
+        except httpx.HTTPError as exc:
+            raise self.failure(f"no answer from {self.where} ({exc!r}); check SCHEMA_REGISTRY_URL") from None
+
+    def failure(self, sentence: str) -> SchemaError:
+        return SchemaError(self._redaction.clean(sentence))
+
+    def unknown(self, sentence: str) -> UnknownSchemaError:
+        return UnknownSchemaError(self._redaction.clean(sentence))
+
+
+async def fetch(url: str, number: int) -> str:
     """Return the text of the Avro schema with this id.
 
     Raises UnknownSchemaError when the registry has none, and SchemaError when it does not answer as a registry does.
     """
-    where = address(str(client.base_url))
+    async with _Client(url) as registry:
+        response = await registry.request("GET", f"/schemas/ids/{number}")
+    where = registry.where
     try:
-        response = await client.get(f"/schemas/ids/{number}")
         body = response.json()
-    except httpx.HTTPError as exc:
-        raise SchemaError(f"no answer from {where} ({exc!r})") from exc
-    except (ValueError, RecursionError) as exc:
-        raise SchemaError(f"the answer of {where} is not JSON; is it a schema registry?") from exc
+    except (ValueError, RecursionError):
+        raise registry.failure(f"the answer of {where} is not JSON; is it a schema registry?") from None
     match body:
         case {"error_code": int(code)} if code == NO_SCHEMA:
-            raise UnknownSchemaError(f"{where} has no such schema; does the connector use another registry?")
+            raise registry.unknown(f"{where} has no such schema; does the connector use another registry?")
         case {"schema": str(text), **others} if response.is_success:
             if (kind := others.get("schemaType", AVRO)) != AVRO:
-                raise UnknownSchemaError(
-                    f"it is of type {str(kind)[:40]!r}; let the connector write Avro, or JSON alone"
-                )
+                raise registry.unknown(f"it is of type {kind!r}; let the connector write Avro, or JSON alone")
             return text
-    raise SchemaError(f"{where} answers with status {response.status_code} and no schema; is it a schema registry?")
+    status = response.status_code
+    raise registry.failure(f"{where} answers with status {status} and no schema; is it a schema registry?")
 
 
 async def publish(url: str, published: Schemas) -> dict[int, int]:
@@ -158,38 +203,31 @@ async def publish(url: str, published: Schemas) -> dict[int, int]:
 
     Registering what is there already changes nothing. Raises SchemaError when the registry is away or refuses a schema.
     """
-    async with client_of(url) as client:
+    async with _Client(url) as registry:
         for subject in published.by_subject:
-            await _send(client, "PUT", f"/config/{quote(subject, safe='')}", {"compatibility": COMPATIBILITY})
-        return {schema.id: await _register(client, schema) for schema in _oldest_first(published)}
+            await _send(registry, "PUT", f"/config/{quote(subject, safe='')}", {"compatibility": COMPATIBILITY})
+        return {schema.id: await _register(registry, schema) for schema in _oldest_first(published)}
 
 
 def _oldest_first(published: Schemas) -> Iterable[Schema]:
     return (schema for versions in published.by_subject.values() for schema in versions)
 
 
-async def _register(client: httpx.AsyncClient, schema: Schema) -> int:
+async def _register(registry: _Client, schema: Schema) -> int:
     path = f"/subjects/{quote(schema.subject, safe='')}/versions"
-    answer = await _send(client, "POST", path, {"schema": schema.text, "schemaType": AVRO})
+    answer = await _send(registry, "POST", path, {"schema": schema.text, "schemaType": AVRO})
     number = answer.get("id") if isinstance(answer, dict) else None
     if not isinstance(number, int):
-        raise SchemaError(f"{address(str(client.base_url))}{path}: no id in the answer; is it a schema registry?")
+        raise registry.failure(f"{registry.where}{path}: no id in the answer; is it a schema registry?")
     return number
 
 
-async def _send(client: httpx.AsyncClient, method: str, path: str, body: dict[str, str]) -> Any:
+async def _send(registry: _Client, method: str, path: str, body: dict[str, str]) -> Any:
+    response = await registry.request(method, path, json.dumps(body))
+    place = f"{registry.where}{path}"
+    if not response.is_success:
+        raise registry.failure(f"{place}: the registry refused it ({response.status_code}): {response.text}")
     try:
-        response = await client.request(method, path, content=json.dumps(body), headers={"content-type": MEDIA_TYPE})
-        response.raise_for_status()
         return response.json()
-    except httpx.HTTPStatusError as exc:
-        text = exc.response.text[:300]
-        raise SchemaError(
-            f"{address(str(exc.request.url))}: the registry refused it ({exc.response.status_code}): {text}"
-        ) from exc
-    except httpx.HTTPError as exc:
-        raise SchemaError(f"{address(str(client.base_url))}: no answer ({exc!r}); check SCHEMA_REGISTRY_URL") from exc
-    except ValueError as exc:
-        raise SchemaError(
-            f"{address(str(client.base_url))}{path}: the answer is not JSON; is it a schema registry?"
-        ) from exc
+    except (ValueError, RecursionError):
+        raise registry.failure(f"{place}: the answer is not JSON; is it a schema registry?") from None

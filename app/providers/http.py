@@ -6,7 +6,6 @@ Deliberately absent: retries (the flow's), redirects, environment proxies, and a
 import asyncio
 import ipaddress
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,9 +23,10 @@ from app.providers.breaker import Admission, Breaker
 from app.providers.http_body import ACCEPTED_CODINGS, ReplyBody
 from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
 from app.providers.port import CallFailedError, Code, LeaseLostError, Outcome, Result
-from app.providers.redaction import Redaction
+from app.redaction import Redaction, printable_address
 
 T = TypeVar("T")
+Headers = tuple[tuple[str, str], ...]
 logger: Final = logging.getLogger(__name__)
 
 CONNECTIONS_MAX: Final = 64
@@ -35,6 +35,7 @@ CALLS_AT_ONCE: Final = 48
 KEEPALIVE_S: Final = 15.0
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one reply, unpacked: 250 orders of BigCommerce take less than 1 MiB."""
+_UNAUTHORIZED: Final = 401
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,14 @@ def checked_base(variable: str, value: str) -> str:
     except httpx.InvalidURL:
         # The parser's own words repeat parts of the address, and a part may be a password.
         raise SettingError(
-            f"{variable}={_printable(value)!r}: not an address; it looks like https://host/path"
+            f"{variable}={printable_address(value)!r}: not an address; it looks like https://host/path"
         ) from None
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
-        address = _printable(value)
+        address = printable_address(value)
         raise SettingError(f"{variable}={address!r}: must look like https://host/path, with no user, query or fragment")
     if url.scheme == "http" and not _is_loopback(url.host):
         raise SettingError(
-            f"{variable}={_printable(value)!r}: credentials would cross the network in the clear; write https://,"
+            f"{variable}={printable_address(value)!r}: credentials would cross the network in the clear; write https://,"
             " or name a proxy on this machine that encrypts (http://127.0.0.1:port)"
         )
     return value.rstrip("/")
@@ -103,18 +104,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _printable(value: str) -> str:
-    """Return an address as it may stand in messages: whatever may be a password, a token or a key is ***."""
-    credentials = re.compile(r"(https?://)?.*@", flags=re.DOTALL)
-    public = credentials.sub(lambda secret: f"{secret[1] or ''}***@", value, count=1)
-    return re.sub(r"([?#]).*", r"\1***", public, flags=re.DOTALL)
-
-
 class Link:
     """One base address of a provider: circuit breaker, bulkhead, pace, size and time limits.
 
     The provider owns the httpx client. `message_of` finds the provider's own words in an error, `throttle_ms` is the
-    pause after a 429 that names none, `clock` gives monotonic seconds.
+    pause after a 429 that names none, `clock` gives monotonic seconds. `credentials` returns the headers that prove who
+    calls; it reads their secrets each time, because they may change.
     """
 
     def __init__(
@@ -128,6 +123,7 @@ class Link:
         message_of: Callable[[Reply], str],
         throttle_ms: int,
         clock: Callable[[], float] = time.monotonic,
+        credentials: Callable[[], Headers] = tuple,
     ) -> None:
         self.provider = provider
         self.base_url = base_url
@@ -138,8 +134,10 @@ class Link:
         self._message_of = message_of
         self._throttle_ms = throttle_ms
         self._clock = clock
+        self._credentials = credentials
         self._not_before = 0.0
         self._bulkhead = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._current_credentials()
 
     async def ask(self, call: Call, lease: Lease, read: Callable[[Reply], T]) -> T:
         """Send a call, and return what `read` makes of its success. Raises CallFailedError for anything else."""
@@ -210,7 +208,7 @@ class Link:
         try:
             if not lease.valid():
                 raise LeaseLostError(f"{self.provider}: {call.method} {call.path} not sent: the order has a new owner")
-            reply = await self._exchange(call)
+            reply = await self._exchange_authorized(call)
             is_healthy = None if reply.status == 429 else reply.status < 500
         except failures.TRANSPORT_ERRORS as exc:
             is_healthy = False
@@ -221,10 +219,25 @@ class Link:
         self._keep_pace(reply)
         return reply
 
-    async def _exchange(self, call: Call) -> Reply:
+    async def _exchange_authorized(self, call: Call) -> Reply:
+        """Send with the credentials of now. What is refused for old ones did not happen: it is sent again, once."""
+        credentials = self._current_credentials()
+        reply = await self._exchange(call, credentials)
+        if reply.status == _UNAUTHORIZED and (newer := self._current_credentials()) != credentials:
+            return await self._exchange(call, newer)
+        return reply
+
+    def _current_credentials(self) -> Headers:
+        credentials = self._credentials()
+        for name, value in credentials:
+            self._redaction.learn(name, value.rpartition(" ")[2])
+        return credentials
+
+    async def _exchange(self, call: Call, credentials: Headers) -> Reply:
         request = self._client.build_request(
-            call.method, self.base_url + call.target, content=call.body, headers=list(call.headers)
+            call.method, self.base_url + call.target, content=call.body, headers=[*call.headers, *credentials]
         )
+        self._learn_cookies(request)
         async with asyncio.timeout(self._timeouts.call_s):
             response = await self._client.send(request, stream=True)
             try:
@@ -233,13 +246,21 @@ class Link:
                 await response.aclose()
         return Reply(response.status_code, dict(response.headers), body)
 
+    def _learn_cookies(self, request: httpx.Request) -> None:
+        """A cookie of a session is as good as a password while the session lasts."""
+        for cookie in request.headers.get("cookie", "").split("; "):
+            name, _, value = cookie.partition("=")
+            self._redaction.learn(f"cookie {name}", value)
+
     async def _body(self, response: httpx.Response, call: Call) -> bytes:
         # httpx would unpack each piece whole, one coding after the other, before anything could be counted.
         try:
             body = ReplyBody(response.headers.get_list("content-encoding", split_commas=True), BODY_BYTES_MAX)
             async for piece in response.aiter_raw():
                 body.add(piece)
-            return body.whole()
+            # Before anything reads it: whoever cuts a text might leave the half of a secret.
+            is_secret = call.brings_secret and response.is_success
+            return body.whole() if is_secret else self._redaction.clean_data(body.whole())
         except MalformedReplyError as exc:
             raise self.failure(failures.unreadable(str(exc), call.intent)) from exc
 

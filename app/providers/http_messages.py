@@ -25,7 +25,11 @@ class Intent(Enum):
 
 
 class Call(NamedTuple):
-    """A request. `path` is below the provider's base address, its parts already quoted; `query` is plain text."""
+    """A request. `path` is below the provider's base address, its parts already quoted; `query` is plain text.
+
+    `brings_secret`: a success is a secret itself, such as a token, and is read as it came. All other replies are freed
+    of the secrets that the provider was sent. Body and headers may hold secrets, so that `repr` leaves them out.
+    """
 
     intent: Intent
     method: str
@@ -33,6 +37,10 @@ class Call(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    brings_secret: bool = False
+
+    def __repr__(self) -> str:
+        return f"Call({self.method} {self.target})"
 
     @property
     def target(self) -> str:

@@ -11,7 +11,9 @@ from app.errors import DefinitionError, SettingError
 from app.flows.installed import INSIDE, ActionSpec, Setup
 from app.providers.manifest import Manifest, parse_manifest
 from app.providers.port import Provider
-from app.providers.webhooks import Received
+from app.providers.provider_settings import ProviderSettings
+from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
+from app.secrets import Secret
 from app.settings import Settings
 
 PULL: Final = "pull"
@@ -92,8 +94,26 @@ def receivers(environ: Mapping[str, str]) -> dict[str, Receive]:
 
 def _receiver(manifest: Manifest, environ: Mapping[str, str]) -> Receive:
     settings = values(manifest, environ)
-    receive = importlib.import_module(f"{resources.PACKAGE}.providers.{manifest.name}.webhook").receive
-    return lambda headers, body, now_s: cast(Received, receive(headers, body, settings, now_s))
+    module = importlib.import_module(f"{resources.PACKAGE}.providers.{manifest.name}.webhook")
+
+    def receive(headers: Mapping[str, str], body: bytes, now_s: float) -> Received:
+        *earlier, last = settings.accepted()
+        for accepted in earlier:
+            try:
+                return cast(Received, module.receive(headers, body, accepted, now_s))
+            except WebhookRefusedError as refusal:
+                if refusal.code is not RefusalCode.BAD_SIGNATURE:
+                    raise
+        return cast(Received, module.receive(headers, body, last, now_s))
+
+    def receive_cleaned(headers: Mapping[str, str], body: bytes, now_s: float) -> Received:
+        try:
+            return settings.redaction().clean_struct(receive(headers, body, now_s))
+        except WebhookRefusedError as refusal:
+            # Not `from refusal`: its words may hold what is cleaned away here.
+            raise WebhookRefusedError(refusal.code, settings.redaction().clean(refusal.detail)) from None
+
+    return receive_cleaned
 
 
 def _manifest(name: str) -> Manifest:
@@ -105,8 +125,7 @@ def _manifest(name: str) -> Manifest:
 
 def is_active(manifest: Manifest, environ: Mapping[str, str]) -> bool:
     """Return whether every required setting is set. Raises SettingError when only some are."""
-    names = [setting.name for setting in manifest.settings]
-    set_names = {name for name in names if environ.get(manifest.variable(name), "").strip()}
+    set_names = set_settings(manifest, environ)
     missing = [manifest.variable(name) for name in manifest.required if name not in set_names]
     if set_names and missing:
         variables = ", ".join(missing)
@@ -114,9 +133,22 @@ def is_active(manifest: Manifest, environ: Mapping[str, str]) -> bool:
     return not missing
 
 
-def values(manifest: Manifest, environ: Mapping[str, str]) -> dict[str, str]:
+def set_settings(manifest: Manifest, environ: Mapping[str, str]) -> set[str]:
+    """Return the names of the settings that are set. Raises SettingError for a secret that is set twice."""
+    secrets = {each.name for each in manifest.settings if each.secret and _secret(manifest, each.name, environ).is_set}
+    others = (each.name for each in manifest.settings if not each.secret)
+    return secrets | {name for name in others if environ.get(manifest.variable(name), "").strip()}
+
+
+def values(manifest: Manifest, environ: Mapping[str, str]) -> ProviderSettings:
     """Return every setting by name, "" for an optional one that is not set. Raises SettingError."""
-    return {setting.name: _value(manifest, setting.name, environ) for setting in manifest.settings}
+    plain = {each.name: _value(manifest, each.name, environ) for each in manifest.settings if not each.secret}
+    secrets = {each.name: _secret(manifest, each.name, environ) for each in manifest.settings if each.secret}
+    return ProviderSettings(plain, secrets)
+
+
+def _secret(manifest: Manifest, name: str, environ: Mapping[str, str]) -> Secret:
+    return Secret(manifest.variable(name), environ)
 
 
 def _value(manifest: Manifest, name: str, environ: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from app import settings
 from app.providers.registry import load_manifests
+from app.secrets import FILE_SUFFIX
 from app.settings import Settings
 
 WAYBILL: Final = "Waybill"
@@ -35,7 +36,8 @@ def all_variables() -> list[Variable]:
 
 def unread_warnings(names: Iterable[str]) -> Iterator[str]:
     """Yield a sentence for each variable that looks like ours and that nothing reads. Raises DefinitionError."""
-    all_names = {variable.name for variable in all_variables()}
+    variables = all_variables()
+    all_names = {each.name for each in variables} | {each.name + FILE_SUFFIX for each in variables if each.is_secret}
     for name in names:
         if name not in all_names and not _OF_KUBERNETES.fullmatch(name):
             own = {each.removeprefix(settings.PREFIX): each for each in all_names}
@@ -53,6 +55,7 @@ def _of_settings() -> Iterator[Variable]:
             meaning=setting.description or "",
             default=_default_text(setting.default),
             limits=_limits(setting.metadata),
+            is_secret=settings.is_secret(field),
         )
 
 

@@ -35,7 +35,7 @@ class RefusalCode(StrEnum):
 
 
 class WebhookRefusedError(WaybillError):
-    """A refused webhook, which must not be sent again as it is. `detail` is free of secrets."""
+    """A refused webhook, which must not be sent again as it is. `detail` is cleaned of secrets by the registry."""
 
     def __init__(self, code: RefusalCode, detail: str) -> None:
         self.code = code

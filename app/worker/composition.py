@@ -6,7 +6,7 @@ parts (clock, gazetteer, strategies, flows, providers).
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from msgspec.structs import replace
@@ -86,7 +86,7 @@ class Parts:
     """
 
     settings: Settings
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     topics: Mapping[str, TopicSpec]
     codec: Codec
     orders: SalesOrders

@@ -11,8 +11,9 @@ from typing import Final
 from app.errors import SchemaError
 from app.events.codec import Codec
 from app.events.record import Record
-from app.events.schema_registry import UnknownSchemaError, client_of, fetch
+from app.events.schema_registry import UnknownSchemaError, fetch
 from app.lanes.lane_limits import Clock
+from app.secrets import ReadSecret
 
 LIMIT_S: Final = 10.0
 """Seconds that a batch waits for a registry which does not answer."""
@@ -23,15 +24,12 @@ _journal = logging.getLogger(__name__)
 
 
 class ForeignSchemas:
-    """Fills `codec.writers` from the registry at `url`."""
+    """Fills `codec.writers` from the registry whose address `url` returns, with the password of now."""
 
-    def __init__(self, codec: Codec, url: str, clock: Clock, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, codec: Codec, url: ReadSecret, clock: Clock, *, limit_s: float = LIMIT_S) -> None:
         self._codec, self._clock, self._limit_s = codec, clock, limit_s
-        self._client = client_of(url)
+        self._url = url
         self._refused: dict[int, float] = {}
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
     async def prepare(self, records: Sequence[Record]) -> None:
         """Fetch the schemas that the records need and that are not there. Never raises.
@@ -59,7 +57,7 @@ class ForeignSchemas:
         while True:
             try:
                 async with asyncio.timeout(max(deadline - self._clock.monotonic(), 0)):
-                    return await fetch(self._client, number)
+                    return await fetch(self._url(), number)
             except UnknownSchemaError:
                 raise
             except SchemaError:

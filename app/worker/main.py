@@ -21,7 +21,8 @@ from app.kafka.topics import TopicSpec
 from app.lanes.hosting import LaneHost
 from app.queries import order_queries, sourcing_queries
 from app.resources import PACKAGE
-from app.settings import Settings
+from app.secrets import Secret
+from app.settings import Settings, variables
 from app.worker import http_views, serving
 from app.worker.app_factory import RoleApp, build_app
 from app.worker.composition import Parts, compose, compose_role, webhook_intake
@@ -49,8 +50,8 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = Settings.from_env(environ)
     parts = compose(settings, environ, await _schema_ids(settings))
     publisher = KafkaPublisher(settings.bootstrap_servers)
-    url = settings.schema_registry_url
-    foreign = ForeignSchemas(parts.codec, url, parts.clock) if url and Mirror.name in names else None
+    url = Secret(variables()["schema_registry_url"], environ)
+    foreign = ForeignSchemas(parts.codec, url.current, parts.clock) if url.is_set and Mirror.name in names else None
     try:
         with listen(settings) as listening:
             apps = _apps(names, parts, publisher, listening, foreign=foreign)
@@ -60,8 +61,6 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
             return await serving.serve(apps)
     finally:
         await publisher.close()
-        if foreign is not None:
-            await foreign.close()
         await _close(parts)
 
 

@@ -23,7 +23,7 @@ async def pipeline() -> AsyncIterator[FnoPipeline]:
     async with serve(SimulatorOptions()) as simulators:
         simulators.of(FnoSimulator).set_delays(dict.fromkeys(STAGES))
         url = f"{simulators.base_url}/fno"
-        writer = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret")
+        writer = Fno(url, f"{url}/token", "simulated-client", lambda: "simulated-fno-secret")
         yield FnoPipeline(simulators, writer)
         await writer.close()
 

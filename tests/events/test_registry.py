@@ -11,9 +11,10 @@ from aiohttp.test_utils import TestServer
 
 from app.errors import SchemaError
 from app.events import schema_registry
-from app.events.schema_registry import answer, publish
+from app.events.schema_registry import answer, fetch, publish
 from app.worker.http_views import registry_routes
 from tests.events.bodies import PUBLISHED
+from tests.providers.echo import chain, revealed
 
 SUBJECT = "order-created-value"
 SCHEMA = PUBLISHED.latest(SUBJECT)
@@ -146,3 +147,27 @@ async def test_a_password_is_not_shown() -> None:
     with pytest.raises(SchemaError) as caught:
         await publish("http://user:secret@127.0.0.1:9", PUBLISHED)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 500])
+async def test_a_registry_that_repeats_its_credentials_is_quoted_without_them(status: int) -> None:
+    async def repeat(request: web.Request) -> web.Response:
+        shown = {**request.headers, "basic": "user:s3cret-word", "percent": "s3cret%2Dword"}
+        return web.json_response({"error": str(shown), "schema": "{}", "schemaType": str(shown)}, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", repeat)
+    async with TestServer(app) as server:
+        url = str(server.make_url("/")).replace("http://", "http://user:s3cret-word@")
+        failures: list[str] = []
+        for call in (publish(url, PUBLISHED), fetch(url, 7)):
+            with pytest.raises(SchemaError) as caught:
+                await call
+            failures += chain(caught.value)
+    assert not revealed(failures, ["s3cret-word", "dXNlcjpzM2NyZXQtd29yZA=="])
+
+
+async def test_an_address_that_cannot_be_parsed_is_not_repeated() -> None:
+    with pytest.raises(SchemaError, match="SCHEMA_REGISTRY_URL is no address") as caught:
+        await fetch("http://user:s3cret@[::", 7)
+    assert not revealed(chain(caught.value), ["s3cret"])

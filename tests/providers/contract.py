@@ -10,6 +10,8 @@ import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -17,8 +19,19 @@ import pytest
 from app.providers.breaker import CALLS_MIN, OPEN_S
 from app.providers.http import BODY_BYTES_MAX, Timeouts
 from app.providers.manifest import Manifest
-from app.providers.port import Action, Code, LeaseLostError, Outcome, Provider, Result, UnsharedLease
+from app.providers.port import (
+    Action,
+    CallFailedError,
+    Code,
+    LeaseLostError,
+    Outcome,
+    Provider,
+    PullSource,
+    Result,
+    UnsharedLease,
+)
 from app.sandbox.vendors.host import Simulators
+from tests.providers import echo
 from tests.providers.bench import HASTY, PATIENT, Bench, Clock, Lapsing, closed_port
 from tests.providers.look_alike_ids import LOOK_ALIKES
 from tests.providers.recording_proxy import RecordingProxy
@@ -44,6 +57,14 @@ MALFORMED = {
     "larger": b'{"a": 1e99999999999999999999}', "long": b'{"a": 0.' + b"1" * 1_000_000 + b"}",
 }  # fmt: skip
 """Bodies that are no reply, by what is wrong with them."""
+
+ECHOES = [
+    *((400, form) for form in echo.FORMS),
+    *((status, "plain") for status in (200, 302, 404, 409, 500, 401)),
+]
+"""Status and form of replies that say again what was sent."""
+TEXTS_CHANGED = 24
+"""So many texts of a good reply are replaced by a secret, one at a time."""
 
 
 @dataclass
@@ -237,15 +258,46 @@ class ProviderContract:
     async def test_pc_090_secrets_are_never_shown(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         await stage.perform(1)
-        told = {value for request in stage.proxy.calls for value in request.headers.values()}
-        secrets = {stage.bench.secret} | {value.split()[-1] for value in told if value.startswith("Bearer ")}
-        shown = [repr(stage.provider), repr(vars(stage.provider))]
-        for status in (400, 401, 401, 500, 200):
-            echo = f'{{"message": "{" ".join(secrets)}"}}'.encode()
-            stage.proxy.answer(lambda request: stage.bench.write(request) or stage.bench.look(request), status, echo)
-            shown.append(repr(await stage.perform(2, repeated=True)))
-        assert any("***" in text for text in shown), "the echo was seen and redacted"
-        assert not [secret for secret in secrets if secret in caplog.text or any(secret in text for text in shown)]
+        shown = [repr(stage.provider), repr(vars(stage.provider)), repr(vars(stage.provider).values())]
+        for status, form in ECHOES:
+            requests = stage.proxy.calls[-6:]
+            for line in echo.lines_with(echo.secrets_in(requests), requests):
+                text = echo.FORMS[form](line)
+                headers = {"location": f"https://elsewhere.example/?{quote(text)}", "etag": '"1"'}
+                for body in echo.bodies(text):
+                    stage.proxy.answer(lambda _: True, status, body, headers)
+                    shown.append(repr(await stage.perform(2, repeated=True)))
+                    stage.clock.now += OPEN_S
+                stage.proxy.forget()
+        for which in (stage.bench.look, stage.bench.write):
+            for number in range(TEXTS_CHANGED):
+                line = " ".join(echo.secrets_in(stage.proxy.calls[-6:]))
+                stage.proxy.change(which, echo.with_text(line, number))
+                shown.append(repr(await stage.perform(3, repeated=which is stage.bench.look)))
+                stage.proxy.forget()
+        secrets = echo.secrets_in(stage.proxy.calls)
+        assert stage.bench.secret in secrets
+        assert any("***" in text for text in shown), "the echo was heard and redacted"
+        assert not echo.revealed((*shown, caplog.text), secrets)
+
+    async def test_pc_091_secrets_are_in_nothing_that_is_pulled(
+        self, stage: Stage, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stage.needs("pull")
+        caplog.set_level(logging.DEBUG)
+        source = cast(PullSource, stage.provider)
+        await source.pull(None)
+        shown = []
+        for number in range(0, TEXTS_CHANGED, 8):
+            secrets = echo.secrets_in(stage.proxy.calls)
+            change = echo.with_text(" ".join(secrets), number)
+            stage.proxy.change(lambda request: request.method == "GET", change)
+            try:
+                shown.append(repr(await source.pull(None)))
+            except CallFailedError as failure:
+                shown += echo.chain(failure)
+            stage.clock.now += OPEN_S
+        assert not echo.revealed((*shown, caplog.text), secrets)
 
     async def test_pc_120_amounts_are_exact(self, stage: Stage) -> None:
         amounts = await stage.bench.amounts(stage.provider, stage.simulators)

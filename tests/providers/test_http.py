@@ -14,7 +14,7 @@ from app.providers.http import BODY_BYTES_MAX, CALLS_AT_ONCE, Link, Timeouts, ch
 from app.providers.http_body import ReplyBody
 from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply
 from app.providers.port import CallFailedError, Code, Outcome, UnsharedLease
-from app.providers.redaction import Redaction
+from app.redaction import Redaction
 from tests.providers.bench import PATIENT, Clock
 from tests.providers.recording_proxy import RecordingProxy, open_recording_proxy
 

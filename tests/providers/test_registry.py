@@ -1,5 +1,9 @@
 """Manifests, and which providers are set up."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from app.errors import DefinitionError, SettingError
@@ -7,7 +11,12 @@ from app.flows.installed import INSIDE, ActionSpec
 from app.providers import registry
 from app.providers.bigcommerce.client import BigCommerce
 from app.providers.manifest import parse_manifest
+from app.providers.port import Code, UnsharedLease
+from app.providers.webhooks import WebhookRefusedError, signer
+from app.sandbox.vendors.host import SimulatorOptions, serve
 from app.settings import Settings
+from tests.providers.flexe.bench import BENCH
+from tests.providers.recording_proxy import open_recording_proxy
 
 SHOP = {
     "WAYBILL_BIGCOMMERCE_BASE_URL": "https://api.bigcommerce.com/",
@@ -143,3 +152,76 @@ def test_who_reads_kafka_needs_neither_settings_nor_a_client(monkeypatch: pytest
 def test_a_manifest_alone_is_for_who_reads_kafka_and_pulls_nothing(old: str, new: str, problem: str) -> None:
     with pytest.raises(DefinitionError, match=rf"\(file\): {problem}"):
         parse_manifest(QUIET.replace(old, new), "pigeon/manifest.yaml")
+
+
+HOUSE = {
+    "WAYBILL_FLEXE_BASE_URL": "https://flexe.example",
+    "WAYBILL_FLEXE_OWNER_ID": "owner-1",
+    "WAYBILL_FLEXE_API_KEY": "key-12345",
+}
+NOW_S = 1_800_000_000.0
+
+
+def signed(secret: str, body: bytes) -> dict[str, str]:
+    at = datetime.fromtimestamp(NOW_S, UTC)
+    signature = signer(secret).sign("w-1", at, body.decode())
+    return {"webhook-id": "w-1", "webhook-timestamp": str(int(NOW_S)), "webhook-signature": signature}
+
+
+def cancelled(**data: str) -> bytes:
+    order = {"id": "f-1", "external_id": "o-1", "owner_id": "owner-1", "reason": "", **data}
+    return msgspec.json.encode({"type": "order.cancelled", "timestamp": "2027-01-15T08:00:00Z", "data": order})
+
+
+def test_webhooks_are_proven_by_either_secret_while_one_replaces_the_other(tmp_path: Path) -> None:
+    old, new = "whsec_b2xkLXNlY3JldA==", "whsec_bmV3LXNlY3JldA=="
+    path = tmp_path / "secret"
+    path.write_text(f"{old}\n")
+    receive = registry.receivers({**HOUSE, "WAYBILL_FLEXE_WEBHOOK_SECRET_FILE": str(path)})["flexe"]
+    body = cancelled()
+    assert receive(signed(old, body), body, NOW_S).events
+    path.write_text(f"{new}\n{old}\n")
+    assert receive(signed(old, body), body, NOW_S) == receive(signed(new, body), body, NOW_S)
+    path.write_text(f"{new}\n")
+    with pytest.raises(WebhookRefusedError, match="no webhook-signature fits"):
+        receive(signed(old, body), body, NOW_S)
+    assert receive(signed(new, body), body, NOW_S).events
+
+
+def test_nothing_that_a_webhook_says_has_a_secret_in_it(tmp_path: Path) -> None:
+    secret = "whsec_b2xkLXNlY3JldA=="
+    (tmp_path / "key").write_text("key-12345\nold-key-12345")
+    environ = {name: value for name, value in HOUSE.items() if "KEY" not in name}
+    keys = {"WAYBILL_FLEXE_API_KEY_FILE": str(tmp_path / "key"), "WAYBILL_FLEXE_WEBHOOK_SECRET": secret}
+    receive = registry.receivers({**environ, **keys})["flexe"]
+    body = cancelled(reason="key-12345 and old-key-12345")
+    assert [event.values for event in receive(signed(secret, body), body, NOW_S).events] == [{"reason": "*** and ***"}]
+    body = cancelled(external_id="is key-12345")
+    with pytest.raises(WebhookRefusedError) as refusal:
+        receive(signed(secret, body), body, NOW_S)
+    assert "is ***" in refusal.value.detail
+    assert refusal.value.__cause__ is None
+
+
+async def test_a_client_uses_the_secret_that_is_in_the_file_now(tmp_path: Path) -> None:
+    """What is refused for a secret that was replaced while the call was on its way is sent again with the new one."""
+    path = tmp_path / "key"
+    path.write_text("wrong-key\n")
+    async with serve(SimulatorOptions()) as simulators, open_recording_proxy(simulators.base_url) as proxy:
+        environ = simulators.environ()
+        key = environ.pop("WAYBILL_FLEXE_API_KEY")
+        environ = {**environ, "WAYBILL_FLEXE_BASE_URL": f"{proxy.url}/flexe", "WAYBILL_FLEXE_API_KEY_FILE": str(path)}
+        provider = registry.build("flexe", environ)
+        refused = await provider.perform(BENCH.action(0), UnsharedLease())
+        proxy.change(lambda _: path.write_text(f"{key}\n") > 0, lambda body: body)
+        accepted = await provider.perform(BENCH.action(0), UnsharedLease())
+        path.write_text("wrong-key\n")
+        again = await provider.perform(BENCH.action(1), UnsharedLease())
+        await provider.close()
+    assert [each.code for each in (refused, accepted, again)] == [Code.UNAUTHORIZED, Code.OK, Code.UNAUTHORIZED]
+
+
+def test_a_secret_that_cannot_be_read_is_refused_at_the_start(tmp_path: Path) -> None:
+    secrets = {"WAYBILL_FLEXE_WEBHOOK_SECRET_FILE": str(tmp_path / "none")}
+    with pytest.raises(SettingError, match=f"WAYBILL_FLEXE_WEBHOOK_SECRET_FILE={tmp_path}/none: is no file"):
+        registry.open_all({**HOUSE, **secrets})

@@ -109,12 +109,12 @@ class Providers:
         now, http = self._loop.time, self.network.open_http
         return {
             "fno": Fno(
-                ERP, f"{ERP}/token", "simulated-client", "simulated-fno-secret",
+                ERP, f"{ERP}/token", "simulated-client", lambda: "simulated-fno-secret",
                 clock=now, status_field=STATUS_AT, open_http=http,
             ),
-            "bigcommerce": BigCommerce(SHOP, STORE, "simulated-bigcommerce-token", clock=now, open_http=http),
-            "flexe": Flexe(HOUSE, _FLEXE.api_key, _FLEXE.owner_id, clock=now, open_http=http),
-            "sap": Sap(ACCOUNTS, _SAP.user, _SAP.password, _AREA, clock=now, open_http=http),
+            "bigcommerce": BigCommerce(SHOP, STORE, lambda: "simulated-bigcommerce-token", clock=now, open_http=http),
+            "flexe": Flexe(HOUSE, lambda: _FLEXE.api_key, _FLEXE.owner_id, clock=now, open_http=http),
+            "sap": Sap(ACCOUNTS, _SAP.user, lambda: _SAP.password, _AREA, clock=now, open_http=http),
         }  # fmt: skip
 
     def senders(self) -> Mapping[str, WebhookSender]:

@@ -49,7 +49,7 @@ class Set:
     def __init__(self, there: Registry, url: str) -> None:
         self.there, self.url = there, url
         self.codec: Codec = codec.load(writers=WriterSchemas(address(url)))
-        self.foreign = ForeignSchemas(self.codec, url, there.clock)
+        self.foreign = ForeignSchemas(self.codec, lambda: url, there.clock)
 
     async def why(self, value: bytes = RECORD, key: bytes | None = AVRO_KEY) -> str:
         """Prepare the record; why it is refused all the same, empty when it is not."""
@@ -70,7 +70,6 @@ async def at() -> AsyncIterator[Set]:
         url = str(server.make_url("/registry/")).replace("http://", "http://user:secret@")
         made = Set(there, url)
         yield made
-        await made.foreign.close()
 
 
 async def test_a_schema_is_fetched_once(at: Set) -> None:
@@ -109,11 +108,10 @@ async def test_a_registry_that_stays_away_is_named_without_its_password(at: Set)
 async def test_nobody_there_is_said_too() -> None:
     clock = StillClock()
     given = codec.load(writers=WriterSchemas("x"))
-    foreign = ForeignSchemas(given, "http://127.0.0.1:9", clock, limit_s=0.2)
+    foreign = ForeignSchemas(given, lambda: "http://127.0.0.1:9", clock, limit_s=0.2)
     await foreign.prepare([Record(TOPIC, 0, 0, 5, None, RECORD, ())])
     with pytest.raises(RecordError, match=r"no answer from http://127.0.0.1:9 \(ConnectError"):
         given.decode_change(Record(TOPIC, 0, 0, 5, None, RECORD, ()))
-    await foreign.close()
 
 
 async def test_an_id_that_the_registry_has_not_is_asked_for_once(at: Set) -> None:

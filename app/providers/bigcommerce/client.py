@@ -12,7 +12,8 @@ from app.providers.bigcommerce import actions
 from app.providers.bigcommerce.feed import OrderFeed
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
 from app.providers.port import Action, CallFailedError, Code, Outcome, Page, Result
-from app.providers.redaction import Redaction
+from app.redaction import Redaction
+from app.secrets import ReadSecret
 
 THROTTLE_MS: Final = 5000
 """The pause after a 429 without any header: the platform is under load."""
@@ -27,7 +28,7 @@ class BigCommerce:
         self,
         base_url: str,
         store_hash: str,
-        access_token: str,
+        access_token: ReadSecret,
         *,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -38,17 +39,16 @@ class BigCommerce:
         self._store = store_hash
         self.cursor_key: Final = f"{self.name}/{store_hash}"
         self._http = open_http(limits)
-        self._http.headers["x-auth-token"] = access_token
-        redaction = Redaction(access_token=access_token)
         self.link = Link(
             provider=self.name,
             base_url=f"{base_url}/stores/{store_hash}/v2",
             client=self._http,
-            redaction=redaction,
+            redaction=Redaction(),
             timeouts=limits,
             message_of=actions.message_of,
             throttle_ms=THROTTLE_MS,
             clock=clock,
+            credentials=lambda: (("x-auth-token", access_token()),),
         )
         self._feed = OrderFeed(self.link, store_hash, sleep)
 
@@ -87,4 +87,4 @@ def open_provider(values: Mapping[str, str]) -> BigCommerce:
     if not store.isalnum():
         raise SettingError(f"WAYBILL_BIGCOMMERCE_STORE_HASH={store!r}: a store's hash is letters and digits")
     base_url = checked_base("WAYBILL_BIGCOMMERCE_BASE_URL", values["BASE_URL"])
-    return BigCommerce(base_url, store, values["ACCESS_TOKEN"])
+    return BigCommerce(base_url, store, partial(values.__getitem__, "ACCESS_TOKEN"))

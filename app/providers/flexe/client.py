@@ -10,8 +10,9 @@ from app.lanes.lease import Lease
 from app.providers.flexe import actions
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
 from app.providers.port import Action, CallFailedError, Result
-from app.providers.redaction import Redaction
 from app.providers.webhooks import signer
+from app.redaction import Redaction
+from app.secrets import ReadSecret
 
 THROTTLE_MS: Final = 15_000
 """The pause after a 429 that names none: a quarter of the minute in which calls are counted."""
@@ -25,7 +26,7 @@ class Flexe:
     def __init__(
         self,
         base_url: str,
-        api_key: str,
+        api_key: ReadSecret,
         owner_id: str,
         *,
         timeouts: Timeouts | None = None,
@@ -35,17 +36,16 @@ class Flexe:
         limits = timeouts or Timeouts()
         self._owner_id = owner_id
         self._http = open_http(limits)
-        self._http.headers["authorization"] = f"Bearer {api_key}"
-        redaction = Redaction(api_key=api_key)
         self.link = Link(
             provider=self.name,
             base_url=base_url,
             client=self._http,
-            redaction=redaction,
+            redaction=Redaction(),
             timeouts=limits,
             message_of=actions.message_of,
             throttle_ms=THROTTLE_MS,
             clock=clock,
+            credentials=lambda: (("authorization", f"Bearer {api_key()}"),),
         )
 
     async def close(self) -> None:
@@ -76,4 +76,4 @@ def open_provider(values: Mapping[str, str]) -> Flexe:
         signer(values["WEBHOOK_SECRET"])
     except SettingError as exc:
         raise SettingError(f"WAYBILL_FLEXE_WEBHOOK_SECRET: {exc}") from exc
-    return Flexe(base_url, values["API_KEY"], values["OWNER_ID"])
+    return Flexe(base_url, partial(values.__getitem__, "API_KEY"), values["OWNER_ID"])

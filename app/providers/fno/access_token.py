@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlencode
 
@@ -12,8 +12,9 @@ from app.lanes.lease import Lease
 from app.providers.http import Link
 from app.providers.http_messages import Call, Intent, MalformedReplyError, Reply, decode_object
 from app.providers.port import CallFailedError, Code
-from app.providers.redaction import Redaction
+from app.redaction import Redaction
 
+_CONTENT: Final = ("content-type", "application/x-www-form-urlencoded")
 RENEW_BEFORE_S: Final = 60.0
 LIFE_MAX_S: Final = 86_400.0
 """Entra gives no token of an application a longer life; one that is said to live longer is renewed after it."""
@@ -23,12 +24,15 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class AccessToken:
-    """`link` leads to the token endpoint; `redaction` learns each token, so that none is ever shown."""
+    """`link` leads to the token endpoint. `form` returns what proves the application, with its secret as it is now.
 
-    def __init__(self, link: Link, form: dict[str, str], redaction: Redaction, clock: Callable[[], float]) -> None:
-        body = urlencode({"grant_type": "client_credentials", **form}).encode()
-        content = ("content-type", "application/x-www-form-urlencoded")
-        self._call: Final = Call(Intent.READ, "POST", "", body=body, headers=(content,))
+    `redaction` learns each token, so that none is ever shown.
+    """
+
+    def __init__(
+        self, link: Link, form: Callable[[], Mapping[str, str]], redaction: Redaction, clock: Callable[[], float]
+    ) -> None:
+        self._form = form
         self._link = link
         self._redaction = redaction
         self._clock = clock
@@ -49,12 +53,19 @@ class AccessToken:
             self._token = ""
 
     async def _fetch(self, lease: Lease) -> None:
+        form = self._form()
+        body = urlencode({"grant_type": "client_credentials", **form}).encode()
+        call = Call(Intent.READ, "POST", "", body=body, headers=(_CONTENT,), brings_secret=True)
         try:
-            token, lives_s = await self._link.ask(self._call, lease, _token_of)
+            token, lives_s = await self._link.ask(call, lease, _token_of)
         except CallFailedError as failure:
-            if failure.result.code is Code.INVALID:
+            if failure.result.code not in (Code.INVALID, Code.UNAUTHORIZED):
+                raise
+            if self._form() == form:
                 raise CallFailedError(replace(failure.result, code=Code.UNAUTHORIZED)) from failure
-            raise
+            # The secret was replaced while the old one was on its way.
+            await self._fetch(lease)
+            return
         self._redaction.learn("token", token)
         self._token = token
         self._renew_at = self._clock() + max(lives_s - RENEW_BEFORE_S, lives_s * _SHARE_MAX)

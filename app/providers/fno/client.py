@@ -15,7 +15,8 @@ from app.providers.fno.session import Session
 from app.providers.fno.upsert import Upsert
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
 from app.providers.port import Action, CallFailedError, Result
-from app.providers.redaction import Redaction
+from app.redaction import Redaction
+from app.secrets import ReadSecret
 
 THROTTLE_MS: Final = 30_000
 """F+O's pause after a 429 that names none."""
@@ -32,7 +33,7 @@ class Fno:
         base_url: str,
         token_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: ReadSecret,
         *,
         timeouts: Timeouts | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -42,7 +43,7 @@ class Fno:
         limits = timeouts or Timeouts()
         self._status_field = status_field
         self._http = open_http(limits)
-        redaction = Redaction(client_secret=client_secret)
+        redaction = Redaction()
         open_link = partial(
             Link,
             client=self._http,
@@ -52,7 +53,12 @@ class Fno:
             throttle_ms=THROTTLE_MS,
             clock=clock,
         )
-        form = {"client_id": client_id, "client_secret": client_secret, "scope": f"{base_url}/.default"}
+
+        def form() -> Mapping[str, str]:
+            secret = client_secret()
+            redaction.learn("client secret", secret)
+            return {"client_id": client_id, "client_secret": secret, "scope": f"{base_url}/.default"}
+
         token = AccessToken(open_link(f"{self.name} tokens", token_url), form, redaction, clock)
         self.link = open_link(self.name, base_url)
         self._session = Session(self.link, token)
@@ -86,4 +92,5 @@ def open_provider(values: Mapping[str, str]) -> Fno:
     base_url = checked_base("WAYBILL_FNO_BASE_URL", values["BASE_URL"])
     token_url = checked_base("WAYBILL_FNO_TOKEN_URL", values["TOKEN_URL"])
     status_field = actions.status_field(values["STATUS_FIELD"])
-    return Fno(base_url, token_url, values["CLIENT_ID"], values["CLIENT_SECRET"], status_field=status_field)
+    client_secret = partial(values.__getitem__, "CLIENT_SECRET")
+    return Fno(base_url, token_url, values["CLIENT_ID"], client_secret, status_field=status_field)

@@ -8,15 +8,16 @@ from typing import Final
 
 from app.errors import SettingError
 from app.lanes.lease import Lease
-from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
+from app.providers.http import Headers, Link, OpenHttp, Timeouts, checked_base, open_client
 from app.providers.http_messages import Call
 from app.providers.port import Action, CallFailedError, Page, Result
-from app.providers.redaction import Redaction
 from app.providers.sap import actions
 from app.providers.sap.actions import SalesArea
 from app.providers.sap.csrf_token import CsrfToken
 from app.providers.sap.feed import InvoiceFeed
 from app.providers.sap.session import Session
+from app.redaction import Redaction
+from app.secrets import ReadSecret
 
 THROTTLE_MS: Final = 10_000
 """The pause after a 429 that names none."""
@@ -32,7 +33,7 @@ class Sap:
         self,
         base_url: str,
         user: str,
-        password: str,
+        password: ReadSecret,
         area: SalesArea,
         *,
         timeouts: Timeouts | None = None,
@@ -42,9 +43,14 @@ class Sap:
         limits = timeouts or Timeouts()
         self._area = area
         self._http = open_http(limits)
-        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
-        self._http.headers["authorization"] = f"Basic {credentials}"
-        redaction = Redaction(password=password, credentials=credentials)
+        redaction = Redaction()
+
+        def credentials() -> Headers:
+            secret = password()
+            redaction.learn("password", secret)
+            pair = base64.b64encode(f"{user}:{secret}".encode()).decode()
+            return (("authorization", f"Basic {pair}"),)
+
         self.link = Link(
             provider=self.name,
             base_url=base_url,
@@ -54,8 +60,9 @@ class Sap:
             message_of=actions.message_of,
             throttle_ms=THROTTLE_MS,
             clock=clock,
+            credentials=credentials,
         )
-        self._session = Session(self.link, CsrfToken(self.link, self._http.cookies, redaction))
+        self._session = Session(self.link, CsrfToken(self.link, redaction))
         self._feed = InvoiceFeed(self._session, area.organization, area.item_reference)
 
     async def close(self) -> None:
@@ -101,4 +108,4 @@ def open_provider(values: Mapping[str, str]) -> Sap:
         fields = f"write {actions.UNDERLYING_ITEM} or {actions.SHIP_TO_REFERENCE}"
         raise SettingError(f"WAYBILL_SAP_ITEM_REFERENCE={area.item_reference!r}: {fields}")
     base_url = checked_base("WAYBILL_SAP_BASE_URL", values["BASE_URL"])
-    return Sap(base_url, values["USER"], values["PASSWORD"], area)
+    return Sap(base_url, values["USER"], partial(values.__getitem__, "PASSWORD"), area)

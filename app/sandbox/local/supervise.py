@@ -40,7 +40,7 @@ class Process:
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     log: Path
     ends: int = 0
     stumbles: int = 0

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from app.errors import SettingError
 from app.providers.manifest import Manifest
-from app.providers.registry import load_manifests
+from app.providers.registry import load_manifests, values
 from app.resources import PACKAGE
 from app.sandbox.local.ports import HOST
 from app.sandbox.vendors.simulation import World
@@ -45,7 +45,7 @@ def openers(
 
     def opener(manifest: Manifest) -> OpenSimulator:
         package = importlib.import_module(f"{PACKAGE}.sandbox.vendors.{manifest.name}")
-        settings = {each.name: environ.get(manifest.variable(each.name), "").strip() for each in manifest.settings}
+        settings = dict(values(manifest, environ))
         address = webhooks and f"{webhooks}/{manifest.name}"
         setup = VendorSetup(settings, address, bootstrap_servers, generous)
         return lambda world: cast(Simulator, package.open_simulator(world, setup))

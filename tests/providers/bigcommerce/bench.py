@@ -29,7 +29,7 @@ class BigCommerceBench:
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> BigCommerce:
         return BigCommerce(
-            f"{base_url}/bigcommerce", "demo", self.secret, timeouts=timeouts, clock=clock, sleep=_no_sleep
+            f"{base_url}/bigcommerce", "demo", lambda: self.secret, timeouts=timeouts, clock=clock, sleep=_no_sleep
         )
 
     def action(self, order: int, *, repeated: bool = False) -> Action:

@@ -52,7 +52,7 @@ async def stage() -> AsyncIterator[PullStage]:
         provider = BigCommerce(
             f"{proxy.url}/bigcommerce",
             "demo",
-            "simulated-bigcommerce-token",
+            lambda: "simulated-bigcommerce-token",
             timeouts=PATIENT,
             clock=clock,
             sleep=sleep,

@@ -28,7 +28,11 @@ async def simulators() -> AsyncIterator[Simulators]:
 @pytest.fixture
 async def shop(simulators: Simulators) -> AsyncIterator[BigCommerce]:
     provider = BigCommerce(
-        f"{simulators.base_url}/bigcommerce", "demo", "simulated-bigcommerce-token", timeouts=PATIENT, clock=Clock()
+        f"{simulators.base_url}/bigcommerce",
+        "demo",
+        lambda: "simulated-bigcommerce-token",
+        timeouts=PATIENT,
+        clock=Clock(),
     )
     yield provider
     await provider.close()

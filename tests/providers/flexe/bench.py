@@ -32,7 +32,7 @@ class FlexeBench:
         simulators.of(FlexeSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Flexe:
-        return Flexe(f"{base_url}/flexe", self.secret, "simulated-owner", timeouts=timeouts, clock=clock)
+        return Flexe(f"{base_url}/flexe", lambda: self.secret, "simulated-owner", timeouts=timeouts, clock=clock)
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         return a_request(an_order(f"bc-demo-{order}"), repeated=repeated)

@@ -71,7 +71,9 @@ async def test_refusals_are_told_in_the_words_of_flexe(flexe: Flexe) -> None:
 
 
 async def test_another_owner_is_refused(simulators: Simulators) -> None:
-    provider = Flexe(f"{simulators.base_url}/flexe", "simulated-flexe-key", "owner-2", timeouts=PATIENT, clock=Clock())
+    provider = Flexe(
+        f"{simulators.base_url}/flexe", lambda: "simulated-flexe-key", "owner-2", timeouts=PATIENT, clock=Clock()
+    )
     result = await provider.perform(a_request(an_order()), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.FORBIDDEN)

@@ -35,7 +35,13 @@ class FnoBench:
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Fno:
         url = f"{base_url}/fno"
         return Fno(
-            url, f"{url}/token", "simulated-client", self.secret, timeouts=timeouts, clock=clock, status_field=STATUS_AT
+            url,
+            f"{url}/token",
+            "simulated-client",
+            lambda: self.secret,
+            timeouts=timeouts,
+            clock=clock,
+            status_field=STATUS_AT,
         )
 
     def action(self, order: int, *, repeated: bool = False) -> Action:

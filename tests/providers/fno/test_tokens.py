@@ -26,7 +26,7 @@ class TokenStage:
 
     def opened(self, secret: str, timeouts: Timeouts = PATIENT) -> Fno:
         url = f"{self.proxy.url}/fno"
-        return Fno(url, f"{url}/token", "simulated-client", secret, timeouts=timeouts, clock=self.clock)
+        return Fno(url, f"{url}/token", "simulated-client", lambda: secret, timeouts=timeouts, clock=self.clock)
 
     async def send(self, order: int = 1) -> Result:
         return await self.provider.perform(an_action(order), ALWAYS)
@@ -140,3 +140,21 @@ async def test_a_refused_application_is_unauthorized(stage: TokenStage) -> None:
     result = await stage.send()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.UNAUTHORIZED)
     assert "unknown application" in result.detail
+
+
+async def test_a_new_secret_is_used_at_the_next_sign_in(stage: TokenStage) -> None:
+    """One that is replaced while the old one is on its way to the token endpoint is sent again at once."""
+    secrets = ["old-secret"]
+    url = f"{stage.proxy.url}/fno"
+    provider = Fno(url, f"{url}/token", "simulated-client", lambda: secrets[-1], timeouts=PATIENT, clock=stage.clock)
+    refused = await provider.perform(an_action(1), ALWAYS)
+
+    def rotate(request: RecordedRequest) -> bool:
+        if token(request):
+            secrets.append("simulated-fno-secret")
+        return token(request)
+
+    stage.proxy.change(rotate, lambda body: body)
+    accepted = await provider.perform(an_action(1), ALWAYS)
+    await provider.close()
+    assert (refused.code, accepted.code) == (Code.UNAUTHORIZED, Code.OK)

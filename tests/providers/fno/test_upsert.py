@@ -286,7 +286,9 @@ async def test_a_status_that_f_o_has_passed_since_an_attempt_whose_reply_was_los
 async def test_a_tenant_that_takes_no_status_where_it_is_shown_is_said_so(stage: UpsertStage) -> None:
     order, row = born_there(stage)
     url = f"{stage.proxy.url}/fno"
-    provider = Fno(url, f"{url}/token", "simulated-client", "simulated-fno-secret", timeouts=PATIENT, clock=Clock())
+    provider = Fno(
+        url, f"{url}/token", "simulated-client", lambda: "simulated-fno-secret", timeouts=PATIENT, clock=Clock()
+    )
     result = await provider.upsert(row, first_plan(row, "e-1"), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code, order.status) == (Outcome.DECLINED, Code.INVALID, "Active")
@@ -320,7 +322,7 @@ async def test_many_lines_come_in_pages() -> None:
             url,
             f"{url}/token",
             "simulated-client",
-            "simulated-fno-secret",
+            lambda: "simulated-fno-secret",
             timeouts=PATIENT,
             clock=Clock(),
             status_field=STATUS_AT,

@@ -57,7 +57,7 @@ async def stage() -> AsyncIterator[UpsertStage]:
             url,
             f"{url}/token",
             "simulated-client",
-            "simulated-fno-secret",
+            lambda: "simulated-fno-secret",
             timeouts=PATIENT,
             clock=Clock(),
             status_field=STATUS_AT,

@@ -31,7 +31,7 @@ class SapBench:
         simulators.of(SapSimulator).set_delays(dict.fromkeys(STAGES))
 
     def open(self, base_url: str, timeouts: Timeouts, clock: Clock) -> Sap:
-        return Sap(f"{base_url}/sap", USER, self.secret, AREA, timeouts=timeouts, clock=clock)
+        return Sap(f"{base_url}/sap", USER, lambda: self.secret, AREA, timeouts=timeouts, clock=clock)
 
     def action(self, order: int, *, repeated: bool = False) -> Action:
         return billing(an_order(order_id_of(order)), repeated=repeated)

@@ -28,7 +28,7 @@ class InvoiceStage:
             simulators.of(SapSimulator).progression,
         )
         self.simulators = simulators
-        self.provider = Sap(f"{proxy.url}/sap", USER, PASSWORD, area, timeouts=PATIENT, clock=Clock())
+        self.provider = Sap(f"{proxy.url}/sap", USER, lambda: PASSWORD, area, timeouts=PATIENT, clock=Clock())
         self.cursor: str | None = None
 
     async def order(self, order_id: str = "o-1", **fields: Any) -> Order:

@@ -41,7 +41,7 @@ async def test_an_older_release_without_the_setting_stops_the_pull_and_says_why(
     async with open_invoice_stage(OLDER, older=True) as stage:
         await stage.order()
         stage.invoice()
-        provider = Sap(f"{stage.proxy.url}/sap", "SIMULATED_USER", "simulated-sap-password", AREA)
+        provider = Sap(f"{stage.proxy.url}/sap", "SIMULATED_USER", lambda: "simulated-sap-password", AREA)
         with pytest.raises(CallFailedError) as failure:
             await provider.pull(None)
         await provider.close()
@@ -53,7 +53,7 @@ async def test_orders_from_before_an_upgrade_are_still_read_after_it() -> None:
     async with open_invoice_stage(OLDER) as stage:
         await stage.order(lines=LINES)
         stage.invoice()
-        provider = Sap(f"{stage.proxy.url}/sap", "SIMULATED_USER", "simulated-sap-password", AREA)
+        provider = Sap(f"{stage.proxy.url}/sap", "SIMULATED_USER", lambda: "simulated-sap-password", AREA)
         page = await provider.pull(None)
         await provider.close()
         assert [line.line_id for line in page.events[0].lines] == ["1", "a long line id of the shop"]

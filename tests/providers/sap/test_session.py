@@ -8,11 +8,11 @@ import pytest
 
 from app.providers.http import Link, Timeouts, open_client
 from app.providers.port import Code, Outcome, Result, UnsharedLease
-from app.providers.redaction import Redaction
 from app.providers.registry import build
 from app.providers.sap import odata
 from app.providers.sap.client import Sap
 from app.providers.sap.csrf_token import CsrfToken
+from app.redaction import Redaction
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, serve
 from app.sandbox.vendors.sap import SapOptions, SapSimulator
 from tests.providers.bench import HASTY, PATIENT, Clock
@@ -29,7 +29,7 @@ class SessionStage:
         self.provider = self.opened(PASSWORD)
 
     def opened(self, password: str, timeouts: Timeouts = PATIENT) -> Sap:
-        return Sap(f"{self.proxy.url}/sap", USER, password, AREA, timeouts=timeouts, clock=self.clock)
+        return Sap(f"{self.proxy.url}/sap", USER, lambda: password, AREA, timeouts=timeouts, clock=self.clock)
 
     async def send(self, order: int = 1, *, repeated: bool = False) -> Result:
         return await self.provider.perform(billing(an_order(f"o-{order}"), repeated=repeated), ALWAYS)
@@ -102,7 +102,7 @@ async def test_a_token_that_was_fetched_meanwhile_stays(stage: SessionStage) -> 
         throttle_ms=0,
         clock=stage.clock,
     )
-    token = CsrfToken(link, http.cookies, redaction)
+    token = CsrfToken(link, redaction)
     old = await token.get(ALWAYS)
     stage.simulators.of(SapSimulator).access.expire_all()
     token.forget(old)
@@ -185,7 +185,7 @@ async def test_a_list_without_end_is_given_up(stage: SessionStage) -> None:
 
 async def test_saps_refusal_of_an_order_is_in_its_own_words(stage: SessionStage) -> None:
     area = AREA._replace(sold_to="999")
-    provider = Sap(f"{stage.proxy.url}/sap", USER, PASSWORD, area, timeouts=PATIENT, clock=stage.clock)
+    provider = Sap(f"{stage.proxy.url}/sap", USER, lambda: PASSWORD, area, timeouts=PATIENT, clock=stage.clock)
     result = await provider.perform(billing(an_order()), ALWAYS)
     await provider.close()
     assert (result.outcome, result.code) == (Outcome.DECLINED, Code.INVALID)
