@@ -37,6 +37,7 @@ MACHINE: Final = {
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _ADDRESS: Final = re.compile(r"https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s]*)?")
 PORT_MAX: Final = 65_535
+_TOKEN: Final = re.compile("[!-~]{16,4096}")
 
 
 def _listed(value: object) -> object:
@@ -71,10 +72,16 @@ def _enabled(maps: tuple[str, ...]) -> tuple[str, ...]:
     return maps
 
 
+def _token(token: str | None) -> str | None:
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise ValueError("16 to 4096 printable ASCII characters without spaces; `openssl rand -hex 32` makes some")
+    return token
+
+
 class Settings(BaseModel):
     """Read from the environment: `WAYBILL_` and the field's name in capitals, but for three named otherwise."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
         default="127.0.0.1:9092", description="host:port of brokers, by commas"
@@ -102,6 +109,12 @@ class Settings(BaseModel):
         ge=0,
         le=PORT_MAX,
         description="port of the web server, 0 for a free one; not set and taken: a free one",
+    )
+    web_token: Annotated[str | None, AfterValidator(_token)] = Field(
+        default=None,
+        repr=False,
+        json_schema_extra={"secret": True},
+        description="bearer token for orders and schemas; without it they are shown on a loopback address only",
     )
 
     session_timeout_s: int = Field(default=6, ge=1, le=300, description="seconds until a silent worker loses its lanes")

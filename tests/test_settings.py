@@ -109,3 +109,17 @@ def test_the_address_of_a_registry_may_have_a_password_and_be_in_a_file(tmp_path
     settings = Settings.from_env({f"{REGISTRY}_FILE": str(tmp_path / "registry")})
     assert settings.schema_registry_url == address
     assert address not in repr(settings)
+
+
+@pytest.mark.parametrize("token", ["short", "with a space in the middle", "0123456789abcde\u00e9", "x" * 5000])
+def test_a_token_that_cannot_be_used_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(SettingError, match=r"^WAYBILL_WEB_TOKEN.*(16 to 4096 printable|has a space)") as caught:
+        Settings.from_env({"WAYBILL_WEB_TOKEN": token})
+    assert token not in str(caught.value)
+    assert token not in str(caught.value.__cause__)
+
+
+def test_a_token_is_not_shown() -> None:
+    settings = Settings.from_env({"WAYBILL_WEB_TOKEN": "0123456789abcdef"})
+    assert settings.web_token == "0123456789abcdef"
+    assert "0123456789abcdef" not in f"{settings!r} {settings}"

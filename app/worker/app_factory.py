@@ -1,10 +1,10 @@
 """Building of the Faust app of a role. No app exists at import, and no `faust` command is needed.
 
-Faust contributes worker, group membership and web server; the path of a record is transport -> agent -> lane.
+Faust contributes worker and group membership; the path of a record is transport -> agent -> lane. Its web server is not
+used: app/worker/http_server.py is ours.
 """
 
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -23,7 +23,6 @@ from app.lanes.lane_log import Log
 from app.lanes.role import LaneObserver, RoleKind, Unobserved
 from app.lanes.watchdog import Watchdog
 from app.settings import Settings
-from app.worker.listening import ListeningWeb
 from app.worker.process_end import end_process
 from app.worker.transport import BatchSchema, BatchTransport
 
@@ -38,15 +37,9 @@ _journal = logging.getLogger(__name__)
 
 
 class RoleApp(faust.App):
-    """A Faust app with the lanes of one role. `listening` is the socket of its web server."""
+    """A Faust app with the lanes of one role."""
 
     host: LaneHost
-    listening: socket.socket | None
-
-    def _new_web(self) -> ListeningWeb:
-        if self.listening is None:
-            raise LaneError(f"{self.conf.id} has no web server")
-        return ListeningWeb(self, self.listening)
 
     def _create_directories(self) -> None:
         """None are needed: state is in Kafka and in memory."""
@@ -75,7 +68,6 @@ def build_app(
     role: RoleKind,
     partitions: int,
     *,
-    web: socket.socket | None = None,
     observer: LaneObserver | None = None,
     clock: Clock = SYSTEM_CLOCK,
     prepare: Prepare | None = None,
@@ -85,9 +77,9 @@ def build_app(
 ) -> RoleApp:
     """Return the app of a role whose inputs all have `partitions` partitions.
 
-    `web` is the socket on which the views are served; without it there are none. `prepare` is awaited with each batch
-    before its lane gets it; nothing else of the role is read meanwhile. The last three are the parts that tests replace
-    by ones that fail. A lane that cannot go on ends the process at once, with EXIT_LANE_LOST or EXIT_REFUSED.
+    `prepare` is awaited with each batch before its lane gets it; nothing else of the role is read meanwhile. The last
+    three are the parts that tests replace by ones that fail. A lane that cannot go on ends the process at once, with
+    EXIT_LANE_LOST or EXIT_REFUSED.
     """
     observer = observer or Unobserved()
     name = f"waybill-{role.name}"
@@ -106,8 +98,8 @@ def build_app(
         )
 
     host = make_host(name, role.inputs, make_lane, end_process)
-    app = _new_app(name, settings, partitions, web=web is not None)
-    app.host, app.listening = host, web
+    app = _new_app(name, settings, partitions)
+    app.host = host
     app.transport = transport(app.conf.broker_consumer, app, lanes=host)
     _register(app, role, partitions, prepare)
     watchdog = Watchdog(settings.commit_age_max_s, clock.monotonic, observer, host.fail)
@@ -119,7 +111,7 @@ def build_app(
     return app
 
 
-def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> RoleApp:
+def _new_app(name: str, settings: Settings, partitions: int) -> RoleApp:
     return RoleApp(
         name,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
@@ -136,12 +128,7 @@ def _new_app(name: str, settings: Settings, partitions: int, *, web: bool) -> Ro
         stream_buffer_maxsize=STREAM_BATCHES_MAX,
         # A rebalance never waits for records in flight: their lane drops them and its next owner reads them again.
         stream_wait_empty=False,
-        web_enabled=web,
-        web_stats_enabled=False,
-        web_graph_enabled=False,
-        web_router_enabled=False,
-        web_tables_enabled=False,
-        web_metrics_enabled=False,
+        web_enabled=False,
     )
 
 

@@ -1,6 +1,6 @@
 """Routes of a worker's web server: metrics, liveness and readiness, orders, webhooks, the schema registry.
 
-They are plain aiohttp routes, added to the application inside Faust's web server.
+Who may ask for what is checked before them (app/worker/http_access.py); app/worker/http_server.py bounds the rest.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from app.events import schema_lookup, schema_registry
 from app.events.avro_schemas import Schemas
 
 REGISTRY_PATHS: Final = ("/subjects", "/schemas", "/config", "/mode", "/compatibility")
-SCHEMA_BYTES_MAX: Final = 256 << 10
+SCHEMA_BYTES_MAX: Final = 64 << 10
 """The body of a request with a schema: the largest published one has 7 KB."""
 LOOKUPS_MAX: Final = 2
 """Orders looked up at a time: a look-up may read a partition of the ledger, and the worker has orders to take on."""
@@ -77,6 +77,21 @@ class Webhooks(Protocol):
         """
 
 
+class Turns:
+    """Gives work out so that each turn of the event loop has one piece of it.
+
+    Lanes run in the same loop: what they wait for does not grow with the number of those who ask.
+    """
+
+    def __init__(self) -> None:
+        self._next = asyncio.Lock()
+
+    async def take(self) -> None:
+        """Return when it is the caller's turn to work, until it awaits something."""
+        async with self._next:
+            await asyncio.sleep(0)
+
+
 def register(
     application: web.Application,
     published: Schemas,
@@ -92,8 +107,10 @@ def register(
 
 def metrics_route(collectors: CollectorRegistry) -> web.RouteDef:
     """Return `/metrics`, in Prometheus' text format."""
+    turns = Turns()
 
     async def view(_: web.Request) -> web.Response:
+        await turns.take()
         return web.Response(body=generate_latest(collectors), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return web.get("/metrics", view)
@@ -154,13 +171,15 @@ def order_route(find: Find) -> web.RouteDef:
 def webhook_route(webhooks: Webhooks) -> web.RouteDef:
     """Return `POST /webhooks/{provider}`: 2xx once what it says is stored; 503 asks the sender to send it again."""
 
+    turns = Turns()
+
     async def take(request: web.Request) -> web.Response:
-        answer = await webhooks.take(
-            request.match_info["provider"], request.headers, await _whole(request, WEBHOOK_BYTES_MAX)
-        )
+        body = await _whole(request, WEBHOOK_BYTES_MAX)
+        await turns.take()
+        answer = await webhooks.take(request.match_info["provider"], request.headers, body)
         headers = {"retry-after": str(answer.retry_after_s)} if answer.retry_after_s else {}
-        body = {"outcome": answer.outcome, "detail": answer.detail}
-        return web.json_response(body, status=answer.status, headers=headers)
+        view = {"outcome": answer.outcome, "detail": answer.detail}
+        return web.json_response(view, status=answer.status, headers=headers)
 
     return web.post("/webhooks/{provider}", take)
 
@@ -182,7 +201,7 @@ def _unavailable(why: str) -> web.Response:
 
 def registry_routes(published: Schemas) -> list[web.RouteDef]:
     """Return routes that answer as a schema registry would, for any aiohttp application. None changes anything."""
-    lookup = schema_lookup.Lookup(published)
+    lookup, turns = schema_lookup.Lookup(published), Turns()
 
     async def get(request: web.Request) -> web.Response:
         return _registry_answer(schema_registry.answer(published, request.rel_url.raw_path))
@@ -194,6 +213,7 @@ def registry_routes(published: Schemas) -> list[web.RouteDef]:
         if len(body) > SCHEMA_BYTES_MAX:
             message = f"HTTP 413 Content Too Large: more than {SCHEMA_BYTES_MAX} bytes"
             return _registry_answer((413, {"error_code": 413, "message": message}))
+        await turns.take()
         return _registry_answer(lookup.answer(request.rel_url.raw_path, body))
 
     async def refuse(_: web.Request) -> web.Response:

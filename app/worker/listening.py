@@ -2,10 +2,8 @@
 
 import errno
 import socket
-from typing import Any, Final
-
-from aiohttp.web import SockSite
-from faust.web.drivers.aiohttp import Web
+from ipaddress import ip_address
+from typing import Final
 
 from app.errors import SettingError
 from app.settings import Settings
@@ -36,15 +34,9 @@ def url_of(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-class ListeningWeb(Web):
-    """Faust's web server on a socket that listens already."""
-
-    def __init__(self, app: Any, listening: socket.socket) -> None:
-        super().__init__(app)
-        self._listening = listening
-
-    def _create_site(self) -> Any:
-        return SockSite(self._runner, self._listening)
+def is_loopback(listening: socket.socket) -> bool:
+    """Return whether only this machine reaches it."""
+    return ip_address(str(listening.getsockname()[0]).partition("%")[0]).is_loopback
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,9 +5,8 @@ import logging
 import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
 
-from faust.web.drivers.aiohttp import Web
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from app.agents.mirror import Mirror
@@ -27,9 +26,12 @@ from app.worker import http_views, serving
 from app.worker.app_factory import RoleApp, build_app
 from app.worker.composition import Parts, compose, compose_role, webhook_intake
 from app.worker.foreign_schemas import ForeignSchemas
-from app.worker.listening import listen, url_of
+from app.worker.http_access import HttpAccess
+from app.worker.http_server import HttpServer
+from app.worker.listening import is_loopback, listen, url_of
 from app.worker.metrics import Collectors, Metrics
 from app.worker.order_lookup import OrderLookup
+from app.worker.repeated_logs import RepetitionLimit
 
 _journal = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -41,9 +43,16 @@ def run(roles: Sequence[str], environ: Mapping[str, str]) -> int:
     for name in names:
         if name not in ROLES:
             raise SettingError(f"no role {name!r}; there are {', '.join(ROLES)}")
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    logging.getLogger(PACKAGE).setLevel(logging.INFO)
+    log_to_stderr()
     return asyncio.run(_serve(names, environ))
+
+
+def log_to_stderr() -> None:
+    """Write the log to standard error, and limit what repeats in it."""
+    to_stderr = logging.StreamHandler()
+    to_stderr.addFilter(RepetitionLimit())
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, handlers=[to_stderr])
+    logging.getLogger(PACKAGE).setLevel(logging.INFO)
 
 
 async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -52,57 +61,61 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     publisher = KafkaPublisher(settings.bootstrap_servers)
     url = Secret(variables()["schema_registry_url"], environ)
     foreign = ForeignSchemas(parts.codec, url.current, parts.clock) if url.is_set and Mirror.name in names else None
+    registry = CollectorRegistry()
+    collectors = Collectors(registry)
     try:
         with listen(settings) as listening:
-            apps = _apps(names, parts, publisher, listening, foreign=foreign)
-            # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
-            await _require_broker(settings.bootstrap_servers)
-            await _require_topics(settings.bootstrap_servers, parts)
-            return await serving.serve(apps)
+            apps = {name: _app(name, parts, collectors, foreign) for name in names}
+            hosts = {name: app.host for name, app in apps.items()}
+            application = web.Application(middlewares=[_access(environ, listening, collectors).check])
+            http_views.register(
+                application,
+                published=parts.codec.schemas,
+                collectors=registry,
+                hosts=list(hosts.values()),
+                find=_lookup(parts, hosts).find,
+                webhooks=webhook_intake(parts, publisher, collectors),
+            )
+            async with HttpServer(application, listening, collectors.refused):
+                # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
+                await _require_broker(settings.bootstrap_servers)
+                await _require_topics(settings.bootstrap_servers, parts)
+                return await serving.serve(list(apps.values()))
     finally:
         await publisher.close()
         await _close(parts)
 
 
-def _apps(
-    names: Sequence[str],
-    parts: Parts,
-    publisher: KafkaPublisher,
-    listening: socket.socket,
-    *,
-    foreign: ForeignSchemas | None,
-) -> list[RoleApp]:
-    """Return an app for each role; the first one serves the web views of all."""
-    registry = CollectorRegistry()
-    collectors, settings = Collectors(registry), parts.settings
-    apps, hosts = [], dict[str, LaneHost]()
-    for position, name in enumerate(names):
-        metrics = Metrics(name, collectors)
-        role = compose_role(name, parts, metrics)
-        partitions = parts.partitions(role.inputs[0])
-        prepare = foreign.prepare if foreign and name == Mirror.name else None
-        app = build_app(
-            settings,
-            role,
-            partitions,
-            web=None if position else listening,
-            observer=metrics,
-            clock=parts.clock,
-            prepare=prepare,
-        )
-        apps.append(app)
-        hosts[name] = app.host
-    lookup = OrderLookup(
+def _app(name: str, parts: Parts, collectors: Collectors, foreign: ForeignSchemas | None) -> RoleApp:
+    metrics = Metrics(name, collectors)
+    role = compose_role(name, parts, metrics)
+    return build_app(
+        parts.settings,
+        role,
+        parts.partitions(role.inputs[0]),
+        observer=metrics,
+        clock=parts.clock,
+        prepare=foreign.prepare if foreign and name == Mirror.name else None,
+    )
+
+
+def _lookup(parts: Parts, hosts: Mapping[str, LaneHost]) -> OrderLookup:
+    servers = parts.settings.bootstrap_servers
+    return OrderLookup(
         hosts.get(Orchestrate.name),
         parts.partitions(Orchestrate.ledger),
-        scan=partial(order_queries.find_order, settings.bootstrap_servers),
-        show=partial(sourcing_queries.complete_view, settings.bootstrap_servers),
+        scan=partial(order_queries.find_order, servers),
+        show=partial(sourcing_queries.complete_view, servers),
     )
-    intake = webhook_intake(parts, publisher, collectors)
-    views = cast(Web, apps[0].web).web_app
-    http_views.register(views, parts.codec.schemas, registry, list(hosts.values()), lookup.find, intake)
+
+
+def _access(environ: Mapping[str, str], listening: socket.socket, collectors: Collectors) -> HttpAccess:
+    token = Secret(variables()["web_token"], environ)
+    access = HttpAccess(token, on_loopback=is_loopback(listening), count=collectors.refused)
     _journal.info("web views on %s (/metrics, /health, /ready)", url_of(listening))
-    return apps
+    if not access.shows_orders:
+        _journal.warning("orders and schemas are not shown: others reach this address; set %s", token.variable)
+    return access
 
 
 async def _require_broker(bootstrap_servers: str) -> None:

@@ -180,6 +180,9 @@ class Collectors:
             "waybill_effect_attempts_total", "Attempts at effects", "provider", "action", "outcome", "code"
         )
         self.webhooks = counter("waybill_webhooks_total", "Webhooks, by what became of them", "provider", "outcome")
+        self.http_refusals = counter(
+            "waybill_http_refused_total", "Requests and connections refused, by cause", "cause"
+        )
         self.checkpoint_seconds = histogram(
             "waybill_checkpoint_seconds", "From the fold of a batch to its commit", _CHECKPOINT_SECONDS, "role"
         )
@@ -217,3 +220,7 @@ class Collectors:
         registry.register(self.ages)
         build = gauge("waybill_build_info", "Version, always 1", "version")
         build.labels(version("waybill")).set(1)
+
+    def refused(self, cause: str) -> None:
+        """Count a request or a connection that the web server refused."""
+        self.http_refusals.labels(cause).inc()

@@ -24,8 +24,8 @@ from app.worker.http_views import WEBHOOK_BYTES_MAX, WebhookAnswer
 
 SOURCE: Final = "waybill/webhooks"
 HINTS: Final = "pull-requested"
-AT_ONCE_MAX: Final = 256
-"""Webhooks that are written at a time. More are answered 503, so that a broker that is away costs no memory."""
+AT_ONCE_MAX: Final = 48
+"""Webhooks that are written at a time. More are answered 503: of the 64 connections some stay for other requests."""
 IDS_MAX: Final = 50_000
 """Ids that are remembered, of all providers."""
 IDS_S: Final = 2.0 * TOLERANCE_S

@@ -23,7 +23,6 @@ from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from faust.web.drivers.aiohttp import Web
 
 from app.worker.transport import BatchConsumer, assignor_of
 
@@ -89,8 +88,6 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     ),
     (faust.App._on_partitions_assigned, "56eb5bd7", "needs no leader topic and no table"),
     (faust.App._create_directories, "f3001ee6", "RoleApp makes it do nothing; it is called on the first start"),
-    (faust.App._new_web, "bd03971c", "RoleApp replaces it: a web server on a socket that listens already"),
-    (Web._create_site, "8cb42c87", "ListeningWeb replaces it"),
     (faust.App.on_stop, "5c3635ae", "stops the fetcher and commits what was acknowledged"),
     (mode.Service.wait_until_stopped, "9d80ab25", "returns when an app stopped or crashed; crash_reason says why"),
     (aiokafka.AIOKafkaProducer.begin_transaction, "4857aa59", "the lane's transactions"),

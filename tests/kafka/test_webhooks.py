@@ -222,6 +222,11 @@ def test_a_notification_of_sap_asks_the_puller_once(world: World) -> None:
     assert world.counted("sap") - before == Counter(taken=1, duplicate=1, bad_signature=3, malformed=1)
 
 
+def test_nothing_of_faust_answers(world: World) -> None:
+    for path in ("/", "/router/", "/table/", "/graph/", "/stats/", "/performance/"):
+        assert world.worker.asked(path)[0] == 404
+
+
 def test_who_is_not_set_up_is_told_apart(world: World) -> None:
     assert world.post("fno", b"{}", {}) == (404, "unknown")
     assert world.worker.counted("waybill_webhooks_total", provider="unknown", outcome="unknown") == 1

@@ -1,0 +1,79 @@
+"""Who may ask a worker for what: the check that every request passes before its view (docs/adr/0028)."""
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from aiohttp import web
+
+from app.secrets import Secret
+
+OPEN: Final = frozenset({"/health", "/ready", "/metrics", "/webhooks/{provider}"})
+"""Routes that need no token: they show no order, and a webhook is proven by its provider's signature."""
+_LOOPBACK: Final = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_BEARER: Final = "bearer "
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Count = Callable[[str], None]
+"""Counts a refusal by its cause, of a closed list."""
+
+
+class HttpAccess:
+    """The check of one worker. `token` is a setting that may be absent; `on_loopback`: only this machine gets here.
+
+    With a token every route but the open ones needs it. Without one they are closed, unless the worker is on a loopback
+    address. Raises SettingError for a token that cannot be read.
+    """
+
+    def __init__(self, token: Secret, *, on_loopback: bool, count: Count) -> None:
+        self._token, self._on_loopback, self._count = token, on_loopback, count
+        token.accepted()
+
+    @property
+    def shows_orders(self) -> bool:
+        """Whether anybody is shown orders and schemas."""
+        return self._on_loopback or self._token.is_set
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request that may not be served: 421, 401 or 403, with the fix. Pass on any other."""
+        if self._on_loopback and not _is_for_loopback(request):
+            return self._refuse(
+                421, "foreign_host", "this worker serves its own machine: ask for localhost or 127.0.0.1"
+            )
+        if _is_open(request):
+            return await handler(request)
+        if not self.shows_orders:
+            return self._refuse(403, "no_token_set", "set WAYBILL_WEB_TOKEN at the worker: only with it this is shown")
+        if self._token.is_set and not _has_token(request, self._token.accepted()):
+            return self._refuse(
+                401, "bad_token", "send authorization: Bearer and WAYBILL_WEB_TOKEN", {"www-authenticate": "Bearer"}
+            )
+        return await handler(request)
+
+    def _refuse(self, status: int, cause: str, fix: str, headers: dict[str, str] | None = None) -> web.Response:
+        self._count(cause)
+        return web.json_response({"error": fix}, status=status, headers=headers)
+
+
+def _is_open(request: web.Request) -> bool:
+    """Return whether the route that the request is served by is open. What has no route is not."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in OPEN
+
+
+def _is_for_loopback(request: web.Request) -> bool:
+    """Return whether `Host` is a name of the loopback address.
+
+    A page in a browser on this machine can make its own name lead here (DNS rebinding), but sends that name as `Host`.
+    HTTP/1.0, which load balancers check health with, need not say it; browsers always do.
+    """
+    return all(_LOOPBACK.fullmatch(host) for host in request.headers.getall("host", ()))
+
+
+def _has_token(request: web.Request, tokens: Iterable[str]) -> bool:
+    authorization = request.headers.get("authorization", "")
+    if authorization[: len(_BEARER)].lower() != _BEARER:
+        return False
+    shown = authorization[len(_BEARER) :].strip().encode("utf-8", "surrogateescape")
+    return any(hmac.compare_digest(shown, token.encode()) for token in tokens)

@@ -1,0 +1,182 @@
+"""The web server against callers who use up what they can: connections, file handles, time, memory, the log."""
+
+import asyncio
+import gzip
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from app.settings import Settings
+from app.worker import http_server
+from app.worker.http_server import HttpServer
+from app.worker.listening import listen
+from tests.worker import http_attack
+from tests.worker.http_attack import Target, post, status_of
+
+CONNECTIONS = 4
+HANDLES = 40
+FLOOD = 100
+LOG_BYTES_MAX = 20_000
+LARGE = 20 << 20
+"""Bytes of an answer that no buffer of a connection holds."""
+
+
+class Served(Target):
+    """A server in this process. `/wait` answers once `gate` is set, `/large` with more than fits into a connection."""
+
+    def __init__(self, port: int, refused: Counter[str]) -> None:
+        super().__init__(port)
+        self.refused, self.gate = refused, asyncio.Event()
+        self.waiting = asyncio.Semaphore(0)
+        self.bodies: list[bytes] = []
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Served]:
+    refused = Counter[str]()
+    application = web.Application()
+    with listen(Settings.from_env({"WAYBILL_WEB_PORT": "0"})) as listening:
+        served = Served(listening.getsockname()[1], refused)
+
+        async def health(_: web.Request) -> web.Response:
+            return web.Response()
+
+        async def wait(_: web.Request) -> web.Response:
+            served.waiting.release()
+            await served.gate.wait()
+            return web.Response()
+
+        async def large(_: web.Request) -> web.Response:
+            return web.Response(body=bytes(LARGE))
+
+        async def take(request: web.Request) -> web.Response:
+            served.bodies.append(await request.read())
+            return web.Response(status=202)
+
+        application.add_routes(
+            [web.get("/health", health), web.get("/wait", wait), web.get("/large", large), web.post("/take", take)]
+        )
+
+        def count(cause: str) -> None:
+            refused[cause] += 1
+
+        async with HttpServer(application, listening, count, most=CONNECTIONS):
+            yield served
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with opened() as served, asyncio.timeout(http_attack.LIMIT_S):
+        yield served
+
+
+async def test_half_sent_requests_make_room_for_others(served: Served) -> None:
+    writers = await served.open_half_sent(3 * CONNECTIONS)
+    assert await served.get("/health") == 200
+    assert served.refused["no_room"] >= 2 * CONNECTIONS
+    for writer in writers:
+        writer.close()
+
+
+async def test_who_does_not_read_an_answer_makes_room_for_others(served: Served) -> None:
+    writers = [await served.begin(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(CONNECTIONS)]
+    assert await served.get("/health") == 200
+    assert served.refused["no_room"] >= 1
+    for writer in writers:
+        writer.close()
+
+
+async def test_who_does_not_send_a_body_makes_room_for_others(served: Served) -> None:
+    request = post("/take", bytes(100))[:-1]
+    writers = [await served.begin(request) for _ in range(CONNECTIONS)]
+    assert await served.get("/health") == 200
+    assert served.bodies == []
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_request_that_is_being_answered_is_not_cut(served: Served) -> None:
+    waiting = [asyncio.create_task(served.get("/wait")) for _ in range(CONNECTIONS)]
+    for _ in waiting:
+        await served.waiting.acquire()
+    another = asyncio.create_task(served.get("/health"))
+    done, _ = await asyncio.wait([another, *waiting], timeout=2 * http_server.GRACE_S)
+    assert not done
+    served.gate.set()
+    assert await asyncio.gather(another, *waiting) == [200] * (CONNECTIONS + 1)
+    assert not served.refused
+
+
+async def test_a_connection_serves_one_request_while_others_wait_to_connect(served: Served) -> None:
+    async def answers() -> int:
+        last = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        return (await served.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + last)).count(b"200 OK")
+
+    assert await answers() == 2
+    writers = [await served.begin(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(CONNECTIONS - 1)]
+    for _ in writers:
+        await served.waiting.acquire()
+    assert await answers() == 1
+    served.gate.set()
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_request_that_does_not_come_in_time_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "REQUEST_S_MAX", 0.05)
+    async with opened() as served, asyncio.timeout(http_attack.LIMIT_S):
+        assert await served.send(b"GET /health HTTP/1.1\r\nHost: loc") == b""
+        assert await served.send(b"") == b""
+
+
+async def test_a_compressed_body_is_refused_and_never_unpacked(served: Served) -> None:
+    packed = gzip.compress(bytes(1 << 20))
+    for encoding in ("gzip", "deflate", "br", "zstd", "identity, gzip"):
+        answer = await served.send(post("/take", packed, f"Content-Encoding: {encoding}\r\n"))
+        assert status_of(answer) == 415
+        assert b"content-encoding" in answer
+    assert status_of(await served.send(post("/take", packed, "Content-Encoding: identity\r\n"))) == 202
+    assert (served.refused, served.bodies) == ({"compressed": 5}, [packed])
+
+
+async def test_a_body_in_chunks_is_refused_and_not_read_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "LINGER_S", 10 * http_attack.LIMIT_S)
+    head = b"POST /take HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status_of(await served.send(head + b"1\r\nx\r\n")) == 411
+    assert (served.refused, served.bodies) == ({"chunked": 1}, [])
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /%s HTTP/1.1\r\n\r\n" % (b"x" * http_server.LINE_BYTES_MAX),
+        b"GET / HTTP/1.1\r\nx: %s\r\n\r\n" % (b"x" * http_server.LINE_BYTES_MAX),
+        b"GET / HTTP/1.1\r\n%s\r\n" % (b"x: y\r\n" * (http_server.HEADERS_MAX + 1)),
+        b"POST /take HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /take HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_counted_and_writes_nothing_into_the_log(
+    served: Served, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert status_of(await served.send(request_bytes + b"\r\n\r\n")) == 400
+    assert (served.refused, served.bodies, caplog.messages) == ({"malformed": 1}, [], [])
+
+
+async def test_a_process_that_is_out_of_file_handles_serves_on_and_writes_little() -> None:
+    async with http_attack.stand(STAND_HANDLES=str(HANDLES)) as stand:
+        writers = await stand.open_half_sent(FLOOD)
+        assert [await stand.get("/health") for _ in range(3)] == [200] * 3
+        for writer in writers:
+            writer.close()
+        assert await stand.get("/health") == 200
+        assert (await stand.report())["refused"]["no_room"] > FLOOD - 2 * HANDLES
+    assert "no connection can be taken" in stand.log
+    assert len(stand.log) < LOG_BYTES_MAX
