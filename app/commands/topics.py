@@ -45,17 +45,29 @@ async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[
 
 @commands.command(epilog=examples("topics check", "topics check --json"))
 def check(json: Json = False) -> None:
-    """Report each difference between the broker and topics.yaml. Exit code 1 when there is one."""
+    """Report each difference between the broker and topics.yaml. Exit code 1 when there is one.
+
+    A broker that lets a transaction last longer than a minute is one: its producer can hold readers back for so long.
+    """
     from app.commands import output
     from app.commands.environment import load_settings
     from app.kafka import topic_admin, topics
 
     settings = load_settings()
-    drifts = asyncio.run(topic_admin.check(settings.bootstrap_servers, topics.load(settings.partitions)))
+    servers = settings.bootstrap_servers
+    drifts = asyncio.run(topic_admin.check(servers, topics.load(settings.partitions)))
+    transaction_ms_max = max(topic_admin.TRANSACTION_TIMEOUT_MS_MAX, settings.transaction_timeout_ms)
+    too_long = asyncio.run(topic_admin.check_brokers(servers, transaction_ms_max))
+    drifts += too_long
     if json:
         output.data([{"topic": d.topic, "setting": d.setting, "wanted": d.expected, "found": d.actual} for d in drifts])
     else:
         for drift in drifts:
             output.line(str(drift))
+        for drift in too_long:
+            setting = f"{drift.setting}={transaction_ms_max}"
+            output.note(
+                f"{drift.topic}: set {setting} in its server.properties: so long may one producer stop all readers"
+            )
         output.line(f"{len(drifts)} differences" if drifts else "The broker's topics are as topics.yaml says")
     raise typer.Exit(1 if drifts else 0)

@@ -1,4 +1,4 @@
-"""The broker's topics compared with topics.yaml: missing ones are created, existing ones never change.
+"""The broker's topics compared with topics.yaml: missing ones are created, existing ones never change. And its limits.
 
 Deleting topics and altering their settings are deliberately absent: both can lose records.
 """
@@ -25,6 +25,9 @@ FIX: Final = (
     f"delete those that are empty and run `waybill topics apply`, or, for a setting, {FIX_SETTING}; where all topics"
     " keyed by order id have another number of partitions, set WAYBILL_PARTITIONS to it"
 )
+TRANSACTION_TIMEOUT_MS_MAX: Final = 60_000
+"""What a producer's transaction may last at most: the default of Kafka's own clients, who are refused above it."""
+_TRANSACTION_LIMIT: Final = "transaction.max.timeout.ms"
 _OK, _EXISTS = 0, 36
 
 
@@ -44,7 +47,8 @@ class Drift(Struct, frozen=True):
     actual: str
 
     def __str__(self) -> str:
-        return f"{self.topic}: {self.setting} is {self.actual}, {FILE} says {self.expected}"
+        rule = FILE + " says" if self.setting != _TRANSACTION_LIMIT else "it should be"
+        return f"{self.topic}: {self.setting} is {self.actual}, {rule} {self.expected}"
 
 
 async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:
@@ -83,6 +87,21 @@ async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drif
         present = [spec for spec in specs if spec.name in counts]
         configs = await _configs(admin, present) if present else {}
     return [drift for spec in specs for drift in _drift(spec, counts, configs)]
+
+
+async def check_brokers(bootstrap_servers: str, transaction_ms_max: int) -> list[Drift]:
+    """Return which brokers let transactions hold readers back for longer. Raises as `check` does."""
+    async with _admin(bootstrap_servers) as admin:
+        nodes = [str(node["node_id"]) for node in (await admin.describe_cluster())["brokers"]]
+        setting = {_TRANSACTION_LIMIT: ""}
+        resources = [ConfigResource(ConfigResourceType.BROKER, node, setting) for node in nodes]
+        configs = await _describe(admin, resources)
+    limits = {node: configs[node][_TRANSACTION_LIMIT] for node in nodes}
+    return [
+        Drift(f"broker {node}", _TRANSACTION_LIMIT, f"at most {transaction_ms_max}", limit)
+        for node, limit in limits.items()
+        if int(limit) > transaction_ms_max
+    ]
 
 
 def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Drift]:
@@ -135,8 +154,12 @@ def _new(spec: TopicSpec) -> NewTopic:
 
 
 async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
-    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs])
-    resources = [resource for answer in answers for resource in answer.resources]
-    if refused := [f"{name} ({code}: {text})" for code, text, _, name, _ in resources if code != _OK]:
+    return await _describe(admin, [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs])
+
+
+async def _describe(admin: AIOKafkaAdminClient, resources: Sequence[ConfigResource]) -> dict[str, dict[str, str]]:
+    answers = await admin.describe_configs(resources)
+    described = [resource for answer in answers for resource in answer.resources]
+    if refused := [f"{name} ({code}: {text})" for code, text, _, name, _ in described if code != _OK]:
         raise TopicError(f"Kafka does not show the settings of {', '.join(refused)}; allow DescribeConfigs")
-    return {name: {setting[0]: setting[1] for setting in settings} for _, _, _, name, settings in resources}
+    return {name: {setting[0]: setting[1] for setting in settings} for _, _, _, name, settings in described}

@@ -13,7 +13,7 @@ from app.errors import BrokerError, TopicError
 from app.events.dead_letters import gathered_letter
 from app.events.record import Output, Record
 from app.kafka import topic_reader
-from app.kafka.topic_admin import CreatedTopic, Drift, apply, check
+from app.kafka.topic_admin import CreatedTopic, Drift, apply, check, check_brokers
 from app.kafka.topics import load
 from app.kafka.transactions import transact
 from app.sandbox.local import broker as local_broker
@@ -61,6 +61,13 @@ async def test_a_record_that_says_it_is_old_is_kept_for_as_long_as_any_other(bro
     async with AIOKafkaConsumer("order-created", bootstrap_servers=broker, auto_offset_reset="earliest") as consumer:
         record = await consumer.getone()
     assert record.timestamp > old_ms + 39 * DAY_MS
+
+
+async def test_how_long_a_transaction_may_hold_readers_back_is_looked_at(broker: str) -> None:
+    assert await check_brokers(broker, 60_000) == []
+    assert await check_brokers(broker, 59_999) == [
+        Drift("broker 1", "transaction.max.timeout.ms", "at most 59999", "60000")
+    ]
 
 
 def test_records_that_share_a_dead_letter_are_read_from_their_topic_to_be_replayed(

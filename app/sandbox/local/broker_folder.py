@@ -42,6 +42,8 @@ SETTINGS = {
     "transaction.state.log.min.isr": "1",
     # A transaction whose lane died must not hold read_committed readers back for longer than its own time-out.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    # Nor may anybody else's, whatever its producer asks for (`waybill topics check`).
+    "transaction.max.timeout.ms": "60000",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     # A record that is too large for Waybill must still reach it, so that it lands in dead-letter with a reason.
