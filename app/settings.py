@@ -99,6 +99,11 @@ class Settings(BaseModel):
         le=1024,
         description="partitions of all topics keyed by order id; without it as in topics.yaml",
     )
+    installation: str = Field(
+        default="waybill",
+        pattern=r"^[A-Za-z0-9._-]{1,80}$",
+        description="prefix of consumer groups and transactional ids; with a random part nobody guesses them",
+    )
     maps: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_enabled)] = Field(
         default=(), description=f"enabled dual-write maps, by commas, of {', '.join(MAPS)}"
     )
@@ -174,6 +179,10 @@ class Settings(BaseModel):
     def chooses_web_port(self) -> bool:
         """Whether no port is set: a worker then takes a free one where the usual one is taken."""
         return "web_port" not in self.model_fields_set
+
+    def group(self, role: str) -> str:
+        """Return the consumer group of a role. The transactional id of a lane is that and its partition."""
+        return f"{self.installation}-{role}"
 
     def _check_times(self) -> None:
         """Check limits that only make sense together. Raises SettingError."""

@@ -51,25 +51,34 @@ class KafkaLimits:
 
 
 class KafkaLog:
-    """The log of one lane: `transactional_id` is the lane's name, for all processes that ever own it.
+    """The log of one lane: `owner` is its transactional id, for all processes that ever own it.
 
     That is what fences: a producer that starts with a transactional id ends the transactions of those that had it
     before, and the broker refuses whatever they still send.
     """
 
-    def __init__(self, transactional_id: str, ledger: str, partition: int, limits: KafkaLimits) -> None:
-        self._name, self._ledger, self._partition, self._limits = transactional_id, ledger, partition, limits
+    def __init__(self, owner: str, ledger: str, partition: int, limits: KafkaLimits) -> None:
+        self._name, self._ledger, self._partition, self._limits = owner, ledger, partition, limits
         self._producer: Any = None
         self._reader: Any = None
         self._looking = asyncio.Lock()
+
+    @property
+    def owner(self) -> str:
+        return self._name
 
     async def fence(self) -> None:
         """Start the producer, which fences the previous owner, and a reader for single records."""
         limits = self._limits
         with self._failures("could not be fenced"):
             async with asyncio.timeout(limits.broker_gone_s):
-                self._producer = await self._connect(self._new_producer)
+                self._producer = await self._connect(lambda: self._new_producer(self._name))
                 self._reader = await self._connect(lambda: self._new_reader(_LOOK_BYTES, _LOOK_BYTES))
+
+    async def fence_other(self, owner: str) -> None:
+        with self._failures(f"could not fence {owner}"):
+            async with asyncio.timeout(self._limits.broker_gone_s):
+                await (await self._connect(lambda: self._new_producer(owner))).stop()
 
     async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
         ledger = TopicPartition(self._ledger, self._partition)
@@ -196,12 +205,12 @@ class KafkaLog:
                 await client.stop()
                 raise
 
-    def _new_producer(self) -> Any:
+    def _new_producer(self, transactional_id: str) -> Any:
         limits = self._limits
         return AIOKafkaProducer(
             bootstrap_servers=limits.bootstrap_servers,
             client_id=self._name,
-            transactional_id=self._name,
+            transactional_id=transactional_id,
             transaction_timeout_ms=limits.transaction_timeout_ms,
             request_timeout_ms=limits.request_timeout_ms,
             max_batch_size=limits.batch_bytes_max,
@@ -230,7 +239,10 @@ class KafkaLog:
         try:
             yield
         except ProducerFenced as exc:
-            raise LaneError(f"{self._name} was fenced: another process owns this lane now") from exc
+            raise LaneError(
+                f"{self._name} was fenced: another process took its transactional id, the worker that has the lane or,"
+                " where none has, a stranger; the next process to start takes it back"
+            ) from exc
         except MessageSizeTooLargeError as exc:
             raise LaneError(
                 f"{self._name} {what}: the broker refused a batch as too large; its message.max.bytes (or the topic's"

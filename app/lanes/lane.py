@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from app.errors import LaneError
 from app.events.record import DEAD_LETTER
 from app.lanes.backlog import Backlog
 from app.lanes.checkpoint import Checkpoint, Folder
@@ -28,12 +29,14 @@ from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
 from app.lanes.open_transactions import OpenTransactions, Withheld
 from app.lanes.opening import check_inputs
+from app.lanes.ownership import OWNER_KEY, first_owner
 from app.lanes.poller import Poller
 from app.lanes.position import POSITION_KEY, Position
 from app.lanes.role import Folded, LaneObserver, Role, Unobserved
 from app.lanes.settled_values import SettledValues
 
 _journal = logging.getLogger(__name__)
+_OWN_KEYS = {POSITION_KEY, OWNER_KEY}
 
 
 class LaneStatus(NamedTuple):
@@ -157,12 +160,14 @@ class Lane:
         """Fence, restore, check the inputs. `committed` are the group's offsets, a hint that may show a lost ledger.
 
         The fence comes first: while the previous owner can still commit, what is read of the ledger is not all of it.
+        The ledger may name an owner with another transactional id, who is fenced then.
 
         Raises LaneError when the log cannot be used, LedgerError when the ledger and the inputs contradict each other.
         """
         began = self._clock.monotonic()
         await self._log.fence()
-        await self._restore()
+        if (owner := await self._restore()) != self._log.owner:
+            await self._take_over(owner)
         bounds = await check_inputs(self.role, self.partition, self._position, self._log, committed)
         dead_letters = await self._log.partitions(DEAD_LETTER)
         lane = (self.partition, self._partitions)
@@ -188,18 +193,39 @@ class Lane:
         _journal.info(sentence, self.name, live, settled, seconds, self.next_offsets())
         self.opened = True
 
-    async def _restore(self) -> None:
-        position: bytes | None = None
+    async def _restore(self) -> str:
+        """Load state and position. Return the owner that the ledger names; an empty one is the lane's own."""
+        own: dict[bytes, bytes | None] = {}
 
         def take(entries: Sequence[LedgerEntry]) -> None:
-            nonlocal position
-            position = next((entry.value for entry in reversed(entries) if entry.key == POSITION_KEY), position)
-            self._state.load([entry for entry in entries if entry.key != POSITION_KEY], self._clock.now_ms())
+            own.update((entry.key, entry.value) for entry in entries if entry.key in _OWN_KEYS)
+            self._state.load([entry for entry in entries if entry.key not in _OWN_KEYS], self._clock.now_ms())
 
+        self._state.clear()
         await self._log.restore(take)
         self._state.finish_load(self._clock.now_ms())
-        if position is not None:
+        if (position := own.get(POSITION_KEY)) is not None:
             self._position.load(position)
+        if (owner := own.get(OWNER_KEY)) is not None:
+            return owner.decode()
+        return first_owner(self.role.name, self.partition) if own else self._log.owner
+
+    async def _take_over(self, owner: str) -> None:
+        """Take the ledger over from another owner (app/lanes/ownership.py says why in this order).
+
+        Raises LaneError when that one takes it back meanwhile.
+        """
+        _journal.warning(
+            "%s: its ledger is that of %s, which is fenced: %s has it now", self.name, owner, self._log.owner
+        )
+        await self._log.begin()
+        await self._log.send([], [(OWNER_KEY, self._log.owner.encode())])
+        await self._log.commit()
+        await self._log.fence_other(owner)
+        if (other := await self._restore()) != self._log.owner:
+            raise LaneError(
+                f"{self._log.owner} was fenced: {other} took the ledger over; stop one of the two installations"
+            )
 
     async def run(self) -> None:
         """Take turns until cancelled: when something woke the lane, and each `tick_s` for the role's timers.

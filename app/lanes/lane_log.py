@@ -33,8 +33,15 @@ class Log(Protocol):
     Every method raises LaneError when the lane cannot go on: another process owns it, or the broker is gone for good.
     """
 
+    @property
+    def owner(self) -> str:
+        """The transactional id of the lane, the same in all processes of the installation."""
+
     async def fence(self) -> None:
         """Stop the lane's previous owner for good and end what it left open. Comes first, once."""
+
+    async def fence_other(self, owner: str) -> None:
+        """Stop an owner with another transactional id in the same way."""
 
     async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
         """Read the ledger partition from its beginning to its committed end as of now.

@@ -40,6 +40,11 @@ class LaneState:
         """Ledger offsets of live values that are final and wait to leave."""
         self._fresh: dict[bytes, int] = {}
 
+    def clear(self) -> None:
+        """Forget all, before the ledger is loaded from its beginning."""
+        for part in (self.live, self.settled, self._leaving, self._offsets, self._fresh):
+            part.clear()
+
     def load(self, entries: Sequence[LedgerEntry], now_ms: int) -> None:
         """Load entries of the ledger, in its order; `finish_load` comes after the last.
 

@@ -82,7 +82,7 @@ def build_app(
     EXIT_LANE_LOST or EXIT_REFUSED.
     """
     observer = observer or Unobserved()
-    name = f"waybill-{role.name}"
+    name = settings.group(role.name)
     limits, kafka = lane_limits(settings), KafkaLimits(settings.bootstrap_servers, settings.transaction_timeout_ms)
 
     def make_lane(partition: int) -> Lane:

@@ -110,7 +110,7 @@ class Room(World):
         """A new process takes the lane over."""
         lane_of = (partition, self.cluster.partitions)
         role = self.role(partition=partition)
-        log = MemoryLog(self.cluster, f"source-{partition}", Source.ledger, partition)
+        log = MemoryLog(self.cluster, f"waybill-source-{partition}", Source.ledger, partition)
         lane = Lane(role, log, *lane_of, self.limits, clock=self.clock, observer=self.seen)
         await lane.open({})
         return Driven(self, lane, log)

@@ -37,7 +37,7 @@ class OrderPath:
         self.cluster = self.world.cluster
         for topic in {role.ledger, *(record.topic for record in RECORDS.values())}:
             self.cluster.add(topic)
-        self.log = MemoryLog(self.cluster, "orchestrate-0", role.ledger, 0)
+        self.log = MemoryLog(self.cluster, "waybill-orchestrate-0", role.ledger, 0)
         self.lane = Lane(role, self.log, 0, 1, LaneLimits(), clock=self.world.clock, observer=Unobserved())
         self.count = 0
         self.called: dict[tuple[str, str], None] = {}

@@ -53,3 +53,23 @@ async def test_an_open_transaction_shows_between_two_ends_and_a_ledger_is_not_re
     finally:
         await stranger.stop()
         await log.close()
+
+
+async def test_an_owner_with_another_transactional_id_is_fenced_as_well(world: LaneWorld) -> None:
+    former, latter = (
+        KafkaLog(f"{world.name}-{name}", world.ledger, 0, KafkaLimits(world.servers)) for name in ("former", "latter")
+    )
+    try:
+        await former.fence()
+        await former.begin()
+        await former.send([], [(b"k", b"theirs")])
+        await latter.fence()
+        await latter.fence_other(former.owner)
+        with pytest.raises(LaneError, match=r"-former was fenced: another process took its transactional id"):
+            await former.commit()
+        entries: list[LedgerEntry] = []
+        await latter.restore(entries.extend)
+        assert entries == []
+    finally:
+        await former.close()
+        await latter.close()

@@ -69,6 +69,8 @@ class World:
             tick_s=0.001, fold=FoldLimits(record_bytes_max=4_096), jobs=JobLimits(running_max=8, per_provider_max=4)
         )
 
+    installation = "waybill"
+
     def limit(self, **changes: Any) -> None:
         self.limits = replace(self.limits, **changes)
 
@@ -89,7 +91,7 @@ class World:
         self, role: Counting | None = None, partition: int = 0, committed: dict[str, int | None] | None = None
     ) -> "Driven":
         role = role or Counting(self.inputs)
-        log = MemoryLog(self.cluster, f"{role.name}-{partition}", LEDGER, partition)
+        log = MemoryLog(self.cluster, f"{self.installation}-{role.name}-{partition}", LEDGER, partition)
         lane = Lane(role, log, partition, self.cluster.partitions, self.limits, clock=self.clock, observer=self.seen)
         await lane.open(committed or {})
         return Driven(self, lane, log)

@@ -170,6 +170,14 @@ class MemoryLog:
         """Single records that were read back."""
         self.closed = False
 
+    @property
+    def owner(self) -> str:
+        return self._id
+
+    async def fence_other(self, owner: str) -> None:
+        self._at("fence before")
+        self._cluster.fence(owner)
+
     async def fence(self) -> None:
         self._at("fence before")
         self._epoch = self._cluster.fence(self._id)

@@ -54,6 +54,7 @@ async def run(options: DemoOptions, folder: Path, console: Console) -> Report:
         await prepare(bootstrap_servers, topics)
         plan = demo.DemoPlan(
             bootstrap_servers=bootstrap_servers,
+            source_group=settings.group("source"),
             stamp=stamp,
             rounds=rounds,
             folder=folder,

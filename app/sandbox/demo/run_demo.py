@@ -56,9 +56,13 @@ class Round:
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """One run of the demo. `stamp` names it, `topics` are those to observe, `schemas` the Avro schemas by id."""
+    """One run of the demo. `stamp` names it, `topics` are those to observe, `schemas` the Avro schemas by id.
+
+    `source_group` is the consumer group of the role that keeps the stock.
+    """
 
     bootstrap_servers: str
+    source_group: str
     stamp: str
     rounds: Sequence[Round]
     folder: Path
@@ -131,7 +135,7 @@ async def _play_supply(
         await seed(client, each.late, 0.0)
 
     name = f"{plan.stamp}/{plan.rounds.index(each)}"
-    async with stages(plan.bootstrap_servers, each.supply, name) as played:
+    async with stages(plan.bootstrap_servers, plan.source_group, each.supply, name) as played:
         await played.open()
         playing = asyncio.create_task(played.play(cases, each.late, seed_late))
         try:

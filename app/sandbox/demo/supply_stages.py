@@ -19,8 +19,6 @@ from app.sandbox.demo.made_orders import DemoOrder
 from app.sandbox.demo.scenarios.bigcommerce_dom_fno_fno import results
 from app.sandbox.demo.supply import POOL, TOPIC, Supply, write
 
-GROUP: Final = "waybill-source"
-"""Consumer group of the role that keeps the stock: its committed offsets show what it has read."""
 COMMANDS, PASSED_ON = "order-command", "sourcing-command"
 LOOK_S: Final = 0.2
 COMMIT_TIMEOUT_S: Final = 120.0
@@ -30,8 +28,10 @@ Seed = Callable[[], Awaitable[None]]
 class Stages:
     """The supply of one round, played in step with the evidence about its orders."""
 
-    def __init__(self, bootstrap_servers: str, producer: AIOKafkaProducer, supply: Supply, stamp: str) -> None:
-        self._servers = bootstrap_servers
+    def __init__(
+        self, bootstrap_servers: str, group: str, producer: AIOKafkaProducer, *, supply: Supply, stamp: str
+    ) -> None:
+        self._servers, self._group = bootstrap_servers, group
         self._producer = producer
         self._supply = supply
         self._stamp = stamp
@@ -83,13 +83,13 @@ class Stages:
         await admin.start()
         try:
             while time.monotonic() < deadline:
-                committed = await admin.list_consumer_group_offsets(GROUP, partitions=list(offsets))
+                committed = await admin.list_consumer_group_offsets(self._group, partitions=list(offsets))
                 if all(committed[place].offset >= offset for place, offset in offsets.items()):
                     return
                 await asyncio.sleep(LOOK_S)
         finally:
             await admin.close()
-        raise WaybillError(f"{GROUP} has not taken {TOPIC} or {PASSED_ON} in {COMMIT_TIMEOUT_S:.0f} s")
+        raise WaybillError(f"{self._group} has not taken {TOPIC} or {PASSED_ON} in {COMMIT_TIMEOUT_S:.0f} s")
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
@@ -117,12 +117,15 @@ async def _find_passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict
 
 
 @asynccontextmanager
-async def stages(bootstrap_servers: str, supply: Supply, stamp: str) -> AsyncIterator[Stages]:
-    """Yield the stages of a supply with a producer of their own; `stamp` is part of all their ids."""
+async def stages(bootstrap_servers: str, group: str, supply: Supply, stamp: str) -> AsyncIterator[Stages]:
+    """Yield the stages of a supply with a producer of their own; `stamp` is part of all their ids.
+
+    `group` is that of the role that keeps the stock: its committed offsets show what it has read.
+    """
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
     await producer.start()
     try:
-        yield Stages(bootstrap_servers, producer, supply, stamp)
+        yield Stages(bootstrap_servers, group, producer, supply=supply, stamp=stamp)
     finally:
         await producer.stop()
 

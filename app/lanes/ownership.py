@@ -1,0 +1,18 @@
+"""The owner of a ledger partition: the transactional id by which its lane is fenced, noted in the ledger itself.
+
+Whoever starts a producer with a transactional id fences those that had it before. That works as long as all processes
+use the same id for a lane. An installation that is given another prefix has other ids: a process that still runs with
+the former one would not be fenced, and both would fold the same records. So a lane whose ledger has another owner notes
+itself first, then fences the other one, then restores. A process that comes with the former id restores later than one
+of the two, finds the note, and does the same: whatever their order, one of the two is fenced.
+"""
+
+from typing import Final
+
+OWNER_KEY: Final = b"\x00owner"
+"""Key of the note. No order id begins with a zero byte."""
+
+
+def first_owner(role: str, partition: int) -> str:
+    """Return the owner of a ledger without a note: the transactional id that lanes have unless a prefix is set."""
+    return f"waybill-{role}-{partition}"
