@@ -1,6 +1,7 @@
 """Who may ask a worker for what: the check that every request passes before its view (docs/adr/0028)."""
 
 import hmac
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
@@ -16,6 +17,7 @@ _BEARER: Final = "bearer "
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Count = Callable[[str], None]
 """Counts a refusal by its cause, of a closed list."""
+_journal = logging.getLogger(__name__)
 
 
 class HttpAccess:
@@ -38,21 +40,22 @@ class HttpAccess:
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request that may not be served: 421, 401 or 403, with the fix. Pass on any other."""
         if self._on_loopback and not _is_for_loopback(request):
-            return self._refuse(
-                421, "foreign_host", "this worker serves its own machine: ask for localhost or 127.0.0.1"
-            )
+            fix = "this worker serves its own machine: ask for localhost or 127.0.0.1"
+            return self._refuse(request, 421, "foreign_host", fix)
         if _is_open(request):
             return await handler(request)
         if not self.shows_orders:
-            return self._refuse(403, "no_token_set", "set WAYBILL_WEB_TOKEN at the worker: only with it this is shown")
+            fix = f"set {self._token.variable} at the worker: only with it this is shown"
+            return self._refuse(request, 403, "no_token_set", fix)
         if self._token.is_set and not _has_token(request, self._token.accepted()):
-            return self._refuse(
-                401, "bad_token", "send authorization: Bearer and WAYBILL_WEB_TOKEN", {"www-authenticate": "Bearer"}
-            )
+            fix = f"send authorization: Bearer and the worker's {self._token.variable}"
+            return self._refuse(request, 401, "bad_token", fix)
         return await handler(request)
 
-    def _refuse(self, status: int, cause: str, fix: str, headers: dict[str, str] | None = None) -> web.Response:
+    def _refuse(self, request: web.Request, status: int, cause: str, fix: str) -> web.Response:
         self._count(cause)
+        _journal.warning("a request of %s was refused: %s", request.remote, cause)
+        headers = {"www-authenticate": "Bearer"} if status == 401 else None
         return web.json_response({"error": fix}, status=status, headers=headers)
 
 

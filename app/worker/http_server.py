@@ -27,10 +27,12 @@ READ_BYTES_MAX: Final = 16 << 10
 """Bytes of one connection that are parsed in one turn of the loop; asyncio's own 256 KB can be 40,000 chunks."""
 LINGER_S: Final = 1.0
 """Seconds for which a body is read on that was refused, so that its sender sees the answer."""
-STOP_S: Final = 5.0
+STOP_S: Final = 2.0
 """Seconds that running answers may take when the worker stops."""
 PAUSE_S: Final = 0.2
 """Seconds until another connection is taken when no file handle was free, and no connection had one."""
+_CAUSES: Final = {408: "incomplete", 413: "too_large"}
+"""Causes of refusals that are counted by the status of an answer."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Count = Callable[[str], None]
 """Counts a refusal by its cause, of a closed list."""
@@ -148,6 +150,7 @@ class Connections:
         connection.force_close()
         transport.abort()  # `close` would wait for the other side to read
         self._count("no_room")
+        _journal.warning("there is no room for another connection: the one that kept us waiting longest was cut")
 
     def _waited_for(self) -> Connection | None:
         return next((each for each in self._open if each.is_waited_for), None)
@@ -190,10 +193,12 @@ class HttpServer:
             try:
                 await self._connections.make_room()
                 await loop.connect_accepted_socket(self._connection, accepted)
-            except BaseException as problem:
+            except asyncio.CancelledError:
                 accepted.close()
-                if not isinstance(problem, OSError):  # such as: it was closed by the other side meanwhile
-                    raise
+                raise
+            except Exception as problem:  # such as: the other side has closed it. Whatever it is, others are served
+                accepted.close()
+                _journal.warning("a connection could not be begun: %r", problem)
 
     def _connection(self) -> Connection:
         server = self._runner.server
@@ -208,6 +213,8 @@ class HttpServer:
         connection.request = request
         try:
             answer = self._refusal(request, connection) or await handler(request)
+            if cause := _CAUSES.get(answer.status):
+                self._count(cause)
             if self._connections.is_full:
                 answer.force_close()
             return answer

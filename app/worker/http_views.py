@@ -163,7 +163,7 @@ def order_route(find: Find) -> web.RouteDef:
             waiting -= 1
         if order is None:
             return web.json_response({"error": f"no order {order_id} in the ledger"}, status=404)
-        return web.json_response(order)
+        return web.json_response(order, headers={"cache-control": "no-store"})
 
     return web.get("/orders/{order_id}", view)
 

@@ -227,6 +227,15 @@ def test_nothing_of_faust_answers(world: World) -> None:
         assert world.worker.asked(path)[0] == 404
 
 
+def test_a_page_of_another_name_reads_no_order(world: World) -> None:
+    request = urllib.request.Request(f"{world.worker.url}/orders/hook-1", headers={"Host": "orders.example"})
+    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(request, timeout=LIMIT_S):
+        pass
+    assert refused.value.code == 421
+    refused.value.close()
+    assert world.worker.counted("waybill_http_refused_total", cause="foreign_host") == 1
+
+
 def test_who_is_not_set_up_is_told_apart(world: World) -> None:
     assert world.post("fno", b"{}", {}) == (404, "unknown")
     assert world.worker.counted("waybill_webhooks_total", provider="unknown", outcome="unknown") == 1

@@ -4,11 +4,13 @@ import asyncio
 import gzip
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.settings import Settings
 from app.worker import http_server
@@ -23,6 +25,22 @@ FLOOD = 100
 LOG_BYTES_MAX = 20_000
 LARGE = 20 << 20
 """Bytes of an answer that no buffer of a connection holds."""
+
+
+PIECES = (
+    *(b"GET /health HTTP/1.1\r\n", b"POST /take HTTP/1.1\r\n", b"Host: localhost\r\n", b"\r\n", b"\r\n\r\n"),
+    *(b"Content-Length: 5\r\n", b"Content-Length: 99999999999999999999\r\n", b"Transfer-Encoding: chunked\r\n"),
+    *(b"Connection: Upgrade\r\nUpgrade: websocket\r\n", b"Expect: 100-continue\r\n", b"Content-Encoding: gzip\r\n"),
+    *(
+        b"0\r\n\r\n",
+        b"5\r\nhello\r\n",
+        b"fffffffffffffffff\r\n",
+        b"hello",
+        b"GET http://[ HTTP/1.1\r\n",
+        b"Cookie: =;\r\n",
+    ),
+)
+"""Parts of requests, in whatever order."""
 
 
 class Served(Target):
@@ -57,6 +75,10 @@ async def opened() -> AsyncIterator[Served]:
             served.bodies.append(await request.read())
             return web.Response(status=202)
 
+        async def answer(request: web.Request) -> web.Response:
+            return web.Response(status=int(request.match_info["status"]))
+
+        application.add_routes([web.post("/answer/{status}", answer)])
         application.add_routes(
             [web.get("/health", health), web.get("/wait", wait), web.get("/large", large), web.post("/take", take)]
         )
@@ -66,6 +88,25 @@ async def opened() -> AsyncIterator[Served]:
 
         async with HttpServer(application, listening, count, most=CONNECTIONS):
             yield served
+
+
+class Log(logging.Handler):
+    """All that is written to the log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines = list[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def log_lines() -> Iterator[list[str]]:
+    log = Log()
+    logging.getLogger().addHandler(log)
+    yield log.lines
+    logging.getLogger().removeHandler(log)
 
 
 @pytest.fixture
@@ -168,6 +209,26 @@ async def test_what_is_no_request_is_counted_and_writes_nothing_into_the_log(
     with caplog.at_level(logging.DEBUG):
         assert status_of(await served.send(request_bytes + b"\r\n\r\n")) == 400
     assert (served.refused, served.bodies, caplog.messages) == ({"malformed": 1}, [], [])
+
+
+async def test_refusals_of_views_are_counted_by_cause(served: Served) -> None:
+    statuses = [status_of(await served.send(post(f"/answer/{status}", b""))) for status in (408, 413, 202, 404)]
+    assert statuses == [408, 413, 202, 404]
+    assert served.refused == {"incomplete": 1, "too_large": 1}
+
+
+@given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(PIECES)), max_size=12).map(b"".join))
+def test_whatever_bytes_come_others_are_served_and_the_log_stays_empty(request_bytes: bytes) -> None:
+    async def send() -> None:
+        async with opened() as served:
+            writer = await served.begin(request_bytes)
+            await writer.drain()
+            assert await served.get("/health") == 200
+            writer.close()
+
+    with log_lines() as lines:
+        asyncio.run(send())
+    assert lines == []
 
 
 async def test_a_process_that_is_out_of_file_handles_serves_on_and_writes_little() -> None:

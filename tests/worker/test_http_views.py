@@ -145,6 +145,11 @@ async def test_an_order_is_shown() -> None:
         assert {"lineage", "timeline"} <= set(body)
 
 
+async def test_an_order_is_stored_nowhere_on_the_way() -> None:
+    async with served(Ledger()) as client, client.get("/orders/bc-shop-1") as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
 async def test_an_unknown_order_is_not_found() -> None:
     async with served(Ledger()) as client:
         assert await asked(client, "/orders/bc-shop-9") == (404, {"error": "no order bc-shop-9 in the ledger"})
