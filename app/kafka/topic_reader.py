@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -22,12 +22,15 @@ STALL_TIMEOUT_S: Final = 20.0
 
 
 @contextlib.asynccontextmanager
-async def consumer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """Yield a consumer of committed records that belongs to no group. Raises BrokerError when no broker answers."""
+async def consumer(
+    bootstrap_servers: str, isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """Yield a consumer that belongs to no group. Raises BrokerError when no broker answers."""
     reader = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
-        isolation_level="read_committed",
+        isolation_level=isolation,
         enable_auto_commit=False,
+        auto_offset_reset="earliest",
         fetch_max_bytes=FETCH_MAX_BYTES,
         max_partition_fetch_bytes=FETCH_MAX_BYTES,
     )
@@ -55,15 +58,19 @@ async def partitions(reader: AIOKafkaConsumer, topic: str) -> list[TopicPartitio
     return [TopicPartition(topic, number) for number in range(count)]
 
 
-async def read_to_end(reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> AsyncIterator[Record]:
-    """Yield every record of the partitions up to their ends as they are now. Raises BrokerError when they stall.
+async def read_to_end(
+    reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition], ends: Mapping[TopicPartition, int] | None = None
+) -> AsyncIterator[Record]:
+    """Yield every record of the partitions up to `ends`; without them, up to where they end now.
 
-    The consumer's position says when the end is reached: the last offsets may be markers, which no record shows.
+    Raises BrokerError when nothing comes any more: the broker is gone, or a transaction before an end stays open. The
+    consumer's position says when the end is reached: the last offsets may be markers, which no record shows. Records
+    beyond an end may come as well.
     """
     places = list(partitions)
     reader.assign(places)
     await reader.seek_to_beginning(*places)
-    async for record in _read_up_to(reader, await reader.end_offsets(places)):
+    async for record in _read_up_to(reader, await reader.end_offsets(places) if ends is None else ends):
         yield record
 
 
@@ -83,15 +90,23 @@ async def read_between(reader: AIOKafkaConsumer, place: TopicPartition, begin: i
 
 async def _read_up_to(reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[Record]:
     moved_at = time.monotonic()
-    while any([await reader.position(place) < end for place, end in ends.items()]):
+    while behind := [place for place, end in ends.items() if await reader.position(place) < end]:
         batches = await reader.getmany(timeout_ms=POLL_MS)
         if batches:
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > STALL_TIMEOUT_S:
-            raise BrokerError(f"Kafka sent nothing for {STALL_TIMEOUT_S:.0f} s; is the broker still there?")
+            raise BrokerError(_stalled(behind))
         for batch in batches.values():
             for record in batch:
                 yield record_of(record)
+
+
+def _stalled(behind: Sequence[TopicPartition]) -> str:
+    names = ", ".join(f"{topic}/{partition}" for topic, partition in behind[:5])
+    return (
+        f"Kafka sent nothing for {STALL_TIMEOUT_S:.0f} s, and the ends of {names} are not reached; is the broker still"
+        " there, and does a producer keep a transaction open?"
+    )
 
 
 async def follow(reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> AsyncIterator[Record]:

@@ -1,1 +1,1 @@
-"""Queries: views of orders, stock and sourcing, made of what the ledgers say."""
+"""Queries: views of orders, stock and sourcing, made of what the ledgers say; and the audit of all topics."""

@@ -114,6 +114,7 @@ TOLD: dict[str, Callable[[str], bool]] = {
     "waybill orders list": lambda said: "Order" in said,
     f"waybill orders show {ORDER}": lambda said: f"{ORDER}: Completed / Fulfilled" in said,
     "waybill dead-letters list": lambda said: "order-created/" not in said,
+    "waybill verify": lambda said: "Nothing is lost, doubled or different" in said,
 }
 """What a command is to say."""
 

@@ -119,6 +119,10 @@ class MemoryCluster:
         """The offset behind all that was written, committed or not."""
         return self._topics[topic][partition].end
 
+    @property
+    def topics(self) -> list[str]:
+        return list(self._topics)
+
     def ledger(self, topic: str) -> dict[bytes, bytes]:
         """The latest value of each key, as compaction would leave them."""
         latest = {record.key: record.value for record in self.read_all(topic)}

@@ -19,6 +19,7 @@ from app.events.ids import derive
 from app.events.record import DEAD_LETTER, Record
 from app.events.sales_order_change import SalesOrderChange
 from app.sandbox.vendors.fno.order_store import SalesOrder
+from tests.simulation.auditing import audit
 from tests.simulation.expected import SOURCED
 from tests.simulation.people import CHANGED
 from tests.simulation.providers import ROWS
@@ -59,6 +60,8 @@ class Finale:
         self._check_letters()
         for order_id in self._expected.orders:
             self._check_sides(order_id)
+        verdict = await audit(self._world.cluster)
+        assert verdict.listed == [], f"`waybill verify` finds {verdict.listed[:5]}"
 
     async def _give_up(self) -> None:
         """Nothing comes for so long that no line waits any more."""

@@ -1,0 +1,83 @@
+"""The work of `waybill verify`: read all topics, judge every order, print the ledger of truth."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from app.commands import output
+from app.commands.environment import environment
+from app.errors import WaybillError
+from app.events import codec
+from app.events.codec import Codec
+from app.events.writer_schemas import WriterSchemas
+from app.kafka import topics
+from app.queries.audit import DiscrepancyKind, Standing
+from app.queries.audit_verdict import SHOWN, Verdict
+from app.queries.verification import Prepare, verify_broker
+from app.secrets import Secret
+from app.settings import Settings, variables
+
+TRUE: Final = 0
+WRONG: Final = 1
+NOT_LOOKED: Final = 2
+"""Exit codes: nothing is wrong, something is, nobody could look."""
+SHOWN_MAX: Final = 50
+"""Discrepancies that are printed for people; --json has more."""
+
+
+def run(as_json: bool) -> int:
+    """Verify the broker of the settings and print what was seen. Return the exit code."""
+    try:
+        verdict = asyncio.run(_verify(environment()))
+    except (WaybillError, sqlite3.Error, OSError) as problem:  # the temporary file may meet a full disk
+        output.refusal(f"nothing was verified: {problem}")
+        return NOT_LOOKED
+    if as_json:
+        output.data(verdict.as_json())
+    else:
+        _print(verdict)
+    return TRUE if verdict.is_true else WRONG
+
+
+async def _verify(environ: Mapping[str, str]) -> Verdict:
+    settings = Settings.from_env(environ)
+    retentions = {topic.name: topic.retention_ms for topic in topics.load() if topic.retention_ms is not None}
+    now_ms = time.time_ns() // 1_000_000
+    records, prepare = await _codec(settings, environ)
+    return await verify_broker(settings.bootstrap_servers, records, retentions, now_ms, prepare)
+
+
+async def _codec(settings: Settings, environ: Mapping[str, str]) -> tuple[Codec, Prepare | None]:
+    """Return the codec that workers have, and how it gets the schemas of connectors where there is a registry."""
+    limit, url = settings.record_bytes_max, settings.schema_registry_url
+    if url is None:
+        return codec.load(record_bytes_max=limit), None
+    from app.events import schema_registry
+    from app.lanes.lane_limits import SYSTEM_CLOCK
+    from app.worker.foreign_schemas import ForeignSchemas
+
+    ids = await schema_registry.publish(url, codec.load().schemas)
+    writers = WriterSchemas(schema_registry.address(url))
+    records = codec.load(record_bytes_max=limit, ids=ids, writers=writers)
+    secret = Secret(variables()["schema_registry_url"], environ)
+    return records, ForeignSchemas(records, secret.current, SYSTEM_CLOCK).prepare
+
+
+def _print(verdict: Verdict) -> None:
+    """Print the counts, what is wrong, and one sentence."""
+    rows = [("accepted", verdict.accepted)]
+    rows += [(f"  {standing}", verdict.orders[standing]) for standing in SHOWN]
+    rows += [(str(kind), verdict.wrong[kind]) for kind in DiscrepancyKind]
+    rows += [("set aside", verdict.orders[Standing.SET_ASIDE])]
+    output.table(("Orders", ""), rows)
+    wrong = [(order, each) for order, each in verdict.listed if each.kind is not DiscrepancyKind.UNOBSERVABLE]
+    if wrong:
+        shown = [(order, each.kind, each.what, each.where) for order, each in wrong[:SHOWN_MAX]]
+        output.table(("Order", "Is", "What", "Where"), shown, "What is wrong")
+    if len(wrong) > SHOWN_MAX:
+        output.line(f"and {len(wrong) - SHOWN_MAX} more: --json names them")
+    looked_at = f"{verdict.records} records, {verdict.dead_letters} dead letters that nobody has dealt with"
+    sentence = "Nothing is lost, doubled or different" if verdict.is_true else "Not everything holds: see above"
+    output.line(f"{sentence} ({looked_at}).")
