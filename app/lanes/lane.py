@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from app.errors import LaneError
+from app.errors import LaneError, LedgerError
 from app.events.record import DEAD_LETTER
 from app.lanes.backlog import Backlog
 from app.lanes.checkpoint import Checkpoint, Folder
@@ -28,7 +28,7 @@ from app.lanes.lane_log import LedgerEntry, Log
 from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
 from app.lanes.open_transactions import OpenTransactions, Withheld
-from app.lanes.opening import check_inputs
+from app.lanes.opening import check_inputs, check_partitions
 from app.lanes.ownership import OWNER_KEY, first_owner
 from app.lanes.poller import Poller
 from app.lanes.position import POSITION_KEY, Position
@@ -79,7 +79,8 @@ class Lane:
         self._jobs = Jobs(self._lease, limits.jobs, self._wake.set)
         self._state = LaneState(role.settled_at, int(limits.settled_after_s * 1000))
         self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
-        self._position = Position(self.topics)
+        self._position = Position(self.topics, partitions)
+        self._ledger_end = 0
         self._backlog = Backlog(self.topics, self._position, log)
         self._transactions = OpenTransactions(self.topics, log, self._clock.monotonic)
         place = f"{self.name}: {role.ledger}/{partition}"
@@ -198,6 +199,7 @@ class Lane:
         own: dict[bytes, bytes | None] = {}
 
         def take(entries: Sequence[LedgerEntry]) -> None:
+            self._ledger_end = max((self._ledger_end, *(entry.offset + 1 for entry in entries[-1:])))
             own.update((entry.key, entry.value) for entry in entries if entry.key in _OWN_KEYS)
             self._state.load([entry for entry in entries if entry.key not in _OWN_KEYS], self._clock.now_ms())
 
@@ -206,6 +208,8 @@ class Lane:
         self._state.finish_load(self._clock.now_ms())
         if (position := own.get(POSITION_KEY)) is not None:
             self._position.load(position)
+            check_partitions(self.role, self.partition, self._position.partitions, self._partitions)
+            self._position.partitions = self._partitions
         if (owner := own.get(OWNER_KEY)) is not None:
             return owner.decode()
         return first_owner(self.role.name, self.partition) if own else self._log.owner
@@ -313,6 +317,12 @@ class Lane:
             _journal.warning("%s: %s", self.name, sentence)
         await self._log.begin()
         offsets = await self._log.send(checkpoint.outputs, [*changes, (POSITION_KEY, self._position.encode())])
+        if min(offsets) < self._ledger_end:
+            raise LedgerError(
+                f"{self.name}: {self.role.ledger}/{self.partition} went back from offset {self._ledger_end} to"
+                f" {min(offsets)}: it was deleted and created again, and holds no state any more; bring it back"
+            )
+        self._ledger_end = max(offsets) + 1
         # Taken before the commit is asked for: how long the answer was on its way must not prolong the lease.
         began_commit = self._clock.monotonic()
         await self._log.commit()

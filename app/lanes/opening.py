@@ -1,4 +1,4 @@
-"""Checks of a lane that opens: its ledger was not lost, and its inputs are the topics that it was reading."""
+"""Checks of a lane that opens: its ledger is whole and its own, and its inputs are the topics that it was reading."""
 
 import logging
 from collections.abc import Mapping
@@ -11,14 +11,32 @@ from app.lanes.role import Role
 _journal = logging.getLogger(__name__)
 
 
+def check_partitions(role: Role, partition: int, stored: int, partitions: int) -> None:
+    """Raise LedgerError when the ledger was written by another number of lanes; 0 stands for an unknown one."""
+    if stored not in (0, partitions):
+        raise LedgerError(
+            f"{role.name}-{partition}: the ledger {role.ledger} was written with {stored} partitions, now there are"
+            f" {partitions}. The state of a key lies in the partition of that key, and another one knows nothing of it:"
+            f" set WAYBILL_PARTITIONS to {stored}, and make topics that have more anew, with {stored}"
+        )
+
+
 async def check_inputs(
     role: Role, partition: int, position: Position, log: Log, committed: Mapping[str, int | None]
 ) -> Mapping[str, Bounds]:
     """Make the position fit the inputs, and return the bounds of each. What does not fit is logged.
 
-    Raises LedgerError when the group had folded more than the ledger holds.
+    Raises LedgerError when the group had folded more than the ledger holds, or the ledger has lost its beginning.
     """
-    bounds = await log.bounds([topic for topic, _ in position.items()])
+    topics = [topic for topic, _ in position.items()]
+    bounds = await log.bounds([*topics, role.ledger])
+    if begin := bounds[role.ledger].begin:
+        raise LedgerError(
+            f"{role.name}-{partition}: {role.ledger}/{partition} begins at offset {begin}: somebody deleted records of"
+            " it (compaction never does), so states are lost. Bring the ledger back, its cleanup.policy compact alone;"
+            " or, to fold the inputs anew, delete it, run `waybill topics apply` and reset the offsets of"
+            f" {role.name}'s consumer group to the earliest"
+        )
     for topic, progress in position.items():
         place = f"{topic}/{partition}"
         if lost_ledger(progress, committed.get(topic), bounds[topic]):
@@ -28,7 +46,7 @@ async def check_inputs(
                 f" or, to fold all of {topic} anew, reset the offsets of {role.name}'s consumer group to the earliest"
             )
         await _check_input(place, topic, progress, bounds[topic], log)
-    return bounds
+    return {topic: bounds[topic] for topic in topics}
 
 
 async def _check_input(place: str, topic: str, progress: Progress, bounds: Bounds, log: Log) -> None:

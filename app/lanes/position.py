@@ -33,6 +33,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     digest: int = 0
 
 
+_PARTITIONS = "\x00partitions"
+"""Stands among the topics for the number of lanes. No topic has that name; a version that does not know it keeps it."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Mark]).decode
 
@@ -114,11 +116,12 @@ class Progress:
 
 
 class Position:
-    """All inputs of a lane."""
+    """All inputs of a lane. `partitions` is how many lanes there were when it was stored, 0 before that was noted."""
 
-    def __init__(self, topics: Iterable[str]) -> None:
+    def __init__(self, topics: Iterable[str], partitions: int = 0) -> None:
         self._topics = {topic: Progress() for topic in topics}
         self._others: dict[str, Mark] = {}
+        self.partitions = partitions
 
     def __getitem__(self, topic: str) -> Progress:
         return self._topics[topic]
@@ -133,13 +136,15 @@ class Position:
             marks = _decode(value)
         except msgspec.DecodeError as exc:
             raise LedgerError(f"the stored position cannot be read ({exc}): a newer version wrote it?") from exc
+        self.partitions = marks.pop(_PARTITIONS, Mark(0)).high
         # What an input that is no longer read had reached is kept, in case the input comes back.
         self._others = {topic: mark for topic, mark in marks.items() if topic not in self._topics}
         self._topics = {topic: Progress(marks.get(topic)) for topic in self._topics}
 
     def encode(self) -> bytes:
         """Return the position as the ledger stores it."""
-        return _encode({topic: progress.mark() for topic, progress in self._topics.items()} | self._others)
+        count = {_PARTITIONS: Mark(self.partitions)}
+        return _encode({topic: progress.mark() for topic, progress in self._topics.items()} | self._others | count)
 
 
 class Finding(Enum):
