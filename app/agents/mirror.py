@@ -16,6 +16,7 @@ from app.dualwrite.status_handler import Mirrored, MirrorState
 from app.errors import RecordError
 from app.events.catalog import ERP_ROWS, ChangeEvent
 from app.events.codec import Codec
+from app.events.headers import FORGET
 from app.events.ids import derive
 from app.events.model import Event, OrderCreated, ProviderEvent
 from app.events.order_records import RecordReader, encoded
@@ -48,6 +49,8 @@ class Mirror(Role):
         return self._reader.owner_key(record)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
+        if record.value is None and FORGET in dict(record.headers):
+            return self._forget(record, state)
         event = self._reader.change(record)
         if event is None:
             return Folded(outcome="tombstone" if record.value is None else "ignored")
@@ -61,6 +64,14 @@ class Mirror(Role):
             return Folded(outcome=mirrored.outcome)
         outputs = [encoded(self._codec, output) for output in _raised(event, mirrored)]
         return Folded(outputs, {key: _encode(mirrored.state)}, outcome=mirrored.outcome)
+
+    def _forget(self, record: Record, state: Mapping[bytes, bytes]) -> Folded:
+        """Remove the personal data of an order, as `orchestrate` asks with a tombstone under the order id."""
+        key = record.key or b""
+        value = state.get(key)
+        if value is None:
+            return Folded(outcome="unknown")
+        return Folded((), {key: _encode(self._handler.forget(_decode(value)))}, outcome="forgotten")
 
 
 def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:

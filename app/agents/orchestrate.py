@@ -12,9 +12,10 @@ from app.domain.event_names import EventName
 from app.domain.order import Effect, OrderState, Timer
 from app.dualwrite.sales_order_mapping import SalesOrders
 from app.errors import RecordError
-from app.events.catalog import CHANGED_AT_IOM, ChangeEvent
+from app.events.catalog import CHANGED_AT_IOM, ERP_ROWS, RECORDS, ChangeEvent
 from app.events.codec import Codec
 from app.events.dead_letters import dead_letter
+from app.events.headers import FORGET
 from app.events.ids import derive
 from app.events.model import (
     BillingRequested,
@@ -28,7 +29,8 @@ from app.events.model import (
 )
 from app.events.order_records import RecordReader, encoded
 from app.events.record import Output, Record
-from app.flows.engine import Step, StepOutcome, step
+from app.events.sales_order_reference import reference_of
+from app.flows.engine import Step, StepOutcome, is_forget, step
 from app.flows.installed import MAIN_POOL
 from app.flows.loading.published import Published
 from app.lanes.role import Folded, Role
@@ -123,6 +125,8 @@ class Orchestrate(Role):
             outputs += [self._output(event) for event in result.events]
             if result.synced and result.state is not None:
                 outputs.append(encoded(self._codec, self._change(state, result.state, result)))
+            if is_forget(result.cause) and result.outcome is StepOutcome.APPLIED:
+                outputs += _erasures(result.cause)
             state = result.state
         outcome = steps[-1].outcome
         if state is None or state is before:
@@ -212,6 +216,17 @@ def _accept(result: Step) -> Step:
     if result.outcome is StepOutcome.PARKED:
         raise RecordError(result.code, result.detail)
     return result
+
+
+def _erasures(command: Event) -> list[Output]:
+    """Return the tombstones that take an order's rows off both topics of dual-write, and tell the mirror to forget it.
+
+    A row of F+O lies under the order id, or under what stands for it there.
+    """
+    headers = ((FORGET, command.event_id.encode()),)
+    keys = dict.fromkeys((command.order_id, reference_of(command.order_id)))
+    rows = [Output(ERP_ROWS, key.encode(), None, headers) for key in keys]
+    return [Output(RECORDS[CHANGED_AT_IOM].topic, command.order_id.encode(), None, headers), *rows]
 
 
 def _requested_effect(result: Step) -> Effect | None:

@@ -117,6 +117,8 @@ class Source(Role):
                 return record_effects.confirm_reservations(book, body, event.at)
             case PoolCommandName.RELEASE:
                 return record_effects.release_reservations(book, body, event.at)
+            case PoolCommandName.FORGET:
+                return record_effects.forget_order(book, body)
             case PoolCommandName.RUN_BACKORDERS:
                 trigger: RunTrigger = "schedule" if body.values.get("why") == "schedule" else "command"
                 cause = Cause(event.event_id, event.at)

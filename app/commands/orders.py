@@ -120,6 +120,25 @@ def _entry(entry: dict[str, Any]) -> tuple[str, ...]:
     return output.moment(entry["at"]), entry["event"], f"{entry['state']} / {entry['reason']}", by, entry["note"]
 
 
+@commands.command(epilog=examples("orders forget web-100042", "orders forget web-100042 --yes --json"))
+def forget(
+    order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    actor: Annotated[str, typer.Option(help="Who asks for it, for the timeline.")] = "",
+    json: Json = False,
+) -> None:
+    """Remove the personal data of an order that has ended, and say what remains where until when (docs/privacy.md).
+
+    It cannot be undone. The order stays, with its amounts, items and statuses.
+    """
+    from app.commands import forget as forgetting
+
+    def confirm() -> bool:
+        return yes or typer.confirm(f"Remove the personal data of {order} for good?", err=True)
+
+    forgetting.run(order, actor, confirm, as_json=json)
+
+
 @commands.command(epilog=examples("orders watch", "orders watch --order web-100042 --json"))
 def watch(
     order: Annotated[str | None, typer.Option(help="Only this order.")] = None,

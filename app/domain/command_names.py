@@ -9,6 +9,8 @@ class OrderCommandName(Term):
     FIRE_TIMER = "fire timer"
     REPROCESS = "reprocess"
     CHANGE = "change"
+    FORGET = "forget"
+    """Its personal data is removed, once it has ended."""
 
 
 class PoolCommandName(Term):
@@ -18,5 +20,7 @@ class PoolCommandName(Term):
     """Reserved lines have left the warehouse."""
     RELEASE = "release"
     """Reserved lines are not wanted any more."""
+    FORGET = "forget"
+    """An order's personal data is removed."""
     RUN_BACKORDERS = "run backorders"
     SET_PREFERENCES = "set preferences"

@@ -7,6 +7,7 @@ epoch, UTC.
 from msgspec import Struct
 
 from app.domain.lifecycle import Reason, State
+from app.domain.personal_data import Personal
 from app.domain.vocabulary import Term
 
 AMOUNT_SCALE = 10_000
@@ -15,16 +16,16 @@ TIMELINE_MAX = 100
 
 
 class Address(Struct, frozen=True, array_like=True, omit_defaults=True):
-    name: str = ""
-    company: str = ""
-    street: str = ""
-    city: str = ""
-    region: str = ""
-    postal_code: str = ""
+    name: Personal[str] = ""
+    company: Personal[str] = ""
+    street: Personal[str] = ""
+    city: Personal[str] = ""
+    region: Personal[str] = ""
+    postal_code: Personal[str] = ""
     country: str = ""
     """ISO 3166-1 alpha-2."""
-    email: str = ""
-    phone: str = ""
+    email: Personal[str] = ""
+    phone: Personal[str] = ""
 
 
 class Line(Struct, frozen=True, array_like=True):
@@ -62,7 +63,7 @@ class Order(Struct, frozen=True, array_like=True):
     ship_to: Address
     bill_to: Address
     lines: tuple[Line, ...]
-    customer: str = ""
+    customer: Personal[str] = ""
     """The customer's account at the origin."""
     company: str | None = None
     invoice_customer: str | None = None
@@ -128,7 +129,7 @@ class TimelineEntry(Struct, frozen=True, array_like=True):
     step: str
     state: str
     reason: str
-    note: str = ""
+    note: Personal[str] = ""
 
 
 class Partial(Struct, frozen=True, array_like=True):
@@ -184,6 +185,8 @@ class OrderState(Struct, frozen=True, array_like=True):
     """Milestones that the order as a whole has reached, each raised once."""
     partials: tuple[Partial, ...] = ()
     fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
+    forgotten_at: int = 0
+    """When its personal data was removed, 0 while it is there. From then on the order takes no event."""
 
     def reference(self, provider: str) -> str | None:
         """Return what a provider calls the order, None where it is not known there."""

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 
 from app.domain.event_names import EventName
 from app.domain.order import Order
+from app.domain.personal_data import redact
 from app.dualwrite.processing_status import Milestone, RowProgress, progress_of
 from app.dualwrite.sales_order_mapping import FNO, SalesOrders
 from app.errors import RecordError
@@ -49,6 +50,8 @@ class MirrorState(Struct, frozen=True, array_like=True):
     lines: tuple[tuple[str, int], ...] = ()
     order: Order | None = None
     contested: tuple[str, ...] = ()
+    forgotten: bool = False
+    """Its personal data was removed: no change of a field is told any more, and no row brings the data back."""
 
 
 class Mirrored(Struct, frozen=True):
@@ -87,8 +90,14 @@ class StatusHandler:
             return _deleted(state, change, order)
         return self._apply_row(state, change, order)
 
+    def forget(self, state: MirrorState) -> MirrorState:
+        """Return the state without personal data."""
+        return replace(redact(state), forgotten=True)
+
     def _apply_row(self, state: MirrorState | None, change: SalesOrderChange, order: Order) -> Mirrored:
         newer = state is None or change.source.version > state.version
+        if state is not None and state.forgotten:
+            order = redact(order)
         values = self._changed(state, change, order) if newer else {}
         events, after = _new_milestones(state, change, order)
         if values:
@@ -104,6 +113,8 @@ class StatusHandler:
 
         Empty for the first row of an F+O order: `created` has it all.
         """
+        if state is not None and state.forgotten:
+            return {}
         base = None if state is None else state.order
         if base is None and change.before is not None and made_by_us(change.row):
             base = self._orders.to_order(change.before)

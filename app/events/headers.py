@@ -20,6 +20,8 @@ FORWARDED: Final = "waybill-forwarded"
 """Header of a record that a lane passed on to the lane of its order: `topic/partition/offset` where it was met."""
 UNREADABLE: Final = "waybill-unreadable"
 """Header of the record that stands for a batch which could not be unpacked: a sentence that says why."""
+FORGET: Final = "waybill-forget"
+"""Header of a tombstone that removes an order's rows because it is forgotten: the id of the command."""
 OF_CONNECTORS: Final = "__"
 """What the names of headers begin with that Kafka Connect and Debezium add."""
 ID_CHARS_MAX: Final = 256

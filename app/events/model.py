@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from app.domain.order import FulfillmentOrder, Order
 from app.domain.order import LineQuantity as LineQuantity
+from app.domain.personal_data import Personal
 
 
 class LineStatus(Struct, frozen=True):
@@ -140,7 +141,8 @@ class SourcingResult(Struct, frozen=True):
     detail: str = ""
     fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
     unsourced: tuple[LineQuantity, ...] = ()
-    explanations: tuple[SourceExplanation, ...] = ()
+    explanations: Personal[tuple[SourceExplanation, ...]] = ()
+    """They tell how far the address is from each source."""
     waits: bool = False
     cancel_at: int | None = None
     solver: str = ""
@@ -156,7 +158,8 @@ class ReservedLine(Struct, frozen=True):
 
 
 class SourcingCommand(Struct, frozen=True):
-    """`command`: "confirm" (lines left), "release" (lines are not wanted), "run backorders", "set preferences".
+    """`command`: "confirm" (lines left), "release" (lines are not wanted), "run backorders", "set preferences",
+    "forget" (the order's personal data).
 
     A release without a warehouse is about lines that wait for stock as well.
     """
@@ -166,7 +169,7 @@ class SourcingCommand(Struct, frozen=True):
     order_id: str = ""
     lines: tuple[ReservedLine, ...] = ()
     values: Mapping[str, str] = {}
-    actor: str = ""
+    actor: Personal[str] = ""
 
 
 class StockChange(Struct, frozen=True):
@@ -205,7 +208,7 @@ class OrderStopped(Struct, frozen=True):
     state: str
     reason: str
     code: str
-    detail: str
+    detail: Personal[str]
     policies: tuple[PolicyResult, ...]
 
 
@@ -238,7 +241,7 @@ class ProviderEvent(Struct, frozen=True):
     reference: str = ""
     occurred_at: int = 0
     lines: tuple[LineQuantity, ...] = ()
-    values: Mapping[str, str] = {}
+    values: Personal[Mapping[str, str]] = {}
 
 
 class ProviderResult(Struct, frozen=True):
@@ -251,20 +254,21 @@ class ProviderResult(Struct, frozen=True):
     attempt: int
     outcome: str
     code: str
-    detail: str = ""
+    detail: Personal[str] = ""
     reference: str = ""
     retry_after_ms: int = 0
     values: Mapping[str, str] = {}
 
 
 class OrderCommand(Struct, frozen=True):
-    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: a step; empty: the failed one), "change"."""
+    """`command`: "fire timer" (subject: timer id), "reprocess" (subject: a step; empty: the failed one), "change",
+    "forget"."""
 
     order_id: str
     command: str
     subject: str = ""
-    actor: str = ""
-    values: Mapping[str, str] = {}
+    actor: Personal[str] = ""
+    values: Personal[Mapping[str, str]] = {}
 
 
 Body = (

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from app.domain.personal_data import Personal
 from app.errors import RecordError
 from app.events.sales_order_reference import order_of
 
@@ -50,17 +51,17 @@ class SalesOrderRow(Struct, frozen=True):
     Lines: tuple[SalesOrderRowLine, ...]
     CustomersOrderReference: str = ""
     SalesOrderOriginCode: str = ""
-    OrderingCustomerAccountNumber: str = ""
+    OrderingCustomerAccountNumber: Personal[str] = ""
     InvoiceCustomerAccountNumber: str = ""
     DefaultShippingSiteId: str = ""
     DefaultShippingWarehouseId: str = ""
-    DeliveryAddressName: str = ""
-    DeliveryAddressStreet: str = ""
-    DeliveryAddressCity: str = ""
-    DeliveryAddressStateId: str = ""
-    DeliveryAddressZipCode: str = ""
+    DeliveryAddressName: Personal[str] = ""
+    DeliveryAddressStreet: Personal[str] = ""
+    DeliveryAddressCity: Personal[str] = ""
+    DeliveryAddressStateId: Personal[str] = ""
+    DeliveryAddressZipCode: Personal[str] = ""
     DeliveryAddressCountryRegionId: str = ""
-    Email: str = ""
+    Email: Personal[str] = ""
     RequestedShippingDate: int | None = None
     SalesOrderStatus: str = ""
     IsSalesProcessingStopped: str = "No"

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.domain.command_names import OrderCommandName
 from app.domain.event_names import EventName
 from app.domain.lifecycle import Status
 from app.domain.order import Order, OrderState
@@ -79,9 +80,16 @@ def _apply(flow: Flow, state: OrderState, event: Event) -> Step:
         raise RecordError("invalid", f"{event.name!r} is not an input of an order")
     if event.body.order_id != state.order.order_id:  # type: ignore[union-attr]
         raise RecordError("invalid", f"the event is about {event.order_id!r}, the order is {state.order.order_id!r}")
+    if state.forgotten_at and not is_forget(event):
+        return Step(state, event, outcome=StepOutcome.IGNORED, detail="the order's personal data was removed")
     run = Run(flow, state, event)
     ignored = handle(run, event.body)
     return Step(state, event, outcome=StepOutcome.IGNORED, detail=ignored) if ignored else _step(run)
+
+
+def is_forget(event: Event) -> bool:
+    """Return whether the event is the command to remove an order's personal data."""
+    return isinstance(event.body, OrderCommand) and event.body.command == OrderCommandName.FORGET
 
 
 def _create(flow: Flow, state: OrderState | None, event: Event, body: OrderCreated) -> Step:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from app.domain.order import LineQuantity
+from app.domain.personal_data import Personal
 from app.events.model import SourceExplanation
 from app.optimizer.gazetteer import UNKNOWN, Place
 
@@ -66,7 +67,8 @@ class SourcedOrder(Struct, frozen=True, array_like=True):
 
     order_id: str
     pool: str
-    place: Place = UNKNOWN
+    place: Personal[Place] = UNKNOWN
+    """Where its address lies."""
     priority: int = 0
     wanted_at: int = 0
     lines: tuple[RequestedLine, ...] = ()
@@ -102,7 +104,7 @@ class ExplainedPlan(Struct, frozen=True, array_like=True):
     gap: int | None = None
     strategy: str = ""
     unsourced: tuple[LineQuantity, ...] = ()
-    explanations: tuple[SourceExplanation, ...] = ()
+    explanations: Personal[tuple[SourceExplanation, ...]] = ()
 
     @property
     def name(self) -> str:

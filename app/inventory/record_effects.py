@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from app.domain.lifecycle import RANKS, STATUS_OF, TERMINAL
 from app.domain.order import Line
+from app.domain.personal_data import redact
 from app.errors import RecordError
 from app.events.model import Event, SourcingCommand, SourcingRequested, StockChange
 from app.inventory import item_stock
@@ -13,6 +14,7 @@ from app.inventory.backorder_queue import ItemKey
 from app.inventory.ledger_values import (
     OPEN,
     RECENT_REQUESTS_MAX,
+    ExplainedPlan,
     RequestedLine,
     Reservation,
     SourcedOrder,
@@ -88,6 +90,19 @@ def confirm_reservations(book: StockBook, body: SourcingCommand, at: int) -> Rec
         return RecordEffect("nothing")
     book.keep(settle(book.confirm(order, lambda reservation: _is_meant(body, reservation)), at))
     return RecordEffect("confirmed")
+
+
+def forget_order(book: StockBook, body: SourcingCommand) -> RecordEffect:
+    """Remove the personal data of an order: where it went, and the explanations that tell how far that is."""
+    order = book.order(body.order_id)
+    if order is None:
+        return RecordEffect("nothing")
+    book.keep(redact(order))
+    for issued in range(order.issued + 1):
+        plan = book.find(ExplainedPlan, f"{order.order_id}/{issued}")
+        if plan is not None:
+            book.keep(redact(plan))
+    return RecordEffect("forgotten")
 
 
 def release_reservations(book: StockBook, body: SourcingCommand, at: int) -> RecordEffect:

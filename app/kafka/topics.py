@@ -16,7 +16,13 @@ _UNITS_MS: Final = {"h": 3_600_000, "d": 86_400_000}
 # Retention goes by the time of a record, which no producer may choose (docs/adr/0029).
 _TIMES: Final = {"message.timestamp.type": "LogAppendTime"}
 # Compaction leaves the newest segment alone: small ones keep what a lane reads when it opens close to what is live.
-_COMPACTED: Final = {"segment.bytes": "67108864", "min.cleanable.dirty.ratio": "0.1"}
+# Personal data that was overwritten is gone after this time, and not only when much else was written (docs/adr/0031).
+COMPACTION_LAG_MS: Final = 7 * _UNITS_MS["d"]
+_COMPACTED: Final = {
+    "segment.bytes": "67108864",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": str(COMPACTION_LAG_MS),
+}
 
 Writer = Literal["any", "each", "orchestrate", "perform", "apply", "source", "mirror", "pull"]
 

@@ -36,6 +36,7 @@ def order_view(state: OrderState) -> dict[str, Any]:
         **{name: amount(getattr(order, name)) for name in ("subtotal", "shipping", "tax", "discount", "total")},
         "flow": state.flow,
         "flow_version": state.flow_version,
+        "forgotten_at": time(state.forgotten_at or None),
         "version": state.version,
         "ship_to": _address(order.ship_to),
         "bill_to": _address(order.bill_to),

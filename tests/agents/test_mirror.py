@@ -6,6 +6,7 @@ import pytest
 
 from app.agents.mirror import Mirror
 from app.errors import RecordError
+from app.events.headers import FORGET
 from app.events.ids import derive
 from app.events.model import OrderCreated, ProviderEvent
 from app.events.record import Record
@@ -184,3 +185,29 @@ def test_the_owner_is_found_in_the_row_where_there_is_no_key() -> None:
     role = Driven().role
     assert role.owner_key(shown("Active", 1)) == ORDER_ID.encode()
     assert role.owner_key(shown("Active", 1)._replace(key=None)) == ORDER_ID.encode()
+
+
+PERSON = {"DeliveryAddressName": "Ana", "DeliveryAddressStreet": "1 Pine St", "Email": "a@b.example"}
+PEOPLE = (b"Ana", b"Pine St", b"a@b.example")
+
+
+def erasure(key: str = ORDER_ID) -> Record:
+    return shown("Active", 1)._replace(key=key.encode(), value=None, headers=((FORGET, b"e1"),))
+
+
+def test_a_forgotten_order_has_no_person_and_gets_none_back() -> None:
+    driven = Driven()
+    driven.fold(shown("Delivered", 1, **PERSON))
+    key = ORDER_ID.encode()
+    assert all(word in driven.state[key] for word in PEOPLE)
+    assert driven.role.owner_key(erasure()) == key
+    assert driven.fold(erasure()).outcome == "forgotten"
+    assert not [word for word in PEOPLE if word in driven.state[key]]
+    late = driven.fold(shown("Invoiced", 2, **PERSON | {"DeliveryAddressName": "Ana Maria"}))
+    assert raised(late) == ["order invoiced"]
+    assert not [output for output in late.outputs if any(word in (output.value or b"") for word in PEOPLE)]
+    assert not [word for word in PEOPLE if word in driven.state[key]]
+
+
+def test_an_order_that_was_never_seen_is_forgotten_without_a_trace() -> None:
+    assert Driven().fold(erasure()) == Folded(outcome="unknown")

@@ -23,6 +23,7 @@ from app.events.model import (
     SourcingResult,
 )
 from app.events.record import Output, Record
+from app.events.sales_order_reference import reference_of
 from app.flows.installed import Setup
 from app.flows.loading.published import publish
 from app.lanes.role import Folded
@@ -410,3 +411,69 @@ def test_a_command_to_a_pool_is_passed_on_to_who_keeps_it(command: str) -> None:
 def test_a_command_to_a_pool_that_is_not_there_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RecordError, match="order_id is one of main"):
         Driven().take("order command", OrderCommand("nosuch", "run backorders"))
+
+
+# ---- an order that is forgotten ----
+
+
+PEOPLE = (b"Ana", b"Pine St", b"Seattle", b"98101", b"a@b.example")
+
+
+def forgotten(driven: Driven) -> Folded:
+    return driven.take("order command", OrderCommand(KEY.decode(), "forget", actor="clerk"))
+
+
+def test_an_order_that_is_under_way_is_not_forgotten() -> None:
+    driven = Driven()
+    driven.created()
+    before = driven.state[KEY]
+    with pytest.raises(RecordError, match=r"^not-ended: the order is Validated \(Assigned\)"):
+        forgotten(driven)
+    assert driven.state[KEY] == before
+
+
+def test_of_a_forgotten_order_nothing_personal_stays() -> None:
+    driven = Driven()
+    driven.created()
+    driven.reported("order canceled")
+    before = driven.order()
+    assert all(word in driven.state[KEY] for word in PEOPLE)
+    folded = forgotten(driven)
+    assert not [word for word in PEOPLE if word in driven.state[KEY]]
+    assert not [output for output in folded.outputs if output.value is not None]
+    assert [(each.topic, each.key) for each in folded.outputs] == [
+        ("dualwrite.iom.salesorders", KEY),
+        ("dualwrite.fno.salesorders", KEY),
+    ]
+    after = driven.order()
+    assert (after.order.state, after.order.total, after.content) == ("Canceled", before.order.total, before.content)
+    assert (after.settled_at, after.order.ship_to.country) == (before.settled_at, "US")
+    assert after.forgotten_at > before.settled_at
+    assert after.timeline[-1].note == "forget by clerk"
+    assert folded.settled
+
+
+def test_no_later_event_brings_personal_data_back() -> None:
+    driven = Driven()
+    driven.created()
+    driven.reported("order canceled")
+    forgotten(driven)
+    before = driven.state[KEY]
+    change = ProviderEvent(KEY.decode(), "fno", "order changed", values={"ship_to.name": "Ana"})
+    ignored = driven.take("provider event", change)
+    assert (ignored.outcome, *ignored.outputs) == ("ignored",)
+    assert driven.created().outcome == "duplicate"
+    assert driven.state[KEY] == before
+    again = forgotten(driven)
+    assert (again.outcome, len(again.outputs)) == ("applied", 2)
+    assert driven.order().timeline[-2].note == ""
+
+
+def test_rows_under_another_key_of_the_order_are_removed_as_well() -> None:
+    driven = Driven()
+    order_id = "Case-A"
+    driven.created(an_order(order_id=order_id))
+    driven.reported("order canceled", order_id)
+    folded = driven.take("order command", OrderCommand(order_id, "forget"))
+    keys = [output.key for output in on(folded, "dualwrite.fno.salesorders")]
+    assert keys == [order_id.encode(), reference_of(order_id).encode()]

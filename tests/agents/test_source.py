@@ -19,6 +19,7 @@ from app.inventory.ledger_values import PreferenceOverrides, SourcedOrder
 from app.inventory.preferences import DAY_MS, Preferences
 from app.optimizer import solver
 from app.optimizer.demand import Demand
+from app.optimizer.gazetteer import UNKNOWN
 from app.optimizer.sourcing_network import Network, NetworkSource
 from app.optimizer.sourcing_plan import SourcingPlan
 from app.optimizer.sourcing_strategy import Constraint, Strategies
@@ -248,6 +249,32 @@ async def test_an_order_that_comes_back_after_it_was_settled_goes_on_where_it_wa
     assert [fo.fulfillment_order_id for r in room.results() for fo in r.fulfillment_orders] == ["o1-FO1", "o1-FO2"]
     assert driven.log.fetched, "the settled order was read back"
     assert room.shelf("A") == (9, 1)
+
+
+async def test_a_forgotten_order_is_nowhere_and_its_explanations_say_nothing() -> None:
+    room = Room()
+    room.stock("A", 9)
+    room.request(order_of("o1", ("A", 1)))
+    driven = await room.start()
+    await room.rest(driven)
+    assert room.explained("o1")[-1].explanations
+    room.command("release", "o1")
+    await room.rest(driven)
+    room.clock.advance(3600)
+    await room.rest(driven)
+    room.command("forget", "o1")
+    await room.rest(driven)
+    assert room.letters() == []
+    assert [plan.explanations for plan in room.explained("o1")] == [()]
+    assert room.order("o1").place == UNKNOWN
+    assert room.shelf("A") == (9, 0)
+
+
+async def test_an_order_that_was_never_sourced_is_forgotten_without_a_trace() -> None:
+    room = Room()
+    room.command("forget", "o1")
+    await room.rest(await room.start())
+    assert room.letters() == []
 
 
 async def test_stock_of_a_pool_that_is_not_the_warehouses_is_set_aside() -> None:
@@ -591,7 +618,7 @@ async def test_a_command_that_nobody_knows_is_set_aside() -> None:
     room.command("dance")
     await room.rest(await room.start())
     assert room.letters() == [
-        ("invalid", "command 'dance' is none of confirm, release, run backorders, set preferences")
+        ("invalid", "command 'dance' is none of confirm, release, forget, run backorders, set preferences")
     ]
 
 

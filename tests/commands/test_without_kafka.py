@@ -30,6 +30,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> str:
     [
         "orders list",
         "orders show x",
+        "orders forget x --yes",
         "orders watch",
         "dead-letters list",
         "dead-letters replay x",

@@ -1,11 +1,13 @@
 """`python -m tests.documents.write`: writes the parts of documents that are derived from the repository."""
 
-from tests.documents import requirements
+from tests.documents import privacy, requirements
 
 
 def main() -> None:
     text = requirements.DOCUMENT.read_text(encoding="utf-8")
     requirements.DOCUMENT.write_text(requirements.written(text), encoding="utf-8")
+    text = privacy.DOCUMENT.read_text(encoding="utf-8")
+    privacy.DOCUMENT.write_text(privacy.written(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -351,6 +351,32 @@ def test_orders_that_a_policy_refuses_are_canceled_with_their_reason(waybill: Co
         assert says in order["timeline"][-1]["note"], name
 
 
+def test_an_order_that_has_ended_is_forgotten_at_once(waybill: Console, at_work: Worker) -> None:
+    order_id, people = "forget-me", EXAMPLE["ship_to"] | {"customer": EXAMPLE["customer"]}
+    send(at_work, to("order-created", order_id, an_order(order_id, total="1.0000")))
+    ended(waybill, order_id, "Canceled")
+    before = waybill("orders", "show", order_id, "--json").out
+    assert people["street"] in before
+    assert waybill("orders", "forget", order_id, stdin=b"n\n").code == 1
+    assert waybill("orders", "show", order_id, "--json").out == before
+    answer = waybill("orders", "forget", order_id, "--yes", "--actor", "clerk", "--json").json
+    gone = {each["topic"]: each["gone_at"] for each in answer["remains"]}
+    assert gone["order-created"] < gone["dead-letter"]
+    assert "order-status" not in gone
+    after = waybill("orders", "show", order_id, "--json")
+    assert after.json["forgotten_at"] == answer["forgotten_at"]
+    assert not [text for name, text in people.items() if name != "country" and text in after.out]
+
+
+def test_an_order_that_is_under_way_or_unknown_is_not_forgotten(waybill: Console, at_work: Worker) -> None:
+    send(at_work, to("order-created", "forget-later", an_order("forget-later")))
+    ended(waybill, "forget-later", "Validated")
+    refused = waybill("orders", "forget", "forget-later", "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert "forget-later is Validated (Assigned) and is still under way" in refused.err
+    assert "no order forget-never in the ledger" in waybill("orders", "forget", "forget-never", "--yes").err
+
+
 def test_five_megabytes_are_refused_at_the_door_or_set_aside(waybill: Console, at_work: Worker) -> None:
     huge = an_order("five-mb", customer="x" * 5_000_000)
     said = waybill("orders", "submit", "-", stdin=huge)

@@ -5,18 +5,19 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from app.domain.command_names import OrderCommandName
+from app.domain.command_names import OrderCommandName, PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.evolve import status_after
 from app.domain.fulfillment_orders import waits
 from app.domain.order import Effect
 from app.domain.order_fields import change_fields
+from app.domain.personal_data import redact
 from app.errors import RecordError
 from app.events.model import OrderCommand
 from app.flows.flow_run import ANSWER, CANCELED, Run
 from app.flows.loading.flow_compiler import Node
 from app.flows.reactions.provider_answers import RETRY, request_again
-from app.flows.reactions.sourcing_results import BACKORDER, expire_backorders
+from app.flows.reactions.sourcing_results import BACKORDER, expire_backorders, send_pool_command
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -113,8 +114,26 @@ def _change(run: Run, body: OrderCommand) -> str:
     return ""
 
 
+def _forget(run: Run, body: OrderCommand) -> str:
+    """Remove the order's personal data, here and in the ledger of sourcing. Another time it does so again."""
+    state = run.state
+    if not state.settled_at:
+        raise RecordError(
+            "not-ended",
+            f"the order is {state.order.state} ({state.order.reason}), and its personal data is needed until it has"
+            " ended and every provider has answered",
+        )
+    run.state = replace(redact(state), forgotten_at=run.cause.at)
+    run.synced_order = run.state.order  # no row of it: F+O keeps what its own rules say
+    run.note(EventName.ORDER_COMMAND, note=f"forget by {body.actor or 'unknown'}")
+    if run.flow.sourcing is not None:
+        send_pool_command(run, PoolCommandName.FORGET, ())
+    return ""
+
+
 _COMMANDS: Final[Mapping[str, Callable[[Run, OrderCommand], str]]] = {
     OrderCommandName.FIRE_TIMER: _fire,
     OrderCommandName.REPROCESS: _reprocess,
     OrderCommandName.CHANGE: _change,
+    OrderCommandName.FORGET: _forget,
 }

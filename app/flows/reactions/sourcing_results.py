@@ -4,7 +4,7 @@ Lines of one order may stand at different places: the order's own status moves a
 for lines that nobody wants any more is given back, whenever that turns out.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ def apply_sourcing_result(run: Run, body: SourcingResult) -> str:
     elif body.outcome != SourcingOutcome.RELEASED and run.state.order.state != CANCELED:
         return f"effect {body.effect_id!r} is not pending"
     if unwanted:
-        _command(run, PoolCommandName.RELEASE, unwanted)
+        send_pool_command(run, PoolCommandName.RELEASE, unwanted)
     if fresh or (body.unsourced and run.state.order.state != CANCELED):
         _take_over(run, node, body, fresh)
     elif not unwanted:
@@ -179,10 +179,11 @@ def tell_source(run: Run, before: Order) -> None:
     ]
     for command, lines in ((PoolCommandName.CONFIRM, shipped), (PoolCommandName.RELEASE, unwanted)):
         if lines:
-            _command(run, command, lines)
+            send_pool_command(run, command, lines)
 
 
-def _command(run: Run, command: str, lines: list[ReservedLine]) -> None:
+def send_pool_command(run: Run, command: str, lines: Sequence[ReservedLine]) -> None:
+    """Tell the pool that the order was sourced from to do something with it."""
     order = run.state.order
     run.emit(
         EventName.SOURCING_COMMAND,

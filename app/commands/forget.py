@@ -1,0 +1,101 @@
+"""The work of `waybill orders forget`: ask the order's lane to remove personal data, and say what remains."""
+
+import asyncio
+import json as json_module
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+import typer
+
+from app.commands import output
+from app.commands.environment import load_settings
+from app.domain.command_names import OrderCommandName
+from app.domain.order import OrderState
+from app.errors import SettingError, WaybillError
+from app.events.record import Output
+from app.kafka import topics, transactions
+from app.queries import order_queries
+from app.queries.personal_topics import personal_topics
+from app.queries.views import time as moment
+from app.settings import Settings
+
+LIMIT_S: Final = 30.0
+"""Seconds that the command waits for the ledger to be without the data."""
+_PAUSE_S: Final = 0.25
+
+
+class NotForgottenError(WaybillError):
+    """The command was written, and the ledger still has the data."""
+
+
+def run(order_id: str, actor: str, confirm: Callable[[], bool], *, as_json: bool) -> None:
+    """Forget an order. Raises SettingError when it cannot be forgotten, NotForgottenError, BrokerError, LedgerError."""
+    settings = load_settings()
+    state = asyncio.run(order_queries.find_order(settings.bootstrap_servers, order_id))
+    _require_ended(order_id, state)
+    if not confirm():
+        raise typer.Exit(1)
+    asked_at = time.time_ns() // 1_000_000
+    state = asyncio.run(_forget(settings, order_id, actor))
+    view = {"order_id": order_id, "forgotten_at": moment(state.forgotten_at), **remains(settings, state, asked_at)}
+    if as_json:
+        output.data(view)
+    else:
+        _print(view)
+
+
+def _require_ended(order_id: str, state: OrderState | None) -> None:
+    if state is None:
+        raise SettingError(f"no order {order_id} in the ledger; `waybill orders list` names those that are there")
+    if not state.settled_at:
+        order = state.order
+        raise SettingError(
+            f"order {order_id} is {order.state} ({order.reason}) and is still under way: its personal data is needed"
+            " until it has ended and every provider has answered; cancel it where it came from, or wait"
+        )
+
+
+async def _forget(settings: Settings, order_id: str, actor: str) -> OrderState:
+    """Write the command and return the order once its ledger is without personal data."""
+    servers, event_id = settings.bootstrap_servers, uuid.uuid4().hex
+    body = {"order_id": order_id, "command": OrderCommandName.FORGET, "actor": actor}
+    headers = [*transactions.JSON, ("ce_id", event_id.encode())]
+    record = Output("order-command", order_id.encode(), json_module.dumps(body).encode(), headers)
+    await transactions.transact(servers, [record])
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        state = await order_queries.find_order(servers, order_id)
+        if state is not None and event_id in state.recent:
+            return state
+        await asyncio.sleep(_PAUSE_S)
+    raise NotForgottenError(
+        f"order {order_id}: the command is written, and no worker has carried it out within {LIMIT_S:.0f} s; it is"
+        " carried out as soon as role orchestrate runs"
+    )
+
+
+def remains(settings: Settings, state: OrderState, now_ms: int) -> dict[str, Any]:
+    """Return what is still there of a forgotten order: in topics until when, and what providers call it."""
+    places = personal_topics(topics.load(settings.partitions))
+    return {
+        "remains": [
+            {
+                "topic": place.spec.name,
+                "by": "compaction" if place.is_overwritten else "retention",
+                "gone_at": moment(place.gone_at(now_ms)),
+            }
+            for place in places
+        ],
+        "elsewhere": dict(state.references),
+    }
+
+
+def _print(view: dict[str, Any]) -> None:
+    output.line(f"{view['order_id']}: its personal data is gone from the ledgers and from dual-write")
+    rows = [(each["topic"], each["by"], output.moment(each["gone_at"])) for each in view["remains"]]
+    output.table(("Topic", "Removed by", "Gone at"), rows, "What may still be in topics, and until when (UTC)")
+    rows = list(view["elsewhere"].items())
+    if rows:
+        output.table(("Provider", "Its name for the order"), rows, "What providers have is for them to erase")
