@@ -8,11 +8,13 @@ WORKERS ?= 2
 # The tests start Python some three hundred times: with its bytecode kept, each start costs half.
 export PYTHONDONTWRITEBYTECODE =
 
-# Tools that only these two commands need: resolving the locked set, and asking the databases of known faults.
+# Tools that only these commands need: resolving the locked set, asking the databases of known faults, and fuzzing, for
+# which there are packages for Linux on x86-64 alone.
 LOCK_TOOLS := 'uv>=0.8,<1'
+FUZZ_TOOLS := 'atheris>=3,<4'
 AUDIT_TOOLS := 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
 
-.PHONY: help demo test quick check lint types schemas docs layers storm soak package bench lock audit clean
+.PHONY: help demo test quick check lint types schemas docs layers storm soak fuzz package bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,6 +62,10 @@ storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at
 
 soak: $(READY) ## simulated worlds by the thousand: make soak ARGS="--seeds 5000:25000"
 	$(BIN)/python -m tests.simulation --keep-going $(ARGS)
+
+fuzz: $(READY) ## hostile input to every decoder, guided by coverage: make fuzz ARGS="--seconds 600 json debezium"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(FUZZ_TOOLS)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 package: $(READY) ## the wheel in an empty environment: make package ARGS="python3.12 python3.13"
 	$(BIN)/python -m tests.test_package $(ARGS)

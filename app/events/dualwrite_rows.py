@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.events.intake_limits import LINES_MAX
-from app.events.json_fields import Amount, Count, Name, Text, Time
+from app.events.json_fields import Amount, Count, Name, Text, Time, few_lines
 from app.events.sales_order_change import ChangeSource, Op, SalesOrderChange, SalesOrderRow, SalesOrderRowLine
 
 OURS: Final = "dualwrite"
@@ -61,7 +61,7 @@ class RowIn(_Row):
     SalesOrderNumber: Name
     CurrencyCode: Name
     SalesOrderProcessingStatus: Name
-    Lines: Annotated[tuple[RowLineIn, ...], Field(max_length=LINES_MAX)]
+    Lines: Annotated[tuple[RowLineIn, ...], Field(max_length=LINES_MAX), BeforeValidator(few_lines)]
     CustomersOrderReference: Text = ""
     SalesOrderOriginCode: Name = ""
     OrderingCustomerAccountNumber: Text = ""

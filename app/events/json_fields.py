@@ -10,7 +10,7 @@ from app.definitions.model_errors import Hint
 from app.errors import RecordError
 from app.events import headers
 from app.events.avro_shapes import AMOUNT_PRECISION, AMOUNT_SCALE_PLACES
-from app.events.intake_limits import NAME_CHARS_MAX, ORDER_ID, TEXT_CHARS_MAX, VALUES_MAX
+from app.events.intake_limits import LINES_MAX, NAME_CHARS_MAX, ORDER_ID, TEXT_CHARS_MAX, VALUES_MAX
 
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,4}0*)?")
 _AMOUNT_CHARS_MAX: Final = 40
@@ -65,6 +65,13 @@ def time(value: Any) -> int:
             raise ValueError(exc.detail.removeprefix(": ")) from exc
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= headers.TIME_MS_MAX:
         raise ValueError('a time is ms since 1970 or ISO 8601 text with a zone, e.g. "2026-01-31T12:00:00Z"')
+    return value
+
+
+def few_lines(value: Any) -> Any:
+    """Return lines as they are. Raises ValueError for too many before one of them is read: each may have its errors."""
+    if isinstance(value, list) and len(value) > LINES_MAX:
+        raise ValueError(f"{len(value)} lines; at most {LINES_MAX}, split the order")
     return value
 
 

@@ -20,7 +20,7 @@ from app.events.debezium import Message
 from app.events.dualwrite_rows import ChangeIn
 from app.events.headers import STRUCTURED
 from app.events.intake_limits import LINES_MAX, STOCK_KINDS
-from app.events.json_fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, whole
+from app.events.json_fields import Amount, Count, Name, OrderId, Required, Text, Time, Values, few_lines, whole
 from app.events.json_text import excerpt, parse
 from app.events.model import LineQuantity, OrderCommand, OrderCreated, ProviderEvent, ProviderResult, StockChange
 from app.events.sales_order_change import SalesOrderChange
@@ -95,7 +95,7 @@ class OrderCreatedIn(_Intake):
     total: Annotated[Amount | None, Field(description="Default: subtotal + shipping + tax - discount.")] = None
     ship_to: AddressIn = AddressIn()
     bill_to: Annotated[AddressIn | None, Field(description="Default: ship_to.")] = None
-    lines: Annotated[tuple[LineIn, ...], Field(max_length=LINES_MAX)] = ()
+    lines: Annotated[tuple[LineIn, ...], Field(max_length=LINES_MAX), BeforeValidator(few_lines)] = ()
     customer: Text = ""
     company: Annotated[Name | None, Field(description="Legal entity. Default: a policy assigns it.")] = None
     invoice_customer: Name | None = None
@@ -168,7 +168,9 @@ class ProviderEventIn(_Intake):
     reference: Annotated[Text, Field(description="The provider's document; reported twice, it is one event.")] = ""
     occurred_at: Annotated[Time | None, Field(description="Default: the record's time.")] = None
     lines: Annotated[
-        tuple[LineQuantityIn, ...], Field(max_length=LINES_MAX, description="Default: the whole order.")
+        tuple[LineQuantityIn, ...],
+        Field(max_length=LINES_MAX, description="Default: the whole order."),
+        BeforeValidator(few_lines),
     ] = ()
     values: Annotated[Values, Field(description="For order changed: new values by field of the order.")] = {}
 

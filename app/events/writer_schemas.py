@@ -22,6 +22,10 @@ from app.events.json_text import excerpt
 SCHEMAS_MAX: Final = 500
 """Schemas and reasons that are kept; the one that was used longest ago makes room."""
 SCHEMA_CHARS_MAX: Final = 1_000_000
+FREE_MAX: Final = 200
+"""Records within one another and nulls of a value: parts that take no bytes. An envelope of Debezium has four."""
+FREE_IN_ITEM_MAX: Final = 16
+"""The same of an item, of which each byte of a record may be one."""
 FRAME: Final = 5
 _UNREADABLE: Final = (EOFError, ValueError, LookupError, TypeError, OverflowError, RecursionError)
 """What reading bytes that are no such value may end in."""
@@ -107,43 +111,76 @@ def _compiled(text: str) -> WriterSchema:
     schema = json.loads(text)
     types: dict[str, Any] = {}
     parsed = fastavro.parse_schema(schema, types)
-    _Bounded(types).least(parsed)
+    _Bounded(types).size(parsed)
     return WriterSchema(fastavro.parse_schema(untyped(schema)), connector_columns.of_avro(parsed, types))
 
 
+class _Size(NamedTuple):
+    """The bytes that a value takes at least, and the parts of it at most that take none: nulls, and records as such."""
+
+    least: int
+    free: int
+
+
 class _Bounded:
-    """Refuses types that bytes from outside could nest or repeat without end. `types` are one schema's, by name."""
+    """Refuses types that bytes from outside could nest or repeat without end. `types` are one schema's, by name.
+
+    What takes no bytes is bounded by nothing else: two fields of one type, whose two fields are of one type, are a
+    million records after twenty names, and a reader's stack ends after some thousand.
+    """
 
     def __init__(self, types: Mapping[str, Any]) -> None:
         self._types = types
         self._open: set[str] = set()
-        self._least: dict[str, int] = {}
+        self._sizes: dict[str, _Size] = {}
 
-    def least(self, schema: Any) -> int:
-        """Return the bytes that a value takes at least.
+    def size(self, schema: Any) -> _Size:
+        """Return the size of a value.
 
-        Raises ValueError for a type within itself, and for an array of things that take none.
+        Raises ValueError for a type within itself, and for one of which a few bytes are very many values.
         """
         if isinstance(schema, list):
-            return 1 + min((self.least(branch) for branch in schema), default=0)
+            branches = [self.size(branch) for branch in schema]
+            least = min((branch.least for branch in branches), default=0)
+            return _Size(1 + least, max((branch.free for branch in branches), default=0))
         if isinstance(schema, str):
-            return self._of_name(schema) if schema in self._types else int(schema != "null")
+            if schema in self._types:
+                return self._of_name(schema)
+            return _Size(0, 1) if schema == "null" else _Size(1, 0)
         if schema.get("name") in self._types:
             return self._of_name(schema["name"])
-        if schema["type"] == "array" and self.least(schema["items"]) == 0:
-            raise ValueError("an array of things that take no byte may have any length")
         if schema["type"] in ("array", "map"):
-            self.least(schema.get("values", "null"))
-            return 1
-        return self.least(schema["type"])
+            return self._of_many(schema["type"], schema.get("items", schema.get("values")))
+        return self.size(schema["type"])
 
-    def _of_name(self, name: str) -> int:
+    def _of_many(self, kind: str, inner: Any) -> _Size:
+        item = self.size(inner)
+        if kind == "array" and item.least == 0:
+            raise ValueError("an array of things that take no byte may have any length")
+        if item.free > FREE_IN_ITEM_MAX:
+            raise ValueError(
+                f"an item of the {kind} has {item.free} parts that take no byte; at most {FREE_IN_ITEM_MAX}"
+            )
+        return _Size(1, 0)
+
+    def _of_name(self, name: str) -> _Size:
         if name in self._open:
             raise ValueError(f"type {name} is within itself")
-        if name not in self._least:
+        if name not in self._sizes:
             self._open.add(name)
-            schema = self._types[name]
-            fields = (self.least(field["type"]) for field in schema.get("fields", ()))
-            self._least[name] = {"enum": 1, "fixed": schema.get("size", 0)}.get(schema["type"], sum(fields))
+            self._sizes[name] = self._of_definition(self._types[name])
             self._open.discard(name)
-        return self._least[name]
+        return self._sizes[name]
+
+    def _of_definition(self, schema: Any) -> _Size:
+        if schema["type"] == "enum":
+            return _Size(1, 0)
+        if schema["type"] == "fixed":
+            if schema["size"] < 0:
+                raise ValueError(f"type {schema['name']} is of size {schema['size']}")
+            return _Size(schema["size"], int(schema["size"] == 0))
+        fields = [self.size(field["type"]) for field in schema.get("fields", ())]
+        size = _Size(sum(field.least for field in fields), 1 + sum(field.free for field in fields))
+        if size.free > FREE_MAX:
+            raise ValueError(f"type {schema['name']} has {size.free} parts that take no byte; at most {FREE_MAX}")
+        return size

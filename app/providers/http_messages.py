@@ -102,9 +102,9 @@ def decode_object(reply: Reply) -> dict[str, Any]:
 
 
 def http_date(text: str) -> datetime | None:
-    """Return the time in a header such as Date, in UTC where no zone is given; None for what is no time."""
+    """Return the time in a header such as Date, in UTC; None for what is no time between the years 1 and 9999 there."""
     try:
         moment = parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

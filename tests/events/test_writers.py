@@ -200,6 +200,22 @@ def test_a_schema_that_nobody_has_says_what_to_do() -> None:
 
 NESTED = {"type": "record", "name": "N", "fields": [{"name": "next", "type": ["null", "N"]}]}
 EMPTY = {"type": "record", "name": "E", "fields": [{"name": "nothing", "type": "null"}]}
+WIDE = {"type": "record", "name": "W", "fields": [{"name": f"n{each}", "type": "null"} for each in range(16)]}
+
+
+def doubled(times: int) -> Any:
+    """A record whose two fields are records whose two fields are records..."""
+    schema: Any = {"type": "record", "name": "D0", "fields": []}
+    for each in range(times):
+        fields = [{"name": "a", "type": schema}, {"name": "b", "type": f"D{each}"}]
+        schema = {"type": "record", "name": f"D{each + 1}", "fields": fields}
+    return schema
+
+
+def chained(records: int) -> list[Any]:
+    """Records that are within one another, defined one after the other."""
+    links = [[{"name": "a", "type": f"C{each - 1}"}] if each else [] for each in range(records)]
+    return [{"type": "record", "name": f"C{each}", "fields": fields} for each, fields in enumerate(links)]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +226,11 @@ EMPTY = {"type": "record", "name": "E", "fields": [{"name": "nothing", "type": "
         (json.dumps({"type": "array", "items": EMPTY}), "may have any length"),
         (json.dumps({"type": "map", "values": {"type": "array", "items": "null"}}), "may have any length"),
         (json.dumps(["null", {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}}]), "any length"),
+        (json.dumps({"type": "array", "items": {"type": "fixed", "name": "F", "size": -1}}), "type F is of size -1"),
+        (json.dumps(doubled(60)), "type D7 has 255 parts that take no byte; at most 200"),
+        (json.dumps(chained(9000)), "type C200 has 201 parts that take no byte; at most 200"),
+        (json.dumps({"type": "map", "values": WIDE}), "an item of the map has 17 parts that take no byte; at most 16"),
+        (json.dumps({"type": "array", "items": ["null", WIDE]}), "an item of the array has 17 parts"),
         ("[" * 100_000, "the schema cannot be used"),
         ("{}", "the schema cannot be used"),
         ("5", "the schema cannot be used"),
@@ -240,6 +261,12 @@ def test_harmless_arrays_maps_and_repeated_types_are_read() -> None:
     writers = learned(_9001=schema)
     value = {"one": {"a": 1}, "two": None, "many": [{"a": 2}], "named": {"n": None}, "kind": "y"}
     assert writers.read(framed(9001, schema, value))[0] == value
+
+
+def test_records_within_one_another_are_read_to_the_bound() -> None:
+    writers = learned(_9001=chained(200))
+    last = b"\x8e\x03"
+    assert "a" in writers.read(b"\0" + (9001).to_bytes(4, "big") + last)[0]
 
 
 def test_what_is_kept_is_bounded_and_what_is_used_stays() -> None:

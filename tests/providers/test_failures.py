@@ -131,6 +131,7 @@ def test_no_header_makes_it_fail(headers: dict[str, str]) -> None:
         "Mon, 9 Nov 2026 99999999999999999999:00:00 GMT",
         "Mon, 9 Nov 2026 10:00:00 +99999999999999999999",
         "9" * 100_000,
+        "Fri, 31 Dec 9999 23:59:59 -2300",
     ],
 )
 def test_a_date_that_no_calendar_has_asks_for_no_wait(date: str) -> None:

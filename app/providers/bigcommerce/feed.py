@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.domain.order import Order
+from app.providers import failures
 from app.providers.bigcommerce import actions
 from app.providers.bigcommerce.cursor import Cursor, Listed, parse, write
 from app.providers.bigcommerce.order_mapping import refuse, to_order
@@ -19,6 +20,8 @@ PAUSE_MAX_S: Final = 60.0
 """The longest pause that a pull waits out; a longer one ends the pull."""
 READ_ATTEMPTS: Final = 4
 """How often a read is sent in all when it gets a 429 each time."""
+PAGES_MAX: Final = 100
+"""Of one list: 25,000 orders. Some servers show their first page for ever."""
 _LEASE: Final = UnsharedLease()
 
 Mapped = Order | RefusedOrder | None
@@ -61,8 +64,7 @@ class OrderFeed:
         A page is passed over only when all of it was read before, and is then read again: an order that leaves the list
         meanwhile would move another one across the border of two pages, unseen.
         """
-        page = 1
-        while True:
+        for page in range(1, PAGES_MAX + 1):
             rows, shop_time = await self._list_page(position, page)
             fresh = position.fresh(rows)
             is_full = len(rows) >= actions.PAGE_ORDERS
@@ -71,7 +73,7 @@ class OrderFeed:
                 fresh = position.fresh((*before, *rows))
             if fresh or not is_full:
                 return UnreadOrders(fresh, is_full, shop_time)
-            page += 1
+        raise self._endless()
 
     async def _list_page(self, position: Cursor, page: int) -> tuple[list[dict[str, Any]], int | None]:
         call = actions.list_orders(position.since, page)
@@ -125,13 +127,16 @@ class OrderFeed:
 
     async def _all(self, call: Callable[[int], Call]) -> list[dict[str, Any]]:
         """Return all rows of a listing. It ends with a page that is not full, or has nothing new."""
-        rows: dict[object, dict[str, Any]] = {}
-        page = 0
-        while len(rows) >= page * actions.PAGE_ORDERS:
-            page += 1
+        rows: dict[str, dict[str, Any]] = {}
+        for page in range(1, PAGES_MAX + 1):
             reply = await self._read_patiently(call(page))
-            rows |= {row.get("id"): row for row in self._link.interpret(reply, Intent.READ, actions.rows_of)}
-        return list(rows.values())
+            rows |= {str(row.get("id")): row for row in self._link.interpret(reply, Intent.READ, actions.rows_of)}
+            if len(rows) < page * actions.PAGE_ORDERS:
+                return list(rows.values())
+        raise self._endless()
+
+    def _endless(self) -> CallFailedError:
+        return self._link.failure(failures.unreadable(f"a list of more than {PAGES_MAX} pages", Intent.READ))
 
     async def _read_patiently(self, call: Call) -> Reply:
         """Read, and wait out the pauses that BigCommerce asks for. Raises CallFailedError when it asks too often."""

@@ -205,7 +205,9 @@ def _instant(text: str) -> int:
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(text)
+            # A year that UTC does not have would end whoever asks for what came after.
+            in_utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (TypeError, ValueError, OverflowError):
             continue
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
+        return int(in_utc.timestamp()) * 1000
     raise UnmappableError(f"date {excerpt(text)!r} is neither RFC 2822 nor ISO 8601")

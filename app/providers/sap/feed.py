@@ -14,6 +14,8 @@ from app.providers.sap.cursor import Cursor, Stamp, fresh_of, parse, settled_at,
 from app.providers.sap.session import Session
 
 INVOICES_PER_PULL: Final = 200
+WINDOWS_MAX: Final = 100
+"""Windows of a list that are looked at for an invoice not read yet: 20,000 invoices."""
 _LEASE: Final = UnsharedLease()
 
 Rows = list[dict[str, Any]]
@@ -53,7 +55,7 @@ class InvoiceFeed:
         """
         rows, sap_time = await self._window(position, 0)
         settled, skip = settled_at(sap_time, self._stamps(rows)), 0
-        while True:
+        for _ in range(WINDOWS_MAX):
             full = len(rows) >= billing.PAGE_DOCUMENTS
             unread = self._fresh(position, rows)
             if unread and skip:
@@ -63,7 +65,8 @@ class InvoiceFeed:
             if unread or not full:
                 return unread, full, settled
             skip += billing.PAGE_DOCUMENTS
-            rows, _ = await self._window(position, skip)
+            rows, _at = await self._window(position, skip)
+        raise self._session.failure(f"a list of more than {WINDOWS_MAX} windows")
 
     async def _window(self, position: Cursor, skip: int) -> tuple[Rows, int | None]:
         page = await self._session.all(billing.list_documents(position, self._organization, skip), _LEASE)

@@ -17,6 +17,7 @@ BILLING: Final = f"{ROOT}/API_BILLING_DOCUMENT_SRV"
 CSRF: Final = "x-csrf-token"
 DAY_MS: Final = 86_400_000
 _JSON: Final = ("content-type", "application/json")
+_TIMES: Final = range(-62_135_596_800_000, 253_402_300_800_000)
 _DATE: Final = re.compile(r"/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/")
 _TIME: Final = re.compile(r"PT(?:([0-9]{1,2})H)?(?:([0-9]{1,2})M)?(?:([0-9]{1,2})(?:\.[0-9]+)?S)?")
 _DECIMAL: Final = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,4})0*)?")
@@ -130,9 +131,12 @@ def amount_of(entity: Entity, name: str) -> int:
 
 
 def time_of(entity: Entity, name: str) -> int:
-    """Read ms since the epoch from `/Date(1492098664000+0000)/`; the offset is ignored. Raises MalformedReplyError."""
+    """Read ms since the epoch from `/Date(1492098664000+0000)/`; the offset is ignored.
+
+    Raises MalformedReplyError, also for a time that is not within the years 1 to 9999.
+    """
     match = _DATE.fullmatch(str(entity.get(name)))
-    if match is None:
+    if match is None or int(match[1]) not in _TIMES:
         raise MalformedReplyError(f"expected /Date(...)/ as {name}, got {entity.get(name)!r}")
     return int(match[1])
 

@@ -34,14 +34,18 @@ class Session:
                 return whole
             page = await self._link.ask(call._replace(query=page.following), lease, odata.page_of)
             whole.entities.extend(page.entities)
-        raise self._link.failure(failures.unreadable(f"a list of more than {PAGES_MAX} pages", call.intent))
+        raise self.failure(f"a list of more than {PAGES_MAX} pages")
+
+    def failure(self, detail: str) -> CallFailedError:
+        """Return the failure of a read whose reply is not as documented."""
+        return self._link.failure(failures.unreadable(detail, Intent.READ))
 
     def interpret(self, entities: list[dict[str, Any]], read: Callable[[list[dict[str, Any]]], T]) -> T:
         """Return what `read` makes of entities. Raises CallFailedError when they are not as documented."""
         try:
             return read(entities)
         except MalformedReplyError as exc:
-            raise self._link.failure(failures.unreadable(str(exc), Intent.READ)) from exc
+            raise self.failure(str(exc)) from exc
 
     async def create(self, call: Call, lease: Lease, read: Callable[[Reply], T]) -> T:
         """Create, and return what `read` makes of the reply. An unknown result carries a wait before the lookup."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from itertools import count
 from typing import Any
 
 import pytest
@@ -251,6 +252,48 @@ async def test_a_list_that_is_none_is_a_failure_not_a_crash(stage: PullStage, bo
     with pytest.raises(CallFailedError) as failure:
         await stage.provider.pull(None)
     assert (failure.value.result.outcome, failure.value.result.code) == (Outcome.RETRY, Code.MALFORMED)
+
+
+async def test_an_order_that_was_changed_in_no_year_does_not_end_the_next_pull(stage: PullStage) -> None:
+    stage.proxy.answer(lists, 200, b'[{"id": 1, "date_modified": "Fri, 31 Dec 9999 23:59:59 -2300"}]')
+    page = await stage.provider.pull(None)
+    assert len(page.refused) == 1
+    assert (await stage.provider.pull(page.cursor)).orders == ()
+
+
+@pytest.mark.parametrize("field", ["products", "shipping_addresses"])
+async def test_rows_whose_ids_are_no_ids_refuse_their_order_alone(stage: PullStage, field: str) -> None:
+    stage.seed(an_order(1), an_order(2))
+    stage.proxy.answer(lambda request: request.matches("GET", f"/orders/1/{field}"), 200, b'[{"id": []}, {"id": {}}]')
+    page = await stage.provider.pull(None)
+    assert [order.source_ref for order in page.orders] == ["2"]
+    assert [refused.source_ref for refused in page.refused] == ["1"]
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_list_that_never_ends_is_given_up(stage: PullStage) -> None:
+    """A proxy that passes over `page` shows the first page for ever."""
+    first = b"[" + b",".join(b'{"id": %d}' % number for number in range(10)) + b"]"
+    stage.proxy.answer(lists, 200, first)
+    page = await stage.provider.pull(None)
+    for _ in range(feed.PAGES_MAX):
+        stage.proxy.answer(lists, 200, first)
+    with pytest.raises(CallFailedError, match=f"a list of more than {feed.PAGES_MAX} pages"):
+        await stage.provider.pull(page.cursor)
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_an_order_whose_products_never_end_is_refused(stage: PullStage) -> None:
+    stage.seed(an_order(1))
+    numbers = count()
+
+    def endless(_page: Any) -> Any:
+        return [{"id": next(numbers)} for _ in range(10)]
+
+    for _ in range(feed.PAGES_MAX):
+        stage.proxy.change(lambda request: request.matches("GET", "/orders/1/products"), endless)
+    [refused] = (await stage.provider.pull(None)).refused
+    assert "a list of more than" in refused.reason
 
 
 async def test_a_cursor_of_somebody_else_is_refused(stage: PullStage) -> None:

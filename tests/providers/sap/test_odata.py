@@ -45,7 +45,9 @@ def test_dates_are_days_and_times_are_instants() -> None:
     assert odata.instant(1_492_098_664_007) == "datetimeoffset'2017-04-13T15:51:04.007Z'"
 
 
-@pytest.mark.parametrize("text", [None, "2017-04-13", "/Date(x)/", "/Date(1)", "12:30"])
+@pytest.mark.parametrize(
+    "text", [None, "2017-04-13", "/Date(x)/", "/Date(1)", "12:30", "/Date(253402300800000)/", "/Date(-62135596800001)/"]
+)
 def test_what_is_no_time(text: object) -> None:
     with pytest.raises(MalformedReplyError):
         odata.time_of({"A": text}, "A")
