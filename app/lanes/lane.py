@@ -79,7 +79,7 @@ class Lane:
         self._jobs = Jobs(self._lease, limits.jobs, self._wake.set)
         self._state = LaneState(role.settled_at, int(limits.settled_after_s * 1000))
         self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
-        self._position = Position(self.topics, partitions)
+        self._position = Position(self.topics, partitions, role.ledger_format)
         self._ledger_end = 0
         self._backlog = Backlog(self.topics, self._position, log)
         self._transactions = OpenTransactions(self.topics, log, self._clock.monotonic)

@@ -20,6 +20,10 @@ POSITION_KEY = b"\x00position"
 """Key of the lane's own record in its ledger partition. No order id begins with a zero byte."""
 
 
+_FORMAT = "\x00format"
+"""Name of the entry beside those of the inputs that has the number of the ledger's format as its `high`."""
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """The stored position in one input. `timestamp` and `digest` are those of the record at `high - 1`.
 
@@ -118,10 +122,10 @@ class Progress:
 class Position:
     """All inputs of a lane. `partitions` is how many lanes there were when it was stored, 0 before that was noted."""
 
-    def __init__(self, topics: Iterable[str], partitions: int = 0) -> None:
+    def __init__(self, topics: Iterable[str], partitions: int = 0, ledger_format: int = 1) -> None:
         self._topics = {topic: Progress() for topic in topics}
         self._others: dict[str, Mark] = {}
-        self.partitions = partitions
+        self.partitions, self._format = partitions, ledger_format
 
     def __getitem__(self, topic: str) -> Progress:
         return self._topics[topic]
@@ -131,11 +135,12 @@ class Position:
         return self._topics.items()
 
     def load(self, value: bytes) -> None:
-        """Load the stored position. Raises LedgerError when it is not one."""
+        """Load the stored position. Raises LedgerError when it is not one, or a newer version of Waybill stored it."""
         try:
             marks = _decode(value)
         except msgspec.DecodeError as exc:
             raise LedgerError(f"the stored position cannot be read ({exc}): a newer version wrote it?") from exc
+        self._require_format(marks.pop(_FORMAT, Mark(1)).high)
         self.partitions = marks.pop(_PARTITIONS, Mark(0)).high
         # What an input that is no longer read had reached is kept, in case the input comes back.
         self._others = {topic: mark for topic, mark in marks.items() if topic not in self._topics}
@@ -143,8 +148,17 @@ class Position:
 
     def encode(self) -> bytes:
         """Return the position as the ledger stores it."""
-        count = {_PARTITIONS: Mark(self.partitions)}
-        return _encode({topic: progress.mark() for topic, progress in self._topics.items()} | self._others | count)
+        marks = {topic: progress.mark() for topic, progress in self._topics.items()}
+        notes = {_PARTITIONS: Mark(self.partitions), _FORMAT: Mark(self._format)}
+        return _encode(marks | self._others | notes)
+
+    def _require_format(self, stored_format: int) -> None:
+        if stored_format > self._format:
+            # A field that was added is not seen by an older version, which would write the value back without it.
+            raise LedgerError(
+                f"a newer version of Waybill has written the ledger (format {stored_format}, this one knows"
+                f" {self._format}): start that version again; nothing was changed"
+            )
 
 
 class Finding(Enum):

@@ -45,6 +45,8 @@ class Role(ABC):
     name: str
     inputs: tuple[str, ...]
     ledger: str
+    ledger_format: int = 1
+    """Number of the format of ledger values. A version of Waybill refuses a ledger whose number is above its own."""
 
     def owner_key(self, record: Record) -> bytes | None:
         """Return the key of the order that the record is about: `record.key`, or what its value says.

@@ -25,7 +25,7 @@ from app.events.record import DEAD_LETTER, Record
 from app.events.sales_order_change import made_by_us
 from app.inventory import source_ledger
 from app.inventory.ledger_values import OPEN, SourcedOrder
-from app.lanes.position import POSITION_KEY, Mark
+from app.lanes.position import Mark
 from app.queries.audit import AuditRecord, OrderEntry, SourcingEntry
 
 READERS: Final = (Orchestrate, Perform, Apply, Mirror, Source)
@@ -168,7 +168,7 @@ def facts_of(ledger: str, key: bytes, value: bytes | None) -> tuple[str, OrderFa
     Raises LedgerError for a value that this version cannot read.
     """
     reduce = _REDUCTIONS.get(ledger)
-    if reduce is None or key == POSITION_KEY:
+    if reduce is None or key.startswith(b"\x00"):  # lanes keep their own notes there
         return None
     if ledger == Source.ledger:
         prefix = source_ledger.key_of(SourcedOrder, "")
