@@ -20,10 +20,6 @@ POSITION_KEY = b"\x00position"
 """Key of the lane's own record in its ledger partition. No order id begins with a zero byte."""
 
 
-_FORMAT = "\x00format"
-"""Name of the entry beside those of the inputs that has the number of the ledger's format as its `high`."""
-
-
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """The stored position in one input. `timestamp` and `digest` are those of the record at `high - 1`.
 
@@ -39,6 +35,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 _PARTITIONS = "\x00partitions"
 """Stands among the topics for the number of lanes. No topic has that name; a version that does not know it keeps it."""
+_FORMAT = "\x00format"
+"""Stands there for the number of the ledger's format."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Mark]).decode
 

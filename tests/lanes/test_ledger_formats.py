@@ -38,10 +38,10 @@ STORED_TYPES: dict[type[Role], tuple[Any, ...]] = {
     Pull: (),
 }
 PINNED = {
-    Orchestrate: (1, "969b1b90be28e42e"),
+    Orchestrate: (1, "a04eb4cb1ddea4df"),
     Source: (1, "6bcb986f5374a996"),
     Apply: (1, "28c791e7e43c11a0"),
-    Mirror: (1, "9f1dfc58970fdfdb"),
+    Mirror: (1, "f315eb27dd21b00f"),
     Perform: (1, "4f53cda18c2baa0c"),
     Pull: (1, "4f53cda18c2baa0c"),
 }

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as altered
 
+from app.lanes.ownership import OWNER_KEY
+from app.lanes.position import POSITION_KEY
 from app.queries.audit import (
     CREATED,
     MILESTONES,
@@ -31,6 +33,7 @@ from app.queries.audit import (
     SourcingEntry,
     Standing,
 )
+from app.queries.audit_records import facts_of
 from app.queries.audit_verdict import discrepancies, judge
 from tests.simulation.auditing import read_orders
 from tests.simulation.world import World
@@ -382,3 +385,8 @@ def test_every_discrepancy_says_what_and_where(orders: list[OrderAudit]) -> None
     wrong: list[Discrepancy] = discrepancies(without(order, record.__eq__), WHOLE)
     assert wrong
     assert all(each.what and each.where for each in wrong)
+
+
+def test_the_notes_of_lanes_are_about_no_order() -> None:
+    for note in (POSITION_KEY, OWNER_KEY):
+        assert facts_of("order-ledger", note, b"acme-orchestrate-0") is None
