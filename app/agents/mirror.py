@@ -71,7 +71,8 @@ class Mirror(Role):
         value = state.get(key)
         if value is None:
             return Folded(outcome="unknown")
-        return Folded((), {key: _encode(self._handler.forget(_decode(value)))}, outcome="forgotten")
+        after = _encode(self._handler.forget(_decode(value)))
+        return Folded((), {} if after == value else {key: after}, outcome="forgotten")
 
 
 def _raised(row: ChangeEvent, mirrored: Mirrored) -> list[Event]:

@@ -56,9 +56,18 @@ class Orchestrate(Role):
     ledger = "order-ledger"
 
     def __init__(
-        self, codec: Codec, published: Published, orders: SalesOrders, pools: Mapping[str, int] | None = None
+        self,
+        codec: Codec,
+        published: Published,
+        orders: SalesOrders,
+        pools: Mapping[str, int] | None = None,
+        partitions: int = 1,
     ) -> None:
-        """`pools`: each pool of warehouses and the partition of its requests; the main pool alone by default."""
+        """`pools`: each pool of warehouses and the partition of its requests; the main pool alone by default.
+
+        `partitions` is how many the topic of the ERP's rows has.
+        """
+        self._partitions = partitions
         self._codec, self._published, self._orders = codec, published, orders
         self._pools = pools or {MAIN_POOL: 0}
         self._timers, self._reader = Timers(), RecordReader(codec)
@@ -126,7 +135,7 @@ class Orchestrate(Role):
             if result.synced and result.state is not None:
                 outputs.append(encoded(self._codec, self._change(state, result.state, result)))
             if is_forget(result.cause) and result.outcome is StepOutcome.APPLIED:
-                outputs += _erasures(result.cause)
+                outputs += _erasures(result.cause, self._partitions)
             state = result.state
         outcome = steps[-1].outcome
         if state is None or state is before:
@@ -218,15 +227,22 @@ def _accept(result: Step) -> Step:
     return result
 
 
-def _erasures(command: Event) -> list[Output]:
+def _erasures(command: Event, partitions: int) -> list[Output]:
     """Return the tombstones that take an order's rows off both topics of dual-write, and tell the mirror to forget it.
 
-    A row of F+O lies under the order id, or under what stands for it there.
+    A row of F+O lies under the order id or what stands for it there, and in any partition: who publishes it chooses.
     """
-    headers = ((FORGET, command.event_id.encode()),)
+    ours = _erasure(command, RECORDS[CHANGED_AT_IOM].topic, command.order_id, None)
     keys = dict.fromkeys((command.order_id, reference_of(command.order_id)))
-    rows = [Output(ERP_ROWS, key.encode(), None, headers) for key in keys]
-    return [Output(RECORDS[CHANGED_AT_IOM].topic, command.order_id.encode(), None, headers), *rows]
+    theirs = [_erasure(command, ERP_ROWS, key, partition) for key in keys for partition in range(partitions)]
+    return [ours, *theirs]
+
+
+def _erasure(command: Event, topic: str, key: str, partition: int | None) -> Output:
+    event_id = derive(command.event_id, f"{topic}/{key}/{partition}").encode()
+    cause_id = command.event_id.encode()
+    headers = (("ce_id", event_id), ("ce_causationid", cause_id), (FORGET, cause_id))
+    return Output(topic, key.encode(), None, headers=headers, partition=partition)
 
 
 def _requested_effect(result: Step) -> Effect | None:

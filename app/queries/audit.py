@@ -113,7 +113,8 @@ class OrderEntry(Struct, frozen=True, array_like=True):
     """An order as order-ledger has it. `recent` are the last applied events, all of them if `version` is no larger.
 
     `timeline` has (event, event id, cause id, time) of each entry; `effects` have (id, attempt, time of the request);
-    `retried` are those that a timer will request again.
+    `retried` are those that a timer will request again. Of a `forgotten` order no row of dual-write has to be there,
+    and no later event changes it.
     """
 
     state: str
@@ -123,6 +124,7 @@ class OrderEntry(Struct, frozen=True, array_like=True):
     timeline: tuple[tuple[str, str, str, int], ...] = ()
     effects: tuple[tuple[str, int, int], ...] = ()
     retried: tuple[str, ...] = ()
+    forgotten: bool = False
 
     @property
     def is_over(self) -> bool:

@@ -84,6 +84,8 @@ def check_unreadable(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepan
 
 def check_reports(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]:
     """What a provider reported changed the order, or waits for it; of changed fields none may have differed."""
+    if order.entry is not None and order.entry.forgotten:
+        return
     applied = {record.cause_id for record in order.on(STATUS)} | set(order.entry.recent if order.entry else ())
     for record in order.finished(REPORT):
         is_waiting = record.place in order.waiting
@@ -104,7 +106,7 @@ def check_answers(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]
             yield limits.missing(
                 f"the request that {answer.place} answers", " or ".join(REQUESTS), order.began_at, REQUESTS
             )
-        elif answer.source == "waybill/apply" and not any(order.on(OUR_ROWS)):  # compaction keeps the last row
+        elif answer.source == "waybill/apply" and not _has_rows(order):
             yield Discrepancy(LOST, f"the row that {answer.place} answers", OUR_ROWS)
     effects = {(record.effect_id, record.attempt) for record in order.on(*REQUESTS)}
     for row in order.on(OUR_ROWS):
@@ -115,8 +117,15 @@ def check_answers(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]
             yield Discrepancy(LOST, f"the row that {request.place} asks for", OUR_ROWS)
 
 
+def _has_rows(order: OrderAudit) -> bool:
+    """Return whether a row is there: compaction keeps the last one, unless the order was forgotten."""
+    return any(order.on(OUR_ROWS)) or (order.entry is not None and order.entry.forgotten)
+
+
 def _has_row(order: OrderAudit, request: AuditRecord) -> bool:
     """Return whether the request's row is there, or a later one, which may have taken its place."""
+    if order.entry is not None and order.entry.forgotten:
+        return True
     versions = [record.version for record in order.on(STATUS) if record.cause_id == request.cause_id]
     version = max(versions, default=0)
     return any(row.cause_id == request.cause_id or row.version > version for row in order.on(OUR_ROWS))

@@ -195,6 +195,7 @@ def entry_of(order: OrderState) -> OrderEntry:
         timeline=tuple((entry.event, entry.event_id, entry.cause_id, entry.at) for entry in order.timeline),
         effects=tuple((effect.effect_id, effect.attempt, effect.requested_at) for effect in order.effects),
         retried=tuple(timer.subject for timer in order.timers if timer.purpose == TimerPurpose.RETRY),
+        forgotten=bool(order.forgotten_at),
     )
 
 

@@ -26,6 +26,7 @@ from app.dualwrite.map_names import FNO_TO_IOM
 from app.dualwrite.sales_order_mapping import SalesOrders
 from app.errors import SettingError
 from app.events import codec, schema_registry
+from app.events.catalog import ERP_ROWS
 from app.events.codec import Codec
 from app.events.ids import partition_of
 from app.events.record import DEAD_LETTER
@@ -166,7 +167,10 @@ def _orchestrate(parts: Parts) -> ComposedRole:
     partitions = parts.partitions("sourcing-requested")
     names = {MAIN_POOL, *(source.pool for source in parts.network.sources)}
     pools = {pool: partition_of(pool.encode(), partitions) for pool in names}
-    return _compose(Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools))
+    rows = parts.partitions(ERP_ROWS)
+    return _compose(
+        Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools=pools, partitions=rows)
+    )
 
 
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:

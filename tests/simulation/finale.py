@@ -44,18 +44,18 @@ class Finale:
         self._rounds, self._late, self._delivered, self._gave_up = 0, False, False, False
 
     async def run(self) -> None:
-        await self._rest()
+        await self.rest()
         self._check_stock()
         # What waits for an order that never comes has an hour.
         self._world.clock.skew_ms += TWO_HOURS_MS
         self._late = True
-        await self._rest()
+        await self.rest()
         if self._world.workload.sourced:
             if not self._world.workload.is_patient:
                 await self._give_up()
             self._world.workload.deliver()
             self._delivered = True
-            await self._rest()
+            await self.rest()
             self._check_stock()
         self._check_letters()
         for order_id in self._expected.orders:
@@ -67,10 +67,11 @@ class Finale:
         """Nothing comes for so long that no line waits any more."""
         self._world.clock.skew_ms += SLA_MS
         self._gave_up = True
-        await self._rest()
+        await self.rest()
         self._check_stock()
 
-    async def _rest(self) -> None:
+    async def rest(self) -> None:
+        """Wait until nothing is left to do."""
         deadline = self._world.loop.time() + REST_S_MAX
         mend_at = self._world.loop.time() + MEND_S
         while (open_ends := self._open_ends()) and self._world.loop.time() < deadline:

@@ -18,12 +18,13 @@ from app.domain.command_names import OrderCommandName
 from app.domain.order import OrderState
 from app.dualwrite.status_handler import MirrorState, StatusHandler
 from app.errors import RecordError
+from app.events.headers import FORGET
 from app.events.ids import derive
 from app.events.model import Event, OrderCommand, OrderCreated
 from app.events.order_records import encoded
 from app.events.record import Record
 from app.events.sales_order_change import SalesOrderRow
-from app.flows.engine import Step, step
+from app.flows.engine import Step, is_forget, step
 from app.flows.loading.published import Published
 from tests.simulation.reserving import Reserving
 from tests.simulation.stockroom import POOL
@@ -82,17 +83,23 @@ class Replay:
         try:
             record = keyed(record)
             event, key = decoded(record), record.key or b""
-            if event is None:
-                return [], ""
             known = self.mirrored.get(key)
+            if event is None:
+                if header(record, FORGET) and known is not None:
+                    self._keep_mirrored(key, self._mirror.forget(known), touched)
+                return [], ""
             shown = self._mirror.handle(known, event.body)
         except RecordError as refused:
             return [], refused.code
-        if shown.state is not None and shown.state != known:
-            self.mirrored[key] = shown.state
-            touched[key] = msgpack.encode(shown.state)
+        if shown.state is not None:
+            self._keep_mirrored(key, shown.state, touched)
         created = [] if shown.created is None else [(derive(event.order_id, "created"), OrderCreated(shown.created))]
         return created + [(derive(event.event_id, place), body) for place, body in enumerate(shown.events)], ""
+
+    def _keep_mirrored(self, key: bytes, state: MirrorState, touched: dict[bytes, bytes]) -> None:
+        if state != self.mirrored.get(key):
+            self.mirrored[key] = state
+            touched[key] = msgpack.encode(state)
 
     # ---- perform and apply: each request is answered once ----
 
@@ -133,8 +140,10 @@ class Replay:
             else:
                 met.setdefault(owned.key or b"", []).append(owned)
         outputs: dict[bytes, list[Record]] = {}
+        erasures = [record for record in transaction.outputs if header(record, FORGET)]
+        _check_erasures(erasures, rest)
         for record in transaction.outputs:
-            if not self._is_timer(record) and record.key != POOL.encode():
+            if record not in erasures and not self._is_timer(record) and record.key != POOL.encode():
                 outputs.setdefault(record.key or b"", []).append(record)
         for key in sorted({*met, *transaction.changes, *outputs}):
             self._order(transaction, key, met.get(key, []), outputs.get(key, []))
@@ -264,6 +273,13 @@ class Replay:
             codes = {result.code for result in taken} | ({UNKNOWN} if states[0] is None else set())
             code = header(letter, "waybill-dead-code")
             assert code in codes, f"{origin(record)} was set aside as {code}, the order says {codes}"
+
+
+def _check_erasures(erasures: Sequence[Record], rest: Sequence[Record]) -> None:
+    """Rows are erased by a command to forget their order, and by nothing else."""
+    events = map(decoded, rest) if erasures else ()
+    asked = {event.event_id for event in events if event is not None and is_forget(event)}
+    assert all(record.value is None and header(record, FORGET) in asked for record in erasures)
 
 
 def _selected(state: OrderState, row: SalesOrderRow) -> SalesOrderRow:

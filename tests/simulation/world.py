@@ -176,9 +176,13 @@ class World:
         await asyncio.gather(self.workload.play(), asyncio.sleep(FAULTS_S))
         self.dice.calm = True
         self.providers.world.faults.clear()
-        await Finale(self).run()
+        await self.finish()
         for task in background:
             task.cancel()
+
+    async def finish(self) -> None:
+        """What happens once all faults are over."""
+        await Finale(self).run()
 
     async def _disturb(self) -> None:
         """Now and then a process is killed out of the blue, the lanes are dealt anew, or somebody sets the clock."""
