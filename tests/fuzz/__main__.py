@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", help="names; all of them where none is given")
     parser.add_argument("--seconds", type=int, default=SECONDS, help=f"for each target ({SECONDS})")
+    parser.add_argument("--repeat", type=Path, metavar="FILE", help="run a saved input through the one named target")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
@@ -38,6 +39,11 @@ def main(arguments: Sequence[str]) -> int:
     unknown = set(options.targets) - set(TARGETS)
     if unknown:
         parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+    if options.repeat is not None:
+        if len(options.targets) != 1:
+            parser.error("--repeat takes the name of one target")
+        TARGETS[options.targets[0]].run(options.repeat.read_bytes())
+        return 0
     names = options.targets or list(TARGETS)
     failed = [name for name in names if not _run(name, options.seconds)]
     _say(f"{len(names) - len(failed)} of {len(names)} targets without a finding")
@@ -63,7 +69,8 @@ def _run(name: str, seconds: int) -> bool:
         return True
     saved = _SAVED.search(output)
     _say(output.decode(errors="replace")[-OUTPUT_CHARS_MAX:])
-    _say(f"{name}: a finding; its input is {saved[1].decode() if saved else 'not saved'}")
+    repeat = f"python -m tests.fuzz --repeat {saved[1].decode()} {name}" if saved else "no input of it was saved"
+    _say(f"{name}: a finding; {repeat}")
     return False
 
 
