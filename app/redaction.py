@@ -8,6 +8,7 @@ import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -28,7 +29,7 @@ class Redaction:
     """The secrets of one neighbour by name, each in every form that it may come back in."""
 
     def __init__(self, **secrets: str) -> None:
-        self._secrets: dict[str, tuple[str, ...]] = {}
+        self._secrets: dict[str, dict[str, tuple[str, ...]]] = {}
         self._forms: tuple[str, ...] = ()
         self._long_forms: tuple[bytes, ...] = ()
         for name, secret in secrets.items():
@@ -39,13 +40,14 @@ class Redaction:
 
     def learn(self, name: str, secret: str) -> None:
         """Hide `secret` from now on, beside earlier ones of that name that may still be under way."""
-        earlier = self._secrets.get(name, ())
+        earlier = self._secrets.get(name, {})
         if not secret or secret in earlier:
             return
-        self._secrets[name] = (secret, *earlier)[:SECRETS_OF_A_NAME_MAX]
-        secrets = {each for some in self._secrets.values() for each in some}
-        self._forms = _longest_first({form for each in secrets for form in _forms(each)})
-        long = {form for each in secrets if len(each) >= LONG_CHARS_MIN for form in _forms(each)}
+        latest = {secret: tuple(_forms(secret)), **earlier}
+        self._secrets[name] = dict(islice(latest.items(), SECRETS_OF_A_NAME_MAX))
+        forms = {each: of_secret for some in self._secrets.values() for each, of_secret in some.items()}
+        self._forms = _longest_first({form for of_secret in forms.values() for form in of_secret})
+        long = {form for each, of_secret in forms.items() if len(each) >= LONG_CHARS_MIN for form in of_secret}
         self._long_forms = tuple(form.encode() for form in _longest_first(long))
 
     def clean(self, text: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.definitions.model_errors import ModelError, model_errors
 from app.dualwrite.map_names import MAPS
 from app.errors import SettingError, suggest
+from app.redaction import printable_address
 from app.secrets import Secret
 
 _NAMED: Final = {
@@ -21,6 +22,7 @@ _NAMED: Final = {
 }
 
 
+_ADDRESSES: Final = frozenset({"bootstrap_servers", "web_host"})
 PREFIX: Final = "WAYBILL_"
 MACHINE: Final = {
     "WAYBILL_HOME": ("~/.waybill", "folder of the local broker's data, and of what `waybill up` logs"),
@@ -55,7 +57,7 @@ def _servers(value: str) -> str:
     for part in parts:
         address = _SERVER.fullmatch(part)
         if address is None or not 1 <= int(address[2] or 1) <= PORT_MAX:
-            raise ValueError(f"{part!r} is no host:port")
+            raise ValueError(f"{printable_address(part)!r} is no host:port")
     return value
 
 
@@ -215,5 +217,7 @@ def _refusal(error: ValidationError) -> SettingError:
 def _sentence(error: ModelError) -> str:
     field = str(error.place[0])
     meaning = Settings.model_fields[field].description
-    value = "***" if is_secret(field) else repr(error.value)
+    # Whoever writes a password into an address that has none must not find it in a log.
+    text = printable_address(error.value) if field in _ADDRESSES and isinstance(error.value, str) else error.value
+    value = "***" if is_secret(field) else repr(text)
     return f"{variables()[field]}={value}: {error.sentence}; it is the {meaning}"

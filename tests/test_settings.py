@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingError
-from app.settings import Settings, variables
+from app.settings import Settings, is_secret, variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -123,3 +123,16 @@ def test_a_token_is_not_shown() -> None:
     settings = Settings.from_env({"WAYBILL_WEB_TOKEN": "0123456789abcdef"})
     assert settings.web_token == "0123456789abcdef"
     assert "0123456789abcdef" not in f"{settings!r} {settings}"
+
+
+def test_a_password_in_an_address_that_takes_none_is_not_printed() -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.from_env({"KAFKA_BOOTSTRAP_SERVERS": "a:1,sasl://user:s3cret@b:9093"})
+    assert "is no host:port" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_no_secret_is_in_the_representation_of_settings() -> None:
+    secrets = [name for name in Settings.model_fields if is_secret(name)]
+    assert secrets
+    assert [name for name in secrets if Settings.model_fields[name].repr] == []

@@ -21,6 +21,7 @@ from app.sandbox.local.broker_folder import BrokerFolder, BrokerRecord, last_err
 from app.sandbox.local.jars import Kafka, Notice, find_kafka
 from app.sandbox.local.jvm import MarkedProcess, dies_with_us, find_java, launch, run, wait_until
 from app.sandbox.local.ports import HOST, cluster_at, free_port, require_free
+from app.settings import PREFIX
 
 DEFAULT_PORT = 9092
 READY_TIMEOUT_S = 60.0
@@ -201,7 +202,9 @@ def _start_new(folder: BrokerFolder, port: int, ready_timeout_s: float, notice: 
 
 def _environment(kafka: Kafka) -> dict[str, str]:
     # The class path stands here to keep the command line short; the locale lets Java open a folder that is not ASCII.
-    return {**os.environ, "CLASSPATH": kafka.classpath, "LC_ALL": "C.UTF-8"}
+    # The broker outlives this command, and has no use for the secrets of providers.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**own, "CLASSPATH": kafka.classpath, "LC_ALL": "C.UTF-8"}
 
 
 def _java_command(folder: BrokerFolder, java: Path) -> list[str]:

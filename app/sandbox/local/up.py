@@ -14,6 +14,7 @@ from app.sandbox.local.ports import HOST, free_port, is_taken
 from app.sandbox.local.supervise import Supervisor
 from app.sandbox.local.up_addresses import UpAddresses, claim_up, find_up, home
 from app.sandbox.vendors.host import environ_at
+from app.secrets import FILE_SUFFIX
 from app.settings import Settings
 
 Say = Callable[[str], object]
@@ -69,9 +70,14 @@ def addresses_of(up: UpAddresses) -> Iterator[tuple[str, str]]:
 
 
 def simulated(environ: Mapping[str, str], port: int) -> dict[str, str]:
-    """Return the environment with every provider set up at the simulators on `port`, and both maps enabled."""
+    """Return the environment with every provider set up at the simulators on `port`, and both maps enabled.
+
+    Files with secrets of the vendors themselves are left out: each secret has one source.
+    """
     simulators = environ_at(f"http://{HOST}:{port}")
-    return {**environ, **simulators, "WAYBILL_DUALWRITE_MAPS": MAPS, "PYTHONUNBUFFERED": "1"}
+    files = {name + FILE_SUFFIX for name in simulators}
+    others = {name: value for name, value in environ.items() if name not in files}
+    return {**others, **simulators, "WAYBILL_DUALWRITE_MAPS": MAPS, "PYTHONUNBUFFERED": "1"}
 
 
 @contextlib.contextmanager
