@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from app.agents.calls import Answering, CallObserver
+from app.agents.calls import Answering, CallObserver, mistake_of
 from app.dualwrite.write_plan import ApplyState, WriteDecision, WritePlan, applied, echoed, plan
-from app.errors import RecordError
+from app.errors import RecordError, WaybillError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.dead_letters import dead_letter
@@ -85,6 +85,10 @@ class Apply(Role):
                 result = await self._writer.upsert(row, planned, lease)
             except LeaseLostError:
                 continue
+            except WaybillError:
+                raise
+            except Exception as problem:
+                result = mistake_of(self._writer.name, problem)
             seconds = self._clock.monotonic() - began
             self._observer.called(self._writer.name, planned.kind, result.outcome, result.code, seconds)
             return result

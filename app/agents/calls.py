@@ -1,11 +1,14 @@
 """Calls of providers by the roles that do HTTP: under the lane's lease, timed, and answered by a result record."""
 
+import logging
+import traceback
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
 from app.domain.event_names import EventName
+from app.errors import WaybillError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.ids import derive
@@ -15,6 +18,8 @@ from app.events.record import Output
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
 from app.providers.port import Action, Code, LeaseLostError, Outcome, Provider, Result
+
+_journal: Final = logging.getLogger(__name__)
 
 
 class CallObserver(Protocol):
@@ -34,8 +39,29 @@ async def call(
         except LeaseLostError:
             action = replace(action, repeated=True)
             continue
+        except WaybillError:
+            raise
+        except Exception as problem:
+            result = mistake_of(provider.name, problem)
         observer.called(provider.name, action.name, result.outcome, result.code, clock.monotonic() - began)
         return result
+
+
+def mistake_of(provider: str, problem: Exception) -> Result:
+    """Return the answer for a client that failed itself, which none may: what it sent may have happened.
+
+    Without an answer its order would wait for ever. The log says where it failed, and not in which words: they may hold
+    what the provider was sent.
+    """
+    log_mistake(provider, problem)
+    detail = f"the client of {provider} failed ({type(problem).__name__}); see the log of this process"
+    return Result(Outcome.UNKNOWN, Code.MALFORMED, detail)
+
+
+def log_mistake(provider: str, problem: Exception) -> None:
+    """Log where a client failed."""
+    places = "".join(traceback.format_tb(problem.__traceback__))
+    _journal.error("%s: its client failed (%s)\n%s", provider, type(problem).__name__, places)
 
 
 def not_set_up(provider: str) -> Result:

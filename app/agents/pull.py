@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from app.agents.calls import log_mistake
 from app.agents.pulled import Pulled
 from app.errors import ProviderError
 from app.events.record import Output, Record
@@ -125,9 +126,13 @@ class Pull(Role):
         for _ in range(PAGES_MAX):
             try:
                 page = await source.pull(result.cursor)
+                outputs = [*result.outputs, *self._pulled.written(name, page)]
             except ProviderError as problem:
                 return result._replace(problem=str(problem), more=False)
-            result = PullResult([*result.outputs, *self._pulled.written(name, page)], page.cursor, page.more)
+            except Exception as problem:  # of one source: the others go on
+                log_mistake(name, problem)
+                return result._replace(problem=f"its client failed ({type(problem).__name__})", more=False)
+            result = PullResult(outputs, page.cursor, page.more)
             if not page.more:
                 break
         return result

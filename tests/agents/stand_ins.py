@@ -12,7 +12,7 @@ from app.events.record import Output, Record
 from app.events.sales_order_change import SalesOrderRow
 from app.lanes.lease import Lease
 from app.lanes.role import Folded
-from app.providers.port import Action, LeaseLostError, Result
+from app.providers.port import Action, Result
 
 CODEC = load()
 AT = 1_760_000_000_000
@@ -92,9 +92,9 @@ class Calls:
 
 
 class Provider:
-    """Answers with `answers` in turn; a LeaseLostError among them is raised."""
+    """Answers with `answers` in turn; an exception among them is raised."""
 
-    def __init__(self, *answers: Result | LeaseLostError, name: str = "bigcommerce") -> None:
+    def __init__(self, *answers: Result | Exception, name: str = "bigcommerce") -> None:
         self.name, self.answers = name, list(answers)
         self.asked: list[Action] = []
 
@@ -107,7 +107,7 @@ class Provider:
 
     def _next(self) -> Result:
         answer = self.answers.pop(0)
-        if isinstance(answer, LeaseLostError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -117,7 +117,7 @@ class Erp(Provider):
 
     title = "F+O"
 
-    def __init__(self, *answers: Result | LeaseLostError) -> None:
+    def __init__(self, *answers: Result | Exception) -> None:
         super().__init__(*answers, name="fno")
         self.rows: list[tuple[SalesOrderRow, WritePlan]] = []
 

@@ -182,3 +182,11 @@ async def test_what_a_previous_owner_sent_may_arrive_first(monkeypatch: pytest.M
 def test_a_tombstone_is_nothing_to_do() -> None:
     record = a_row()._replace(value=None)
     assert Apply(CODEC, Erp(), Calls()).fold(record, {}, repeated=False) == Folded(outcome="tombstone")
+
+
+async def test_a_mistake_of_the_client_is_an_answer() -> None:
+    folded = await run(Erp(TypeError("token=s3cret")), a_row(**EFFECT), {})
+    body = event_of(folded.outputs[0]).body
+    assert isinstance(body, ProviderResult)
+    assert (body.outcome, body.code) == ("unknown", "malformed")
+    assert "s3cret" not in body.detail

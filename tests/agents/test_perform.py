@@ -83,6 +83,17 @@ async def test_failures_are_answers_too(outcome: Outcome) -> None:
     assert body.detail == "no answer in 5 s"
 
 
+async def test_a_mistake_of_a_client_is_an_answer_and_its_words_stay_here(caplog: pytest.LogCaptureFixture) -> None:
+    """An order whose request became a dead letter would wait for the answer for ever."""
+    folded = await run(role(Provider(TypeError("token=s3cret"))), asked())
+    body = event_of(folded.outputs[0]).body
+    assert isinstance(body, ProviderResult)
+    assert (body.outcome, body.code) == ("unknown", "malformed")
+    assert body.detail == "the client of bigcommerce failed (TypeError); see the log of this process"
+    assert "stand_ins.py" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 @pytest.mark.parametrize("through", ["dual-write", "kafka"])
 def test_what_goes_another_way_is_not_ours(through: str) -> None:
     assert role().fold(asked(through=through), {}, repeated=False) == Folded(outcome="not-ours")

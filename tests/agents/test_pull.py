@@ -228,3 +228,15 @@ async def test_a_source_that_fails_keeps_the_others_and_is_said_to_fail_once(
         assert (await waiting).changes == {SHOP.encode(): b"c1"}
     assert stage.role.failures == {}
     assert caplog.messages == [f"{SHOP}: {problem}", f"{SHOP}: answers again"]
+
+
+async def test_a_mistake_of_a_client_ends_no_pull(caplog: pytest.LogCaptureFixture) -> None:
+    erp = Told(TypeError("token=s3cret"), Page((), "e2"))
+    stage = Stage(1.0, shop=Told(Page((an_order(1),), "c1")), erp=erp)
+    assert topics(await stage.poll()) == ["order-created"]
+    assert stage.role.failures == {ERP: "its client failed (TypeError)"}
+    assert "s3cret" not in caplog.text
+    stage.now += 2
+    await stage.poll()
+    assert stage.role.failures == {}
+    assert stage.state[ERP.encode()] == b"e2"
