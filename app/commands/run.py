@@ -24,7 +24,7 @@ def register(cli: typer.Typer) -> None:
     cli.command(name="demo", epilog=examples("demo", "demo --scenario 1 --count 20", "demo --fault flexe:down"))(
         run_demo
     )
-    cli.command(name="verify", epilog=examples("verify", "verify --json"))(run_verify)
+    cli.command(name="verify", epilog=examples("verify", "verify --providers --json"))(run_verify)
     cli.command(name="worker", epilog=examples("worker orchestrate", "worker perform apply mirror"))(run_worker)
     cli.command(name="simulators", epilog=examples("simulators", "simulators --port 0 --generous"))(run_simulators)
     cli.command(name="settings", epilog=examples("settings", "settings --json"))(show_settings)
@@ -129,15 +129,20 @@ def run_demo(
     raise typer.Exit(0 if demo.run(options, json) else 1)
 
 
-def run_verify(json: Json = False) -> None:
+def run_verify(
+    providers: Annotated[
+        bool, typer.Option("--providers", help="Also ask the providers that are set up what they have of each order.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Hold all topics and ledgers against one another: how many orders stand where, what is lost, doubled, different.
 
     Nothing is written, and workers may run meanwhile: what they have not finished counts as under way. Exit codes for
-    cron: 0 all holds, 1 something is lost, doubled or different, 2 the broker could not be looked at.
+    cron: 0 all holds, 1 something is lost, doubled or different, 2 the broker or a provider could not be looked at.
     """
     from app.commands import verify
 
-    raise typer.Exit(verify.run(as_json=json))
+    raise typer.Exit(verify.run(providers=providers, as_json=json))
 
 
 def run_bench(

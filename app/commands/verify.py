@@ -13,9 +13,11 @@ from app.events import codec
 from app.events.codec import Codec
 from app.events.writer_schemas import WriterSchemas
 from app.kafka import topics
+from app.providers import registry
+from app.providers.port import OrderFinder
 from app.queries.audit import DiscrepancyKind, Standing
 from app.queries.audit_verdict import SHOWN, Verdict
-from app.queries.verification import Prepare, verify_broker
+from app.queries.verification import Prepare, open_log, verify
 from app.secrets import Secret
 from app.settings import Settings, variables
 
@@ -27,10 +29,13 @@ SHOWN_MAX: Final = 50
 """Discrepancies that are printed for people; --json has more."""
 
 
-def run(as_json: bool) -> int:
-    """Verify the broker of the settings and print what was seen. Return the exit code."""
+def run(*, providers: bool, as_json: bool) -> int:
+    """Verify the broker of the settings and print what was seen. Return the exit code.
+
+    `providers`: those that are set up are asked what they have, too.
+    """
     try:
-        verdict = asyncio.run(_verify(environment()))
+        verdict = asyncio.run(_verify(environment(), providers))
     except (WaybillError, sqlite3.Error, OSError) as problem:  # the temporary file may meet a full disk
         output.refusal(f"nothing was verified: {problem}")
         return NOT_LOOKED
@@ -38,15 +43,25 @@ def run(as_json: bool) -> int:
         output.data(verdict.as_json())
     else:
         _print(verdict)
-    return TRUE if verdict.is_true else WRONG
+    for provider, why in verdict.not_asked.items():
+        output.refusal(f"{provider} was not asked for all its orders: {why}")
+    if not verdict.is_true:
+        return WRONG
+    return NOT_LOOKED if verdict.not_asked else TRUE
 
 
-async def _verify(environ: Mapping[str, str]) -> Verdict:
+async def _verify(environ: Mapping[str, str], with_providers: bool) -> Verdict:
     settings = Settings.from_env(environ)
     retentions = {topic.name: topic.retention_ms for topic in topics.load() if topic.retention_ms is not None}
-    now_ms = time.time_ns() // 1_000_000
     records, prepare = await _codec(settings, environ)
-    return await verify_broker(settings.bootstrap_servers, records, retentions, now_ms, prepare)
+    clients = registry.open_all(environ) if with_providers else {}
+    finders = {name: client for name, client in clients.items() if isinstance(client, OrderFinder)}
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        async with open_log(settings.bootstrap_servers) as log:
+            return await verify(log, records, retentions, now_ms=now_ms, prepare=prepare, finders=finders)
+    finally:
+        await asyncio.gather(*(client.close() for client in clients.values()))
 
 
 async def _codec(settings: Settings, environ: Mapping[str, str]) -> tuple[Codec, Prepare | None]:

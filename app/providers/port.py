@@ -4,9 +4,9 @@ A provider's refusal is a value, never an exception. Two questions answer every 
 happened? Deliberately absent: retries and back-off. They belong to the flow, so that they survive a restart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -105,6 +105,17 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Free every socket."""
+
+
+@runtime_checkable
+class OrderFinder(Protocol):
+    """A provider that says, by reading alone, what it has of an order that was sent to it."""
+
+    async def find_references(self, order_id: str) -> Sequence[str]:
+        """Return what it calls each order that was made there for this one. Raises CallFailedError.
+
+        One that was made twice by mistake and is out of the way since (rejected, stopped, canceled) does not count.
+        """
 
 
 class RefusedOrder(Struct, frozen=True):

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from app.domain.event_names import EventName
 from app.domain.lifecycle import Reason, State
+from app.domain.outcomes import Outcome
 from app.domain.vocabulary import Term
 
 CREATED: Final = "order-created"
@@ -26,6 +27,8 @@ THEIR_ROWS: Final = "dualwrite.fno.salesorders"
 MILESTONES: Final = ("order-picked", "order-shipped", "order-invoiced")
 STOPS: Final = ("order-held", "order-rejected")
 REQUESTS: Final = ("fulfillment-requested", "billing-requested", "channel-update-requested")
+CREATIONS: Final = ("fulfillment-requested", "billing-requested")
+"""Requests by which an order comes to be at a provider."""
 SOURCING_REQUEST: Final = "sourcing-requested"
 SOURCING_COMMAND: Final = "sourcing-command"
 OF_ORDERS: Final = (CREATED, COMMAND, REPORT, RESULT, PLAN)
@@ -99,6 +102,7 @@ class AuditRecord(Struct, frozen=True, array_like=True):
     effect_id: str = ""
     attempt: int = 0
     through: str = ""
+    provider: str = ""
     outcome: str = ""
     lines: tuple[str, ...] = ()
     is_ours: bool = False
@@ -113,8 +117,8 @@ class OrderEntry(Struct, frozen=True, array_like=True):
     """An order as order-ledger has it. `recent` are the last applied events, all of them if `version` is no larger.
 
     `timeline` has (event, event id, cause id, time) of each entry; `effects` have (id, attempt, time of the request);
-    `retried` are those that a timer will request again. Of a `forgotten` order no row of dual-write has to be there,
-    and no later event changes it.
+    `retried` are those that a timer will request again. `is_forgotten`: its personal data was removed, and with it its
+    rows; since then it takes no event.
     """
 
     state: str
@@ -124,7 +128,7 @@ class OrderEntry(Struct, frozen=True, array_like=True):
     timeline: tuple[tuple[str, str, str, int], ...] = ()
     effects: tuple[tuple[str, int, int], ...] = ()
     retried: tuple[str, ...] = ()
-    forgotten: bool = False
+    is_forgotten: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -146,7 +150,8 @@ class OrderAudit:
 
     `waiting` are the places of records that order-ledger keeps until the order is created. `mirrored` is the version of
     the ERP's row that mirror-ledger has, None for none. `letters` are the places, among the records', that were set
-    aside, with their codes; an empty code: the letter was dealt with.
+    aside, with their codes; an empty code: the letter was dealt with. `references` are what providers that were asked
+    call what they have of the order.
     """
 
     order_id: str
@@ -156,6 +161,7 @@ class OrderAudit:
     mirrored: int | None = None
     sourcing: SourcingEntry | None = None
     letters: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_topic: dict[str, list[AuditRecord]] = defaultdict(list)
@@ -171,6 +177,20 @@ class OrderAudit:
         for record in self.on(*topics):
             if record.is_own and record.is_folded and not record.problem and record.place not in self.letters:
                 yield record
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the order's personal data was removed."""
+        return self.entry is not None and self.entry.is_forgotten
+
+    @property
+    def makers(self) -> list[str]:
+        """The providers that made something for the order, by their own answers; none where it was canceled since."""
+        if self.entry is not None and self.entry.state == State.CANCELED:
+            return []
+        effects = {record.effect_id for record in self.on(*CREATIONS)}
+        answers = self.on(RESULT)
+        return sorted({each.provider for each in answers if each.outcome == Outcome.OK and each.effect_id in effects})
 
     @property
     def began_at(self) -> int | None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
+from app.domain.command_names import PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.outcomes import Outcome, SourcingOutcome
 from app.queries.audit import (
@@ -35,6 +36,7 @@ FORWARDABLE: Final = (*OF_ORDERS, *REQUESTS, OUR_ROWS, THEIR_ROWS)
 """Topics whose records belong in the partition of their order."""
 FOREIGN_SCHEMA: Final = "unknown-schema"
 DELETION: Final = "d"
+CLOSING: Final = frozenset({PoolCommandName.CONFIRM, PoolCommandName.RELEASE})
 RECENT_REQUESTS_MAX: Final = 16
 _RELEASED: Final = SourcingOutcome.RELEASED
 _FINAL_ANSWERS: Final = frozenset({Outcome.OK, Outcome.DECLINED})
@@ -84,7 +86,7 @@ def check_unreadable(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepan
 
 def check_reports(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]:
     """What a provider reported changed the order, or waits for it; of changed fields none may have differed."""
-    if order.entry is not None and order.entry.forgotten:
+    if order.is_forgotten:
         return
     applied = {record.cause_id for record in order.on(STATUS)} | set(order.entry.recent if order.entry else ())
     for record in order.finished(REPORT):
@@ -94,38 +96,40 @@ def check_reports(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]
 
 
 def check_answers(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]:
-    """A request that was carried out has an answer, each answer its request, and a request of dual-write its row."""
+    """A request that was carried out has an answer, and each answer its request."""
     answers = {record.cause_id for record in order.on(RESULT)}
     for request in order.finished(*REQUESTS, OUR_ROWS):
         is_called = request.through == "http" or (request.topic == OUR_ROWS and bool(request.effect_id))
         if is_called and request.event_id not in answers:
             yield limits.unexplained("the request was carried out and has no provider-result", request, RESULT)
-    causes = {record.event_id for record in order.on(*REQUESTS, OUR_ROWS)}
+    requests = {record.event_id for record in order.on(*REQUESTS)}
     for answer in order.on(RESULT):
-        if answer.source == "waybill/perform" and answer.cause_id not in causes:
-            yield limits.missing(
-                f"the request that {answer.place} answers", " or ".join(REQUESTS), order.began_at, REQUESTS
-            )
-        elif answer.source == "waybill/apply" and not _has_rows(order):
-            yield Discrepancy(LOST, f"the row that {answer.place} answers", OUR_ROWS)
+        if answer.source == "waybill/perform" and answer.cause_id not in requests:
+            what = f"the request that {answer.place} answers"
+            yield limits.missing(what, " or ".join(REQUESTS), order.began_at, REQUESTS)
+
+
+def check_own_rows(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]:
+    """What is requested through dual-write has a row, and a row that carries an effect out a request and an answer.
+
+    Compaction keeps the last row of an order, and of one that is forgotten none.
+    """
     effects = {(record.effect_id, record.attempt) for record in order.on(*REQUESTS)}
     for row in order.on(OUR_ROWS):
         if row.is_earlier and row.effect_id and (row.effect_id, row.attempt) not in effects:
             yield limits.missing(f"the request that {row.place} carries out", " or ".join(REQUESTS), row.at, REQUESTS)
+    if order.is_forgotten:
+        return
     for request in order.on(*REQUESTS):
         if request.is_earlier and request.through == "dual-write" and not _has_row(order, request):
             yield Discrepancy(LOST, f"the row that {request.place} asks for", OUR_ROWS)
-
-
-def _has_rows(order: OrderAudit) -> bool:
-    """Return whether a row is there: compaction keeps the last one, unless the order was forgotten."""
-    return any(order.on(OUR_ROWS)) or (order.entry is not None and order.entry.forgotten)
+    for answer in order.on(RESULT):
+        if answer.source == "waybill/apply" and not any(order.on(OUR_ROWS)):
+            yield Discrepancy(LOST, f"the row that {answer.place} answers", OUR_ROWS)
 
 
 def _has_row(order: OrderAudit, request: AuditRecord) -> bool:
     """Return whether the request's row is there, or a later one, which may have taken its place."""
-    if order.entry is not None and order.entry.forgotten:
-        return True
     versions = [record.version for record in order.on(STATUS) if record.cause_id == request.cause_id]
     version = max(versions, default=0)
     return any(row.cause_id == request.cause_id or row.version > version for row in order.on(OUR_ROWS))
@@ -155,6 +159,8 @@ def _settles(order: OrderAudit, answer: AuditRecord, attempt: int) -> bool:
 
 def check_rows(order: OrderAudit, limits: LogLimits) -> Iterator[Discrepancy]:
     """The mirror knows what the ERP's rows said, and an order that began there began here."""
+    if order.is_forgotten:
+        return
     for row in order.finished(THEIR_ROWS):
         if row.event == DELETION or row.version == 0:
             continue
@@ -191,7 +197,7 @@ def check_reservations(order: OrderAudit, limits: LogLimits) -> Iterator[Discrep
     entry = order.sourcing
     if entry is None:
         return
-    commands = list(order.on(SOURCING_COMMAND))
+    commands = [command for command in order.on(SOURCING_COMMAND) if command.event in CLOSING]
     is_whole = any(not command.lines for command in commands)
     meant = {line for command in commands for line in command.lines}
     orphans = [line for line in entry.closed_lines if not meant.intersection((line, line.rpartition("@")[0]))]
@@ -204,7 +210,19 @@ def check_reservations(order: OrderAudit, limits: LogLimits) -> Iterator[Discrep
         yield limits.missing(what, SOURCING_COMMAND, order.began_at, (SOURCING_COMMAND,))
 
 
+def check_providers(order: OrderAudit, _limits: LogLimits) -> Iterator[Discrepancy]:
+    """A provider that answered that it made something has it, once."""
+    for provider in order.makers:
+        references = order.references.get(provider)
+        if references is None:  # it was not asked
+            continue
+        if not references:
+            yield Discrepancy(LOST, f"{provider} answered that it made the order, and has none", provider)
+        elif len(references) > 1:
+            yield Discrepancy(DOUBLED, f"{provider} has the order {len(references)} times", ", ".join(references))
+
+
 CHECKS: Final[tuple[Check, ...]] = (
-    check_creation, check_forwarding, check_unreadable, check_reports, check_answers, check_effects, check_rows,
-    check_sourcing, check_reservations,
+    check_creation, check_forwarding, check_unreadable, check_reports, check_answers, check_own_rows, check_effects,
+    check_rows, check_sourcing, check_reservations, check_providers,
 )  # fmt: skip

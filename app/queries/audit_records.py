@@ -34,6 +34,8 @@ READER_OF: Final = {topic: role for role in READERS for topic in role.inputs}
 LEDGERS: Final = tuple(role.ledger for role in READERS)
 TOPICS: Final = (*BY_TOPIC, DEAD_LETTER)
 """Topics that are read, apart from the ledgers."""
+OF_LANES: Final = b"\x00"
+"""What the keys of a ledger begin with that are a lane's own."""
 CHANGES: Final = (*Mirror.inputs, *Apply.inputs)
 """Topics of rows."""
 Place = tuple[str, int]
@@ -140,7 +142,7 @@ def _key_text(key: bytes | None) -> str:
 
 _FIELDS: Final = (
     "event", "state", "reason", "previous_state", "previous_reason", "version", "effect_id", "attempt", "through",
-    "outcome",
+    "provider", "outcome",
 )  # fmt: skip
 
 
@@ -158,6 +160,7 @@ def _fields_of(event: Event | ChangeEvent) -> dict[str, Any]:
         }
     fields = {name: getattr(body, name) for name in _FIELDS if hasattr(body, name)}
     if isinstance(body, SourcingCommand):
+        fields["event"] = body.command
         fields["lines"] = tuple(f"{line.line_id}@{line.warehouse}".rstrip("@") for line in body.lines)
     return fields
 
@@ -168,7 +171,7 @@ def facts_of(ledger: str, key: bytes, value: bytes | None) -> tuple[str, OrderFa
     Raises LedgerError for a value that this version cannot read.
     """
     reduce = _REDUCTIONS.get(ledger)
-    if reduce is None or key.startswith(b"\x00"):  # lanes keep their own notes there
+    if reduce is None or key.startswith(OF_LANES):
         return None
     if ledger == Source.ledger:
         prefix = source_ledger.key_of(SourcedOrder, "")
@@ -195,7 +198,7 @@ def entry_of(order: OrderState) -> OrderEntry:
         timeline=tuple((entry.event, entry.event_id, entry.cause_id, entry.at) for entry in order.timeline),
         effects=tuple((effect.effect_id, effect.attempt, effect.requested_at) for effect in order.effects),
         retried=tuple(timer.subject for timer in order.timers if timer.purpose == TimerPurpose.RETRY),
-        forgotten=bool(order.forgotten_at),
+        is_forgotten=order.forgotten_at > 0,
     )
 
 

@@ -1,7 +1,7 @@
 """The verdict of an audit: how many orders stand where, and what is wrong with which of them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,13 +15,17 @@ SHOWN: Final = (Standing.COMPLETED, Standing.CANCELED, Standing.REFUSED, Standin
 
 @dataclass
 class Verdict:
-    """The ledger of truth. `orders` counts by standing, `wrong` the orders by kind of discrepancy; both in orders."""
+    """The ledger of truth. `orders` counts by standing, `wrong` the orders by kind of discrepancy; both in orders.
+
+    `not_asked`: providers that were to be asked what they have, and why they no longer were.
+    """
 
     orders: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     listed: list[tuple[str, Discrepancy]] = field(default_factory=list)
     records: int = 0
     dead_letters: int = 0
+    not_asked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def accepted(self) -> int:
@@ -51,6 +55,7 @@ class Verdict:
             **{str(kind): self.wrong[kind] for kind in DiscrepancyKind},
             "dead_letters": self.dead_letters,
             "records": self.records,
+            "providers_not_asked": dict(self.not_asked),
             "discrepancies": [
                 {"order_id": order_id, "kind": str(each.kind), "what": each.what, "where": each.where}
                 for order_id, each in self.listed

@@ -8,7 +8,7 @@ been read: nothing is concluded from records that were not there before the ledg
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import asynccontextmanager, closing
 from typing import Final, Protocol
 
 from aiokafka import TopicPartition
@@ -19,10 +19,12 @@ from app.events.record import DEAD_LETTER, Record
 from app.kafka.clients import AIOKafkaConsumer, partition_counts
 from app.kafka.topic_reader import consumer, read_to_end
 from app.lanes.position import POSITION_KEY
+from app.providers.port import OrderFinder
 from app.queries.audit import CREATED, LogLimits
 from app.queries.audit_records import CHANGES, LEDGERS, TOPICS, AuditReader, LedgerCut, Place, facts_of, letter_of
 from app.queries.audit_store import AuditStore
-from app.queries.audit_verdict import Verdict, judge
+from app.queries.audit_verdict import Verdict
+from app.queries.provider_lookup import ProviderLookup
 
 CLOCKS_APART_MS: Final = 60_000
 """By how much the clocks of those who stamp records may differ."""
@@ -57,17 +59,27 @@ class AuditLog(Protocol):
 
 
 async def verify(
-    log: AuditLog, codec: Codec, retentions: Mapping[str, int], now_ms: int, prepare: Prepare | None = None
+    log: AuditLog,
+    codec: Codec,
+    retentions: Mapping[str, int],
+    *,
+    now_ms: int,
+    prepare: Prepare | None = None,
+    finders: Mapping[str, OrderFinder] | None = None,
 ) -> Verdict:
     """Return the verdict on all orders of a log. `retentions`: how long (ms) each topic keeps its records.
 
-    Raises BrokerError, TopicError, LedgerError when the log cannot be looked at.
+    `finders` are providers that are asked what they have of orders. Raises BrokerError, TopicError, LedgerError when
+    the log cannot be looked at.
     """
+    lookup = ProviderLookup(finders or {})
+    verdict = Verdict(not_asked=lookup.failures)
     with closing(AuditStore()) as store:
         limits = await read_log(log, store, codec, retentions, now_ms=now_ms, prepare=prepare)
-        verdict = judge(store.orders(), limits)
+        async for order in lookup.look(store.orders()):
+            verdict.take(order, limits)
         verdict.dead_letters = store.open_letters()
-        return verdict
+    return verdict
 
 
 async def read_log(
@@ -192,15 +204,8 @@ def _by_place(offsets: Mapping[TopicPartition, int]) -> Ends:
     return {(place.topic, place.partition): offset for place, offset in offsets.items()}
 
 
-async def verify_broker(
-    bootstrap_servers: str,
-    codec: Codec,
-    retentions: Mapping[str, int],
-    now_ms: int,
-    prepare: Prepare | None = None,
-) -> Verdict:
-    """Return the verdict on all orders of a broker, as `verify` does."""
-    async with AsyncExitStack() as stack:
-        committed = await stack.enter_async_context(consumer(bootstrap_servers))
-        uncommitted = await stack.enter_async_context(consumer(bootstrap_servers, "read_uncommitted"))
-        return await verify(KafkaAuditLog(committed, uncommitted), codec, retentions, now_ms, prepare)
+@asynccontextmanager
+async def open_log(bootstrap_servers: str) -> AsyncIterator[AuditLog]:
+    """Yield the log of a broker. Raises BrokerError when none answers."""
+    async with consumer(bootstrap_servers) as committed, consumer(bootstrap_servers, "read_uncommitted") as uncommitted:
+        yield KafkaAuditLog(committed, uncommitted)

@@ -24,6 +24,7 @@ from app.providers.port import (
     CallFailedError,
     Code,
     LeaseLostError,
+    OrderFinder,
     Outcome,
     Provider,
     PullSource,
@@ -133,6 +134,21 @@ class ProviderContract:
         assert len(set(references.values())) == len(references)
         effects = {order_id: list(bench.effects_of(stage.simulators, order_id)) for order_id in LOOK_ALIKES}
         assert effects == {name: list(bench.one_effect()) if bench.accepts(name) else [] for name in LOOK_ALIKES}
+
+    async def test_pc_026_what_was_sent_is_found_by_reading_alone(self, stage: Stage) -> None:
+        finder = stage.provider
+        if not isinstance(finder, OrderFinder):
+            pytest.skip("it makes no orders, or cannot be asked for them")
+        sent: dict[str, list[str]] = {}
+        for order_id in LOOK_ALIKES:
+            assert await finder.find_references(order_id) == [], order_id
+            result = await finder.perform(stage.bench.action_for(order_id), ALWAYS)
+            sent[order_id] = [result.reference] if result.outcome is Outcome.OK else []
+        assert {order_id: list(await finder.find_references(order_id)) for order_id in LOOK_ALIKES} == sent
+        for order_id, references in sent.items():
+            assert list(stage.bench.effects_of(stage.simulators, order_id)) == list(
+                stage.bench.one_effect() if references else []
+            )
 
     async def test_pc_030_a_refused_connection_may_be_repeated(self, stage: Stage) -> None:
         provider = stage.opened(f"http://127.0.0.1:{closed_port()}")

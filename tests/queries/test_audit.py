@@ -319,6 +319,29 @@ def test_a_ledger_that_says_something_else_differs(orders: list[OrderAudit]) -> 
             assert DIFFERING in kinds(replace(order, entry=altered(order.entry, state="On Hold", reason="Sent")))
 
 
+def test_an_order_that_a_provider_made_and_has_not_is_lost_and_one_that_it_has_twice_doubled(
+    orders: list[OrderAudit],
+) -> None:
+    made = [(order, provider) for order in orders for provider in order.makers]
+    assert {provider for _, provider in made} >= {"fno", "flexe"}
+    for order, provider in made:
+        assert kinds(replace(order, references={})) == set(), "it was not asked"
+        assert kinds(replace(order, references={provider: ["1"]})) == set()
+        assert kinds(replace(order, references={provider: []})) == {LOST}
+        assert kinds(replace(order, references={provider: ["1", "2"]})) == {DOUBLED}
+
+
+def test_of_a_forgotten_order_rows_and_late_reports_are_not_missed(orders: list[OrderAudit]) -> None:
+    asked = {order.order_id: order for order, each in on(orders, *REQUESTS) if each.through == "dual-write"}
+    for order in asked.values():
+        assert order.entry is not None
+        rowless = without(order, lambda each: each.topic == OUR_ROWS)
+        late = AuditRecord(REPORT, 0, 900_000, 5, event_id="late", event="order shipped", is_folded=True)
+        with_report = with_records(rowless, [*rowless.records, late])
+        assert LOST in kinds(with_report)
+        assert kinds(replace(with_report, entry=altered(order.entry, is_forgotten=True))) == set()
+
+
 # ---- what the log no longer has ----
 
 

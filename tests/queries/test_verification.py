@@ -10,11 +10,13 @@ import pytest
 from app.errors import BrokerError, TopicError
 from app.events.dead_letters import gathered_letter
 from app.events.record import Record
-from app.queries import verification
+from app.providers.port import CallFailedError, Code, Outcome, Result
+from app.queries import provider_lookup, verification
 from app.queries.audit import AuditRecord, LogLimits, OrderAudit, OrderEntry, SourcingEntry
 from app.queries.audit_records import LEDGERS, TOPICS, Letter, Place, letter_of
 from app.queries.audit_store import AuditStore
 from app.queries.audit_verdict import Verdict, discrepancies
+from app.queries.provider_lookup import ProviderLookup
 from app.queries.verification import Ends
 from tests.lanes.memory_log import MemoryCluster
 from tests.simulation.auditing import MemoryAuditLog, audit
@@ -82,7 +84,7 @@ def test_a_transaction_that_stays_open_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(verification, "LOOK_S", 0.0)
     monkeypatch.setattr(verification, "LOOKS_MAX", 3)
     with pytest.raises(BrokerError, match="a transaction on order-ledger/0 has been open"):
-        asyncio.run(verification.verify(OpenLog(empty()), shared_codec(), {}, 0))
+        asyncio.run(verification.verify(OpenLog(empty()), shared_codec(), {}, now_ms=0))
 
 
 def test_a_topic_that_is_not_there_is_named() -> None:
@@ -164,3 +166,54 @@ def test_the_letter_of_a_flood_is_of_all_its_records() -> None:
     assert letter_of(end) == Letter("order-created/2/7", "order-created", 2, [range(7, 8)], "", 7)
     pulled = Record("dead-letter", 0, 5, 8, b"pull/shop/7", b"{}", (("waybill-dead-code", b"unmappable"),))
     assert letter_of(pulled) == Letter("pull/shop/7", "", 0, [], "unmappable", 8)
+
+
+class Books:
+    """A provider that answers as it is told to: references, or failures."""
+
+    def __init__(self, *answers: list[str] | Outcome) -> None:
+        self.answers = list(answers)
+
+    async def find_references(self, order_id: str) -> list[str]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Outcome):
+            raise CallFailedError(Result(answer, Code.UNAVAILABLE, f"no books for {order_id}"))
+        return answer
+
+
+def made(order_id: str) -> OrderAudit:
+    request = AuditRecord("fulfillment-requested", 0, 0, 5, effect_id="e")
+    answer = AuditRecord("provider-result", 0, 0, 6, effect_id="e", outcome="ok", provider="acme")
+    return OrderAudit(order_id, [request, answer])
+
+
+def look(books: Books, *orders: OrderAudit) -> ProviderLookup:
+    lookup = ProviderLookup({"acme": books})
+
+    async def run() -> list[OrderAudit]:
+        return [order async for order in lookup.look(orders)]
+
+    assert asyncio.run(run()) == list(orders)
+    return lookup
+
+
+def test_a_provider_is_asked_for_what_it_made_and_for_nothing_else() -> None:
+    first, other = made("a"), OrderAudit("b", [])
+    assert look(Books(["R-1"]), first, other).failures == {}
+    assert (first.references, other.references) == ({"acme": ["R-1"]}, {})
+
+
+def test_a_provider_that_wants_to_be_left_alone_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_lookup, "PAUSE_S", 0.0)
+    order = made("a")
+    assert look(Books(Outcome.RETRY, Outcome.RETRY, ["R-1"]), order).failures == {}
+    assert order.references == {"acme": ["R-1"]}
+
+
+def test_a_provider_that_cannot_be_asked_is_named_and_asked_no_more() -> None:
+    orders = [made(str(number)) for number in range(provider_lookup.AT_ONCE + 1)]
+    books = Books(Outcome.DECLINED)
+    lookup = look(books, *orders)
+    assert "no books for" in lookup.failures["acme"]
+    assert all(order.references == {} for order in orders)
+    assert books.answers == []

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import closing
 
 from app.events.record import Record
+from app.providers.port import OrderFinder
 from app.queries.audit import OrderAudit
 from app.queries.audit_records import Place
 from app.queries.audit_store import AuditStore
@@ -48,6 +49,8 @@ async def read_orders(cluster: MemoryCluster) -> list[OrderAudit]:
         return list(store.orders())
 
 
-async def audit(cluster: MemoryCluster, pause_s: float = 0.0) -> Verdict:
+async def audit(
+    cluster: MemoryCluster, pause_s: float = 0.0, finders: Mapping[str, OrderFinder] | None = None
+) -> Verdict:
     """The verdict on a world's orders. No dead letter is too old to be there, and nothing was deleted."""
-    return await verify(MemoryAuditLog(cluster, pause_s), shared_codec(), {}, now_ms=0)
+    return await verify(MemoryAuditLog(cluster, pause_s), shared_codec(), {}, now_ms=0, finders=finders)

@@ -18,6 +18,7 @@ from app.events.headers import FORWARDED
 from app.events.ids import derive
 from app.events.record import DEAD_LETTER, Record
 from app.events.sales_order_change import SalesOrderChange
+from app.providers.port import OrderFinder
 from app.sandbox.vendors.fno.order_store import SalesOrder
 from tests.simulation.auditing import audit
 from tests.simulation.expected import SOURCED
@@ -60,7 +61,16 @@ class Finale:
         self._check_letters()
         for order_id in self._expected.orders:
             self._check_sides(order_id)
-        verdict = await audit(self._world.cluster)
+        await self._verify()
+
+    async def _verify(self) -> None:
+        """What `waybill verify --providers` says of it all."""
+        clients = self._world.providers.clients()
+        finders = {name: client for name, client in clients.items() if isinstance(client, OrderFinder)}
+        verdict = await audit(self._world.cluster, finders=finders)
+        for client in clients.values():
+            await client.close()
+        assert not verdict.not_asked, verdict.not_asked
         assert verdict.listed == [], f"`waybill verify` finds {verdict.listed[:5]}"
 
     async def _give_up(self) -> None:

@@ -109,17 +109,29 @@ def create(order: OutboundOrder) -> Call:
     return Call(Intent.CREATE, "POST", ORDERS, body=msgspec.json.encode(order), headers=_JSON)
 
 
-def find(order: OutboundOrder) -> Call:
-    return Call(Intent.READ, "GET", ORDERS, (("external_id", order.external_id),))
+def find(order_id: str) -> Call:
+    return Call(Intent.READ, "GET", ORDERS, (("external_id", order_id),))
 
 
 def find_result(reply: Reply, order: OutboundOrder) -> Result | None:
-    """Return the result of a lookup by our order id, byte for byte; None for none. Raises MalformedReplyError."""
-    rows = decode_object(reply).get("outbound_orders")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise MalformedReplyError("expected an array of objects as outbound_orders")
-    existing = next((row for row in rows if row.get("external_id") == order.external_id), None)
+    """Return the result of a lookup by our order id; None for none. Raises MalformedReplyError."""
+    existing = next(iter(_own_rows(reply, order.external_id)), None)
     return None if existing is None else _accepted(existing, order)
+
+
+def references_in(reply: Reply, order_id: str) -> list[str]:
+    """Return the ids of the orders of a lookup, without those that are canceled beside another one."""
+    rows = _own_rows(reply, order_id)
+    valid = [row for row in rows if row.get("status") != CANCELLED]
+    return [str(row["id"]) for row in valid or rows[:1]]
+
+
+def _own_rows(reply: Reply, order_id: str) -> list[dict[str, Any]]:
+    """Return the rows that have our order id, byte for byte. Raises MalformedReplyError."""
+    rows = decode_object(reply).get("outbound_orders")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+        raise MalformedReplyError("expected an array of objects with an id as outbound_orders")
+    return [row for row in rows if row.get("external_id") == order_id]
 
 
 def created_result(reply: Reply, order: OutboundOrder) -> Result:

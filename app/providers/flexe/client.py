@@ -1,7 +1,7 @@
 """Client of Flexe: sends orders to be fulfilled. The only file of this provider that waits."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -9,7 +9,7 @@ from app.errors import SettingError
 from app.lanes.lease import Lease
 from app.providers.flexe import actions
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
-from app.providers.port import Action, CallFailedError, Result
+from app.providers.port import Action, CallFailedError, Result, UnsharedLease
 from app.providers.webhooks import signer
 from app.redaction import Redaction
 from app.secrets import ReadSecret
@@ -61,9 +61,17 @@ class Flexe:
         except CallFailedError as failure:
             return failure.result
 
+    async def find_references(self, order_id: str) -> Sequence[str]:
+        """Return the ids of the outbound orders with this external id. See OrderFinder."""
+        return await self.link.ask(
+            actions.find(order_id), UnsharedLease(), partial(actions.references_in, order_id=order_id)
+        )
+
     async def _send(self, order: actions.OutboundOrder, repeated: bool, lease: Lease) -> Result:
         if repeated:
-            result = await self.link.ask(actions.find(order), lease, partial(actions.find_result, order=order))
+            result = await self.link.ask(
+                actions.find(order.external_id), lease, partial(actions.find_result, order=order)
+            )
             if result is not None:
                 return result
         return await self.link.ask(actions.create(order), lease, partial(actions.created_result, order=order))

@@ -118,10 +118,25 @@ def find_headers(row: SalesOrderRow, reference: str) -> Call:
     return odata.search(HEADERS, CustomersOrderReference=reference, dataAreaId=row.dataAreaId)
 
 
+def find_orders(reference: str) -> Call:
+    """Find the headers with a reference in all companies."""
+    return odata.search(HEADERS, CustomersOrderReference=reference)
+
+
 def is_ours(row: SalesOrderRow, header: odata.Entity) -> bool:
     """Return whether a header is really that of the row's order, and not only alike to F+O."""
-    from_iom = str(header.get("SalesOrderOriginCode") or "").upper() == IOM
-    return from_iom and header.get(REFERENCE) in references(row)
+    return _has_reference(header, references(row))
+
+
+def _has_reference(header: odata.Entity, texts: Sequence[str]) -> bool:
+    return str(header.get("SalesOrderOriginCode") or "").upper() == IOM and header.get(REFERENCE) in texts
+
+
+def numbers_of(headers: Sequence[odata.Entity], texts: Sequence[str]) -> list[str]:
+    """Return the numbers of an order's headers, without those that stay stopped beside another one."""
+    ours = by_preference([header for header in headers if _has_reference(header, texts)])
+    active = [header for header in ours if header.get(STOPPED) != "Yes"]
+    return [str(header["SalesOrderNumber"]) for header in active or ours[:1]]
 
 
 def not_ours(row: SalesOrderRow, header: odata.Entity) -> Result:

@@ -1,12 +1,13 @@
 """Client of Finance + Operations: creates and changes sales orders by the rows of dual-write."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from app.dualwrite.write_plan import WritePlan
 from app.events.sales_order_change import SalesOrderRow
+from app.events.sales_order_reference import reference_of
 from app.lanes.lease import Lease
 from app.providers.fno import actions, field_lengths, odata, row_size
 from app.providers.fno.access_token import AccessToken
@@ -14,7 +15,7 @@ from app.providers.fno.actions import StatusField
 from app.providers.fno.session import Session
 from app.providers.fno.upsert import Upsert
 from app.providers.http import Link, OpenHttp, Timeouts, checked_base, open_client
-from app.providers.port import Action, CallFailedError, Result
+from app.providers.port import Action, CallFailedError, Result, UnsharedLease
 from app.redaction import Redaction
 from app.secrets import ReadSecret
 
@@ -85,6 +86,16 @@ class Fno:
             return await Upsert(self._session, row, plan, lease, status_field=self._status_field).run()
         except CallFailedError as failure:
             return failure.result
+
+    async def find_references(self, order_id: str) -> Sequence[str]:
+        """Return the numbers of the sales orders with this order's reference, in all companies. See OrderFinder."""
+        texts = tuple(dict.fromkeys((reference_of(order_id), order_id)))  # the id is what older versions wrote
+        headers = [
+            header
+            for text in texts
+            for header in await self._session.all(actions.find_orders(text), UnsharedLease(), actions.header)
+        ]
+        return actions.numbers_of(headers, texts)
 
 
 def open_provider(values: Mapping[str, str]) -> Fno:

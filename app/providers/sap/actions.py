@@ -201,6 +201,16 @@ def by_preference(orders: Sequence[Mapping[str, Any]], order_id: str) -> list[st
     return sorted(rejected, key=lambda number: (rejected[number], len(number), number))
 
 
+def references_in(orders: Sequence[Mapping[str, Any]], order_id: str) -> list[str]:
+    """Return the numbers of the order's sales orders, without those that were rejected beside another one.
+
+    Raises MalformedReplyError.
+    """
+    rejected = {number_of_entity(order) for order in orders if order.get("OverallSDDocumentRejectionSts") == "C"}
+    numbers = by_preference(orders, order_id)
+    return [number for number in numbers if number not in rejected] or numbers[:1]
+
+
 def existing_result(numbers: Sequence[str]) -> Result:
     """Return the result for an order that SAP has. `numbers`: the one that stands for it, and others, if any."""
     first, *others = numbers

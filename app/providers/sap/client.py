@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -10,7 +10,7 @@ from app.errors import SettingError
 from app.lanes.lease import Lease
 from app.providers.http import Headers, Link, OpenHttp, Timeouts, checked_base, open_client
 from app.providers.http_messages import Call
-from app.providers.port import Action, CallFailedError, Page, Result
+from app.providers.port import Action, CallFailedError, Page, Result, UnsharedLease
 from app.providers.sap import actions
 from app.providers.sap.actions import SalesArea
 from app.providers.sap.csrf_token import CsrfToken
@@ -80,6 +80,11 @@ class Sap:
             return await self._create(order.order_id, call, lease)
         except CallFailedError as failure:
             return failure.result
+
+    async def find_references(self, order_id: str) -> Sequence[str]:
+        """Return the numbers of the sales orders with this order's reference and mark. See OrderFinder."""
+        page = await self._session.all(actions.find_orders(order_id), UnsharedLease())
+        return self._session.interpret(page.entities, partial(actions.references_in, order_id=order_id))
 
     async def _create(self, order_id: str, call: Call, lease: Lease) -> Result:
         page = await self._session.all(actions.find_orders(order_id), lease)

@@ -71,7 +71,7 @@ def test_what_cannot_be_shipped_is_not_sent(lines: Any, words: str) -> None:
 
 
 def test_an_order_id_is_quoted_in_the_look_up() -> None:
-    target = find(mapped(order_id="a&b=c#d%é+/?")).target
+    target = find("a&b=c#d%é+/?").target
     assert target == "/v1/outbound-orders?external_id=a%26b%3Dc%23d%25%C3%A9%2B%2F%3F"
 
 

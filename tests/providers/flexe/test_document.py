@@ -169,7 +169,7 @@ def test_the_client_asks_as_documented() -> None:
         assert call.body is not None
         documented = operation_of(call.method, call.path)["requestBody"]["content"]["application/json"]["schema"]
         check(msgspec.json.decode(call.body), documented)
-        assert {name for name, _ in actions.find(wanted).query} == {
+        assert {name for name, _ in actions.find(wanted.external_id).query} == {
             parameter["name"] for parameter in operation_of("GET", actions.ORDERS)["parameters"]
         }
 
