@@ -1,5 +1,6 @@
 """All targets by name."""
 
-from tests.fuzz import definitions, records, replies
+from tests.fuzz import definitions, documents, records, replies
 
-TARGETS = {target.name: target for target in (*records.TARGETS, *replies.TARGETS, *definitions.TARGETS)}
+_EVERY = (*records.TARGETS, *documents.TARGETS, *replies.TARGETS, *definitions.TARGETS)
+TARGETS = {target.name: target for target in _EVERY}
