@@ -1,8 +1,8 @@
 """A worker's web server: aiohttp on a socket that listens already, with a bound on all that callers can use up.
 
-aiohttp bounds headers and the time that a request may take to come. Deliberately its own: the number of connections,
-which aiohttp does not bound, and the taking of connections, because asyncio's own writes a hundred log lines at each
-try when the process is out of file handles.
+aiohttp bounds headers and the time that a request may take to come. Two things are done here: the number of
+connections is bounded, which aiohttp does not do, and connections are accepted, because asyncio's own server writes a
+hundred log lines at each try when the process is out of file handles.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ GRACE_S: Final = 0.25
 LINE_BYTES_MAX: Final = 8190
 """The request line, and each header: a bearer token of a cloud's identity service has up to 4 KB."""
 HEADERS_MAX: Final = 64
-READ_BYTES_MAX: Final = 16 << 10
+READ_BYTES_MAX: Final = 8 << 10
 """Bytes of one connection that are parsed in one turn of the loop; asyncio's own 256 KB can be 40,000 chunks."""
 LINGER_S: Final = 1.0
-"""Seconds for which a body is read on that was refused, so that its sender sees the answer."""
+"""Seconds for which a refused body is still read, so that its sender sees the answer."""
 STOP_S: Final = 2.0
 """Seconds that running answers may take when the worker stops."""
 PAUSE_S: Final = 0.2
@@ -40,9 +40,9 @@ _journal = logging.getLogger(__name__)
 
 
 class Connection(web.RequestHandler):
-    """One connection.
+    """One connection. `request` is the request that is being answered, None while the other side has to act.
 
-    `request` is the one that is being answered; without one we wait for the other side, and do so since `since`.
+    `since` is the time of the loop from which on we wait for the other side.
     """
 
     request: web.Request | None = None
@@ -95,8 +95,8 @@ class Connection(web.RequestHandler):
 class Connections:
     """The open connections, first the one that we have waited for longest."""
 
-    def __init__(self, most: int, count: Count) -> None:
-        self._most, self._count = most, count
+    def __init__(self, connections_max: int, count: Count) -> None:
+        self._connections_max, self._count = connections_max, count
         self._open: dict[Connection, asyncio.Transport] = {}
         self._change = asyncio.Event()
 
@@ -107,21 +107,21 @@ class Connections:
         self._open.pop(connection, None)
         self._change.set()
 
-    def wait_anew(self, connection: Connection, now: float) -> None:
-        """Note that the request of a connection was answered."""
+    def wait_anew(self, connection: Connection) -> None:
+        """Note that a request of a connection was answered: the time in which it may send the next one begins."""
         if transport := self._open.pop(connection, None):
-            connection.since = now
+            connection.since = asyncio.get_running_loop().time()
             self._open[connection] = transport
             self._change.set()
 
     @property
     def is_full(self) -> bool:
         """Whether another connection has to wait."""
-        return len(self._open) >= self._most
+        return len(self._open) >= self._connections_max
 
     async def make_room(self) -> None:
         """Return when there is room for one more connection."""
-        await self._shrink(self._most - 1)
+        await self._shrink(self._connections_max - 1)
 
     async def free_handle(self) -> None:
         """Return when it is worth to try again for a file handle: one of ours was closed, or some time has passed."""
@@ -157,16 +157,17 @@ class Connections:
 
 
 class HttpServer:
-    """Serves an application, which has not started, on a socket that listens, until `close`.
-
-    Use it with `async with`.
-    """
+    """Serves an application, which has not started, on a socket that listens: `async with HttpServer(...)`."""
 
     def __init__(
-        self, application: web.Application, listening: socket.socket, count: Count, most: int = CONNECTIONS_MAX
+        self,
+        application: web.Application,
+        listening: socket.socket,
+        count: Count,
+        connections_max: int = CONNECTIONS_MAX,
     ) -> None:
         self._listening, self._count = listening, count
-        self._connections = Connections(most, count)
+        self._connections = Connections(connections_max, count)
         application.middlewares.insert(0, self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_S)
 
@@ -185,19 +186,19 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                accepted, _ = await loop.sock_accept(self._listening)
+                caller, _ = await loop.sock_accept(self._listening)
             except OSError as problem:
                 _journal.warning("no connection can be taken: %s; those that wait are served when one ends", problem)
                 await self._connections.free_handle()
                 continue
             try:
                 await self._connections.make_room()
-                await loop.connect_accepted_socket(self._connection, accepted)
+                await loop.connect_accepted_socket(self._connection, caller)
             except asyncio.CancelledError:
-                accepted.close()
+                caller.close()
                 raise
             except Exception as problem:  # such as: the other side has closed it. Whatever it is, others are served
-                accepted.close()
+                caller.close()
                 _journal.warning("a connection could not be begun: %r", problem)
 
     def _connection(self) -> Connection:
@@ -215,12 +216,18 @@ class HttpServer:
             answer = self._refusal(request, connection) or await handler(request)
             if cause := _CAUSES.get(answer.status):
                 self._count(cause)
-            if self._connections.is_full:
-                answer.force_close()
+            self._close_if_full(answer)
             return answer
+        except web.HTTPException as answer:
+            self._close_if_full(answer)
+            raise
         finally:
             connection.request = None
-            self._connections.wait_anew(connection, asyncio.get_running_loop().time())
+            self._connections.wait_anew(connection)
+
+    def _close_if_full(self, answer: web.StreamResponse) -> None:
+        if self._connections.is_full:
+            answer.force_close()
 
     def _refusal(self, request: web.Request, connection: Connection) -> web.Response | None:
         """Return the answer to a body that would cost more than its bytes, None for any other."""

@@ -86,7 +86,7 @@ async def opened() -> AsyncIterator[Served]:
         def count(cause: str) -> None:
             refused[cause] += 1
 
-        async with HttpServer(application, listening, count, most=CONNECTIONS):
+        async with HttpServer(application, listening, count, connections_max=CONNECTIONS):
             yield served
 
 
@@ -152,16 +152,18 @@ async def test_a_request_that_is_being_answered_is_not_cut(served: Served) -> No
     assert not served.refused
 
 
-async def test_a_connection_serves_one_request_while_others_wait_to_connect(served: Served) -> None:
-    async def answers() -> int:
-        last = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        return (await served.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + last)).count(b"200 OK")
+@pytest.mark.parametrize("path", ["/health", "/nothing"])
+async def test_a_connection_serves_one_request_while_others_wait_to_connect(served: Served, path: str) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
 
-    assert await answers() == 2
+    async def count_answers() -> int:
+        return (await served.send(f"{request}\r\n{request}Connection: close\r\n\r\n".encode())).count(b"HTTP/1.1 ")
+
+    assert await count_answers() == 2
     writers = [await served.begin(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(CONNECTIONS - 1)]
     for _ in writers:
         await served.waiting.acquire()
-    assert await answers() == 1
+    assert await count_answers() == 1
     served.gate.set()
     for writer in writers:
         writer.close()
