@@ -6,6 +6,7 @@ it used, and its refusals by cause.
 """
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -30,6 +31,7 @@ from app.worker.http_server import HttpServer
 from app.worker.listening import is_loopback, listen
 from app.worker.main import log_to_stderr
 from app.worker.metrics import Collectors
+from app.worker.serving import GARBAGE_THRESHOLDS
 from app.worker.webhook_intake import WebhookIntake
 
 SECRET: Final = "whsec_c2VjcmV0LW9mLXRoZS1zdGFuZA=="
@@ -66,6 +68,7 @@ class Pulse:
 
 async def main() -> None:
     log_to_stderr()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     if handles := int(os.environ.get("STAND_HANDLES", "0")):
         resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
     registry = CollectorRegistry()
