@@ -76,7 +76,21 @@ async def test_the_position_names_what_is_unfinished_and_only_that_is_repeated()
     await (await opened(world, successor)).settle()
     assert sorted(successor.calls) == [(b"p-1", True), (b"p-4", True)]
     assert sorted(world.outputs()) == [b"p-%d" % number for number in range(5)]
+    assert "duplicate" not in world.seen.outcomes, "what was finished is read again, and not folded again"
     await driven.lane._jobs.cancel()
+
+
+async def test_a_record_that_calls_nobody_waits_behind_the_call_of_its_key() -> None:
+    world, somebody = World(), Somebody()
+    driven = await opened(world, somebody)
+    world.produce(b"k1", b"p-1", b"plain")
+    world.produce(b"k2", b"plain")
+    await driven.until(lambda: bool(world.outputs()))
+    assert world.outputs() == [b"in-a/0/2:1 plain"]
+    somebody.answer(b"p-1")
+    await driven.until(lambda: len(world.outputs()) == 2)
+    assert world.outputs()[1] == b"p-1"
+    await driven.until(lambda: driven.acknowledged == {"in-a": 3})
 
 
 async def test_new_records_are_not_called_repeated() -> None:
