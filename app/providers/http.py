@@ -6,9 +6,11 @@ Deliberately absent: retries (the flow's), redirects, environment proxies, and a
 import asyncio
 import ipaddress
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeVar
 
 import aiohttp
@@ -51,7 +53,7 @@ class Timeouts:
 def open_client(timeouts: Timeouts) -> httpx.AsyncClient:
     """Open a client with its own connections; whoever opens it closes it."""
     return httpx.AsyncClient(
-        transport=AiohttpTransport(client=_open_session),
+        transport=AiohttpTransport(verify=_certificates(), client=_open_session),
         timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
         headers={"accept": "application/json", "accept-encoding": ACCEPTED_CODINGS, "user-agent": "waybill"},
         follow_redirects=False,
@@ -63,10 +65,14 @@ OpenHttp = Callable[[Timeouts], httpx.AsyncClient]
 """Opens the HTTP client of a provider."""
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the certificates that are trusted, which take a while to read: once for all clients."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _open_session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S, ssl=httpx.create_ssl_context(trust_env=False)
-    )
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_S, ssl=_certificates())
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     # aiohttp sends GET, PUT and DELETE again by itself when a connection is lost: behind the lease's back, and PUT may
     # have happened. It has no public switch; its own test client uses this one.

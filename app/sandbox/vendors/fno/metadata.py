@@ -27,7 +27,7 @@ _TYPES: Final[Mapping[Kind, Mapping[str, str]]] = {
 
 class MetadataRoutes:
     def __init__(self, odata: OData) -> None:
-        self._odata, self._document = odata, metadata()
+        self._odata = odata
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, which come before those of the records, whose paths take anything."""
@@ -42,7 +42,7 @@ class MetadataRoutes:
         return answer({"@odata.context": f"{request.url.origin()}{DATA_PATH}/{METADATA}", "value": sets})
 
     async def _metadata(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._document, content_type="application/xml")
+        return web.Response(body=metadata(), content_type="application/xml")
 
     async def _count(self, request: web.Request) -> web.Response:
         count = self._odata.count(request, request.match_info["collection"])

@@ -23,7 +23,6 @@ _VERSION: Final = {"dataserviceversion": "2.0"}
 class OData:
     def __init__(self, services: Mapping[str, Service], orders: OrderStore, page_size: int) -> None:
         self._services, self._orders, self._page_size = services, orders, page_size
-        self._metadata = {name: metadata.document(service) for name, service in services.items()}
 
     def routes(self) -> list[web.RouteDef]:
         path = f"{ROOT}/{{service}}/{{address:.*}}"
@@ -40,7 +39,7 @@ class OData:
         if not text:
             return await self._root(request)
         if text == METADATA:
-            return web.Response(body=self._metadata[service.name], content_type="application/xml", headers=_VERSION)
+            return web.Response(body=metadata.document(service), content_type="application/xml", headers=_VERSION)
         is_count = text.endswith(_COUNT)
         collection, key, navigation = address(text.removesuffix(_COUNT))
         kind = self._kind(request, collection)
