@@ -5,7 +5,9 @@ compare them with fastavro's. Older versions of a schema are absent here; fastav
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import count
+from types import CodeType
 from typing import Any, Final, NoReturn
 
 from msgspec import Struct
@@ -27,8 +29,14 @@ class Attributes(Struct, frozen=True):
 def compiled(lines: list[str], name: str, names: Mapping[str, Any], record: str) -> Any:
     """Compile lines of source and return the function `name` of them, which may use `names`."""
     scope = dict(names)
-    exec(compile("\n".join(lines), f"<avro {name} {record}>", "exec"), scope)
+    exec(_code("\n".join(lines), f"<avro {name} {record}>"), scope)
     return scope[name]
+
+
+# The shipped schemas give some seventy sources, the same ones for each codec of a process.
+@lru_cache(maxsize=256)
+def _code(source: str, name: str) -> CodeType:
+    return compile(source, name, "exec")
 
 
 def refuse_amount(amount: int) -> NoReturn:
