@@ -17,16 +17,19 @@ CONNECT_TIMEOUT_S: Final = 10.0
 REQUEST_BYTES_MAX: Final = 8 << 20
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 TRANSACTION_RECORDS_MAX: Final = 2_000
+WRITE_LIMIT_S: Final = 60.0
+"""Seconds that a transaction may take to be written: aiokafka's producer waits for a broker without an end."""
+STOP_LIMIT_S: Final = 5.0
 JSON: Final = [("content-type", b"application/json")]
 
 
 async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
     """Write JSON records (key, value), so many in a transaction that none lasts long. Raises BrokerError."""
     outputs = iter([Output(topic, key.encode(), value, JSON) for key, value in records])
-    async with _producer(bootstrap_servers) as producer:
+    async with started_producer(bootstrap_servers) as producer:
         await _require(producer, {topic})
         while some := list(islice(outputs, TRANSACTION_RECORDS_MAX)):
-            await _write(producer, some)
+            await write(producer, some)
 
 
 async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
@@ -35,9 +38,9 @@ async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
     Raises BrokerError; nothing is written then.
     """
     outputs = list(outputs)
-    async with _producer(bootstrap_servers) as producer:
+    async with started_producer(bootstrap_servers) as producer:
         await _require(producer, {output.topic for output in outputs})
-        await _write(producer, outputs)
+        await write(producer, outputs)
 
 
 async def _require(producer: AIOKafkaProducer, topics: Set[str]) -> None:
@@ -47,8 +50,11 @@ async def _require(producer: AIOKafkaProducer, topics: Set[str]) -> None:
         raise BrokerError(f"topic {names} does not exist; create the topics with `waybill topics apply`")
 
 
-async def _write(producer: AIOKafkaProducer, outputs: Iterable[Output]) -> None:
-    async with producer.transaction():
+async def write(producer: AIOKafkaProducer, outputs: Iterable[Output]) -> None:
+    """Write all outputs in one transaction. Raises TimeoutError after WRITE_LIMIT_S, KafkaError."""
+    # Not `producer.transaction()`: after a failure it waits for the broker once more, to abort what times out anyway.
+    async with asyncio.timeout(WRITE_LIMIT_S):
+        await producer.begin_transaction()
         deliveries = [
             await producer.send(
                 output.topic, output.value, output.key, partition=output.partition, headers=list(output.headers)
@@ -56,10 +62,12 @@ async def _write(producer: AIOKafkaProducer, outputs: Iterable[Output]) -> None:
             for output in outputs
         ]
         await asyncio.gather(*deliveries)
+        await producer.commit_transaction()
 
 
 @contextlib.asynccontextmanager
-async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+async def started_producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+    """Yield a producer of transactions. Raises BrokerError for what goes wrong with it inside the block as well."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
         transactional_id=f"waybill-command-{uuid.uuid4().hex}",
@@ -67,16 +75,27 @@ async def _producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
         max_request_size=REQUEST_BYTES_MAX,
     )
     try:
-        await asyncio.wait_for(producer.start(), CONNECT_TIMEOUT_S)
+        await _start(producer, bootstrap_servers)
         yield producer
-    except (KafkaConnectionError, TimeoutError) as problem:
+    except TimeoutError as problem:
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
-            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
+            f"Kafka at {bootstrap_servers} did not store the records within {WRITE_LIMIT_S:g} s: is its disk full,"
+            " or is a replica away? Look whether they are there before you write them again"
         ) from problem
     except KafkaError as problem:
         raise BrokerError(
             f"Kafka at {bootstrap_servers}: {problem!r}; were the topics made (`waybill topics apply`)?"
         ) from problem
     finally:
-        await producer.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(producer.stop(), STOP_LIMIT_S)
+
+
+async def _start(producer: AIOKafkaProducer, bootstrap_servers: str) -> None:
+    try:
+        await asyncio.wait_for(producer.start(), CONNECT_TIMEOUT_S)
+    except (KafkaConnectionError, TimeoutError) as problem:
+        raise BrokerError(
+            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
+            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
+        ) from problem

@@ -1,6 +1,8 @@
 """topics.yaml against a real broker: created once, never changed, every difference told."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 from app.errors import BrokerError, TopicError
 from app.events.dead_letters import gathered_letter
 from app.events.record import Output, Record
-from app.kafka import topic_reader
+from app.kafka import topic_reader, transactions
 from app.kafka.topic_admin import CreatedTopic, Drift, apply, check, check_brokers
 from app.kafka.topics import load
 from app.kafka.transactions import transact
@@ -25,9 +27,19 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[str]:
+def running() -> Iterator[local_broker.BrokerInfo]:
     with local_broker.temporary() as info:
-        yield info.bootstrap_servers
+        yield info
+
+
+@pytest.fixture
+def broker(running: local_broker.BrokerInfo) -> str:
+    return running.bootstrap_servers
+
+
+@pytest.fixture
+def broker_pid(running: local_broker.BrokerInfo) -> int:
+    return running.pid
 
 
 async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(broker: str) -> None:
@@ -92,6 +104,26 @@ def test_records_that_share_a_dead_letter_are_read_from_their_topic_to_be_replay
     assert [(each.key, each.value, each.headers) for each in replayed] == [
         (b"k", value, (("their", b"h"),)) for value in (b"1", b"2", b"4")
     ]
+
+
+async def test_a_broker_that_stores_nothing_is_not_waited_for_without_an_end(
+    broker_pid: int, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client would try again for ever, as it does where the broker's disk is full."""
+    monkeypatch.setattr(transactions, "WRITE_LIMIT_S", 1.0)
+    monkeypatch.setattr(transactions, "STOP_LIMIT_S", 1.0)
+    await apply(broker, TOPICS)
+
+    async def write_to_a_paused_broker() -> None:
+        async with transactions.started_producer(broker) as producer:
+            os.kill(broker_pid, signal.SIGSTOP)
+            try:
+                await transactions.write(producer, [Output("order-held", b"k", b"v")])
+            finally:
+                os.kill(broker_pid, signal.SIGCONT)
+
+    with pytest.raises(BrokerError, match=r"did not store the records within 1 s: is its disk full"):
+        await asyncio.wait_for(write_to_a_paused_broker(), 60)
 
 
 async def read_all(broker: str, topic: str) -> list[Record]:
