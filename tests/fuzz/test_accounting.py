@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.agents.mirror import Mirror
@@ -58,7 +58,7 @@ async def fold(topic: str, values: list[bytes]) -> tuple[Counter[str], int]:
 
 
 @pytest.mark.parametrize("topic", ROLES)
-@settings(max_examples=15)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 async def test_each_record_is_folded_or_set_aside_once(topic: str, data: st.DataObject) -> None:
     seeds = (json.dumps(EXAMPLES[topic]).encode(), *((json.dumps(envelope()).encode(),) if topic == ROWS else ()))
@@ -67,7 +67,7 @@ async def test_each_record_is_folded_or_set_aside_once(topic: str, data: st.Data
     assert ends.total() == len(values), ends
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(VALID | variants((json.dumps(EXAMPLE).encode(),)), max_size=12))
 async def test_each_record_is_an_order_a_copy_or_a_dead_letter(values: list[bytes]) -> None:
     ends, orders = await fold(CREATED, values)
