@@ -24,7 +24,7 @@ GATHERED_MAX: Final = 100_000
 @commands.command(name="list", epilog=examples("dead-letters list", "dead-letters list --code no-flow --json"))
 def list_letters(code: Annotated[str | None, typer.Option(help="Only this code.")] = None, json: Json = False) -> None:
     """Every dead letter that was neither replayed nor discarded. A letter of a flood stands for many records."""
-    letters = [_view(record) for record in _letters(load_settings().bootstrap_servers).values()]
+    letters = [_view(record) for record in open_letters(load_settings().bootstrap_servers).values()]
     matching = [letter for letter in letters if code is None or letter["code"] == code]
     if json:
         output.data(matching)
@@ -98,14 +98,15 @@ def _write(servers: str, outputs: list[Output]) -> None:
 
 
 def _find(servers: str, ids: list[str]) -> list[Record]:
-    letters = _letters(servers)
+    letters = open_letters(servers)
     for name in ids:
         if name not in letters:
             raise SettingError(f"no dead letter {name}; `waybill dead-letters list` shows those there are")
     return [letters[name] for name in dict.fromkeys(ids)]
 
 
-def _letters(servers: str) -> dict[str, Record]:
+def open_letters(servers: str) -> dict[str, Record]:
+    """Return the dead letters that were neither replayed nor discarded, by id. Raises BrokerError."""
     return asyncio.run(_read(servers))
 
 

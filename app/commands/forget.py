@@ -10,10 +10,12 @@ from typing import Any, Final
 import typer
 
 from app.commands import output
+from app.commands.dead_letters import open_letters
 from app.commands.environment import load_settings
 from app.domain.command_names import OrderCommandName
 from app.domain.order import OrderState
 from app.errors import SettingError, WaybillError
+from app.events.dead_letters import marks_of
 from app.events.record import Output
 from app.kafka import topics, transactions
 from app.queries import order_queries
@@ -77,7 +79,7 @@ async def _forget(settings: Settings, order_id: str, actor: str) -> OrderState:
 
 
 def remains(settings: Settings, state: OrderState, now_ms: int) -> dict[str, Any]:
-    """Return what is still there of a forgotten order: in topics until when, and what providers call it."""
+    """Return what is still there of a forgotten order: in topics until when, in dead letters, at providers."""
     places = personal_topics(topics.load(settings.partitions))
     return {
         "remains": [
@@ -88,14 +90,24 @@ def remains(settings: Settings, state: OrderState, now_ms: int) -> dict[str, Any
             }
             for place in places
         ],
+        "dead_letters": _letters_about(settings, state.order.order_id),
         "elsewhere": dict(state.references),
     }
+
+
+def _letters_about(settings: Settings, order_id: str) -> list[str]:
+    """Return the ids of the dead letters that have the order's key."""
+    letters = open_letters(settings.bootstrap_servers)
+    return [name for name, letter in letters.items() if marks_of(letter).get("key") == order_id.encode()]
 
 
 def _print(view: dict[str, Any]) -> None:
     output.line(f"{view['order_id']}: its personal data is gone from the ledgers and from dual-write")
     rows = [(each["topic"], each["by"], output.moment(each["gone_at"])) for each in view["remains"]]
     output.table(("Topic", "Removed by", "Gone at"), rows, "What may still be in topics, and until when (UTC)")
+    if view["dead_letters"]:
+        letters = " ".join(view["dead_letters"])
+        output.line(f"Dead letters have it until then as well: `waybill dead-letters discard {letters}`")
     rows = list(view["elsewhere"].items())
     if rows:
         output.table(("Provider", "Its name for the order"), rows, "What providers have is for them to erase")

@@ -351,10 +351,16 @@ def test_orders_that_a_policy_refuses_are_canceled_with_their_reason(waybill: Co
         assert says in order["timeline"][-1]["note"], name
 
 
+def letters_of(waybill: Console, order_id: str) -> list[str]:
+    return [each["id"] for each in waybill("dead-letters", "list", "--json").json if each["key"] == order_id]
+
+
 def test_an_order_that_has_ended_is_forgotten_at_once(waybill: Console, at_work: Worker) -> None:
     order_id, people = "forget-me", EXAMPLE["ship_to"] | {"customer": EXAMPLE["customer"]}
     send(at_work, to("order-created", order_id, an_order(order_id, total="1.0000")))
     ended(waybill, order_id, "Canceled")
+    send(at_work, to("order-created", order_id, an_order(order_id, total="2.0000")))
+    letter = eventually(lambda: next(iter(letters_of(waybill, order_id)), None))
     before = waybill("orders", "show", order_id, "--json").out
     assert people["street"] in before
     assert waybill("orders", "forget", order_id, stdin=b"n\n").code == 1
@@ -363,6 +369,8 @@ def test_an_order_that_has_ended_is_forgotten_at_once(waybill: Console, at_work:
     gone = {each["topic"]: each["gone_at"] for each in answer["remains"]}
     assert gone["order-created"] < gone["dead-letter"]
     assert "order-status" not in gone
+    assert answer["dead_letters"] == [letter]
+    assert waybill("dead-letters", "discard", letter).code == 0
     after = waybill("orders", "show", order_id, "--json")
     assert after.json["forgotten_at"] == answer["forgotten_at"]
     assert not [text for name, text in people.items() if name != "country" and text in after.out]
