@@ -5,9 +5,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import pytest
+from contextlib import asynccontextmanager, suppress
 
 from app.sandbox.local.ports import free_port
 from tests.worker.http_attack import LIMIT_S, Target
@@ -39,7 +37,8 @@ async def waiting_worker(**environment: str) -> AsyncIterator[tuple[Target, list
         assert await target.get("/health") == 200
         yield target, log
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         log.append((await process.stderr.read()).decode())
         await process.wait()
 
@@ -52,9 +51,9 @@ async def test_without_a_token_it_shows_no_orders_and_says_so() -> None:
     assert "orders and schemas are not shown" in "".join(log)
 
 
-@pytest.mark.parametrize(("token", "status"), [(TOKEN, 200), (TOKEN[::-1], 401)])
-async def test_with_a_token_it_shows_them_to_whoever_has_it(token: str, status: int) -> None:
+async def test_with_a_token_it_shows_them_to_whoever_has_it() -> None:
     async with waiting_worker(WAYBILL_WEB_TOKEN=TOKEN) as (worker, log):
-        assert await worker.get("/subjects", f"Authorization: Bearer {token}") == status
+        assert await worker.get("/subjects", f"Authorization: Bearer {TOKEN}") == 200
+        assert await worker.get("/subjects", f"Authorization: Bearer {TOKEN[::-1]}") == 401
         assert await worker.get("/subjects") == 401
     assert TOKEN not in "".join(log)
