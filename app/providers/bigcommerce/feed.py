@@ -21,7 +21,9 @@ PAUSE_MAX_S: Final = 60.0
 READ_ATTEMPTS: Final = 4
 """How often a read is sent in all when it gets a 429 each time."""
 PAGES_MAX: Final = 100
-"""Of one list: 25,000 orders. Some servers show their first page for ever."""
+"""Of the list of orders: 25,000. Some servers show their first page for ever."""
+PAGES_OF_AN_ORDER_MAX: Final = 5
+"""Of its products, or its addresses: 1,250, which is more than an order may have lines."""
 _LEASE: Final = UnsharedLease()
 
 Mapped = Order | RefusedOrder | None
@@ -73,7 +75,7 @@ class OrderFeed:
                 fresh = position.fresh((*before, *rows))
             if fresh or not is_full:
                 return UnreadOrders(fresh, is_full, shop_time)
-        raise self._endless()
+        raise self._endless(PAGES_MAX)
 
     async def _list_page(self, position: Cursor, page: int) -> tuple[list[dict[str, Any]], int | None]:
         call = actions.list_orders(position.since, page)
@@ -128,15 +130,15 @@ class OrderFeed:
     async def _all(self, call: Callable[[int], Call]) -> list[dict[str, Any]]:
         """Return all rows of a listing. It ends with a page that is not full, or has nothing new."""
         rows: dict[str, dict[str, Any]] = {}
-        for page in range(1, PAGES_MAX + 1):
+        for page in range(1, PAGES_OF_AN_ORDER_MAX + 1):
             reply = await self._read_patiently(call(page))
             rows |= {str(row.get("id")): row for row in self._link.interpret(reply, Intent.READ, actions.rows_of)}
             if len(rows) < page * actions.PAGE_ORDERS:
                 return list(rows.values())
-        raise self._endless()
+        raise self._endless(PAGES_OF_AN_ORDER_MAX)
 
-    def _endless(self) -> CallFailedError:
-        return self._link.failure(failures.unreadable(f"a list of more than {PAGES_MAX} pages", Intent.READ))
+    def _endless(self, pages: int) -> CallFailedError:
+        return self._link.failure(failures.unreadable(f"a list of more than {pages} pages", Intent.READ))
 
     async def _read_patiently(self, call: Call) -> Reply:
         """Read, and wait out the pauses that BigCommerce asks for. Raises CallFailedError when it asks too often."""

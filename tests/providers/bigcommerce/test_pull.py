@@ -290,7 +290,7 @@ async def test_an_order_whose_products_never_end_is_refused(stage: PullStage) ->
     def endless(_page: Any) -> Any:
         return [{"id": next(numbers)} for _ in range(10)]
 
-    for _ in range(feed.PAGES_MAX):
+    for _ in range(feed.PAGES_OF_AN_ORDER_MAX):
         stage.proxy.change(lambda request: request.matches("GET", "/orders/1/products"), endless)
     [refused] = (await stage.provider.pull(None)).refused
     assert "a list of more than" in refused.reason
