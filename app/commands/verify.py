@@ -5,10 +5,11 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from app.commands import output
-from app.commands.environment import environment
-from app.errors import WaybillError
+from app.commands.environment import SERVERS, environment
+from app.errors import SettingError, WaybillError
 from app.events import codec
 from app.events.codec import Codec
 from app.events.writer_schemas import WriterSchemas
@@ -54,14 +55,29 @@ async def _verify(environ: Mapping[str, str], with_providers: bool) -> Verdict:
     settings = Settings.from_env(environ)
     retentions = {topic.name: topic.retention_ms for topic in topics.load() if topic.retention_ms is not None}
     records, prepare = await _codec(settings, environ)
-    clients = registry.open_all(environ) if with_providers else {}
+    clients = registry.open_all(_with_simulators(environ)) if with_providers else {}
     finders = {name: client for name, client in clients.items() if isinstance(client, OrderFinder)}
+    if with_providers and not finders:
+        raise SettingError(
+            "--providers: none that can be asked is set up here; `waybill provider list` says what lacks"
+        )
     now_ms = time.time_ns() // 1_000_000
     try:
         async with open_log(settings.bootstrap_servers) as log:
             return await verify(log, records, retentions, now_ms=now_ms, prepare=prepare, finders=finders)
     finally:
         await asyncio.gather(*(client.close() for client in clients.values()))
+
+
+def _with_simulators(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with the simulators of `waybill up` as providers, where its broker is verified."""
+    from app.sandbox.local.up import simulated
+    from app.sandbox.local.up_addresses import find_up
+
+    up = find_up(environ)
+    if up is None or environ.get(SERVERS) != up.broker:
+        return environ
+    return simulated(environ, urlsplit(up.simulators).port or 0)
 
 
 async def _codec(settings: Settings, environ: Mapping[str, str]) -> tuple[Codec, Prepare | None]:
