@@ -107,11 +107,14 @@ def _receiver(manifest: Manifest, environ: Mapping[str, str]) -> Receive:
         return cast(Received, module.receive(headers, body, last, now_s))
 
     def receive_cleaned(headers: Mapping[str, str], body: bytes, now_s: float) -> Received:
+        redaction = settings.redaction()
         try:
-            return settings.redaction().clean_struct(receive(headers, body, now_s))
+            return redaction.clean_struct(receive(headers, body, now_s))
         except WebhookRefusedError as refusal:
-            # Not `from refusal`: its words may hold what is cleaned away here.
-            raise WebhookRefusedError(refusal.code, settings.redaction().clean(refusal.detail)) from None
+            # What quotes a body may cut it within a secret. Not `from refusal`: it has the words themselves.
+            is_quotable = redaction.clean_data(body) == body
+            detail = redaction.clean(refusal.detail) if is_quotable else "*** in the body: it repeats a secret of ours"
+            raise WebhookRefusedError(refusal.code, detail) from None
 
     return receive_cleaned
 

@@ -14,10 +14,12 @@ from standardwebhooks import Webhook
 
 from app.events.model import LineQuantity, ProviderEvent
 from app.providers.flexe.webhook import receive
+from app.providers.registry import Receive, receivers
 from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 from tests.providers.flexe.simulated_flexe import SECRET, SETTINGS
 
 NOW = 1_769_860_800
+ENVIRON = {f"WAYBILL_FLEXE_{name}": value for name, value in {"BASE_URL": "https://f.example", **SETTINGS}.items()}
 SHIPPED: dict[str, Any] = {
     "type": "shipment.shipped",
     "timestamp": "2026-01-31T12:00:00.123Z",
@@ -41,12 +43,14 @@ ORDER = {name: SHIPPED["data"][name] for name in ("id", "external_id", "owner_id
 AT = 1_769_860_800_123
 
 
-def posted(webhook: Any, *, webhook_id: str = "msg_1", secret: str = SECRET, now_s: float = NOW) -> Received:
+def posted(
+    webhook: Any, *, webhook_id: str = "msg_1", secret: str = SECRET, now_s: float = NOW, through: Receive | None = None
+) -> Received:
     body = webhook if isinstance(webhook, bytes) else msgspec.json.encode(webhook)
     at = datetime.fromtimestamp(NOW, UTC)
     signature = Webhook(secret).sign(webhook_id, at, body.decode("utf-8", "replace"))
     headers = {"Webhook-Id": webhook_id, "Webhook-Timestamp": str(NOW), "Webhook-Signature": signature}
-    return receive(headers, body, SETTINGS, now_s)
+    return receive(headers, body, SETTINGS, now_s) if through is None else through(headers, body, now_s)
 
 
 def refused(webhook: Any, **given: Any) -> WebhookRefusedError:
@@ -186,12 +190,18 @@ def test_what_is_malformed_is_refused_with_the_place(webhook: Any, words: str) -
     assert words in error.detail
 
 
+def test_a_text_that_is_cut_within_a_secret_shows_no_part_of_it() -> None:
+    error = refused(changed("data.owner_id", f"{'x' * 70} {SECRET}"), through=receivers(ENVIRON)["flexe"])
+    assert SECRET[:6] not in repr(error)
+    assert "repeats a secret of ours" in error.detail
+
+
 @pytest.mark.parametrize("path", ["data.owner_id", "data.external_id", "timestamp", "data.shipment.items.0.line_ref"])
 @pytest.mark.parametrize("secret", [SECRET, SETTINGS["API_KEY"]])
 def test_secrets_in_a_body_are_scrubbed(path: str, secret: str) -> None:
     webhook = changed(path, f"{secret} {secret}")
     webhook["data"]["shipment"]["items"][0]["quantity"] = "0"
-    error = refused(webhook)
+    error = refused(webhook, through=receivers(ENVIRON)["flexe"])
     assert secret not in repr(error)
     assert error.__cause__ is None
     assert "***" in error.detail

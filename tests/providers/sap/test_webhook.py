@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.providers.registry import load_manifests, receivers
 from app.providers.sap.webhook import receive
 from app.providers.webhooks import Received, RefusalCode, WebhookRefusedError
 
@@ -105,9 +106,13 @@ def test_what_is_no_such_event_is_malformed(changes: dict[str, Any]) -> None:
 
 
 def test_a_secret_in_the_body_is_not_shown() -> None:
-    refused = refusal(type=f"sap.s4.beh.salesorder.v1.SalesOrder.{SECRET}", data={})
-    assert SECRET not in str(refused)
-    assert "***" in refused.detail
+    names = {setting.name: "x" for setting in load_manifests()["sap"].settings}
+    environ = {f"WAYBILL_SAP_{name}": value for name, value in {**names, **SETTINGS}.items()}
+    body = {**CAPTURED, "type": f"sap.s4.beh.salesorder.v1.SalesOrder.{SECRET}", "data": {}}
+    with pytest.raises(WebhookRefusedError) as caught:
+        receivers(environ)["sap"](KNOWN, json.dumps(body).encode(), 0.0)
+    assert SECRET not in str(caught.value)
+    assert "***" in caught.value.detail
 
 
 @given(st.binary(max_size=200))
