@@ -59,7 +59,7 @@ async def test_both_vendors_answer_where_the_environment_points(host: Simulators
 def test_the_environment_of_the_providers_configures_the_simulators() -> None:
     names = ("WAYBILL_BIGCOMMERCE_STORE_HASH", "WAYBILL_BIGCOMMERCE_ACCESS_TOKEN")
     names += ("WAYBILL_FNO_CLIENT_ID", "WAYBILL_FNO_CLIENT_SECRET")  # type: ignore[assignment]
-    environ = {name: f"my {name}" for name in names}
+    environ = {name: f"my-{name}" for name in names}
     world = World()
     vendors = {name: opener(world) for name, opener in openers(environ, bootstrap_servers="b:9").items()}
     settings = pointed_at("http://127.0.0.1:1", vendors)
