@@ -15,7 +15,11 @@ class Clock(Protocol):
         """Return the time of day, in milliseconds since the epoch, UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back and that pass while the process is paused."""
+        """Return seconds that never go back and that pass while the process is paused, or its machine suspended."""
+
+
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""`time.monotonic` stands still while Linux is suspended, and a lease would be good for as long."""
 
 
 class SystemClock:
@@ -25,7 +29,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_STEADY)
 
 
 SYSTEM_CLOCK: Final = SystemClock()

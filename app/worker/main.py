@@ -62,7 +62,7 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     url = Secret(variables()["schema_registry_url"], environ)
     foreign = ForeignSchemas(parts.codec, url.current, parts.clock) if url.is_set and Mirror.name in names else None
     registry = CollectorRegistry()
-    collectors = Collectors(registry)
+    collectors = Collectors(registry, parts.clock.monotonic)
     try:
         with listen(settings) as listening:
             apps = {name: _app(name, parts, collectors, foreign) for name in names}
