@@ -103,11 +103,14 @@ class KafkaLog:
         give_up_at = asyncio.get_running_loop().time() + self._limits.broker_gone_s
         while True:
             stable: int = (await reader.end_offsets([ledger]))[ledger]
-            if stable >= (await written_ends(reader, [ledger])).get(ledger, stable):
+            written = (await written_ends(reader, [ledger])).get(ledger)
+            if written is not None and stable >= written:
                 return stable
             if asyncio.get_running_loop().time() > give_up_at:
                 place = f"{ledger.topic}/{ledger.partition}"
                 what = f"a transaction that is not the lane's own holds back {place} from offset {stable} on"
+                if written is None:
+                    raise LaneError(f"{self._name} could not look up the end of {place}: no broker leads it")
                 raise LaneError(f"{self._name}: {what}: only lanes may write ledgers; let ACLs forbid it to others")
             await asyncio.sleep(_CONNECT_PAUSE_S)
 

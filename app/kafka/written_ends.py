@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import NoError, for_code
+from aiokafka.errors import KafkaError, NoError, for_code
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
 _CONSUMER: Final = -1
@@ -14,9 +14,9 @@ _READ_UNCOMMITTED: Final = 0
 
 
 async def written_ends(reader: Any, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-    """Return the end of each partition, asked on the reader's own connection. Raises KafkaError.
+    """Return the end of each partition, asked on the reader's own connection. One that gives no answer is left out.
 
-    One whose leader is just changing is left out: who asks now and then asks again.
+    A leader that changes or a connection that breaks is no fault: who asks now and then asks again.
     """
     by_node: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for place in places:
@@ -29,7 +29,10 @@ async def written_ends(reader: Any, places: Iterable[TopicPartition]) -> Mapping
 
 async def _ask(client: Any, node: int, topics: Mapping[str, list[tuple[int, int]]]) -> Mapping[TopicPartition, int]:
     request = OffsetRequest(_CONSUMER, _READ_UNCOMMITTED, list(topics.items()))
-    response = await client.send(node, request)
+    try:
+        response = await client.send(node, request)
+    except KafkaError:
+        return {}
     return {
         TopicPartition(topic, partition): offset
         for topic, answers in response.topics

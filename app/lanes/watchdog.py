@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from app.errors import LaneError
 from app.lanes.lane import Lane
+from app.lanes.open_transactions import Withheld
 from app.lanes.role import LaneObserver
 
 _journal = logging.getLogger(__name__)
@@ -80,14 +81,14 @@ class Watchdog:
 
     async def _look(self, lane: Lane) -> None:
         try:
-            backlog = await lane.backlog()
+            backlog, withheld = await lane.backlog(), await lane.withheld()
         except LaneError:
             if lane.suspended:  # a rebalance took the lane away while it was looked at
                 return
             raise
         if lane.suspended:
             return
-        await self._look_for_open_transactions(lane)
+        self._report_open_transactions(lane, withheld)
         now = self.monotonic()
         wait = self._wait_of(lane, now) if any(backlog.values()) else None
         self.observer.backlog(lane.partition, backlog, None if wait is None else wait.since)
@@ -99,9 +100,8 @@ class Watchdog:
             problem = f"{lane.name} has committed nothing for {age:.0f} s although records wait for it"
             self.fail(LaneError(f"{problem}: the consumer or a job stands still"))
 
-    async def _look_for_open_transactions(self, lane: Lane) -> None:
+    def _report_open_transactions(self, lane: Lane, withheld: Sequence[Withheld]) -> None:
         """Report what somebody's open transaction holds back, once when it is long. No process is ended for it."""
-        withheld = await lane.withheld()
         ages = {each.topic: each.seconds for each in withheld}
         self.observer.withheld(lane.partition, {topic: ages.get(topic, 0.0) for topic in lane.topics})
         long = {(lane, each.topic): each for each in withheld if each.is_long}

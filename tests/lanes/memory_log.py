@@ -201,6 +201,7 @@ class MemoryLog:
         return {topic: self._cluster.bounds(topic, self._partition) for topic in topics}
 
     async def ends(self, topics: Iterable[str]) -> Mapping[str, int]:
+        self._at("ends before")
         return {topic: self._cluster.end(topic, self._partition) for topic in topics}
 
     async def fetch(self, topic: str, offset: int) -> Record | None:

@@ -407,14 +407,15 @@ async def test_transactions_that_end_in_time_are_not_worth_a_word() -> None:
     assert driven.lane.status().degraded == ()
 
 
-async def test_a_lane_that_is_let_go_while_it_is_looked_at_ends_no_process() -> None:
+@pytest.mark.parametrize("look", ["first record before", "ends before"])
+async def test_a_lane_that_is_let_go_while_it_is_looked_at_ends_no_process(look: str) -> None:
     world, seen = World(), Backlogs()
     failures: list[BaseException] = []
     driven = await world.open()
     world.produce(b"k", b"one")
 
     def close(_id: str, step: str) -> None:
-        if step == "first record before":
+        if step == look:
             driven.lane.suspend()
             raise LaneError("count-0 could not read in-a: the client is closed")
 
