@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ PROC: Final = Path("/proc")
 ROLES: Final = ("orchestrate", "source", "perform", "apply", "mirror", "pull")
 STOP_LIMIT_S: Final = 120.0
 POLL_S: Final = 0.05
+COMMAND: Final = (sys.executable, "-m", "app")
 
 
 class StandstillError(AssertionError):
@@ -37,11 +38,13 @@ def wait_for(what: str, holds: Callable[[], bool], limit_s: float) -> None:
 class Waybill:
     """One `waybill ARGUMENTS` with its workers. What it prints goes to a file, and from there to `said`."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str], *arguments: str) -> None:
+    def __init__(
+        self, log: Path, environment: Mapping[str, str], *arguments: str, command: Sequence[str] = COMMAND
+    ) -> None:
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", *arguments],
+                [*command, *arguments],
                 env={**environment, "COLUMNS": "160", "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -98,8 +101,10 @@ class Waybill:
 
 
 @contextlib.contextmanager
-def waybill(log: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[Waybill]:
-    running = Waybill(log, environment, *arguments)
+def waybill(
+    log: Path, environment: Mapping[str, str], *arguments: str, command: Sequence[str] = COMMAND
+) -> Iterator[Waybill]:
+    running = Waybill(log, environment, *arguments, command=command)
     try:
         yield running
     finally:
