@@ -23,7 +23,7 @@ from app.resources import ROOT
 from app.sandbox.local import broker
 from tests.kafka import black_box, courses
 from tests.kafka.demo_follower import Follower
-from tests.kafka.processes import ROLES, kill, waybill
+from tests.kafka.processes import ROLES, kill, wait_for, waybill
 from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
 
 FIRST_SHARE: Final = 0.05
@@ -58,19 +58,18 @@ def upgrade(ref: str, orders: int, folder: Path, *, are_simulators_new: bool) ->
     with broker.temporary() as info:
         environment = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "TMPDIR": str(folder)}
         arguments = ("demo", *CHOSEN, "--count", str(each))
-        with (
-            waybill(folder / "demo.log", environment, *arguments, command=command) as demo,
-            closing(black_box.Reader(info.bootstrap_servers)) as reader,
-        ):
-            follower = Follower(reader, demo, each * len(SCENARIOS))
-            for number, role in enumerate(ROLES):
-                follower.until(FIRST_SHARE * (number + 1), LIMIT_S)
-                (folder / f"new-{role}").touch()
-                assert kill(demo.workers()[role], signal.SIGKILL)
-            code = follower.finish(LIMIT_S)
-            problems = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
-            records = reader.to_end()
-            return problems + black_box.problems(records, follower.effects, courses.born(records, follower.effects))
+        with waybill(folder / "demo.log", environment, *arguments, command=command) as demo:
+            wait_for("the demo starts", lambda: demo.complete and bool(demo.simulators()), LIMIT_S)
+            with closing(black_box.Reader(info.bootstrap_servers)) as reader:
+                follower = Follower(reader, demo, each * len(SCENARIOS))
+                for number, role in enumerate(ROLES):
+                    follower.until(FIRST_SHARE * (number + 1), LIMIT_S)
+                    (folder / f"new-{role}").touch()
+                    assert kill(demo.workers()[role], signal.SIGKILL)
+                code = follower.finish(LIMIT_S)
+                problems = [] if code == 0 else [f"the demo ended with {code}:\n{demo.said}"]
+                records = reader.to_end()
+                return problems + black_box.problems(records, follower.effects, courses.born(records, follower.effects))
 
 
 def main() -> int:
