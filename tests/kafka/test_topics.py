@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -19,11 +20,13 @@ from app.kafka.topic_admin import CreatedTopic, Drift, apply, check, check_broke
 from app.kafka.topics import load
 from app.kafka.transactions import transact
 from app.sandbox.local import broker as local_broker
+from app.sandbox.local.jvm import wait_until
 from tests.commands.console import Console
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 TOPICS = load()
 DAY_MS = 86_400_000
+LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +121,14 @@ async def test_a_broker_that_stores_nothing_is_not_waited_for_without_an_end(
         async with transactions.started_producer(broker) as producer:
             os.kill(broker_pid, signal.SIGSTOP)
             try:
+                # The kernel stops the threads once the first of them runs, which takes a while on a busy machine.
+                assert wait_until(lambda: psutil.Process(broker_pid).status() == psutil.STATUS_STOPPED, LIMIT_S)
                 await transactions.write(producer, [Output("order-held", b"k", b"v")])
             finally:
                 os.kill(broker_pid, signal.SIGCONT)
 
     with pytest.raises(BrokerError, match=r"did not store the records within 1 s: is its disk full"):
-        await asyncio.wait_for(write_to_a_paused_broker(), 60)
+        await asyncio.wait_for(write_to_a_paused_broker(), 2 * LIMIT_S)
 
 
 async def read_all(broker: str, topic: str) -> list[Record]:
