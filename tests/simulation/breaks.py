@@ -31,10 +31,10 @@ class Break(NamedTuple):
 
 BREAKS: Final = (
     Break(
-        "what may have happened at a provider counts as refused",
-        "app/providers/failures.py",
-        "else Outcome.UNKNOWN\n\n\ndef judge_reply",
-        "else Outcome.REJECTED\n\n\ndef judge_reply",
+        "nobody notes what is under way when a process dies",
+        "app/lanes/position.py",
+        "unfinished = tuple(sorted((*self.unfinished, *self._to_repeat)))",
+        "unfinished = () and tuple(sorted((*self.unfinished, *self._to_repeat)))",
     ),
     Break(
         "an order that Finance + Operations has is created again",
