@@ -105,8 +105,8 @@ def _print(verdict: Verdict) -> None:
     output.table(("Orders", ""), rows)
     wrong = [(order, each) for order, each in verdict.listed if each.kind is not DiscrepancyKind.UNOBSERVABLE]
     if wrong:
-        shown = [(order, each.kind, each.what, each.where) for order, each in wrong[:SHOWN_MAX]]
-        output.table(("Order", "Is", "What", "Where"), shown, "What is wrong")
+        entries = [(order, each.kind, each.what, each.where) for order, each in wrong[:SHOWN_MAX]]
+        output.table(("Order", "Is", "What", "Where"), entries, "What is wrong")
     if len(wrong) > SHOWN_MAX:
         output.line(f"and {len(wrong) - SHOWN_MAX} more: --json names them")
     looked_at = f"{verdict.records} records, {verdict.dead_letters} dead letters that nobody has dealt with"

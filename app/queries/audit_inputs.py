@@ -199,8 +199,8 @@ def check_reservations(order: OrderAudit, limits: LogLimits) -> Iterator[Discrep
         return
     commands = [command for command in order.on(SOURCING_COMMAND) if command.event in CLOSING]
     is_whole = any(not command.lines for command in commands)
-    meant = {line for command in commands for line in command.lines}
-    orphans = [line for line in entry.closed_lines if not meant.intersection((line, line.rpartition("@")[0]))]
+    commanded = {line for command in commands for line in command.lines}
+    orphans = [line for line in entry.closed_lines if not commanded.intersection((line, line.rpartition("@")[0]))]
     if orphans and not is_whole:
         what = f"the command that closed the reservations of {', '.join(orphans)}"
         yield limits.missing(what, SOURCING_COMMAND, order.began_at, (SOURCING_COMMAND,))

@@ -78,5 +78,5 @@ def _has_token(request: web.Request, tokens: Iterable[str]) -> bool:
     authorization = request.headers.get("authorization", "")
     if authorization[: len(_BEARER)].lower() != _BEARER:
         return False
-    shown = authorization[len(_BEARER) :].strip().encode("utf-8", "surrogateescape")
-    return any(hmac.compare_digest(shown, token.encode()) for token in tokens)
+    token_bytes = authorization[len(_BEARER) :].strip().encode("utf-8", "surrogateescape")
+    return any(hmac.compare_digest(token_bytes, token.encode()) for token in tokens)
