@@ -27,16 +27,16 @@ from app.lanes.lane_limits import SYSTEM_CLOCK, Clock, LaneLimits
 from app.lanes.lane_log import LedgerEntry, Log
 from app.lanes.lane_state import Cold, LaneState, View
 from app.lanes.lease import LaneLease
+from app.lanes.ledger_keys import OWNER_KEY, POSITION_KEY, is_lanes_own
 from app.lanes.open_transactions import OpenTransactions, Withheld
 from app.lanes.opening import check_inputs, check_partitions
-from app.lanes.ownership import OWNER_KEY, first_owner
+from app.lanes.ownership import first_owner
 from app.lanes.poller import Poller
-from app.lanes.position import POSITION_KEY, Position
+from app.lanes.position import Position
 from app.lanes.role import Folded, LaneObserver, Role, Unobserved
 from app.lanes.settled_values import SettledValues
 
 _journal = logging.getLogger(__name__)
-_OWN_KEYS = {POSITION_KEY, OWNER_KEY}
 
 
 class LaneStatus(NamedTuple):
@@ -200,8 +200,8 @@ class Lane:
 
         def take(entries: Sequence[LedgerEntry]) -> None:
             self._ledger_end = max((self._ledger_end, *(entry.offset + 1 for entry in entries[-1:])))
-            own.update((entry.key, entry.value) for entry in entries if entry.key in _OWN_KEYS)
-            self._state.load([entry for entry in entries if entry.key not in _OWN_KEYS], self._clock.now_ms())
+            own.update((entry.key, entry.value) for entry in entries if is_lanes_own(entry.key))
+            self._state.load([entry for entry in entries if not is_lanes_own(entry.key)], self._clock.now_ms())
 
         self._state.clear()
         await self._log.restore(take)

@@ -7,11 +7,6 @@ itself first, then fences the other one, then restores. A process that comes wit
 of the two, finds the note, and does the same: whatever their order, one of the two is fenced.
 """
 
-from typing import Final
-
-OWNER_KEY: Final = b"\x00owner"
-"""Key of the note. No order id begins with a zero byte."""
-
 
 def first_owner(role: str, partition: int) -> str:
     """Return the owner of a ledger without a note: the transactional id that lanes have unless a prefix is set."""

@@ -16,9 +16,6 @@ from app.errors import LedgerError
 from app.events.record import Record
 from app.lanes.lane_log import Bounds
 
-POSITION_KEY = b"\x00position"
-"""Key of the lane's own record in its ledger partition. No order id begins with a zero byte."""
-
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """The stored position in one input. `timestamp` and `digest` are those of the record at `high - 1`.

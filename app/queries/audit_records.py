@@ -25,6 +25,7 @@ from app.events.record import DEAD_LETTER, Record
 from app.events.sales_order_change import made_by_us
 from app.inventory import source_ledger
 from app.inventory.ledger_values import OPEN, SourcedOrder
+from app.lanes.ledger_keys import is_lanes_own
 from app.lanes.position import Mark
 from app.queries.audit import AuditRecord, OrderEntry, SourcingEntry
 
@@ -34,8 +35,6 @@ READER_OF: Final = {topic: role for role in READERS for topic in role.inputs}
 LEDGERS: Final = tuple(role.ledger for role in READERS)
 TOPICS: Final = (*BY_TOPIC, DEAD_LETTER)
 """Topics that are read, apart from the ledgers."""
-OF_LANES: Final = b"\x00"
-"""What the keys of a ledger begin with that are a lane's own."""
 CHANGES: Final = (*Mirror.inputs, *Apply.inputs)
 """Topics of rows."""
 Place = tuple[str, int]
@@ -171,7 +170,7 @@ def facts_of(ledger: str, key: bytes, value: bytes | None) -> tuple[str, OrderFa
     Raises LedgerError for a value that this version cannot read.
     """
     reduce = _REDUCTIONS.get(ledger)
-    if reduce is None or key.startswith(OF_LANES):
+    if reduce is None or is_lanes_own(key):
         return None
     if ledger == Source.ledger:
         prefix = source_ledger.key_of(SourcedOrder, "")

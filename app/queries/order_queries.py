@@ -7,6 +7,7 @@ from app.agents import order_ledger
 from app.domain.order import OrderState
 from app.events.ids import partition_of
 from app.kafka.topic_reader import consumer, partitions, read_to_end
+from app.lanes.ledger_keys import is_lanes_own
 
 LEDGER: Final = "order-ledger"
 
@@ -37,7 +38,7 @@ async def all_orders(bootstrap_servers: str) -> list[OrderState]:
     latest: dict[bytes, bytes | None] = {}
     async with consumer(bootstrap_servers) as reader:
         async for record in read_to_end(reader, await partitions(reader, LEDGER)):
-            if record.key is not None and not record.key.startswith(b"\x00"):  # a lane keeps its position there
+            if record.key is not None and not is_lanes_own(record.key):
                 latest[record.key] = record.value
     orders = (order_in(value) for _, value in sorted(latest.items()))
     return [order for order in orders if order is not None]

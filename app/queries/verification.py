@@ -18,7 +18,7 @@ from app.events.codec import Codec
 from app.events.record import DEAD_LETTER, Record
 from app.kafka.clients import AIOKafkaConsumer, partition_counts
 from app.kafka.topic_reader import consumer, read_to_end
-from app.lanes.position import POSITION_KEY
+from app.lanes.ledger_keys import POSITION_KEY
 from app.providers.port import OrderFinder
 from app.queries.audit import CREATED, LogLimits
 from app.queries.audit_records import CHANGES, LEDGERS, TOPICS, AuditReader, LedgerCut, Place, facts_of, letter_of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.errors import LaneError
 from app.lanes.lane import Lane
-from app.lanes.ownership import OWNER_KEY
+from app.lanes.ledger_keys import OWNER_KEY
 from tests.lanes.example_roles import LEDGER, Counting
 from tests.lanes.lane_driver import Driven, World
 from tests.lanes.memory_log import MemoryLog

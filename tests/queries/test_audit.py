@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace as altered
 
 from app.events.ids import derive
-from app.lanes.ownership import OWNER_KEY
-from app.lanes.position import POSITION_KEY
+from app.lanes.ledger_keys import OWNER_KEY, POSITION_KEY
 from app.queries.audit import (
     CREATED,
     MILESTONES,

@@ -15,7 +15,8 @@ from app.domain.order import OrderState
 from app.events.headers import FORGET, FORWARDED
 from app.events.model import OrderStatus
 from app.events.record import DEAD_LETTER, Record
-from app.lanes.position import POSITION_KEY, Mark
+from app.lanes.ledger_keys import POSITION_KEY
+from app.lanes.position import Mark
 from tests.simulation.replay import Replay
 from tests.simulation.transaction import INPUTS, LEDGERS, Transaction, decoded, header, origin
 from tests.simulation.truth import Truth

@@ -8,7 +8,7 @@ from app.events import codec as codecs
 from app.events.codec import Codec
 from app.events.headers import FORWARDED
 from app.events.record import DEAD_LETTER, Record
-from app.lanes.position import POSITION_KEY
+from app.lanes.ledger_keys import POSITION_KEY
 
 LEDGERS: Final = {
     "orchestrate": "order-ledger", "mirror": "mirror-ledger", "perform": "perform-ledger",

@@ -6,7 +6,8 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from app.kafka.clients import AIOKafkaConsumer
-from app.lanes.position import POSITION_KEY, Position
+from app.lanes.ledger_keys import POSITION_KEY
+from app.lanes.position import Position
 
 _LOOK_MS: Final = 100
 
