@@ -7,6 +7,7 @@ WaybillError
 ├── SchemaError             a schema file, its lock or the registry is wrong
 ├── DefinitionError         a flow, policy or manifest (YAML) is wrong; names file, path and the fix
 ├── RecordError             a record cannot be used; it goes to dead-letter with `code` and the message
+│   └── NewerVersionError   a newer version of Waybill wrote it: the process leaves its lanes to that version and ends
 ├── LedgerError             the ledger and the inputs contradict each other: refuse to start
 ├── LaneError               a lane cannot go on (fenced, broker gone for good): the process ends
 └── ProviderError           a provider answered with something that the port cannot express
@@ -57,6 +58,10 @@ class RecordError(WaybillError):
     def __init__(self, code: str, detail: str) -> None:
         self.code, self.detail = code, detail
         super().__init__(f"{code}: {detail}")
+
+
+class NewerVersionError(RecordError):
+    """A record, or the state of its order, that only a newer version of Waybill can have written. No dead letter."""
 
 
 class LedgerError(WaybillError):

@@ -14,6 +14,7 @@ WHOLE_PRODUCT = (
     "tests/kafka/test_storm.py",
     "tests/kafka/test_broker_restart.py",
     "tests/test_package.py",
+    "tests/kafka/test_side_by_side.py",
     "tests/kafka/test_sourced_demo.py",
     "tests/kafka/test_outage.py",
     "tests/kafka/test_black_box.py",

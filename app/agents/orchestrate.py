@@ -11,7 +11,7 @@ from app.domain.command_names import OrderCommandName, PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.order import Effect, OrderState, Timer
 from app.dualwrite.sales_order_mapping import SalesOrders
-from app.errors import RecordError
+from app.errors import NewerVersionError, RecordError
 from app.events.catalog import CHANGED_AT_IOM, ERP_ROWS, RECORDS, ChangeEvent
 from app.events.codec import Codec
 from app.events.dead_letters import dead_letter
@@ -170,6 +170,8 @@ class Orchestrate(Role):
             assert state is not None, "a created order has a state"
             try:
                 steps.append(self._step(state, self._codec.decode(record)))
+            except NewerVersionError:
+                raise
             except RecordError as refused:
                 late.append(dead_letter(record, refused.code, refused.detail, self.name, event.at))
         return self._folded(key, None, steps, late)

@@ -21,11 +21,15 @@ _FILE: Final = re.compile(r"(?P<stem>[a-z0-9.-]+)\.v(?P<version>[1-9][0-9]*)\.av
 
 
 class Locked(Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the lock: `id` is what stands in records, `sha256` is of the normalised JSON."""
+    """One line of the lock: `id` is what stands in records, `sha256` is of the normalised JSON.
+
+    `written` is false for a version that is read, and not written before all processes read it (ADR 0034).
+    """
 
     id: int
     sha256: str
     file: str
+    written: bool = True
 
 
 class Schema(Struct, frozen=True):
@@ -37,6 +41,7 @@ class Schema(Struct, frozen=True):
     text: str
     file: str
     shape: RecordShape
+    written: bool = True
 
 
 class Schemas(Struct, frozen=True):
@@ -46,10 +51,11 @@ class Schemas(Struct, frozen=True):
     by_id: Mapping[int, Schema]
 
     def latest(self, subject: str) -> Schema:
-        """Return the newest version of a subject. Raises SchemaError when there is no such subject."""
-        if subject not in self.by_subject:
+        """Return the newest version of a subject that is written. Raises SchemaError when there is none."""
+        written = [schema for schema in self.by_subject.get(subject, ()) if schema.written]
+        if not written:
             raise SchemaError(f"{subject}: no schema; add schemas/{subject.removesuffix('-value')}.v1.avsc")
-        return self.by_subject[subject][-1]
+        return written[-1]
 
     def with_ids(self, ids: Mapping[int, int]) -> "Schemas":
         """Return the same schemas under the ids that a registry gave them: id of the lock -> id there."""
@@ -138,7 +144,13 @@ def _checked(file: str, text: str, locked: Mapping[str, Mapping[str, Locked]]) -
             f"schemas/{file}: differs from {LOCK}; published schemas never change, write the next version"
         )
     return Schema(
-        subject=subject, version=int(version), id=entry.id, text=body, file=file, shape=shape_of(json.loads(body), file)
+        subject=subject,
+        version=int(version),
+        id=entry.id,
+        text=body,
+        file=file,
+        shape=shape_of(json.loads(body), file),
+        written=entry.written,
     )
 
 

@@ -12,7 +12,7 @@ from fastavro.read import SchemaResolutionError
 from msgspec import Struct
 
 from app import resources
-from app.errors import RecordError, SchemaError
+from app.errors import NewerVersionError, RecordError, SchemaError
 from app.events import avro_schemas, headers, json_intake, record_keys
 from app.events.avro_reader import Read, compile_reader
 from app.events.avro_schemas import Schema, Schemas
@@ -41,19 +41,22 @@ class Contents(NamedTuple):
 
 
 class _Plan(Struct, frozen=True):
-    """What a topic's records are read and written with. `older` holds writer schemas by id, for fastavro to resolve."""
+    """What a topic's records are read and written with.
+
+    `others` holds the schemas of its other versions by id, for fastavro to resolve to the one that is written.
+    """
 
     spec: RecordSpec
     schema: Schema
     prefix: bytes
     write: Write
     read: Read
-    older: Mapping[int, Any]
-    newest: Any
+    others: Mapping[int, Any]
+    written: Any
 
     def knows(self, number: int) -> bool:
         """Return whether records with this schema id are ours."""
-        return number == self.schema.id or number in self.older
+        return number == self.schema.id or number in self.others
 
 
 class Codec:
@@ -175,7 +178,7 @@ class Codec:
         if len(value) > self._bytes_max:
             raise RecordError("too-large", f"{len(value)} bytes; at most {self._bytes_max} (WAYBILL_RECORD_BYTES_MAX)")
         if value[:1] == b"\0":
-            body = self._avro(plan, value, attributes, at)
+            body = self._avro(plan, record, value, attributes)
         elif spec.by_connectors and start in (b"{", b'"'):
             body = json_intake.read_change(spec.topic, value, attributes, at)
         elif not spec.intake:
@@ -188,15 +191,14 @@ class Codec:
             check_intake(body)
         return body
 
-    def _avro(self, plan: _Plan, value: bytes, attributes: dict[str, str], timestamp: int) -> Struct | None:
+    def _avro(self, plan: _Plan, record: Record, value: bytes, attributes: dict[str, str]) -> Struct | None:
         number = id_in(value)
         if plan.knows(number):
             return _read(plan, value, number)
         if not plan.spec.by_connectors:
-            own_ids = sorted([*plan.older, plan.schema.id])
-            raise RecordError("unknown-schema", f"schema id {number} is none of {plan.schema.subject}'s: {own_ids}")
+            raise _unknown(plan, record, number, attributes)
         document, types = self.writers.read(value)
-        return json_intake.change(plan.spec.topic, Message(document, types, attributes, max(timestamp, 0)))
+        return json_intake.change(plan.spec.topic, Message(document, types, attributes, max(record.timestamp, 0)))
 
 
 def load(
@@ -223,19 +225,19 @@ def _plan(spec: RecordSpec, published: Schemas) -> _Plan:
         prefix=bytes([MAGIC]) + schema.id.to_bytes(4, "big"),
         write=compile_writer(schema.shape, TYPES),
         read=compile_reader(schema.shape, TYPES),
-        older={older.id: _parsed(older) for older in published.by_subject[subject][:-1]},
-        newest=_parsed(schema),
+        others={other.id: _parsed(other) for other in published.by_subject[subject] if other.id != schema.id},
+        written=_parsed(schema),
     )
 
 
 def _parsed(schema: Schema) -> Any:
-    """Return the schema for fastavro without logical types: amounts stay bytes from an older version to the newest."""
+    """Return the schema for fastavro without logical types: amounts stay bytes from one version to another."""
     return fastavro.parse_schema(avro_schemas.untyped(avro_schemas.parsed(schema)))
 
 
 def _read(plan: _Plan, value: bytes, number: int) -> Struct:
     if number != plan.schema.id:
-        value = _newest(plan, value, number)
+        value = _rewritten(plan, value, number)
     try:
         body, end = plan.read(value, FRAME)
     except IndexError as exc:
@@ -247,17 +249,35 @@ def _read(plan: _Plan, value: bytes, number: int) -> Struct:
     return cast(Struct, body)
 
 
-def _newest(plan: _Plan, value: bytes, number: int) -> bytes:
-    """Return the same record as the newest version of its schema would have written it."""
+def _rewritten(plan: _Plan, value: bytes, number: int) -> bytes:
+    """Return the same record as the version of its schema that is written would have it."""
     source, target = BytesIO(value[FRAME:]), BytesIO()
     try:
-        datum = fastavro.schemaless_reader(source, plan.older[number], plan.newest)
+        datum = fastavro.schemaless_reader(source, plan.others[number], plan.written)
     except (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, SchemaResolutionError) as exc:
         raise _malformed(plan, f"schema id {number}: {exc or type(exc).__name__}") from exc
     if source.tell() != len(value) - FRAME:
         raise _malformed(plan, f"schema id {number}: bytes are left over")
-    fastavro.schemaless_writer(target, plan.newest, datum)
+    fastavro.schemaless_writer(target, plan.written, datum)
     return plan.prefix + target.getvalue()
+
+
+def _unknown(plan: _Plan, record: Record, number: int, attributes: Mapping[str, str]) -> RecordError:
+    """Return the error for a schema that is not ours.
+
+    Where Waybill alone writes, its own mark on the record says that a newer version did. Anyone may put that mark on a
+    record of an intake topic, and must not end a process by it (ADR 0034).
+    """
+    subject = plan.schema.subject
+    if not plan.spec.intake and attributes.get("ce_source", "").startswith(headers.OUR_SOURCES):
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        return NewerVersionError(
+            "unknown-schema",
+            f"{place} was written by a newer version of Waybill (schema id {number} of {subject}): upgrade this"
+            " process",
+        )
+    own_ids = sorted([*plan.others, plan.schema.id])
+    return RecordError("unknown-schema", f"schema id {number} is none of {subject}'s: {own_ids}")
 
 
 def _malformed(plan: _Plan, problem: str) -> RecordError:

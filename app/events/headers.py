@@ -22,6 +22,8 @@ UNREADABLE: Final = "waybill-unreadable"
 """Header of the record that stands for a batch which could not be unpacked: a sentence that says why."""
 FORGET: Final = "waybill-forget"
 """Header of a tombstone that removes an order's rows because it is forgotten: the id of the command."""
+OUR_SOURCES: Final = "waybill/"
+"""What `ce_source` of each record that Waybill itself writes begins with."""
 OF_CONNECTORS: Final = "__"
 """What the names of headers begin with that Kafka Connect and Debezium add."""
 ID_CHARS_MAX: Final = 256

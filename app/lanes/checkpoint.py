@@ -7,7 +7,7 @@ so that it neither stops the records behind it nor gets lost. No log and no cloc
 from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
 
-from app.errors import RecordError
+from app.errors import NewerVersionError, RecordError
 from app.events.dead_letters import MARK, dead_letter, gathered_letter, origin
 from app.events.headers import FORWARDED, first_place
 from app.events.ids import partition_of
@@ -134,7 +134,10 @@ class Folder:
         """Add the record as a dead letter, or to one that it shares with others where there is a flood of them.
 
         Its partition is the lane's own, not that of its key: so each lane writes one partition of the topic, in order.
+        Raises NewerVersionError instead: another process can use the record, and reads it once this one has ended.
         """
+        if isinstance(problem, NewerVersionError):
+            raise problem
         code, detail = _describe(problem)
         limit, now_ms = min(self._limits.letter_bytes_max, self._limits.output_bytes_max), self._now_ms()
         size = size_of(record.key, record.value, record.headers)

@@ -60,7 +60,8 @@ class Role(ABC):
         """Return what the record does to the state. Has no effect of its own: a record may be folded more than once.
 
         `record.key` is the owner key, also where the record had none. `repeated`: a previous owner may have run it.
-        RecordError makes it a dead letter with its code, any other exception one with the code `error`.
+        RecordError makes it a dead letter with its code, any other exception one with the code `error`;
+        NewerVersionError ends the lane instead.
         """
 
     def conclude(self, state: Mapping[bytes, bytes], now_ms: int) -> Folded | None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.domain.order import Address, Line, Order
-from app.errors import RecordError, SchemaError
+from app.errors import NewerVersionError, RecordError, SchemaError
 from app.events import avro_schemas
 from app.events import codec as codec_module
 from app.events.avro_shapes import shape_of
@@ -147,6 +147,25 @@ def test_what_is_no_record_says_why(value: bytes | None, code: str, detail: str)
     assert detail in error.detail
 
 
+UNKNOWN = b"\0\0\0\x27\x0f\x02"
+OURS = (("ce_source", b"waybill/orchestrate"),)
+
+
+def test_what_a_newer_version_of_waybill_wrote_ends_the_process_and_is_no_dead_letter() -> None:
+    error = refused("fulfillment-requested", UNKNOWN, OURS)
+    assert isinstance(error, NewerVersionError)
+    place = "fulfillment-requested/3/17 was written by a newer version of Waybill"
+    assert error.detail == f"{place} (schema id 9999 of fulfillment-requested-value): upgrade this process"
+
+
+@pytest.mark.parametrize(("topic", "headers"), [("fulfillment-requested", ()), ("provider-result", OURS)])
+def test_nobody_else_ends_a_process_with_an_unknown_schema(topic: str, headers: Any) -> None:
+    """Not by a record without our mark, and not on a topic where others may write that mark themselves."""
+    error = refused(topic, UNKNOWN, headers)
+    assert error.code == "unknown-schema"
+    assert not isinstance(error, NewerVersionError)
+
+
 def test_left_over_bytes_are_noticed() -> None:
     value, headers = CODEC.encode(COMMAND)
     error = refused("order-command", value + b"\0", headers)
@@ -280,6 +299,21 @@ def test_records_of_an_older_version_are_read_as_the_newest() -> None:
     for damaged in (value[:-1], value + b"\0", value[:6], value[:5]):
         with pytest.raises(RecordError, match="schema id 900"):
             codec.decode(record("order-command", damaged))
+
+
+def test_a_version_that_is_not_written_yet_is_read() -> None:
+    """A version 2 of order-command with one field more, in a process of before it is written."""
+    now = PUBLISHED.latest("order-command-value")
+    longer = json.loads(now.text)
+    longer["fields"].append({"name": "priority", "type": "string", "default": "", "doc": "how soon"})
+    text = json.dumps(longer)
+    next_one = avro_schemas.Schema(now.subject, 2, 900, text, "next", shape_of(longer, "next"), written=False)
+    versions = {**PUBLISHED.by_subject, now.subject: (now, next_one)}
+    codec = Codec(avro_schemas.Schemas(versions, {**PUBLISHED.by_id, next_one.id: next_one}))
+    value, headers = codec.encode(COMMAND)
+    assert value == CODEC.encode(COMMAND)[0]
+    ahead = b"\0" + (900).to_bytes(4, "big") + value[5:] + b"\x08high"
+    assert codec.decode(record("order-command", ahead, headers)).body == COMMAND.body
 
 
 @given(rest=st.binary(max_size=80))

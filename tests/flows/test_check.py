@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from app.errors import DefinitionError, RecordError
+from app.errors import DefinitionError, NewerVersionError, RecordError
 from app.events.model import OrderCreated
 from app.flows.installed import Setup
 from app.flows.loading.flow_check import check
@@ -218,8 +218,18 @@ def test_order_keeps_the_version_it_started_with() -> None:
     journey.created()
     assert flows.flow_of(journey.state).version == 1
     assert flows.choose(OrderCreated(an_order())).version == 2
-    with pytest.raises(RecordError, match="version 3, which is not in app/flows"):
-        flows.flow_of(replace(journey.state, flow_version=3))
+    with pytest.raises(RecordError, match="version 0, which is not in app/flows"):
+        flows.flow_of(replace(journey.state, flow_version=0))
+
+
+def test_an_order_in_a_version_of_its_flow_that_is_not_known_here_is_left_to_a_newer_process() -> None:
+    flows, journey = published(), Journey(an_order())
+    journey.created()
+    with pytest.raises(NewerVersionError, match="a newer version of Waybill has given it: upgrade this process"):
+        flows.flow_of(replace(journey.state, flow_version=2))
+    with pytest.raises(RecordError, match="put the file of that version back") as away:
+        flows.flow_of(replace(journey.state, flow="taken away", flow_version=2))
+    assert not isinstance(away.value, NewerVersionError)
 
 
 def test_routing_picks_by_origin_unless_the_producer_names_a_flow() -> None:

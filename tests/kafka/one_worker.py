@@ -18,8 +18,10 @@ START_LIMIT_S: Final = 180.0
 class OneWorker:
     """`root` is the repository that it runs in, `log` where it writes what it has to say."""
 
-    def __init__(self, root: Path, log: Path, environment: Mapping[str, str], *roles: str) -> None:
-        self._root, self._log, self._roles, self.port = root, log, roles, free_port()
+    def __init__(
+        self, root: Path, log: Path, environment: Mapping[str, str], *roles: str, port: int | None = None
+    ) -> None:
+        self._root, self._log, self._roles, self.port = root, log, roles, port or free_port()
         self._environment = {**environment, "WAYBILL_WEB_PORT": str(self.port)}
         self.start()
 
@@ -37,6 +39,11 @@ class OneWorker:
             command = [sys.executable, "-m", "app", "worker", *self._roles]
             self.process = subprocess.Popen(command, cwd=self._root, env=self._environment, stdout=log, stderr=log)
         wait_for(f"the worker is ready; see {self._log}", lambda: self.asked("/ready")[0] == 200, START_LIMIT_S)
+
+    def stop(self) -> None:
+        """Ask it to end, as a supervisor does."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(120)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

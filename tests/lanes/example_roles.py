@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from app.errors import RecordError
+from app.errors import NewerVersionError, RecordError
 from app.events.record import Output, Record
 from app.lanes.lease import Lease
 from app.lanes.role import Folded, Job, Role
@@ -14,9 +14,11 @@ LEDGER = "ledger"
 class Counting(Role):
     """Each record adds one to its key and makes one output that names the record and the count.
 
-    Values: `boom` raises, `odd` is refused, `huge` writes too much, `final` settles the key, `ring` sets a timer that
-    writes `rang` to the first input.
+    Values: `boom` raises, `odd` is refused, `newer` only a newer version knows, `huge` writes too much, `final` settles
+    the key, `ring` sets a timer that writes `rang` to the first input.
     """
+
+    knows_newer = False
 
     def __init__(self, inputs: tuple[str, ...] = ("in-a", "in-b"), name: str = "count", out: str = OUT) -> None:
         self.name, self.inputs, self.ledger, self.out = name, inputs, LEDGER, out
@@ -42,6 +44,8 @@ class Counting(Role):
             raise ValueError("boom")
         if value == b"odd":
             raise RecordError("malformed", "an odd value")
+        if value == b"newer" and not self.knows_newer:
+            raise NewerVersionError("unknown-schema", "written by a newer version: upgrade this process")
         count = int(state.get(key, b"0").removesuffix(b"!")) + 1
         text = b"%s/%d/%d:%d " % (record.topic.encode(), record.partition, record.offset, count)
         body = b"x" * (8 << 20) if value == b"huge" else value[:180]
@@ -72,6 +76,12 @@ class Counting(Role):
 
     async def poll(self, _state: Mapping[bytes, bytes]) -> Folded | None:
         return self.polled.pop(0) if self.polled else None
+
+
+class NewerCounting(Counting):
+    """A version that knows `newer`."""
+
+    knows_newer = True
 
 
 class Calling(Counting):

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import LaneError, LedgerError
+from app.errors import LaneError, LedgerError, NewerVersionError
 from app.events.headers import FORWARDED
 from app.events.ids import partition_of
 from app.events.record import DEAD_LETTER, Output, Record
 from app.lanes.role import Folded
-from tests.lanes.example_roles import LEDGER, Counting
+from tests.lanes.example_roles import LEDGER, Counting, NewerCounting
 from tests.lanes.lane_driver import CrashError, Driven, World
 from tests.lanes.memory_log import STEPS
 
@@ -124,6 +124,17 @@ async def test_what_a_dead_owner_left_open_is_not_read() -> None:
     assert world.cluster.bounds(LEDGER, 0).end == 0, "the open transaction must hold readers back"
     await (await world.open()).settle()
     check_exactly_once(world, {b"k1": 1})
+
+
+async def test_a_record_of_a_newer_version_ends_the_lane_and_waits_for_a_newer_process() -> None:
+    world = World()
+    world.produce(b"k1", b"one", b"newer", b"two")
+    with pytest.raises(NewerVersionError, match="upgrade this process"):
+        await (await world.open()).settle()
+    assert (world.outputs(), world.cluster.read_all(DEAD_LETTER)) == ([], [])
+    await (await world.open(NewerCounting())).settle()
+    check_exactly_once(world, {b"k1": 3})
+    assert world.cluster.read_all(DEAD_LETTER) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from app.domain.order import OrderState
-from app.errors import DefinitionError, RecordError
+from app.errors import DefinitionError, NewerVersionError, RecordError
 from app.events.model import OrderCreated
 from app.flows.installed import EngineLimits, Setup
 from app.flows.loading import flow_check
@@ -48,12 +48,19 @@ class Published:
     def flow_of(self, state: OrderState) -> Flow:
         """Return the flow that an order started with.
 
-        Raises RecordError("no-flow") when that version is not there, "flow-refused" when it is not set up any more.
+        Raises RecordError("no-flow") when that version is not there, "flow-refused" when it is not set up any more;
+        NewerVersionError when the versions that are there are all older.
         """
         version = state.flow, state.flow_version
         flow = self._versions.get(version)
         if flow is None and version in self.refused:
             raise self._refusal(version)
+        if flow is None and self._is_newer(state):
+            raise NewerVersionError(
+                "no-flow",
+                f"order {state.order.order_id} runs flow {state.flow!r} version {state.flow_version}, which a newer"
+                " version of Waybill has given it: upgrade this process",
+            )
         if flow is None:
             raise RecordError(
                 "no-flow",
@@ -61,6 +68,11 @@ class Published:
                 "put the file of that version back and replay the record",
             )
         return flow
+
+    def _is_newer(self, state: OrderState) -> bool:
+        """Return whether the flow is there in older versions alone. One that is not there at all was taken away."""
+        versions = [version for name, version in {*self._versions, *self.refused} if name == state.flow]
+        return bool(versions) and state.flow_version > max(versions)
 
     def _refusal(self, version: tuple[str, int]) -> RecordError:
         return RecordError("flow-refused", f"flow {version[0]!r} is not published: {self.refused[version]}")
