@@ -111,6 +111,15 @@ def test_kafka_clients_are_those_that_create_no_topic() -> None:
                 )
 
 
+def test_kafka_clients_are_made_in_one_place_which_knows_how_the_cluster_is_reached() -> None:
+    for path in modules():
+        for call in constructions(path):
+            if ast.unparse(call.func).split(".")[-1].startswith("AIOKafka"):
+                assert name_of(path) == "app.kafka.clients", (
+                    f"{name_of(path)}:{call.lineno} makes a client; take new_consumer, new_producer or new_admin"
+                )
+
+
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_modules_say_what_they_are_and_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

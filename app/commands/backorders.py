@@ -12,6 +12,7 @@ from app.commands import output
 from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
+from app.kafka.cluster_access import ClusterAccess
 
 if TYPE_CHECKING:
     from app.inventory.ledger_values import BackorderRun, BackorderRuns, PreferenceOverrides, SourcedOrder, WaitingLine
@@ -50,7 +51,7 @@ async def _run(settings: "Settings", pool: str, actor: str) -> "BackorderRun":
     event_id = derive(await _command(settings, pool, PoolCommandName.RUN_BACKORDERS, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
-        for runs in await sourcing_queries.values(settings.bootstrap_servers, BackorderRuns):
+        for runs in await sourcing_queries.values(ClusterAccess.of(settings), BackorderRuns):
             for run in runs.jobs:
                 if run.event_id == event_id and run.ended:
                     return run
@@ -83,10 +84,10 @@ async def _waiting(settings: "Settings", sku: str | None) -> tuple[list[dict[str
     from app.queries import sourcing_queries
     from app.queries.views import waiting_view
 
-    orders = await sourcing_queries.values(settings.bootstrap_servers, SourcedOrder)
+    orders = await sourcing_queries.values(ClusterAccess.of(settings), SourcedOrder)
     lines = [(order, line) for order in orders for line in order.waiting if sku in (None, line.sku)]
     lines.sort(key=_in_turn)
-    runs = await sourcing_queries.values(settings.bootstrap_servers, BackorderRuns)
+    runs = await sourcing_queries.values(ClusterAccess.of(settings), BackorderRuns)
     return [waiting_view(order, line) for order, line in lines], runs
 
 
@@ -155,7 +156,7 @@ async def _find_overrides(settings: "Settings", pool: str) -> "PreferenceOverrid
     from app.inventory.ledger_values import PreferenceOverrides
     from app.queries import sourcing_queries
 
-    by_pools = await sourcing_queries.values(settings.bootstrap_servers, PreferenceOverrides)
+    by_pools = await sourcing_queries.values(ClusterAccess.of(settings), PreferenceOverrides)
     return next((overrides for overrides in by_pools if overrides.pool == pool), PreferenceOverrides(pool))
 
 
@@ -168,7 +169,7 @@ async def _command(settings: "Settings", pool: str, command: str, actor: str, va
     body = {"order_id": pool, "command": command, "actor": actor, "values": values}
     headers = [*transactions.JSON, ("ce_id", event_id.encode())]
     record = Output("order-command", pool.encode(), json_module.dumps(body).encode(), headers)
-    await transactions.transact(settings.bootstrap_servers, [record])
+    await transactions.transact(ClusterAccess.of(settings), [record])
     return event_id
 
 

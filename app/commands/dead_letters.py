@@ -7,11 +7,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.commands import output
-from app.commands.environment import load_settings
+from app.commands.environment import load_cluster
 from app.commands.words import Json, examples
 from app.errors import SettingError
 from app.events.dead_letters import marks_of, offsets_of, place_of, topic_of, value_of, without_marks
 from app.events.record import DEAD_LETTER, Output, Record
+from app.kafka.cluster_access import ClusterAccess
 
 commands = typer.Typer()
 SHOWN: Final = "dead-letters show order-created/0/17"
@@ -24,7 +25,7 @@ GATHERED_MAX: Final = 100_000
 @commands.command(name="list", epilog=examples("dead-letters list", "dead-letters list --code no-flow --json"))
 def list_letters(code: Annotated[str | None, typer.Option(help="Only this code.")] = None, json: Json = False) -> None:
     """Every dead letter that was neither replayed nor discarded. A letter of a flood stands for many records."""
-    letters = [_view(record) for record in open_letters(load_settings().bootstrap_servers).values()]
+    letters = [_view(record) for record in open_letters(load_cluster()).values()]
     matching = [letter for letter in letters if code is None or letter["code"] == code]
     if json:
         output.data(matching)
@@ -39,7 +40,7 @@ def list_letters(code: Annotated[str | None, typer.Option(help="Only this code."
 @commands.command(epilog=examples(SHOWN, f"{SHOWN} --json"))
 def show(letter: Annotated[str, typer.Argument(help="Id as listed.", metavar="ID")], json: Json = False) -> None:
     """One dead letter with its headers and value. Exit code 1 when there is none."""
-    record = _find(load_settings().bootstrap_servers, [letter])[0]
+    record = _find(load_cluster(), [letter])[0]
     view = _view(record) | {"value": (record.value or b"")[:VALUE_SHOWN_MAX].decode(errors="backslashreplace")}
     if json:
         output.data(view)
@@ -59,28 +60,28 @@ def replay(
     What is written is shown first, on standard error. Only topics that a role reads are written. Records that share a
     dead letter are read from their topic: those that its retention has removed are counted, and do not come back.
     """
-    servers = load_settings().bootstrap_servers
-    records = _find(servers, ids)
+    cluster = load_cluster()
+    records = _find(cluster, ids)
     readable = _read_by_roles()
     for record in records:
         if why := irreplaceable(record, readable):
             raise SettingError(f"{_id(record)} cannot be replayed: {why}; nothing was written")
     originals: list[Output] = []
     for record in records:
-        some = _originals(servers, record)
+        some = _originals(cluster, record)
         output.note(f"{_id(record)}: {_sentence(some, _count(record))}")
         originals += some
     if not dry_run:
-        _write(servers, originals + [tombstone(record) for record in records])
+        _write(cluster, originals + [tombstone(record) for record in records])
     _tell("to replay" if dry_run else "replayed", records, json)
 
 
 @commands.command(epilog=examples("dead-letters discard order-created/0/17 order-created/3/2"))
 def discard(ids: Ids, json: Json = False) -> None:
     """Mark them as dealt with."""
-    servers = load_settings().bootstrap_servers
-    records = _find(servers, ids)
-    _write(servers, [tombstone(record) for record in records])
+    cluster = load_cluster()
+    records = _find(cluster, ids)
+    _write(cluster, [tombstone(record) for record in records])
     _tell("discarded", records, json)
 
 
@@ -91,30 +92,30 @@ def _tell(what: str, records: list[Record], as_json: bool) -> None:
         output.line(f"{len(records)} {what}")
 
 
-def _write(servers: str, outputs: list[Output]) -> None:
+def _write(cluster: ClusterAccess, outputs: list[Output]) -> None:
     from app.kafka import transactions
 
-    asyncio.run(transactions.transact(servers, outputs))
+    asyncio.run(transactions.transact(cluster, outputs))
 
 
-def _find(servers: str, ids: list[str]) -> list[Record]:
-    letters = open_letters(servers)
+def _find(cluster: ClusterAccess, ids: list[str]) -> list[Record]:
+    letters = open_letters(cluster)
     for name in ids:
         if name not in letters:
             raise SettingError(f"no dead letter {name}; `waybill dead-letters list` shows those there are")
     return [letters[name] for name in dict.fromkeys(ids)]
 
 
-def open_letters(servers: str) -> dict[str, Record]:
+def open_letters(cluster: ClusterAccess) -> dict[str, Record]:
     """Return the dead letters that were neither replayed nor discarded, by id. Raises BrokerError."""
-    return asyncio.run(_read(servers))
+    return asyncio.run(_read(cluster))
 
 
-async def _read(servers: str) -> dict[str, Record]:
+async def _read(cluster: ClusterAccess) -> dict[str, Record]:
     from app.kafka import topic_reader
 
     letters: dict[str, Record] = {}
-    async with topic_reader.consumer(servers) as reader:
+    async with topic_reader.consumer(cluster) as reader:
         async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, DEAD_LETTER)):
             name = _id(record)
             letters.pop(name, None)
@@ -143,23 +144,23 @@ def _count(letter: Record) -> int:
     return sum(run.stop - run.start for run in offsets_of(letter)) or 1
 
 
-def _originals(servers: str, letter: Record) -> list[Output]:
+def _originals(cluster: ClusterAccess, letter: Record) -> list[Output]:
     """Return the records that the letter stands for, as they were. Raises SettingError when none is there any more."""
     if not (runs := offsets_of(letter)):
         return [original(letter)]
-    records = asyncio.run(_read_runs(servers, letter, runs))
+    records = asyncio.run(_read_runs(cluster, letter, runs))
     if not records:
         raise SettingError(f"the records of {_id(letter)} are no longer in {topic_of(letter)}: discard it")
     return [Output(each.topic, each.key, each.value, without_marks(each.headers)) for each in records]
 
 
-async def _read_runs(servers: str, letter: Record, runs: list[range]) -> list[Record]:
+async def _read_runs(cluster: ClusterAccess, letter: Record, runs: list[range]) -> list[Record]:
     from aiokafka import TopicPartition
 
     from app.kafka import topic_reader
 
     place, offsets = TopicPartition(*(place_of(letter) or ("", 0))), {offset for run in runs for offset in run}
-    async with topic_reader.consumer(servers) as reader:
+    async with topic_reader.consumer(cluster) as reader:
         records = topic_reader.read_between(reader, place, min(offsets), max(offsets) + 1)
         return [record async for record in records if record.offset in offsets]
 

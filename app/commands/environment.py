@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.commands import output
 
 if TYPE_CHECKING:
+    from app.kafka.cluster_access import ClusterAccess
     from app.settings import Settings
 
 SERVERS = "KAFKA_BOOTSTRAP_SERVERS"
@@ -34,6 +35,13 @@ def load_settings() -> "Settings":
     from app.settings import Settings
 
     return Settings.from_env(environment())
+
+
+def load_cluster() -> "ClusterAccess":
+    """Return the Kafka cluster of `environment`. Raises SettingError."""
+    from app.kafka.cluster_access import ClusterAccess
+
+    return ClusterAccess.of(load_settings())
 
 
 def warn() -> None:

@@ -18,6 +18,7 @@ from app.errors import SettingError, WaybillError
 from app.events.dead_letters import marks_of
 from app.events.record import Output
 from app.kafka import topics, transactions
+from app.kafka.cluster_access import ClusterAccess
 from app.queries import order_queries
 from app.queries.personal_topics import personal_topics
 from app.queries.views import time as moment
@@ -35,12 +36,13 @@ class NotForgottenError(WaybillError):
 def run(order_id: str, actor: str, confirm: Callable[[], bool], *, as_json: bool) -> None:
     """Forget an order. Raises SettingError when it cannot be forgotten, NotForgottenError, BrokerError, LedgerError."""
     settings = load_settings()
-    state = asyncio.run(order_queries.find_order(settings.bootstrap_servers, order_id))
+    cluster = ClusterAccess.of(settings)
+    state = asyncio.run(order_queries.find_order(cluster, order_id))
     _require_ended(order_id, state)
     if not confirm():
         raise typer.Exit(1)
     asked_at = time.time_ns() // 1_000_000
-    state = asyncio.run(_forget(settings, order_id, actor))
+    state = asyncio.run(_forget(cluster, order_id, actor))
     view = {"order_id": order_id, "forgotten_at": moment(state.forgotten_at), **remains(settings, state, asked_at)}
     if as_json:
         output.data(view)
@@ -59,16 +61,16 @@ def _require_ended(order_id: str, state: OrderState | None) -> None:
         )
 
 
-async def _forget(settings: Settings, order_id: str, actor: str) -> OrderState:
+async def _forget(cluster: ClusterAccess, order_id: str, actor: str) -> OrderState:
     """Write the command and return the order once its ledger is without personal data."""
-    servers, event_id = settings.bootstrap_servers, uuid.uuid4().hex
+    event_id = uuid.uuid4().hex
     body = {"order_id": order_id, "command": OrderCommandName.FORGET, "actor": actor}
     headers = [*transactions.JSON, ("ce_id", event_id.encode())]
     record = Output("order-command", order_id.encode(), json_module.dumps(body).encode(), headers)
-    await transactions.transact(servers, [record])
+    await transactions.transact(cluster, [record])
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
-        state = await order_queries.find_order(servers, order_id)
+        state = await order_queries.find_order(cluster, order_id)
         if state is not None and event_id in state.recent:
             return state
         await asyncio.sleep(_PAUSE_S)
@@ -97,7 +99,7 @@ def remains(settings: Settings, state: OrderState, now_ms: int) -> dict[str, Any
 
 def _letters_about(settings: Settings, order_id: str) -> list[str]:
     """Return the ids of the dead letters that have the order's key."""
-    letters = open_letters(settings.bootstrap_servers)
+    letters = open_letters(ClusterAccess.of(settings))
     return [name for name, letter in letters.items() if marks_of(letter).get("key") == order_id.encode()]
 
 

@@ -10,6 +10,7 @@ from app.errors import SettingError, suggest
 
 if TYPE_CHECKING:
     from app.domain.order import OrderState
+    from app.kafka.cluster_access import ClusterAccess
 
 commands = typer.Typer()
 EXAMPLE = "schemas/examples/order-created.json"
@@ -43,11 +44,11 @@ def list_orders(
 ) -> None:
     """Every order that the ledger holds, with its state and reason."""
     from app.commands import output
-    from app.commands.environment import load_settings
+    from app.commands.environment import load_cluster
     from app.queries import order_queries
 
     name = None if state is None else _state(state)
-    orders = asyncio.run(order_queries.all_orders(load_settings().bootstrap_servers))
+    orders = asyncio.run(order_queries.all_orders(load_cluster()))
     briefs = [_brief(each) for each in orders if name in (None, each.order.state)]
     if json:
         output.data(briefs)
@@ -86,10 +87,10 @@ def _brief(item: "OrderState") -> dict[str, Any]:
 def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
     from app.commands import output
-    from app.commands.environment import load_settings
+    from app.commands.environment import load_cluster
     from app.queries import sourcing_queries
 
-    view = asyncio.run(sourcing_queries.find_view(load_settings().bootstrap_servers, order))
+    view = asyncio.run(sourcing_queries.find_view(load_cluster(), order))
     if view is None:
         output.refusal(f"no order {order} in the ledger")
         raise typer.Exit(1)
@@ -145,22 +146,22 @@ def watch(
     json: Json = False,
 ) -> None:
     """Status changes as they come, until stopped. With --json: one JSON document a line."""
-    from app.commands.environment import load_settings
+    from app.commands.environment import load_cluster
 
     try:
-        asyncio.run(_watch(load_settings().bootstrap_servers, order, json))
+        asyncio.run(_watch(load_cluster(), order, json))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-async def _watch(servers: str, order: str | None, as_json: bool) -> None:
+async def _watch(cluster: "ClusterAccess", order: str | None, as_json: bool) -> None:
     from app.commands import output
     from app.events import codec
     from app.kafka import topic_reader
     from app.queries.views import status_view
 
     records = codec.load()
-    async with topic_reader.consumer(servers) as reader:
+    async with topic_reader.consumer(cluster) as reader:
         partitions = await topic_reader.partitions(reader, "order-status")
         statuses = await topic_reader.follow(reader, partitions)
         output.note("Status changes appear here as they come. Ctrl-C ends this.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands import output
-from app.commands.environment import load_settings
+from app.commands.environment import load_cluster, load_settings
 from app.commands.words import Json, examples
 from app.errors import DefinitionError, SettingError
 
@@ -74,8 +74,8 @@ def explain(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-10
     from app.queries import sourcing_queries
     from app.queries.views import sourcing_view
 
-    servers = load_settings().bootstrap_servers
-    lines = sourcing_view(asyncio.run(sourcing_queries.find_explained(servers, order)))
+    cluster = load_cluster()
+    lines = sourcing_view(asyncio.run(sourcing_queries.find_explained(cluster, order)))
     if not lines:
         output.refusal(f"no plan was made for order {order}")
         raise typer.Exit(1)

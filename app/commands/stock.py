@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.commands import output
-from app.commands.environment import load_settings
+from app.commands.environment import load_cluster, load_settings
 from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
 from app.events.record import unsent
+from app.kafka.cluster_access import ClusterAccess
 
 commands = typer.Typer()
 TOPIC: Final = "stock-change"
@@ -68,7 +69,7 @@ def list_stock(
     from app.queries import sourcing_queries
     from app.queries.views import stock_view
 
-    stocks = asyncio.run(sourcing_queries.values(load_settings().bootstrap_servers, ItemStock))
+    stocks = asyncio.run(sourcing_queries.values(load_cluster(), ItemStock))
     rows = [row for stock in stocks if sku in (None, stock.sku) for row in stock_view(stock)]
     matching = [row for row in rows if warehouse in (None, row["warehouse"])]
     if json:
@@ -114,4 +115,4 @@ def _publish(bodies: list[tuple[str, Body]]) -> None:
         except RecordError as problem:
             raise SettingError(f"{where}: {problem.detail}") from problem
         written.append((pool, value))
-    asyncio.run(transactions.publish(settings.bootstrap_servers, TOPIC, written))
+    asyncio.run(transactions.publish(ClusterAccess.of(settings), TOPIC, written))

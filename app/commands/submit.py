@@ -20,6 +20,7 @@ from app.events.record import unsent
 from app.flows.engine import digest, step
 from app.flows.loading.published import Published, publish
 from app.kafka import transactions
+from app.kafka.cluster_access import ClusterAccess
 from app.queries import order_queries
 
 TOPIC: Final = "order-created"
@@ -42,21 +43,21 @@ def run(file: str, *, as_json: bool) -> None:
         raise SettingError(f"{file}: there is no order in it; {EXAMPLE}")
     checks = Checks(codec.load(record_bytes_max=settings.record_bytes_max))
     orders = checks.all(documents)
-    new_orders = asyncio.run(_send(settings.bootstrap_servers, checks, orders))
+    new_orders = asyncio.run(_send(ClusterAccess.of(settings), checks, orders))
     if as_json:
         output.data([order.order_id for order in new_orders])
     else:
         output.line(f"{len(new_orders)} {'order' if len(new_orders) == 1 else 'orders'} on {TOPIC}")
 
 
-async def _send(servers: str, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
+async def _send(cluster: ClusterAccess, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
     """Send the orders that the ledger does not hold, and return them."""
-    present = await order_queries.find_orders(servers, {order.order_id for order in orders})
+    present = await order_queries.find_orders(cluster, {order.order_id for order in orders})
     checks.require_same(orders, present)
     new_orders = [order for order in orders if order.order_id not in present]
     _tell([state.order for state in present.values()])
     if new_orders:
-        await transactions.publish(servers, TOPIC, [(order.order_id, order.document.value) for order in new_orders])
+        await transactions.publish(cluster, TOPIC, [(order.order_id, order.document.value) for order in new_orders])
     return new_orders
 
 

@@ -9,6 +9,7 @@ import typer
 from app.commands.words import Json, examples
 
 if TYPE_CHECKING:
+    from app.kafka.cluster_access import ClusterAccess
     from app.kafka.topic_admin import Drift
     from app.kafka.topics import TopicSpec
 
@@ -22,9 +23,10 @@ def apply(json: Json = False) -> None:
     from app.commands.environment import load_settings
     from app.errors import TopicError
     from app.kafka import topic_admin, topics
+    from app.kafka.cluster_access import ClusterAccess
 
     settings = load_settings()
-    created, drifts = asyncio.run(_apply(settings.bootstrap_servers, topics.load(settings.partitions)))
+    created, drifts = asyncio.run(_apply(ClusterAccess.of(settings), topics.load(settings.partitions)))
     if json:
         output.data(created)
     else:
@@ -35,12 +37,12 @@ def apply(json: Json = False) -> None:
         raise TopicError(f"{len(drifts)} differences in topics that were there already: {topic_admin.FIX}")
 
 
-async def _apply(bootstrap_servers: str, specs: Sequence["TopicSpec"]) -> tuple[list[str], list["Drift"]]:
+async def _apply(cluster: "ClusterAccess", specs: Sequence["TopicSpec"]) -> tuple[list[str], list["Drift"]]:
     """Create what is missing. Return the topics that were created, and how those differ that were there."""
     from app.kafka import topic_admin
 
-    created = [change.topic for change in await topic_admin.apply(bootstrap_servers, specs)]
-    return created, await topic_admin.check(bootstrap_servers, [spec for spec in specs if spec.name not in created])
+    created = [change.topic for change in await topic_admin.apply(cluster, specs)]
+    return created, await topic_admin.check(cluster, [spec for spec in specs if spec.name not in created])
 
 
 @commands.command(epilog=examples("topics check", "topics check --json"))
@@ -52,12 +54,13 @@ def check(json: Json = False) -> None:
     from app.commands import output
     from app.commands.environment import load_settings
     from app.kafka import topic_admin, topics
+    from app.kafka.cluster_access import ClusterAccess
 
     settings = load_settings()
-    servers = settings.bootstrap_servers
-    drifts = asyncio.run(topic_admin.check(servers, topics.load(settings.partitions)))
+    cluster = ClusterAccess.of(settings)
+    drifts = asyncio.run(topic_admin.check(cluster, topics.load(settings.partitions)))
     transaction_ms_max = max(topic_admin.TRANSACTION_TIMEOUT_MS_MAX, settings.transaction_timeout_ms)
-    too_long = asyncio.run(topic_admin.check_brokers(servers, transaction_ms_max))
+    too_long = asyncio.run(topic_admin.check_brokers(cluster, transaction_ms_max))
     drifts += too_long
     if json:
         output.data([{"topic": d.topic, "setting": d.setting, "wanted": d.expected, "found": d.actual} for d in drifts])

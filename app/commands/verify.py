@@ -14,6 +14,7 @@ from app.events import codec
 from app.events.codec import Codec
 from app.events.writer_schemas import WriterSchemas
 from app.kafka import topics
+from app.kafka.cluster_access import ClusterAccess
 from app.providers import registry
 from app.providers.port import OrderFinder
 from app.queries.audit import DiscrepancyKind, Standing
@@ -63,7 +64,7 @@ async def _verify(environ: Mapping[str, str], with_providers: bool) -> Verdict:
         )
     now_ms = time.time_ns() // 1_000_000
     try:
-        async with open_log(settings.bootstrap_servers) as log:
+        async with open_log(ClusterAccess.of(settings)) as log:
             return await verify(log, records, retentions, now_ms=now_ms, prepare=prepare, finders=finders)
     finally:
         await asyncio.gather(*(client.close() for client in clients.values()))

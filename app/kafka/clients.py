@@ -13,8 +13,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.metadata import MetadataRequest
 
 import app.kafka.compressed_batches  # noqa: F401 bounds what every consumer here unpacks
+from app.kafka.cluster_access import ClusterAccess
 
-__all__ = ["AIOKafkaAdminClient", "AIOKafkaConsumer", "AIOKafkaProducer", "partition_counts"]
+__all__ = [
+    "AIOKafkaAdminClient",
+    "AIOKafkaConsumer",
+    "AIOKafkaProducer",
+    "new_admin",
+    "new_consumer",
+    "new_producer",
+    "partition_counts",
+]
 
 
 class MetadataQuery(MetadataRequest):  # type: ignore[misc]
@@ -27,6 +36,21 @@ class MetadataQuery(MetadataRequest):  # type: ignore[misc]
 # aiokafka has no setting for it: its clients look the request up by name, in these two modules.
 aiokafka.client.MetadataRequest = MetadataQuery
 aiokafka.admin.client.MetadataRequest = MetadataQuery
+
+
+def new_consumer(cluster: ClusterAccess, **settings: Any) -> AIOKafkaConsumer:
+    """Return a consumer of the cluster, not started yet. `settings` are aiokafka's."""
+    return AIOKafkaConsumer(bootstrap_servers=cluster.servers, **settings)
+
+
+def new_producer(cluster: ClusterAccess, **settings: Any) -> AIOKafkaProducer:
+    """Return a producer of the cluster, not started yet. `settings` are aiokafka's."""
+    return AIOKafkaProducer(bootstrap_servers=cluster.servers, **settings)
+
+
+def new_admin(cluster: ClusterAccess, **settings: Any) -> AIOKafkaAdminClient:
+    """Return a client for the administration of the cluster, not started yet. `settings` are aiokafka's."""
+    return AIOKafkaAdminClient(bootstrap_servers=cluster.servers, **settings)
 
 
 async def partition_counts(client: AIOKafkaConsumer | AIOKafkaProducer) -> Mapping[str, int]:

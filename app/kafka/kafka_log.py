@@ -23,7 +23,8 @@ from aiokafka.errors import (
 
 from app.errors import LaneError
 from app.events.record import Output, Record
-from app.kafka.clients import AIOKafkaConsumer, AIOKafkaProducer
+from app.kafka.clients import new_consumer, new_producer
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.records import record_of
 from app.kafka.written_ends import written_ends
 from app.lanes.lane_log import Bounds, Change, LedgerEntry
@@ -42,7 +43,7 @@ class KafkaLimits:
     No compression: lz4 was measured to cost a tenth of a lane's CPU and to gain nothing beside the broker.
     """
 
-    bootstrap_servers: str
+    cluster: ClusterAccess
     transaction_timeout_ms: int = 10_000
     request_timeout_ms: int = 30_000
     broker_gone_s: float = 45.0
@@ -210,8 +211,8 @@ class KafkaLog:
 
     def _new_producer(self, transactional_id: str) -> Any:
         limits = self._limits
-        return AIOKafkaProducer(
-            bootstrap_servers=limits.bootstrap_servers,
+        return new_producer(
+            limits.cluster,
             client_id=self._name,
             transactional_id=transactional_id,
             transaction_timeout_ms=limits.transaction_timeout_ms,
@@ -221,8 +222,8 @@ class KafkaLog:
         )
 
     def _new_reader(self, partition_bytes: int, fetch_bytes: int) -> Any:
-        return AIOKafkaConsumer(
-            bootstrap_servers=self._limits.bootstrap_servers,
+        return new_consumer(
+            self._limits.cluster,
             client_id=f"{self._name}-reader",
             isolation_level="read_committed",
             enable_auto_commit=False,

@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 
 from app.errors import BrokerError
 from app.events.record import Output
-from app.kafka.clients import AIOKafkaProducer
+from app.kafka.clients import new_producer
+from app.kafka.cluster_access import ClusterAccess
 
 PUBLISH_LIMIT_S: Final = 5.0
 """Seconds until `publish` fails."""
@@ -24,8 +25,8 @@ _REQUEST_TIMEOUT_MS: Final = 4_000
 class KafkaPublisher:
     """A publisher that connects with its first record. `close` it."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, cluster: ClusterAccess) -> None:
+        self._cluster = cluster
         self._producer: Any = None
         self._connecting = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -39,7 +40,7 @@ class KafkaPublisher:
                 await asyncio.gather(*(_send(producer, output) for output in outputs))
         except (KafkaError, OSError, TimeoutError) as exc:
             self._discard(producer)
-            raise BrokerError(f"Kafka at {self._bootstrap_servers} did not take a record: {exc!r}") from exc
+            raise BrokerError(f"Kafka at {self._cluster} did not take a record: {exc!r}") from exc
 
     async def close(self) -> None:
         """Stop the producer, and wait for those that were replaced."""
@@ -50,11 +51,8 @@ class KafkaPublisher:
     async def _connect(self) -> Any:
         async with self._connecting:
             if self._producer is None:
-                producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap_servers,
-                    acks="all",
-                    enable_idempotence=True,
-                    request_timeout_ms=_REQUEST_TIMEOUT_MS,
+                producer = new_producer(
+                    self._cluster, acks="all", enable_idempotence=True, request_timeout_ms=_REQUEST_TIMEOUT_MS
                 )
                 try:
                     await producer.start()

@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from app.errors import BrokerError, TopicError
-from app.kafka.clients import AIOKafkaAdminClient
+from app.kafka.clients import AIOKafkaAdminClient, new_admin
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.topics import FILE, TopicSpec
 
 REQUEST_TIMEOUT_MS: Final = 15_000
@@ -51,47 +52,47 @@ class Drift(Struct, frozen=True):
         return f"{self.topic}: {self.setting} is {self.actual}, {rule} {self.expected}"
 
 
-async def apply(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:
+async def apply(cluster: ClusterAccess, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:
     """Create the topics that are missing, nothing else. Raises TopicError when the broker refuses, BrokerError."""
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(cluster) as admin:
         present = await _partition_counts(admin)
         missing = [spec for spec in specs if spec.name not in present]
         return await _create(admin, missing) if missing else []
 
 
-async def prepare(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> None:
+async def prepare(cluster: ClusterAccess, specs: Sequence[TopicSpec]) -> None:
     """Create the topics that are missing. Raises TopicError also when one that is there has other partitions."""
-    await require_partitions(bootstrap_servers, specs)
-    await apply(bootstrap_servers, specs)
+    await require_partitions(cluster, specs)
+    await apply(cluster, specs)
 
 
-async def require_partitions(bootstrap_servers: str, specs: Iterable[TopicSpec]) -> None:
+async def require_partitions(cluster: ClusterAccess, specs: Iterable[TopicSpec]) -> None:
     """Return when no topic has other partitions than its spec; one that is missing is none of them.
 
     Raises TopicError that names them: lane n of a role has partition n of each. Raises BrokerError.
     """
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(cluster) as admin:
         counts = await _partition_counts(admin)
     wrong = [f"{spec.name} has {counts[spec.name]}, not {spec.partitions}" for spec in specs if _differs(spec, counts)]
     if wrong:
         raise TopicError(f"partitions of topics that exist are not as {FILE} says: {', '.join(wrong)}; {FIX}")
 
 
-async def check(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> list[Drift]:
+async def check(cluster: ClusterAccess, specs: Sequence[TopicSpec]) -> list[Drift]:
     """Return every difference between the broker and `specs`.
 
     Raises BrokerError when the broker is not there, TopicError when it does not show its settings.
     """
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(cluster) as admin:
         counts = await _partition_counts(admin)
         present = [spec for spec in specs if spec.name in counts]
         configs = await _configs(admin, present) if present else {}
     return [drift for spec in specs for drift in _drift(spec, counts, configs)]
 
 
-async def check_brokers(bootstrap_servers: str, transaction_ms_max: int) -> list[Drift]:
+async def check_brokers(cluster: ClusterAccess, transaction_ms_max: int) -> list[Drift]:
     """Return which brokers let transactions hold readers back for longer. Raises as `check` does."""
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(cluster) as admin:
         nodes = [str(node["node_id"]) for node in (await admin.describe_cluster())["brokers"]]
         setting = {_TRANSACTION_LIMIT: ""}
         resources = [ConfigResource(ConfigResourceType.BROKER, node, setting) for node in nodes]
@@ -121,13 +122,13 @@ def _differs(spec: TopicSpec, counts: Mapping[str, int]) -> bool:
 
 
 @asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+async def _admin(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = new_admin(cluster, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
         yield admin
     except KafkaError as exc:
-        raise BrokerError(f"no answer from Kafka at {bootstrap_servers} ({exc!r}); is the broker running?") from exc
+        raise BrokerError(f"no answer from Kafka at {cluster} ({exc!r}); is the broker running?") from exc
     finally:
         await admin.close()
 

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 
 from app.errors import BrokerError
 from app.events.record import Record
-from app.kafka.clients import AIOKafkaConsumer, partition_counts
+from app.kafka.clients import AIOKafkaConsumer, new_consumer, partition_counts
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.records import record_of
 
 FETCH_MAX_BYTES: Final = 8 << 20
@@ -23,11 +24,11 @@ STALL_TIMEOUT_S: Final = 20.0
 
 @contextlib.asynccontextmanager
 async def consumer(
-    bootstrap_servers: str, isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    cluster: ClusterAccess, isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """Yield a consumer that belongs to no group. Raises BrokerError when no broker answers."""
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+    reader = new_consumer(
+        cluster,
         isolation_level=isolation,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -39,13 +40,13 @@ async def consumer(
     except (KafkaError, TimeoutError) as problem:
         await reader.stop()
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
+            f"no Kafka answers at {cluster}: start one (`waybill up`, or"
             " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
         ) from problem
     try:
         yield reader
     except KafkaError as problem:
-        raise BrokerError(f"Kafka at {bootstrap_servers}: {problem!r}") from problem
+        raise BrokerError(f"Kafka at {cluster}: {problem!r}") from problem
     finally:
         await reader.stop()
 

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from app.errors import BrokerError
 from app.events.record import Output
-from app.kafka.clients import AIOKafkaProducer, partition_counts
+from app.kafka.clients import AIOKafkaProducer, new_producer, partition_counts
+from app.kafka.cluster_access import ClusterAccess
 
 CONNECT_TIMEOUT_S: Final = 10.0
 REQUEST_BYTES_MAX: Final = 8 << 20
@@ -23,22 +24,22 @@ STOP_LIMIT_S: Final = 5.0
 JSON: Final = [("content-type", b"application/json")]
 
 
-async def publish(bootstrap_servers: str, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
+async def publish(cluster: ClusterAccess, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
     """Write JSON records (key, value), so many in a transaction that none lasts long. Raises BrokerError."""
     outputs = iter([Output(topic, key.encode(), value, JSON) for key, value in records])
-    async with started_producer(bootstrap_servers) as producer:
+    async with started_producer(cluster) as producer:
         await _require(producer, {topic})
         while some := list(islice(outputs, TRANSACTION_RECORDS_MAX)):
             await write(producer, some)
 
 
-async def transact(bootstrap_servers: str, outputs: Iterable[Output]) -> None:
+async def transact(cluster: ClusterAccess, outputs: Iterable[Output]) -> None:
     """Write all outputs in one transaction; those without a partition go to that of their key (murmur2).
 
     Raises BrokerError; nothing is written then.
     """
     outputs = list(outputs)
-    async with started_producer(bootstrap_servers) as producer:
+    async with started_producer(cluster) as producer:
         await _require(producer, {output.topic for output in outputs})
         await write(producer, outputs)
 
@@ -66,36 +67,36 @@ async def write(producer: AIOKafkaProducer, outputs: Iterable[Output]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def started_producer(bootstrap_servers: str) -> AsyncIterator[AIOKafkaProducer]:
+async def started_producer(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaProducer]:
     """Yield a producer of transactions. Raises BrokerError for what goes wrong with it inside the block as well."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+    producer = new_producer(
+        cluster,
         transactional_id=f"waybill-command-{uuid.uuid4().hex}",
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         max_request_size=REQUEST_BYTES_MAX,
     )
     try:
-        await _start(producer, bootstrap_servers)
+        await _start(producer, cluster)
         yield producer
     except TimeoutError as problem:
         raise BrokerError(
-            f"Kafka at {bootstrap_servers} did not store the records within {WRITE_LIMIT_S:g} s: is its disk full,"
+            f"Kafka at {cluster} did not store the records within {WRITE_LIMIT_S:g} s: is its disk full,"
             " or is a replica away? Look whether they are there before you write them again"
         ) from problem
     except KafkaError as problem:
         raise BrokerError(
-            f"Kafka at {bootstrap_servers}: {problem!r}; were the topics made (`waybill topics apply`)?"
+            f"Kafka at {cluster}: {problem!r}; were the topics made (`waybill topics apply`)?"
         ) from problem
     finally:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(producer.stop(), STOP_LIMIT_S)
 
 
-async def _start(producer: AIOKafkaProducer, bootstrap_servers: str) -> None:
+async def _start(producer: AIOKafkaProducer, cluster: ClusterAccess) -> None:
     try:
         await asyncio.wait_for(producer.start(), CONNECT_TIMEOUT_S)
     except (KafkaConnectionError, TimeoutError) as problem:
         raise BrokerError(
-            f"no Kafka answers at {bootstrap_servers}: start one (`waybill up`, or"
+            f"no Kafka answers at {cluster}: start one (`waybill up`, or"
             " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
         ) from problem

@@ -6,24 +6,25 @@ from typing import Final
 from app.agents import order_ledger
 from app.domain.order import OrderState
 from app.events.ids import partition_of
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.topic_reader import consumer, partitions, read_to_end
 from app.lanes.ledger_keys import is_lanes_own
 
 LEDGER: Final = "order-ledger"
 
 
-async def find_order(bootstrap_servers: str, order_id: str) -> OrderState | None:
+async def find_order(cluster: ClusterAccess, order_id: str) -> OrderState | None:
     """Return the order's last entry in the ledger; None for one that is not there. Raises BrokerError, LedgerError."""
-    return (await find_orders(bootstrap_servers, {order_id})).get(order_id)
+    return (await find_orders(cluster, {order_id})).get(order_id)
 
 
-async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, OrderState]:
+async def find_orders(cluster: ClusterAccess, order_ids: Set[str]) -> dict[str, OrderState]:
     """Return the last entries of those of the orders that the ledger holds; only their partitions are read.
 
     Raises BrokerError, LedgerError.
     """
     latest: dict[bytes, bytes | None] = dict.fromkeys(order_id.encode() for order_id in sorted(order_ids))
-    async with consumer(bootstrap_servers) as reader:
+    async with consumer(cluster) as reader:
         places = await partitions(reader, LEDGER)
         own = sorted({partition_of(key, len(places)) for key in latest})
         async for record in read_to_end(reader, [places[number] for number in own]):
@@ -33,10 +34,10 @@ async def find_orders(bootstrap_servers: str, order_ids: Set[str]) -> dict[str, 
     return {order_id: order for order_id, order in orders if order is not None}
 
 
-async def all_orders(bootstrap_servers: str) -> list[OrderState]:
+async def all_orders(cluster: ClusterAccess) -> list[OrderState]:
     """Return every order that the ledger holds, by id. Raises BrokerError, LedgerError."""
     latest: dict[bytes, bytes | None] = {}
-    async with consumer(bootstrap_servers) as reader:
+    async with consumer(cluster) as reader:
         async for record in read_to_end(reader, await partitions(reader, LEDGER)):
             if record.key is not None and not is_lanes_own(record.key):
                 latest[record.key] = record.value

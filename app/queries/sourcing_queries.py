@@ -8,6 +8,7 @@ from app.inventory import source_ledger
 from app.inventory.ledger_values import ExplainedPlan
 from app.inventory.source_ledger import LedgerValue
 from app.kafka import topic_reader
+from app.kafka.cluster_access import ClusterAccess
 from app.queries import order_queries
 from app.queries.views import order_view, sourcing_view
 
@@ -16,32 +17,30 @@ _SOURCING: Final = frozenset({EventName.ORDER_SOURCED, EventName.ORDER_BACKORDER
 Value = TypeVar("Value", bound=LedgerValue)
 
 
-async def values(bootstrap_servers: str, kind: type[Value]) -> list[Value]:
+async def values(cluster: ClusterAccess, kind: type[Value]) -> list[Value]:
     """Return all ledger values of a kind, by key. Raises BrokerError, LedgerError."""
-    return [
-        source_ledger.decode(kind, value) for _, value in sorted((await _latest(bootstrap_servers, kind, "")).items())
-    ]
+    return [source_ledger.decode(kind, value) for _, value in sorted((await _latest(cluster, kind, "")).items())]
 
 
-async def find_explained(bootstrap_servers: str, order_id: str) -> list[ExplainedPlan]:
+async def find_explained(cluster: ClusterAccess, order_id: str) -> list[ExplainedPlan]:
     """Return the explanations of an order's plans, oldest first. All partitions are read: the pool decides which."""
-    latest = await _latest(bootstrap_servers, ExplainedPlan, f"{order_id}/")
+    latest = await _latest(cluster, ExplainedPlan, f"{order_id}/")
     explained = [source_ledger.decode(ExplainedPlan, value) for value in latest.values()]
     return sorted((each for each in explained if each.order_id == order_id), key=lambda each: (each.issued, each.at))
 
 
-async def find_view(bootstrap_servers: str, order_id: str) -> dict[str, Any] | None:
+async def find_view(cluster: ClusterAccess, order_id: str) -> dict[str, Any] | None:
     """Return the view of an order that the ledger holds, None for another one. Raises BrokerError, LedgerError."""
-    order = await order_queries.find_order(bootstrap_servers, order_id)
-    return None if order is None else await complete_view(bootstrap_servers, order)
+    order = await order_queries.find_order(cluster, order_id)
+    return None if order is None else await complete_view(cluster, order)
 
 
-async def complete_view(bootstrap_servers: str, order: OrderState) -> dict[str, Any]:
+async def complete_view(cluster: ClusterAccess, order: OrderState) -> dict[str, Any]:
     """Return an order as it is shown, with why its lines ship from where they do. Raises BrokerError, LedgerError.
 
     The ledger of sourcing is read only for an order that was sourced line by line.
     """
-    explained = await find_explained(bootstrap_servers, order.order.order_id) if _was_sourced(order) else []
+    explained = await find_explained(cluster, order.order.order_id) if _was_sourced(order) else []
     return order_view(order) | {"sourcing": sourcing_view(explained)}
 
 
@@ -49,11 +48,11 @@ def _was_sourced(order: OrderState) -> bool:
     return bool(order.fulfillment_orders) or any(entry.event in _SOURCING for entry in order.timeline)
 
 
-async def _latest(bootstrap_servers: str, kind: type[Any], name: str) -> dict[bytes, bytes]:
+async def _latest(cluster: ClusterAccess, kind: type[Any], name: str) -> dict[bytes, bytes]:
     """Return the last value of each key of a kind whose name begins so."""
     latest: dict[bytes, bytes] = {}
     prefix = source_ledger.key_of(kind, name)
-    async with topic_reader.consumer(bootstrap_servers) as reader:
+    async with topic_reader.consumer(cluster) as reader:
         async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, LEDGER)):
             if record.key is not None and record.key.startswith(prefix) and record.value is not None:
                 latest[record.key] = record.value

@@ -17,6 +17,7 @@ from app.errors import BrokerError, TopicError
 from app.events.codec import Codec
 from app.events.record import DEAD_LETTER, Record
 from app.kafka.clients import AIOKafkaConsumer, partition_counts
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.topic_reader import consumer, read_to_end
 from app.lanes.ledger_keys import POSITION_KEY
 from app.providers.port import OrderFinder
@@ -205,7 +206,7 @@ def _by_place(offsets: Mapping[TopicPartition, int]) -> Ends:
 
 
 @asynccontextmanager
-async def open_log(bootstrap_servers: str) -> AsyncIterator[AuditLog]:
+async def open_log(cluster: ClusterAccess) -> AsyncIterator[AuditLog]:
     """Yield the log of a broker. Raises BrokerError when none answers."""
-    async with consumer(bootstrap_servers) as committed, consumer(bootstrap_servers, "read_uncommitted") as uncommitted:
+    async with consumer(cluster) as committed, consumer(cluster, "read_uncommitted") as uncommitted:
         yield KafkaAuditLog(committed, uncommitted)

@@ -12,6 +12,7 @@ import faust
 
 from app.errors import LaneError
 from app.events.record import Record
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.kafka_log import KafkaLimits, KafkaLog
 from app.lanes.checkpoint import FoldLimits
 from app.lanes.hosting import LaneHost
@@ -83,7 +84,8 @@ def build_app(
     """
     observer = observer or Unobserved()
     name = settings.group(role.name)
-    limits, kafka = lane_limits(settings), KafkaLimits(settings.bootstrap_servers, settings.transaction_timeout_ms)
+    limits, cluster = lane_limits(settings), ClusterAccess.of(settings)
+    kafka = KafkaLimits(cluster, settings.transaction_timeout_ms)
 
     def make_lane(partition: int) -> Lane:
         log = make_log(f"{name}-{partition}", role.ledger, partition, kafka)
@@ -100,7 +102,7 @@ def build_app(
     host = make_host(name, role.inputs, make_lane, end_process)
     app = _new_app(name, settings, partitions)
     app.host = host
-    app.transport = transport(app.conf.broker_consumer, app, lanes=host)
+    app.transport = transport(app.conf.broker_consumer, app, lanes=host, cluster=cluster)
     _register(app, role, partitions, prepare)
     watchdog = Watchdog(settings.commit_age_max_s, clock.monotonic, observer, host.fail)
 
@@ -114,7 +116,6 @@ def build_app(
 def _new_app(name: str, settings: Settings, partitions: int) -> RoleApp:
     return RoleApp(
         name,
-        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
         autodiscover=False,
         store="memory://",
         topic_partitions=partitions,

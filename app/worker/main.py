@@ -15,6 +15,7 @@ from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError, TopicError
 from app.events import codec, schema_registry
 from app.kafka import broker_wait, topic_admin
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.publisher import KafkaPublisher
 from app.kafka.topics import TopicSpec
 from app.lanes.hosting import LaneHost
@@ -57,8 +58,9 @@ def log_to_stderr() -> None:
 
 async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = Settings.from_env(environ)
+    cluster = ClusterAccess.of(settings)
     parts = compose(settings, environ, await _schema_ids(settings))
-    publisher = KafkaPublisher(settings.bootstrap_servers)
+    publisher = KafkaPublisher(cluster)
     url = Secret(variables()["schema_registry_url"], environ)
     foreign = ForeignSchemas(parts.codec, url.current, parts.clock) if url.is_set and Mirror.name in names else None
     registry = CollectorRegistry()
@@ -78,8 +80,8 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
             )
             async with HttpServer(application, listening, collectors.refused):
                 # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
-                await _require_broker(settings.bootstrap_servers)
-                await _require_topics(settings.bootstrap_servers, parts)
+                await _require_broker(cluster)
+                await _require_topics(cluster, parts)
                 return await serving.serve(list(apps.values()))
     finally:
         await publisher.close()
@@ -100,12 +102,12 @@ def _app(name: str, parts: Parts, collectors: Collectors, foreign: ForeignSchema
 
 
 def _lookup(parts: Parts, hosts: Mapping[str, LaneHost]) -> OrderLookup:
-    servers = parts.settings.bootstrap_servers
+    cluster = ClusterAccess.of(parts.settings)
     return OrderLookup(
         hosts.get(Orchestrate.name),
         parts.partitions(Orchestrate.ledger),
-        scan=partial(order_queries.find_order, servers),
-        show=partial(sourcing_queries.complete_view, servers),
+        scan=partial(order_queries.find_order, cluster),
+        show=partial(sourcing_queries.complete_view, cluster),
     )
 
 
@@ -118,29 +120,29 @@ def _access(environ: Mapping[str, str], listening: socket.socket, collectors: Co
     return access
 
 
-async def _require_broker(bootstrap_servers: str) -> None:
+async def _require_broker(cluster: ClusterAccess) -> None:
     limit_s = broker_wait.BROKER_LIMIT_S
-    if not await broker_wait.wait_for_broker(bootstrap_servers, limit_s):
+    if not await broker_wait.wait_for_broker(cluster, limit_s):
         raise LaneError(
-            f"no broker answered at {bootstrap_servers} for {limit_s:g} s: start it, or set KAFKA_BOOTSTRAP_SERVERS"
+            f"no broker answered at {cluster} for {limit_s:g} s: start it, or set KAFKA_BOOTSTRAP_SERVERS"
             " to one that runs"
         )
 
 
-async def _require_topics(bootstrap_servers: str, parts: Parts) -> None:
+async def _require_topics(cluster: ClusterAccess, parts: Parts) -> None:
     """Check that lanes can read the topics, and log what else differs. Raises TopicError, LaneError."""
     specs = list(parts.topics.values())
     try:
-        await topic_admin.require_partitions(bootstrap_servers, specs)
-        await _warn_of_settings(bootstrap_servers, specs)
+        await topic_admin.require_partitions(cluster, specs)
+        await _warn_of_settings(cluster, specs)
     except BrokerError as problem:  # it went away again, as starting brokers do: the next start waits for it
         raise LaneError(str(problem)) from problem
 
 
-async def _warn_of_settings(bootstrap_servers: str, specs: Sequence[TopicSpec]) -> None:
+async def _warn_of_settings(cluster: ClusterAccess, specs: Sequence[TopicSpec]) -> None:
     """Log each setting of a topic that is not as topics.yaml says: lanes go on with it, and it may lose records."""
     try:
-        drifts = await topic_admin.check(bootstrap_servers, specs)
+        drifts = await topic_admin.check(cluster, specs)
     except TopicError as problem:  # a worker needs no right to look at settings
         _journal.warning("the topics' settings were not checked: %s", problem)
         return

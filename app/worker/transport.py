@@ -24,7 +24,8 @@ from faust.types import TP
 
 from app.errors import LaneError
 from app.events.record import Record
-from app.kafka.clients import AIOKafkaConsumer
+from app.kafka.clients import new_consumer, new_producer
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.records import record_of
 
 FETCH_WAIT_MS = 500
@@ -248,10 +249,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         conf = self.app.conf
         self._assignor = assignor = assignor_of(transport.lanes)
-        return AIOKafkaConsumer(
+        return new_consumer(
+            transport.cluster,
             client_id=conf.broker_client_id,
             group_id=conf.id,
-            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
             partition_assignment_strategy=[assignor],
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -272,14 +273,26 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return offset
 
 
+class UnusedProducer(driver.Producer):
+    """Faust's producer, which it starts with every app. Nothing is sent with it: each lane has its own."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        transport: Any = self.transport
+        return new_producer(transport.cluster, client_id=self.client_id, transactional_id=transactional_id)
+
+
 class BatchTransport(driver.Transport):
-    """The transport. Install it with `app.transport = BatchTransport(...)` before anything needs the app's consumer."""
+    """The transport. Install it with `app.transport = BatchTransport(...)` before anything needs the app's consumer.
+
+    The addresses of Faust's own settings are not used: `cluster` is where its clients connect.
+    """
 
     Consumer = BatchConsumer
+    Producer = UnusedProducer
 
-    def __init__(self, *arguments: Any, lanes: Lanes, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, lanes: Lanes, cluster: ClusterAccess, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.lanes = lanes
+        self.lanes, self.cluster = lanes, cluster
 
 
 class BatchSchema(faust.Schema[None, FetchedBatch]):

@@ -51,16 +51,16 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> None:
         BackorderRuns: [BackorderRuns(HOSTILE, jobs=(BackorderRun("e", AT, "command", HOSTILE),))],
     }
 
-    async def all_orders(_servers: str) -> list[Any]:
+    async def all_orders(_cluster: object) -> list[Any]:
         return [state]
 
-    async def find_view(_servers: str, _order: str) -> dict[str, Any]:
+    async def find_view(_cluster: object, _order: str) -> dict[str, Any]:
         return order_view(state)
 
-    async def values(_servers: str, kind: type[Any]) -> list[Any]:
+    async def values(_cluster: object, kind: type[Any]) -> list[Any]:
         return kinds[kind]
 
-    async def find_explained(_servers: str, _order: str) -> list[ExplainedPlan]:
+    async def find_explained(_cluster: object, _order: str) -> list[ExplainedPlan]:
         return [ExplainedPlan(HOSTILE, 1, AT, strategy=HOSTILE, explanations=(explanation,))]
 
     monkeypatch.setattr(order_queries, "all_orders", all_orders)
@@ -111,7 +111,7 @@ def test_watched_orders_are_text(waybill: Console, monkeypatch: pytest.MonkeyPat
     record = as_record(msgspec.structs.replace(event, body=body))
 
     @asynccontextmanager
-    async def consumer(_servers: str) -> AsyncIterator[None]:
+    async def consumer(_cluster: object) -> AsyncIterator[None]:
         yield None
 
     async def partitions(_reader: object, _topic: str) -> list[Any]:
@@ -152,7 +152,7 @@ def test_problems_are_text_on_as_many_lines_as_they_have(capsys: pytest.CaptureF
 
 @pytest.mark.usefixtures("ledger")
 def test_an_operators_argument_is_text_too(waybill: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def find_view(_servers: str, _order: str) -> None:
+    async def find_view(_cluster: object, _order: str) -> None:
         return None
 
     monkeypatch.setattr(sourcing_queries, "find_view", find_view)

@@ -149,7 +149,7 @@ def upgrade(ref: str, orders: int, folder: Path) -> list[str]:
     with broker.temporary() as info:
         settings = {"KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "WAYBILL_PARTITIONS": str(PARTITIONS)}
         environment = simulated({**clean, **settings}, port)
-        asyncio.run(topic_admin.apply(info.bootstrap_servers, topics.load(PARTITIONS)))
+        asyncio.run(topic_admin.apply(info.cluster, topics.load(PARTITIONS)))
         with simulators(folder, environment, port, webhook_port) as url:
             each = max(1, orders // len(SCENARIOS) // PARTS)
             course = Upgrade(folder, old, environment, url, each)

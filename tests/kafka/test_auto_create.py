@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from app.errors import BrokerError
 from app.events.record import Output
 from app.kafka import topics
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.publisher import KafkaPublisher
 from app.resources import ROOT
 from app.sandbox.local import broker as local_broker
@@ -92,7 +93,7 @@ def test_a_command_makes_none_and_says_at_once_what_is_missing(
 
 
 async def test_a_publisher_makes_none(broker: str) -> None:
-    publisher = KafkaPublisher(broker)
+    publisher = KafkaPublisher(ClusterAccess(broker))
     try:
         with pytest.raises(BrokerError):
             await publisher.publish([Output("order-created", b"web-1", EXAMPLE)])

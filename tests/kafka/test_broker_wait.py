@@ -13,6 +13,7 @@ from aiokafka.protocol.api import ResponseHeader_v0
 from aiokafka.protocol.metadata import MetadataRequest_v2, MetadataResponse_v2
 
 from app.kafka.broker_wait import wait_for_broker
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.local.ports import HOST, free_port
 
 BROKER = (1, HOST, 9092, None)
@@ -43,7 +44,7 @@ async def kafka(port: int, *brokers: object) -> AsyncIterator[None]:
 
 async def test_a_broker_that_comes_later_is_waited_for() -> None:
     port = free_port()
-    waiting = asyncio.create_task(wait_for_broker(f"127.0.0.1:1, {HOST}:{port}", 120))
+    waiting = asyncio.create_task(wait_for_broker(ClusterAccess(f"127.0.0.1:1, {HOST}:{port}"), 120))
     await asyncio.sleep(0)
     assert not waiting.done()
     async with kafka(port, BROKER):
@@ -54,27 +55,27 @@ async def test_a_server_without_a_port_is_asked_at_kafkas_own(monkeypatch: pytes
     port = free_port()
     monkeypatch.setattr(aiokafka.conn, "DEFAULT_KAFKA_PORT", port)
     async with kafka(port, BROKER):
-        assert await wait_for_broker(HOST, 120)
+        assert await wait_for_broker(ClusterAccess(HOST), 120)
 
 
 async def test_a_cluster_without_a_live_broker_is_waited_for() -> None:
     port = free_port()
     async with kafka(port):
-        assert not await wait_for_broker(f"{HOST}:{port}", 0.3)
+        assert not await wait_for_broker(ClusterAccess(f"{HOST}:{port}"), 0.3)
 
 
 async def test_a_program_that_is_no_kafka_is_no_broker() -> None:
     port = free_port()
     async with await asyncio.start_server(lambda _, writer: writer.close(), HOST, port):
-        assert not await wait_for_broker(f"{HOST}:{port}", 0.3)
+        assert not await wait_for_broker(ClusterAccess(f"{HOST}:{port}"), 0.3)
 
 
 async def test_a_wait_is_told_at_once_with_where_and_how_long(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="app")
-    await wait_for_broker("127.0.0.1:1", 0.3)
+    await wait_for_broker(ClusterAccess("127.0.0.1:1"), 0.3)
     assert caplog.messages == ["waiting for a broker at 127.0.0.1:1, 0.3 s at most"]
 
 
 @pytest.mark.parametrize("servers", ["127.0.0.1:1", "no port", "127.0.0.1:99999999", ""])
 async def test_a_broker_that_never_comes_ends_the_wait_without_an_error(servers: str) -> None:
-    assert not await wait_for_broker(servers, 0.3)
+    assert not await wait_for_broker(ClusterAccess(servers), 0.3)

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 from app.events.ids import partition_of
 from app.events.record import Output
 from app.kafka import topic_reader, transactions
+from app.kafka.cluster_access import ClusterAccess
 from app.resources import ROOT
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
@@ -127,7 +128,7 @@ def an_order(order_id: str, **changes: Any) -> bytes:
 
 
 def send(worker: Worker, *outputs: Output) -> None:
-    asyncio.run(transactions.transact(worker.bootstrap_servers, outputs))
+    asyncio.run(transactions.transact(ClusterAccess(worker.bootstrap_servers), outputs))
 
 
 def to(topic: str, order_id: str | None, value: bytes, **headers: str) -> Output:
@@ -188,7 +189,7 @@ def test_a_file_with_one_wrong_line_sends_none(waybill: Console, worker: Worker,
 
 
 async def count(worker: Worker, topic: str) -> int:
-    async with topic_reader.consumer(worker.bootstrap_servers) as reader:
+    async with topic_reader.consumer(ClusterAccess(worker.bootstrap_servers)) as reader:
         wanted = await topic_reader.partitions(reader, topic)
         return len([record async for record in topic_reader.read_to_end(reader, wanted)])
 

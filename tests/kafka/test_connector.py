@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 
 from app.events.record import DEAD_LETTER, Record
 from app.kafka import topic_admin, topic_reader, topics
+from app.kafka.cluster_access import ClusterAccess
 from app.resources import ROOT
 from app.sandbox.local import broker
 from tests.events.connector import KEY, ROW, envelope, text
@@ -60,7 +61,7 @@ class Registry:
 async def servers(tmp_path: Path) -> AsyncIterator[str]:
     """A broker with all topics, and the role mirror with a registry."""
     with broker.temporary() as info:
-        await topic_admin.apply(info.bootstrap_servers, topics.load())
+        await topic_admin.apply(info.cluster, topics.load())
         async with TestServer(Registry().application()) as registry:
             clean = {name: value for name, value in os.environ.items() if not name.startswith("WAYBILL_")}
             environment = {
@@ -102,7 +103,7 @@ async def records(servers: str, topic: str, count: int) -> list[Record]:
     """The first so many."""
     async with asyncio.timeout(LIMIT_S):
         while True:
-            async with topic_reader.consumer(servers) as reader:
+            async with topic_reader.consumer(ClusterAccess(servers)) as reader:
                 there = [
                     record
                     async for record in topic_reader.read_to_end(reader, await topic_reader.partitions(reader, topic))

@@ -63,7 +63,7 @@ class World:
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
     with local_broker.temporary() as info:
-        asyncio.run(topic_admin.apply(info.bootstrap_servers, topics.load()))
+        asyncio.run(topic_admin.apply(info.cluster, topics.load()))
         yield info.bootstrap_servers
 
 

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from app.events.record import DEAD_LETTER, Record
 from app.kafka import topic_admin, topic_reader, topics
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.local import broker as local_broker
 from tests.kafka.one_worker import OneWorker
 
@@ -26,7 +27,7 @@ def broker() -> Iterator[str]:
 
 
 async def dead_letters(broker: str) -> list[Record]:
-    async with topic_reader.consumer(broker) as reader:
+    async with topic_reader.consumer(ClusterAccess(broker)) as reader:
         places = await topic_reader.partitions(reader, DEAD_LETTER)
         return [record async for record in topic_reader.read_to_end(reader, places)]
 
@@ -34,7 +35,7 @@ async def dead_letters(broker: str) -> list[Record]:
 async def test_a_batch_that_unpacks_to_120_mb_is_one_dead_letter_and_the_lane_goes_on(
     broker: str, tmp_path: Path
 ) -> None:
-    await topic_admin.apply(broker, topics.load())
+    await topic_admin.apply(ClusterAccess(broker), topics.load())
     producer = AIOKafkaProducer(
         bootstrap_servers=broker, compression_type="zstd", max_request_size=200_000_000, max_batch_size=200_000_000
     )

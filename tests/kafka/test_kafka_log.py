@@ -5,6 +5,7 @@ from aiokafka import AIOKafkaProducer
 
 from app.errors import LaneError
 from app.events.record import Output
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.kafka_log import KafkaLimits, KafkaLog
 from app.lanes.lane_log import Bounds, LedgerEntry
 from tests.kafka.lane_world import LaneWorld
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 async def test_the_mark_of_a_transaction_is_no_record(world: LaneWorld) -> None:
     """A lane that has seen all is one mark behind the end of an input that other roles write, and nothing waits."""
-    log = KafkaLog(f"{world.name}-0", world.ledger, 0, KafkaLimits(world.servers))
+    log = KafkaLog(f"{world.name}-0", world.ledger, 0, KafkaLimits(ClusterAccess(world.servers)))
     try:
         await log.fence()
         for value in (b"one", b"two"):
@@ -35,7 +36,7 @@ async def test_an_open_transaction_shows_between_two_ends_and_a_ledger_is_not_re
     world: LaneWorld,
 ) -> None:
     stranger = AIOKafkaProducer(bootstrap_servers=world.servers, transactional_id=f"{world.name}-stranger")
-    log = KafkaLog(f"{world.name}-0", world.ledger, 0, KafkaLimits(world.servers, broker_gone_s=3))
+    log = KafkaLog(f"{world.name}-0", world.ledger, 0, KafkaLimits(ClusterAccess(world.servers), broker_gone_s=3))
     entries: list[LedgerEntry] = []
     await stranger.start()
     try:
@@ -57,7 +58,8 @@ async def test_an_open_transaction_shows_between_two_ends_and_a_ledger_is_not_re
 
 async def test_an_owner_with_another_transactional_id_is_fenced_as_well(world: LaneWorld) -> None:
     former, latter = (
-        KafkaLog(f"{world.name}-{name}", world.ledger, 0, KafkaLimits(world.servers)) for name in ("former", "latter")
+        KafkaLog(f"{world.name}-{name}", world.ledger, 0, KafkaLimits(ClusterAccess(world.servers)))
+        for name in ("former", "latter")
     )
     try:
         await former.fence()

@@ -65,6 +65,7 @@ RELIED_ON: list[tuple[Any, str, str]] = [
         "89e6d171",
         "BatchConsumerThread replaces it: the consumer's settings",
     ),
+    (driver.Producer.on_start, "2904e9df", "starts what _new_producer returns, which UnusedProducer replaces"),
     (driver.AIOKafkaConsumerThread._seek_wait, "eca819cd", "read_on goes to the lanes' offsets with it"),
     (
         driver.AIOKafkaConsumerThread._fetch_records,

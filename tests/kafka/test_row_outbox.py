@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.events.ids import partition_of
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
 from app.sandbox.vendors.fno.row_outbox import TOPIC, RowOutbox
@@ -71,7 +72,7 @@ def publish(outbox: RowOutbox, first: int) -> None:
 async def test_rows_keep_their_order_and_outlast_a_broker_that_is_away(data: Path) -> None:
     port = free_port()
     servers = f"127.0.0.1:{port}"
-    outbox = RowOutbox(servers)
+    outbox = RowOutbox(ClusterAccess(servers))
     async with running(outbox):
         publish(outbox, 0)
         await until_refused(outbox)

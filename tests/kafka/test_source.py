@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.kafka import topic_admin, topics
+from app.kafka.cluster_access import ClusterAccess
 from tests.commands.console import Console
 from tests.kafka import stocktaking
 from tests.kafka.black_box import Found
@@ -90,7 +91,7 @@ def test_a_result_told_twice_under_one_id_and_a_stock_that_differs_are_told() ->
 
 @pytest.fixture(scope="module")
 def sourcing(worker: Worker) -> Worker:
-    asyncio.run(topic_admin.apply(worker.bootstrap_servers, topics.load(PARTITIONS)))
+    asyncio.run(topic_admin.apply(ClusterAccess(worker.bootstrap_servers), topics.load(PARTITIONS)))
     worker.start("orchestrate", "source", environment=worker.set_up)
     return worker
 

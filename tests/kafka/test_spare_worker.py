@@ -63,7 +63,7 @@ def test_a_spare_worker_has_its_port_is_ready_and_takes_over(tmp_path: Path) -> 
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WAYBILL_")}
     workers: list[Started] = []
     with broker.temporary() as info:
-        asyncio.run(topic_admin.apply(info.bootstrap_servers, topics.load(1)))
+        asyncio.run(topic_admin.apply(info.cluster, topics.load(1)))
         environment = {**clean, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers, "WAYBILL_PARTITIONS": "1"}
         try:
             workers.extend(Started(tmp_path / f"{name}.log", environment) for name in ("one", "two"))

@@ -16,6 +16,7 @@ from app.errors import BrokerError, TopicError
 from app.events.dead_letters import gathered_letter
 from app.events.record import Output, Record
 from app.kafka import topic_reader, transactions
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.topic_admin import CreatedTopic, Drift, apply, check, check_brokers
 from app.kafka.topics import load
 from app.kafka.transactions import transact
@@ -41,11 +42,18 @@ def broker(running: local_broker.BrokerInfo) -> str:
 
 
 @pytest.fixture
+def cluster(running: local_broker.BrokerInfo) -> ClusterAccess:
+    return running.cluster
+
+
+@pytest.fixture
 def broker_pid(running: local_broker.BrokerInfo) -> int:
     return running.pid
 
 
-async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(broker: str) -> None:
+async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(
+    broker: str, cluster: ClusterAccess
+) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     await admin.create_topics([NewTopic("order-held", 2, 1, topic_configs={"retention.ms": "1000000000"})])
@@ -53,11 +61,11 @@ async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(brok
     async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
         await producer.send_and_wait("order-held", b"kept", partition=1)
 
-    assert len(await check(broker, TOPICS)) == len(TOPICS) - 1 + 3
+    assert len(await check(cluster, TOPICS)) == len(TOPICS) - 1 + 3
     others = [topic for topic in TOPICS if topic.name != "order-held"]
-    assert await apply(broker, TOPICS) == [CreatedTopic(topic.name, topic.partitions) for topic in others]
-    assert await apply(broker, TOPICS) == []
-    assert await check(broker, TOPICS) == [
+    assert await apply(cluster, TOPICS) == [CreatedTopic(topic.name, topic.partitions) for topic in others]
+    assert await apply(cluster, TOPICS) == []
+    assert await check(cluster, TOPICS) == [
         Drift("order-held", "partitions", "4", "2"),
         Drift("order-held", "message.timestamp.type", "LogAppendTime", "CreateTime"),
         Drift("order-held", "retention.ms", "2592000000", "1000000000"),
@@ -67,8 +75,10 @@ async def test_what_is_missing_is_created_and_what_differs_is_told_but_kept(brok
         assert await consumer.end_offsets([place]) == {place: 1}
 
 
-async def test_a_record_that_says_it_is_old_is_kept_for_as_long_as_any_other(broker: str) -> None:
-    await apply(broker, TOPICS)
+async def test_a_record_that_says_it_is_old_is_kept_for_as_long_as_any_other(
+    broker: str, cluster: ClusterAccess
+) -> None:
+    await apply(cluster, TOPICS)
     old_ms = time.time_ns() // 1_000_000 - 40 * DAY_MS
     async with AIOKafkaProducer(bootstrap_servers=broker, compression_type="gzip") as producer:
         sent = [await producer.send_and_wait("order-created", b"{}", timestamp_ms=old_ms) for _ in range(2)]
@@ -78,24 +88,24 @@ async def test_a_record_that_says_it_is_old_is_kept_for_as_long_as_any_other(bro
     assert record.timestamp > old_ms + 39 * DAY_MS
 
 
-async def test_how_long_a_transaction_may_hold_readers_back_is_looked_at(broker: str) -> None:
-    assert await check_brokers(broker, 60_000) == []
-    assert await check_brokers(broker, 59_999) == [
+async def test_how_long_a_transaction_may_hold_readers_back_is_looked_at(cluster: ClusterAccess) -> None:
+    assert await check_brokers(cluster, 60_000) == []
+    assert await check_brokers(cluster, 59_999) == [
         Drift("broker 1", "transaction.max.timeout.ms", "at most 59999", "60000")
     ]
 
 
 def test_records_that_share_a_dead_letter_are_read_from_their_topic_to_be_replayed(
-    broker: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    broker: str, cluster: ClusterAccess, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker)
     waybill = Console(capsys)
-    asyncio.run(apply(broker, TOPICS))
+    asyncio.run(apply(cluster, TOPICS))
     values = [b"%d" % number for number in range(6)]
-    asyncio.run(transact(broker, [Output("stock-change", b"k", value, [("their", b"h")], 2) for value in values]))
+    asyncio.run(transact(cluster, [Output("stock-change", b"k", value, [("their", b"h")], 2) for value in values]))
     first = Record("stock-change", 2, 1, 0, b"k", b"1", ())
     letter = gathered_letter(first, [1, 2, 4, 99], "malformed", "no JSON", role="source", now_ms=0)
-    asyncio.run(transact(broker, [letter._replace(partition=2)]))
+    asyncio.run(transact(cluster, [letter._replace(partition=2)]))
 
     (listed,) = waybill("dead-letters", "list", "--json").json
     assert (listed["id"], listed["records"], listed["code"]) == ("stock-change/2/1", 4, "malformed")
@@ -103,22 +113,22 @@ def test_records_that_share_a_dead_letter_are_read_from_their_topic_to_be_replay
     assert (said.code, said.out) == (0, "1 replayed\n")
     assert said.err == "stock-change/2/1: to stock-change, 3 records; 1 are no longer there\n"
     assert waybill("dead-letters", "list", "--json").json == []
-    replayed = asyncio.run(read_all(broker, "stock-change"))[len(values) :]
+    replayed = asyncio.run(read_all(cluster, "stock-change"))[len(values) :]
     assert [(each.key, each.value, each.headers) for each in replayed] == [
         (b"k", value, (("their", b"h"),)) for value in (b"1", b"2", b"4")
     ]
 
 
 async def test_a_broker_that_stores_nothing_is_not_waited_for_without_an_end(
-    broker_pid: int, broker: str, monkeypatch: pytest.MonkeyPatch
+    broker_pid: int, cluster: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its client would try again for ever, as it does where the broker's disk is full."""
     monkeypatch.setattr(transactions, "WRITE_LIMIT_S", 1.0)
     monkeypatch.setattr(transactions, "STOP_LIMIT_S", 1.0)
-    await apply(broker, TOPICS)
+    await apply(cluster, TOPICS)
 
     async def write_to_a_paused_broker() -> None:
-        async with transactions.started_producer(broker) as producer:
+        async with transactions.started_producer(cluster) as producer:
             os.kill(broker_pid, signal.SIGSTOP)
             try:
                 # The kernel stops the threads once the first of them runs, which takes a while on a busy machine.
@@ -131,17 +141,17 @@ async def test_a_broker_that_stores_nothing_is_not_waited_for_without_an_end(
         await asyncio.wait_for(write_to_a_paused_broker(), 2 * LIMIT_S)
 
 
-async def read_all(broker: str, topic: str) -> list[Record]:
-    async with topic_reader.consumer(broker) as reader:
+async def read_all(cluster: ClusterAccess, topic: str) -> list[Record]:
+    async with topic_reader.consumer(cluster) as reader:
         places = await topic_reader.partitions(reader, topic)
         return sorted([record async for record in topic_reader.read_to_end(reader, places)], key=lambda r: r.timestamp)
 
 
-async def test_a_topic_that_the_broker_refuses_is_named(broker: str) -> None:
+async def test_a_topic_that_the_broker_refuses_is_named(cluster: ClusterAccess) -> None:
     with pytest.raises(TopicError, match=r"wrong name: Kafka refused it \(17: "):
-        await apply(broker, [replace(TOPICS[0], name="wrong name")])
+        await apply(cluster, [replace(TOPICS[0], name="wrong name")])
 
 
 async def test_a_broker_that_is_away_is_named() -> None:
     with pytest.raises(BrokerError, match=r"no answer from Kafka at 127\.0\.0\.1:9 .* is the broker running"):
-        await check("127.0.0.1:9", TOPICS)
+        await check(ClusterAccess("127.0.0.1:9"), TOPICS)

@@ -86,14 +86,14 @@ class Bench:
                 )
                 for key in keys
             ]
-            await transactions.transact(self._broker.bootstrap_servers, outputs)
+            await transactions.transact(self._broker.cluster, outputs)
         async with self._worker() as (process, seconds):
             grown = _usage(process).resident - empty
         return Restore(orders, seconds, grown / orders if orders else 0.0)
 
     async def waves(self, warm: Sequence[OrderRecords], orders: Sequence[OrderRecords]) -> list[Wave]:
         """Measure each kind of input for all `orders`, after all kinds for those in `warm`."""
-        async with self._worker() as (process, _), topic_reader.consumer(self._broker.bootstrap_servers) as reader:
+        async with self._worker() as (process, _), topic_reader.consumer(self._broker.cluster) as reader:
             ledger = Ledger(reader, Orchestrate.ledger, Orchestrate.inputs, self._partitions)
             await ledger.open()
             for at in range(len(KINDS)):
@@ -106,7 +106,7 @@ class Bench:
     async def _wave(self, ledger: Ledger, process: Process, at: int, records: Sequence[Record]) -> Wave:
         before, broker_before = _usage(process), usage(self._broker.pid)
         outputs = [Output(each.topic, each.key, each.value, each.headers) for each in records]
-        await transactions.transact(self._broker.bootstrap_servers, outputs)
+        await transactions.transact(self._broker.cluster, outputs)
         began = time.monotonic()
         topic = records[0].topic
         ends = await ledger.ends(topic)
@@ -121,7 +121,7 @@ class Bench:
         names.remove(Orchestrate.ledger)
         ids: set[bytes] = set()
         records = 0
-        async with topic_reader.consumer(self._broker.bootstrap_servers) as reader:
+        async with topic_reader.consumer(self._broker.cluster) as reader:
             places = [TopicPartition(name, number) for name in names for number in range(self._partitions)]
             async for record in topic_reader.read_to_end(reader, places):
                 records += 1

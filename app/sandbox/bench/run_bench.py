@@ -91,7 +91,7 @@ async def _on_broker(
     environ = {**environ, "KAFKA_BOOTSTRAP_SERVERS": info.bootstrap_servers}
     partitions = Settings.from_env(environ).partitions
     specs = topics.load(partitions)
-    await topic_admin.apply(info.bootstrap_servers, specs)
+    await topic_admin.apply(info.cluster, specs)
     lanes = next(spec.partitions for spec in specs if spec.name == Orchestrate.ledger)
     bench = Bench(info, environ, folder, lanes)
     notice(f"Opening the lanes on {live} live orders ...")

@@ -15,7 +15,8 @@ import httpx
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from app.kafka.clients import AIOKafkaConsumer
+from app.kafka.clients import new_consumer
+from app.kafka.cluster_access import ClusterAccess
 from app.resources import schema_files, schema_lock
 from app.sandbox.demo.evidence import DEAD_LETTER, Case, JournalEntry, ObservedRecord
 from app.sandbox.demo.made_orders import DemoOrder
@@ -96,9 +97,9 @@ def _dead_letter_body(headers: Mapping[str, str]) -> Mapping[str, Any]:
 class DemoObserver:
     """Follows the topics from their ends as it opens, and collects the evidence about the demo's orders."""
 
-    def __init__(self, bootstrap_servers: str, topics: Iterable[str], reader: Reader) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
+    def __init__(self, cluster: ClusterAccess, topics: Iterable[str], reader: Reader) -> None:
+        self._consumer = new_consumer(
+            cluster,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

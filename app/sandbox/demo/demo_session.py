@@ -11,6 +11,7 @@ from typing import Final
 from rich.console import Console
 
 from app.errors import SettingError
+from app.kafka.cluster_access import ClusterAccess
 from app.kafka.topic_admin import prepare
 from app.kafka.topics import load
 from app.sandbox.demo import run_demo as demo
@@ -50,10 +51,11 @@ async def run(options: DemoOptions, folder: Path, console: Console) -> Report:
 
     with chosen_broker(os.environ, say) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
+        cluster = ClusterAccess.of(settings)
         topics = load(settings.partitions)
-        await prepare(bootstrap_servers, topics)
+        await prepare(cluster, topics)
         plan = demo.DemoPlan(
-            bootstrap_servers=bootstrap_servers,
+            cluster=cluster,
             source_group=settings.group("source"),
             stamp=stamp,
             rounds=rounds,
@@ -62,7 +64,7 @@ async def run(options: DemoOptions, folder: Path, console: Console) -> Report:
             schemas=schemas_by_id(),
         )
         count = sum(len(each.orders) + len(each.late) for each in rounds)
-        console.print(f"{count} orders through Kafka on {bootstrap_servers}")
+        console.print(f"{count} orders through Kafka on {cluster}")
         return await demo.run(plan, console)
 
 

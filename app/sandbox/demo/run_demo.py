@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.errors import WaybillError
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.demo.definition_checks import check_definitions
 from app.sandbox.demo.demo_observer import DemoObserver, Reader
 from app.sandbox.demo.demo_report import Report, judge
@@ -61,7 +62,7 @@ class DemoPlan:
     `source_group` is the consumer group of the role that keeps the stock.
     """
 
-    bootstrap_servers: str
+    cluster: ClusterAccess
     source_group: str
     stamp: str
     rounds: Sequence[Round]
@@ -87,15 +88,15 @@ async def run(plan: DemoPlan, console: Console) -> Report:
     """
     port = free_port()
     simulators = f"http://127.0.0.1:{port}"
-    own = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.bootstrap_servers}
+    own = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": plan.cluster.servers}
     for supply in plan.supplies:
         own |= supply.settings
     environ = simulated(own, port) | store_settings(plan.stamp)
-    observer = DemoObserver(plan.bootstrap_servers, plan.topics, Reader(plan.schemas))
+    observer = DemoObserver(plan.cluster, plan.topics, Reader(plan.schemas))
     try:
         await observer.open()
         async with Supervisor(plan.folder, environ) as supervisor, httpx.AsyncClient(base_url=simulators) as client:
-            addresses = start_all(supervisor, plan.bootstrap_servers, port)
+            addresses = start_all(supervisor, plan.cluster.servers, port)
             for name, address in addresses_of(addresses):
                 console.print(f"{name:<12} {address}", markup=False, highlight=False)
             definitions = asyncio.create_task(check_definitions(environ))
@@ -106,7 +107,7 @@ async def run(plan: DemoPlan, console: Console) -> Report:
                     await _run(each, observer, client, supervisor, console)
             await observer.settle()
             solution = {**await definitions, **_check_stock(plan, observer)}
-            return judge(plan.bootstrap_servers, observer.cases.values(), solution, plan.faults)
+            return judge(plan.cluster.servers, observer.cases.values(), solution, plan.faults)
     finally:
         await observer.close()
 
@@ -135,7 +136,7 @@ async def _play_supply(
         await seed(client, each.late, 0.0)
 
     name = f"{plan.stamp}/{plan.rounds.index(each)}"
-    async with stages(plan.bootstrap_servers, plan.source_group, each.supply, name) as played:
+    async with stages(plan.cluster, plan.source_group, each.supply, name) as played:
         await played.open()
         playing = asyncio.create_task(played.play(cases, each.late, seed_late))
         try:

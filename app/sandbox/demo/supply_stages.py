@@ -13,7 +13,15 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from app.errors import WaybillError
-from app.kafka.clients import AIOKafkaAdminClient, AIOKafkaConsumer, AIOKafkaProducer, partition_counts
+from app.kafka.clients import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    new_admin,
+    new_consumer,
+    new_producer,
+    partition_counts,
+)
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import DemoOrder
 from app.sandbox.demo.scenarios.bigcommerce_dom_fno_fno import results
@@ -29,9 +37,9 @@ class Stages:
     """The supply of one round, played in step with the evidence about its orders."""
 
     def __init__(
-        self, bootstrap_servers: str, group: str, producer: AIOKafkaProducer, *, supply: Supply, stamp: str
+        self, cluster: ClusterAccess, group: str, producer: AIOKafkaProducer, *, supply: Supply, stamp: str
     ) -> None:
-        self._servers, self._group = bootstrap_servers, group
+        self._cluster, self._group = cluster, group
         self._producer = producer
         self._supply = supply
         self._stamp = stamp
@@ -79,7 +87,7 @@ class Stages:
     async def _await_committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Wait until the role that keeps the stock has committed these offsets. Raises WaybillError."""
         deadline = time.monotonic() + COMMIT_TIMEOUT_S
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        admin = new_admin(self._cluster)
         await admin.start()
         try:
             while time.monotonic() < deadline:
@@ -93,7 +101,7 @@ class Stages:
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, isolation_level="read_committed")
+        consumer = new_consumer(self._cluster, isolation_level="read_committed")
         await consumer.start()
         try:
             yield consumer
@@ -117,15 +125,15 @@ async def _find_passed_on(consumer: AIOKafkaConsumer, command_id: bytes) -> dict
 
 
 @asynccontextmanager
-async def stages(bootstrap_servers: str, group: str, supply: Supply, stamp: str) -> AsyncIterator[Stages]:
+async def stages(cluster: ClusterAccess, group: str, supply: Supply, stamp: str) -> AsyncIterator[Stages]:
     """Yield the stages of a supply with a producer of their own; `stamp` is part of all their ids.
 
     `group` is that of the role that keeps the stock: its committed offsets show what it has read.
     """
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = new_producer(cluster, acks="all", enable_idempotence=True)
     await producer.start()
     try:
-        yield Stages(bootstrap_servers, group, producer, supply=supply, stamp=stamp)
+        yield Stages(cluster, group, producer, supply=supply, stamp=stamp)
     finally:
         await producer.stop()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.errors import BrokerError
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.local.broker_fence import fence
 from app.sandbox.local.broker_folder import BrokerFolder, BrokerRecord, last_error_line
 from app.sandbox.local.jars import Kafka, Notice, find_kafka
@@ -42,6 +43,11 @@ class BrokerInfo:
     started_at: datetime
     data: Path
     log: Path
+
+    @property
+    def cluster(self) -> ClusterAccess:
+        """How clients reach it."""
+        return ClusterAccess(self.bootstrap_servers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 from app.agents.roles import ROLES
 from app.dualwrite import map_names
 from app.kafka import topic_admin, topics
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.local import broker
 from app.sandbox.local.ports import HOST, free_port, is_taken
 from app.sandbox.local.supervise import Supervisor
@@ -35,7 +36,7 @@ async def run(environ: Mapping[str, str], say: Say, tell: Callable[[UpAddresses]
         port = free_port()
         simulated_environ = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, port)
         settings = Settings.from_env(simulated_environ)
-        await topic_admin.prepare(bootstrap_servers, topics.load(settings.partitions))
+        await topic_admin.prepare(ClusterAccess.of(settings), topics.load(settings.partitions))
         folder = home(environ) / LOGS
         async with Supervisor(folder, simulated_environ) as supervisor:
             addresses = start_all(supervisor, bootstrap_servers, port)

@@ -18,6 +18,7 @@ from typing import Final, TypeVar, cast
 from aiohttp import web
 
 from app.errors import SettingError
+from app.kafka.cluster_access import ClusterAccess
 from app.providers.manifest import Manifest
 from app.providers.registry import load_manifests, values
 from app.resources import PACKAGE
@@ -34,12 +35,12 @@ S = TypeVar("S")
 
 
 def openers(
-    environ: Mapping[str, str], webhooks: str = "", *, generous: bool = False, bootstrap_servers: str | None = None
+    environ: Mapping[str, str], webhooks: str = "", *, generous: bool = False, cluster: ClusterAccess | None = None
 ) -> dict[str, OpenSimulator]:
     """Return what opens the simulator of each provider that is called, with the settings that its client has.
 
     `webhooks` is where a worker takes webhooks in, such as http://127.0.0.1:6066/webhooks; "" sends none. `generous`
-    gives the quotas of a large plan. Without `bootstrap_servers` F+O's rows stay in memory.
+    gives the quotas of a large plan. Without `cluster` F+O's rows stay in memory.
     """
     webhooks = webhooks.rstrip("/")
 
@@ -47,7 +48,7 @@ def openers(
         package = importlib.import_module(f"{PACKAGE}.sandbox.vendors.{manifest.name}")
         settings = dict(values(manifest, environ))
         address = webhooks and f"{webhooks}/{manifest.name}"
-        setup = VendorSetup(settings, address, bootstrap_servers, generous)
+        setup = VendorSetup(settings, address, cluster, generous)
         return lambda world: cast(Simulator, package.open_simulator(world, setup))
 
     return {name: opener(manifest) for name, manifest in load_manifests().items() if manifest.has_client}
@@ -168,8 +169,8 @@ def run(
     tell: Callable[[str], object] = print_line,
 ) -> None:
     """Serve until SIGINT or SIGTERM, for `waybill simulators`; `tell` gets the base URL. Raises SettingError."""
-    servers = Settings.from_env(environ).bootstrap_servers
-    vendors = openers(environ, webhooks, generous=generous, bootstrap_servers=servers)
+    cluster = ClusterAccess.of(Settings.from_env(environ))
+    vendors = openers(environ, webhooks, generous=generous, cluster=cluster)
     asyncio.run(_run(SimulatorOptions(port, vendors), tell))
 
 

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.vendors.simulation import JOURNAL_EFFECTS_MAX, ActiveFault, Delays, FaultRequest, RefusalError, World
 
 CONTROL_BODY_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -29,13 +30,13 @@ T = TypeVar("T")
 class VendorSetup(Struct, frozen=True):
     """What a simulator is opened with. `settings` are those of the provider's manifest by name, "" or absent: default.
 
-    `webhook_url` is where it calls back, "" nowhere. `bootstrap_servers` is the broker for what it publishes, None for
+    `webhook_url` is where it calls back, "" nowhere. `cluster` is the one for what it publishes, None for
     memory. `generous` asks for GENEROUS_QUOTA instead of the vendor's own quota.
     """
 
     settings: Mapping[str, str] = {}
     webhook_url: str = ""
-    bootstrap_servers: str | None = None
+    cluster: ClusterAccess | None = None
     generous: bool = False
 
     def get(self, setting: str, default: str) -> str:

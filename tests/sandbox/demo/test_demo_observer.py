@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from app.events.codec import load
 from app.events.model import Event, OrderCreated
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.demo.demo_observer import DemoObserver, Reader, schemas_by_id
 from app.sandbox.demo.evidence import Case
 from app.sandbox.demo.made_orders import COMPLETED, DemoOrder
@@ -32,7 +33,7 @@ def written() -> Record:
 
 
 async def record(*records: Record) -> Case:
-    observer = DemoObserver("127.0.0.1:1", ["order-created"], Reader(schemas_by_id()))
+    observer = DemoObserver(ClusterAccess("127.0.0.1:1"), ["order-created"], Reader(schemas_by_id()))
     observer.expect([DemoOrder(ORDER.order_id, "1", 1, COMPLETED, {})])
     for record in records:
         observer.take(record)

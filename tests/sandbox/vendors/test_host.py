@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app.errors import SettingError
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.vendors.fno import FnoOptions, FnoSimulator, MemoryRows
 from app.sandbox.vendors.fno.row_outbox import RowOutbox
 from app.sandbox.vendors.host import SimulatorOptions, Simulators, openers, pointed_at, serve
@@ -61,7 +62,7 @@ def test_the_environment_of_the_providers_configures_the_simulators() -> None:
     names += ("WAYBILL_FNO_CLIENT_ID", "WAYBILL_FNO_CLIENT_SECRET")  # type: ignore[assignment]
     environ = {name: f"my-{name}" for name in names}
     world = World()
-    vendors = {name: opener(world) for name, opener in openers(environ, bootstrap_servers="b:9").items()}
+    vendors = {name: opener(world) for name, opener in openers(environ, cluster=ClusterAccess("b:9")).items()}
     settings = pointed_at("http://127.0.0.1:1", vendors)
     assert {name: settings[name] for name in names} == environ
     assert isinstance(vendors["fno"], FnoSimulator)

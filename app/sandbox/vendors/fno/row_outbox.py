@@ -12,7 +12,8 @@ from typing import Final
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from app.kafka.clients import AIOKafkaProducer
+from app.kafka.clients import AIOKafkaProducer, new_producer
+from app.kafka.cluster_access import ClusterAccess
 from app.sandbox.vendors.fno.rows import Rows
 
 TOPIC: Final = "dualwrite.fno.salesorders"
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 class RowOutbox(Rows):
     """The port `Rows` on Kafka, while `run` runs. `error` is why the broker cannot be reached now, "" if it can."""
 
-    def __init__(self, bootstrap_servers: str, topic: str = TOPIC) -> None:
-        self._bootstrap_servers, self._topic = bootstrap_servers, topic
+    def __init__(self, cluster: ClusterAccess, topic: str = TOPIC) -> None:
+        self._cluster, self._topic = cluster, topic
         self._waiting: deque[Row] = deque()
         self._filled, self._empty = asyncio.Event(), asyncio.Event()
         self._empty.set()
@@ -70,14 +71,14 @@ class RowOutbox(Rows):
                 await self._connected()
             except (KafkaError, OSError) as exc:
                 if not self.error:
-                    log.warning("%s: rows wait for the broker at %s: %r", self._topic, self._bootstrap_servers, exc)
+                    log.warning("%s: rows wait for the broker at %s: %r", self._topic, self._cluster, exc)
                 self.error = repr(exc)
             await asyncio.sleep(_RETRY_S)
 
     async def _connected(self) -> None:
         """Send while the broker is there. Raises KafkaError when it is away; what it did not take still waits then."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
+        producer = new_producer(
+            self._cluster,
             acks="all",
             enable_idempotence=True,
             max_request_size=_REQUEST_BYTES_MAX,

@@ -150,4 +150,4 @@ def open_simulator(world: World, setup: VendorSetup) -> FnoSimulator:
 
 
 def _rows_of(setup: VendorSetup) -> Rows:
-    return MemoryRows() if setup.bootstrap_servers is None else RowOutbox(setup.bootstrap_servers)
+    return MemoryRows() if setup.cluster is None else RowOutbox(setup.cluster)
