@@ -81,6 +81,8 @@ class Lane:
         self.topics = tuple(topic for topic in role.inputs if topic != role.ledger)
         self._position = Position(self.topics, partitions, role.ledger_format)
         self._ledger_end = 0
+        self._former_position: int | None = None
+        """The offset of a former owner's last position, until its age is known."""
         self._backlog = Backlog(self.topics, self._position, log)
         self._transactions = OpenTransactions(self.topics, log, self._clock.monotonic)
         place = f"{self.name}: {role.ledger}/{partition}"
@@ -122,7 +124,7 @@ class Lane:
 
         Does not return while a rebalance is under way. Raises LaneError when the lane is closed meanwhile.
         """
-        await self._lease.confirm()
+        await self._lease.prove()
         async with self._turning:
             offset, value = self._state.settled.get(key), self._state.live.get(key)
         if offset is None:
@@ -169,6 +171,8 @@ class Lane:
         await self._log.fence()
         if (owner := await self._restore()) != self._log.owner:
             await self._take_over(owner)
+        if self._former_position is not None:
+            self._lease.follow()
         bounds = await check_inputs(self.role, self.partition, self._position, self._log, committed)
         dead_letters = await self._log.partitions(DEAD_LETTER)
         lane = (self.partition, self._partitions)
@@ -200,6 +204,9 @@ class Lane:
 
         def take(entries: Sequence[LedgerEntry]) -> None:
             self._ledger_end = max((self._ledger_end, *(entry.offset + 1 for entry in entries[-1:])))
+            for entry in entries:
+                if entry.key == POSITION_KEY:
+                    self._former_position = entry.offset
             own.update((entry.key, entry.value) for entry in entries if is_lanes_own(entry.key))
             self._state.load([entry for entry in entries if not is_lanes_own(entry.key)], self._clock.now_ms())
 
@@ -284,12 +291,17 @@ class Lane:
         await self._filler.fold_waiting(checkpoint, began + self._limits.checkpoint_fold_s_max)
         self._add(self._poller.take_answer(), checkpoint)
         self._add(await self._settled.load_for(partial(self._conclude, checkpoint)), checkpoint)
-        if checkpoint.records or checkpoint.outputs or self._lease.is_awaited or self._must_prove:
+        if checkpoint.records or checkpoint.outputs or self._must_prove or self._needs_commit():
             await self._commit(checkpoint, began)
+        self._lease.admit()
         self._jobs.launch()
         self._observer.in_flight(self.partition, self._jobs.running, self._jobs.waiting)
         self._state.sweep(self._clock.now_ms())
         return bool(self._inbox.waiting) and not self._jobs.full
+
+    def _needs_commit(self) -> bool:
+        """Return whether somebody waits for a proof, or for that of a former owner whose age a commit shows."""
+        return self._lease.lacks_proof or (self._lease.lacks_time and self._former_position is not None)
 
     def _conclude(self, checkpoint: Checkpoint) -> Folded | None:
         return self.role.conclude(checkpoint.view, self._clock.now_ms())
@@ -315,6 +327,9 @@ class Lane:
         changes = list(checkpoint.changes.items())
         for sentence in self._folder.finish(checkpoint):
             _journal.warning("%s: %s", self.name, sentence)
+        # Before the position is stamped, by which a successor knows how old the proof is. How long an answer is on its
+        # way must not prolong the lease either.
+        asked_at = self._clock.monotonic()
         await self._log.begin()
         offsets = await self._log.send(checkpoint.outputs, [*changes, (POSITION_KEY, self._position.encode())])
         if min(offsets) < self._ledger_end:
@@ -323,17 +338,25 @@ class Lane:
                 f" {min(offsets)}: it was deleted and created again, and holds no state any more; bring it back"
             )
         self._ledger_end = max(offsets) + 1
-        # Taken before the commit is asked for: how long the answer was on its way must not prolong the lease.
-        began_commit = self._clock.monotonic()
         await self._log.commit()
-        self._lease.renew(began_commit)
+        self._lease.renew(asked_at)
         self._must_prove = False
         self.commits += 1
         self._state.publish(changes, offsets[:-1], checkpoint.final)
         for key, value in changes:
             self.role.changed(key, value)
         self._inbox.acknowledge(self._position)
+        if self._former_position is not None and self._lease.lacks_time:
+            await self._look_at_former(self._former_position, offsets[-1])
         self._report(checkpoint, self._clock.monotonic() - began)
+
+    async def _look_at_former(self, former: int, own: int) -> None:
+        """Look how long ago the former owner wrote its position: by the broker's stamps, which have one clock."""
+        self._former_position = None
+        before = await self._log.fetch(self.role.ledger, former)
+        now = await self._log.fetch(self.role.ledger, own)
+        if before is not None and now is not None:
+            self._lease.follow((now.timestamp - before.timestamp) / 1000)
 
     def _report(self, checkpoint: Checkpoint, seconds: float) -> None:
         observer = self._observer

@@ -18,6 +18,8 @@ class Clock(Protocol):
         """Return seconds that never go back and that pass while the process is paused, or its machine suspended."""
 
 
+LEASE_S_MAX: Final = 4.0
+"""Seconds that a lease is good for at most, and that a lane waits at most which is taken over from an owner at work."""
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """`time.monotonic` stands still while Linux is suspended, and a lease would be good for as long."""
 
@@ -47,8 +49,8 @@ class LaneLimits:
     tick_s: float = 0.05
     """Seconds between two looks at timers when no record comes."""
     poll_interval_s: float = 1.0
-    lease_s: float = 4.0
-    """Seconds that a commit proves ownership: the session time-out less two heartbeats."""
+    lease_s: float = LEASE_S_MAX
+    """Seconds that a commit proves ownership: less than the session time-out by two heartbeats or more."""
     settled_after_s: float = 60.0
     fold: FoldLimits = field(default_factory=FoldLimits)
     jobs: JobLimits = field(default_factory=JobLimits)

@@ -19,7 +19,7 @@ from app.lanes.hosting import LaneHost
 from app.lanes.inbox import Batch
 from app.lanes.jobs import JobLimits
 from app.lanes.lane import Lane
-from app.lanes.lane_limits import SYSTEM_CLOCK, Clock, LaneLimits
+from app.lanes.lane_limits import LEASE_S_MAX, SYSTEM_CLOCK, Clock, LaneLimits
 from app.lanes.lane_log import Log
 from app.lanes.role import LaneObserver, RoleKind, Unobserved
 from app.lanes.watchdog import Watchdog
@@ -55,7 +55,7 @@ def lane_limits(settings: Settings) -> LaneLimits:
     return LaneLimits(
         checkpoint_records_max=settings.batch_records_max,
         poll_interval_s=settings.pull_interval_s,
-        lease_s=settings.session_timeout_s - 2 * settings.heartbeat_interval_s,
+        lease_s=min(settings.session_timeout_s - 2 * settings.heartbeat_interval_s, LEASE_S_MAX),
         settled_after_s=settings.settled_after_s,
         fold=FoldLimits(record_bytes_max=settings.record_bytes_max),
         jobs=JobLimits(

@@ -2,16 +2,16 @@
 
     python -m tests.kafka.side_by_side REF [--orders 60]
 
-REF is a commit or tag. Two workers run every role, with two partitions a topic, so that each has a lane of each role.
-The course is that of an upgrade which somebody takes back once:
+REF is a commit or tag. Two workers share the lanes of two partitions. The course makes each version read what the other
+one writes, in both directions:
 
-1. Both workers are of the older version.
-2. The first one is stopped and comes back as it is here.
-3. It is stopped, so that the older worker takes over what the newer one wrote, and comes back.
-4. The older worker is killed with -9 and comes back as it is here.
+1. Both workers are of the older version and run every role.
+2. The first one comes back as it is here, with the roles that decide. The older one has all lanes that call providers.
+3. The first one comes back with the roles that call. The older one takes over what the newer one has decided.
+4. The older one is killed with -9 and comes back as it is here, with every role.
 
-Orders appear in each part. An older worker may refuse what a newer one wrote, with its sentence and exit code 78: then
-its lanes are left to the newer one. In the end every order must have completed, every event must be there once and
+Orders appear in each part. The older worker may refuse what the newer one wrote, with its sentence and exit code 78:
+then it comes back as it is here at once. In the end every order must have completed, every event must be there once and
 every provider must have seen every effect once. Both versions run with the packages that are installed here.
 """
 
@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,9 @@ from tests.kafka.seeded_orders import SCENARIOS, seed_orders
 from tests.kafka.upgrade import extract
 
 PARTITIONS: Final = 2
-PARTS: Final = 4
+WAVES: Final = 3
+DECIDING: Final = ("orchestrate", "source", "mirror", "pull")
+CALLING: Final = ("perform", "apply", "mirror", "pull")
 LIMIT_S: Final = 300.0
 REFUSALS: Final = ("written by a newer version of Waybill", "a newer version of Waybill has")
 """What an older worker says of a record, an order or a ledger of a newer one before it ends."""
@@ -65,24 +67,24 @@ class Upgrade:
         self.seeded = self._waves = 0
         self._ids: set[int] = set()
 
-    def worker(self, root: Path, name: str, port: int) -> OneWorker:
+    def worker(self, root: Path, name: str, port: int, roles: Sequence[str] = ROLES) -> OneWorker:
         environment = {**self._environment, "WAYBILL_HOME": str(self._folder / name)}
-        return OneWorker(root, self._folder / f"{name}.log", environment, *ROLES, port=port)
+        return OneWorker(root, self._folder / f"{name}.log", environment, *roles, port=port)
 
     def run(self, webhook_port: int) -> list[str]:
         """Return what is wrong after the upgrade. Webhooks go to the first worker, which keeps its port."""
         first = self.worker(self._old, "first-old", webhook_port)
         second = self.worker(self._old, "second-old", free_port())
+        problems: list[str] = []
         try:
-            self.go_on()
-            first.stop()
-            first = self.worker(ROOT, "first-new", webhook_port)
-            self.go_on()
-            first.stop()
             self.go_on(second)
-            first.start()
-            self.go_on(second)
-            problems = refusal(second)
+            for name, roles in (("first-decides", DECIDING), ("first-calls", CALLING)):
+                first.stop()
+                first = self.worker(ROOT, name, webhook_port, roles)
+                self.go_on(second)
+                if has_ended(second):
+                    problems += refusal(second)
+                    second = self.worker(ROOT, f"second-beside-{name}", free_port())
             second.kill()
             second = self.worker(ROOT, "second-new", free_port())
             with suppress(StandstillError):  # the judge says what is missing
@@ -93,12 +95,12 @@ class Upgrade:
             first.stop()
             second.stop()
 
-    def go_on(self, older: OneWorker | None = None) -> None:
-        """Let orders appear, and return when one of them has ended, or when the older worker has refused to go on."""
+    def go_on(self, second: OneWorker) -> None:
+        """Let orders appear, and return when more have ended than there were before, or the older worker has."""
+        before = self.seeded
         self._ids = seed_orders(self._simulators, self._each, f"UP{self._waves}", self._ids)
-        self._waves += 1
-        ended, self.seeded = self.look(), self.seeded + self._each * len(SCENARIOS)
-        wait_for("orders end", lambda: self.look() > ended or (older is not None and has_ended(older)), LIMIT_S)
+        self._waves, self.seeded = self._waves + 1, before + self._each * len(SCENARIOS)
+        wait_for("orders end", lambda: self.look() > before or has_ended(second), LIMIT_S)
 
     def look(self) -> int:
         """Return how many orders have ended."""
@@ -117,11 +119,11 @@ def has_ended(worker: OneWorker) -> bool:
 
 
 def refusal(worker: OneWorker) -> list[str]:
-    """Return what is wrong with how the older worker ended, if it did."""
-    is_refusal = worker.process.poll() == EXIT_REFUSED and any(sentence in worker.said for sentence in REFUSALS)
-    if not has_ended(worker) or is_refusal:
+    """Return what is wrong with how the older worker ended."""
+    code = worker.process.poll()
+    if code == EXIT_REFUSED and any(sentence in worker.said for sentence in REFUSALS):
         return []
-    return [f"the older worker ended with {worker.process.poll()}:\n{worker.said[-3000:]}"]
+    return [f"the older worker ended with {code}:\n{worker.said[-3000:]}"]
 
 
 @contextmanager
@@ -151,7 +153,7 @@ def upgrade(ref: str, orders: int, folder: Path) -> list[str]:
         environment = simulated({**clean, **settings}, port)
         asyncio.run(topic_admin.apply(info.cluster, topics.load(PARTITIONS)))
         with simulators(folder, environment, port, webhook_port) as url:
-            each = max(1, orders // len(SCENARIOS) // PARTS)
+            each = max(1, orders // len(SCENARIOS) // WAVES)
             course = Upgrade(folder, old, environment, url, each)
             with closing(course.reader):
                 problems = course.run(webhook_port) + course.problems()

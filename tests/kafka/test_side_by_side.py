@@ -6,7 +6,7 @@ import pytest
 
 from tests.kafka.side_by_side import previous_version, upgrade
 
-ORDERS = 40
+ORDERS = 30
 
 
 @pytest.mark.kafka

@@ -72,6 +72,7 @@ async def test_the_position_names_what_is_unfinished_and_only_that_is_repeated()
     assert driven.lane.status().position["in-a"] == 1
 
     # Killed here: what it had running is gone, what it had open is fenced.
+    world.clock.advance(world.limits.lease_s)
     successor = Somebody(answers=True)
     await (await opened(world, successor)).settle()
     assert sorted(successor.calls) == [(b"p-1", True), (b"p-4", True)]
@@ -267,3 +268,56 @@ async def test_run_takes_turns_by_itself() -> None:
     await driven.lane.pause()
     running.cancel()
     await driven.close()
+
+
+class Witness(Somebody):
+    """Somebody who notes as well which owners might act at the time of each call."""
+
+    def __init__(self) -> None:
+        super().__init__(answers=True)
+        self.owners: list[Driven] = []
+        self.able: list[int] = []
+
+    async def __call__(self, effect: bytes, repeated: bool) -> None:
+        self.able.append(sum(owner.lane._lease.valid() for owner in self.owners))
+        await super().__call__(effect, repeated)
+
+
+async def test_an_owner_that_fences_one_at_work_acts_only_after_the_proof_of_that_one() -> None:
+    """The new owner was given the lane, slept, and fences it although the group gave it back meanwhile."""
+    world, somebody = World(), Witness()
+    first = await opened(world, somebody)
+    world.produce(b"k1", b"p-1")
+    await first.settle()
+    world.clock.advance(1)
+    second = await opened(world, somebody)
+    somebody.owners = [first, second]
+    world.produce(b"k1", b"p-2")
+    await second.settle()
+    assert (first.lane._lease.valid(), second.lane._lease.valid()) == (True, False)
+    assert [effect for effect, _ in somebody.calls] == [b"p-1"]
+    world.clock.advance(world.limits.lease_s - 1)
+    await second.until(lambda: len(world.outputs()) == 2)
+    assert somebody.able[1:] == [1]
+    assert not first.lane._lease.valid()
+
+
+async def test_an_owner_whose_predecessor_has_long_been_silent_acts_at_once() -> None:
+    world, somebody = World(), Somebody(answers=True)
+    world.produce(b"k1", b"p-1")
+    await (await opened(world, somebody)).settle()
+    world.clock.advance(world.limits.lease_s)
+    world.produce(b"k1", b"p-2")
+    await (await opened(world, somebody)).settle()
+    assert [effect for effect, _ in somebody.calls] == [b"p-1", b"p-2"]
+
+
+async def test_what_is_read_does_not_wait_for_the_proof_of_a_former_owner() -> None:
+    world = World()
+    world.produce(b"k1", b"one")
+    await (await world.open()).settle()
+    second = await world.open()
+    reading = asyncio.create_task(second.lane.value(b"k1"))
+    await second.until(reading.done)
+    assert await reading == b"1"
+    assert not second.lane._lease.valid()
