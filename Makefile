@@ -60,7 +60,7 @@ layers: $(READY) ## who imports whom, layer by layer
 storm: $(READY) ## the long form of the exactly-once test: kill -9 and pauses at random for minutes
 	$(BIN)/python -m tests.kafka.storm $(ARGS)
 
-soak: $(READY) ## worlds by the thousand, storms, a broker that goes away: an hour, or make soak ARGS="--seeds 5000:25000"
+soak: $(READY) ## worlds by the thousand, storms, brokers that go away: an hour, or make soak ARGS="--seeds 5000:25000"
 	$(BIN)/python -m tests.soak $(ARGS)
 
 fuzz: $(READY) ## hostile input to every decoder, guided by coverage: make fuzz ARGS="--seconds 600 json debezium"

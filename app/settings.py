@@ -101,6 +101,12 @@ class Settings(BaseModel):
         le=1024,
         description="partitions of all topics keyed by order id; without it as in topics.yaml",
     )
+    replication: int | None = Field(
+        default=None,
+        ge=1,
+        le=32,
+        description="replicas of each topic, of which a majority must be in sync; without it the cluster's default",
+    )
     installation: str = Field(
         default="waybill",
         pattern=r"^[A-Za-z0-9._-]{1,80}$",

@@ -1,9 +1,10 @@
-"""The soak: simulated worlds by the thousand, storms over processes and over the broker, for as long as is asked.
+"""The soak: simulated worlds by the thousand, storms over processes and brokers, for as long as is asked.
 
     python -m tests.soak [--minutes 60] [--first 1000000] [--report soak.json]
     python -m tests.soak --seeds 5000:25000        # worlds alone, these
 
-Takes turns until the time is up: two hundred worlds, a storm of kill -9 and pauses, brokers that go away seven times.
+Takes turns until the time is up: two hundred worlds, a storm of kill -9 and pauses, a broker that goes away
+seven times, three brokers that go away in turn.
 Each turn has other seeds. Begins with the ten breaks, all of which must be noticed: worlds that notice nothing prove
 nothing. The report has each part's commands, with how each ended; the exit code is 1 where one failed.
 """
@@ -33,6 +34,7 @@ def turns(first: int) -> Iterator[list[str]]:
         yield ["tests.simulation", "--keep-going", "--seeds", f"{start}:{start + WORLDS - 1}"]
         yield ["tests.kafka.storm", "--orders", "1000", "--seconds", "90", "--seed", str(first + turn)]
         yield ["tests.kafka.broker_storm", "--rounds", "2", "--orders", "300"]
+        yield ["tests.kafka.cluster_storm", "--rounds", "2", "--orders", "300"]
 
 
 def run(command: list[str]) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def apply(json: Json = False) -> None:
     from app.kafka.cluster_access import ClusterAccess
 
     settings = load_settings()
-    created, drifts = asyncio.run(_apply(ClusterAccess.of(settings), topics.load(settings.partitions)))
+    created, drifts = asyncio.run(
+        _apply(ClusterAccess.of(settings), topics.load(settings.partitions, settings.replication))
+    )
     if json:
         output.data(created)
     else:
@@ -58,7 +60,7 @@ def check(json: Json = False) -> None:
 
     settings = load_settings()
     cluster = ClusterAccess.of(settings)
-    drifts = asyncio.run(topic_admin.check(cluster, topics.load(settings.partitions)))
+    drifts = asyncio.run(topic_admin.check(cluster, topics.load(settings.partitions, settings.replication)))
     transaction_ms_max = max(topic_admin.TRANSACTION_TIMEOUT_MS_MAX, settings.transaction_timeout_ms)
     too_long = asyncio.run(topic_admin.check_brokers(cluster, transaction_ms_max))
     drifts += too_long

@@ -5,7 +5,7 @@ Deleting topics and altering their settings are deliberately absent: both can lo
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -15,21 +15,33 @@ from msgspec import Struct
 from app.errors import BrokerError, TopicError
 from app.kafka.clients import AIOKafkaAdminClient, new_admin
 from app.kafka.cluster_access import ClusterAccess
-from app.kafka.topics import FILE, TopicSpec
+from app.kafka.topics import FILE, IN_SYNC_MIN, TopicSpec
 
 REQUEST_TIMEOUT_MS: Final = 15_000
 BROKER_DEFAULT: Final = -1
 MISSING: Final = "topic"
 """The `setting` of a topic that is not there."""
+REPLICATION: Final = "replication"
+"""The `setting` that says how many replicas there are of a topic."""
 FIX_SETTING: Final = "alter it with `kafka-configs.sh --alter --topic TOPIC --add-config SETTING=VALUE`"
+FIX_REPLICATION: Final = "give its partitions more replicas with `kafka-reassign-partitions.sh`"
 FIX: Final = (
-    f"delete those that are empty and run `waybill topics apply`, or, for a setting, {FIX_SETTING}; where all topics"
-    " keyed by order id have another number of partitions, set WAYBILL_PARTITIONS to it"
+    f"delete those that are empty and run `waybill topics apply`, or, for a setting, {FIX_SETTING}, or, for"
+    f" {REPLICATION}, {FIX_REPLICATION}; where all topics keyed by order id have another number of partitions, set"
+    " WAYBILL_PARTITIONS to it"
 )
 TRANSACTION_TIMEOUT_MS_MAX: Final = 60_000
 """What a producer's transaction may last at most: the default of Kafka's own clients, who are refused above it."""
 _TRANSACTION_LIMIT: Final = "transaction.max.timeout.ms"
-_OK, _EXISTS = 0, 36
+_RULES: Final = {
+    _TRANSACTION_LIMIT: "it should be",
+    REPLICATION: "WAYBILL_REPLICATION asks for",
+    IN_SYNC_MIN: "WAYBILL_REPLICATION asks for",
+}
+"""Who says what a setting should be, where topics.yaml does not."""
+_BROKERS_OWN: Final = ("__consumer_offsets", "__transaction_state")
+"""What exactly-once rests on beside our topics: the broker makes them, with its own number of replicas."""
+_OK, _EXISTS, _TOO_FEW_BROKERS = 0, 36, 38
 
 
 class CreatedTopic(Struct, frozen=True):
@@ -48,14 +60,26 @@ class Drift(Struct, frozen=True):
     actual: str
 
     def __str__(self) -> str:
-        rule = FILE + " says" if self.setting != _TRANSACTION_LIMIT else "it should be"
+        rule = _RULES.get(self.setting, f"{FILE} says")
         return f"{self.topic}: {self.setting} is {self.actual}, {rule} {self.expected}"
+
+    @property
+    def fix(self) -> str:
+        """What the operator of a topic that is there can do about it."""
+        return FIX_REPLICATION if self.setting == REPLICATION else FIX_SETTING
+
+
+class _Layout(NamedTuple):
+    """How a topic lies on the brokers. `replicas` are those of the partition that has the fewest."""
+
+    partitions: int
+    replicas: int
 
 
 async def apply(cluster: ClusterAccess, specs: Iterable[TopicSpec]) -> list[CreatedTopic]:
     """Create the topics that are missing, nothing else. Raises TopicError when the broker refuses, BrokerError."""
     async with _admin(cluster) as admin:
-        present = await _partition_counts(admin)
+        present = await _layouts(admin)
         missing = [spec for spec in specs if spec.name not in present]
         return await _create(admin, missing) if missing else []
 
@@ -72,8 +96,9 @@ async def require_partitions(cluster: ClusterAccess, specs: Iterable[TopicSpec])
     Raises TopicError that names them: lane n of a role has partition n of each. Raises BrokerError.
     """
     async with _admin(cluster) as admin:
-        counts = await _partition_counts(admin)
-    wrong = [f"{spec.name} has {counts[spec.name]}, not {spec.partitions}" for spec in specs if _differs(spec, counts)]
+        layouts = await _layouts(admin)
+    different = [spec for spec in specs if _has_other_partitions(spec, layouts)]
+    wrong = [f"{spec.name} has {layouts[spec.name].partitions}, not {spec.partitions}" for spec in different]
     if wrong:
         raise TopicError(f"partitions of topics that exist are not as {FILE} says: {', '.join(wrong)}; {FIX}")
 
@@ -84,10 +109,12 @@ async def check(cluster: ClusterAccess, specs: Sequence[TopicSpec]) -> list[Drif
     Raises BrokerError when the broker is not there, TopicError when it does not show its settings.
     """
     async with _admin(cluster) as admin:
-        counts = await _partition_counts(admin)
-        present = [spec for spec in specs if spec.name in counts]
+        layouts = await _layouts(admin)
+        present = [spec for spec in specs if spec.name in layouts]
         configs = await _configs(admin, present) if present else {}
-    return [drift for spec in specs for drift in _drift(spec, counts, configs)]
+    drifts = [drift for spec in specs for drift in _drift(spec, layouts, configs)]
+    replication = max((spec.replication or 0 for spec in specs), default=0)
+    return drifts + [drift for name in _BROKERS_OWN for drift in _replication_drift(name, replication, layouts)]
 
 
 async def check_brokers(cluster: ClusterAccess, transaction_ms_max: int) -> list[Drift]:
@@ -105,20 +132,28 @@ async def check_brokers(cluster: ClusterAccess, transaction_ms_max: int) -> list
     ]
 
 
-def _drift(spec: TopicSpec, counts: Mapping[str, int], configs: Mapping[str, Mapping[str, str]]) -> Iterator[Drift]:
-    if spec.name not in counts:
+def _drift(
+    spec: TopicSpec, layouts: Mapping[str, _Layout], configs: Mapping[str, Mapping[str, str]]
+) -> Iterator[Drift]:
+    if spec.name not in layouts:
         yield Drift(spec.name, MISSING, "present", "missing")
         return
-    if _differs(spec, counts):
-        yield Drift(spec.name, "partitions", str(spec.partitions), str(counts[spec.name]))
+    if _has_other_partitions(spec, layouts):
+        yield Drift(spec.name, "partitions", str(spec.partitions), str(layouts[spec.name].partitions))
+    yield from _replication_drift(spec.name, spec.replication or 0, layouts)
     actual = configs[spec.name]
     for name, expected in spec.configs.items():
         if actual.get(name) != expected:
             yield Drift(spec.name, name, expected, actual.get(name, "not set"))
 
 
-def _differs(spec: TopicSpec, counts: Mapping[str, int]) -> bool:
-    return counts.get(spec.name, spec.partitions) != spec.partitions
+def _replication_drift(topic: str, replication: int, layouts: Mapping[str, _Layout]) -> Iterator[Drift]:
+    if topic in layouts and layouts[topic].replicas < replication:
+        yield Drift(topic, REPLICATION, str(replication), str(layouts[topic].replicas))
+
+
+def _has_other_partitions(spec: TopicSpec, layouts: Mapping[str, _Layout]) -> bool:
+    return spec.name in layouts and layouts[spec.name].partitions != spec.partitions
 
 
 @asynccontextmanager
@@ -133,24 +168,40 @@ async def _admin(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+async def _layouts(admin: AIOKafkaAdminClient) -> dict[str, _Layout]:
+    return {
+        topic["topic"]: _Layout(
+            partitions=len(topic["partitions"]),
+            replicas=min((len(partition["replicas"]) for partition in topic["partitions"]), default=0),
+        )
+        for topic in await admin.describe_topics()
+    }
 
 
 async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[CreatedTopic]:
     answer = await admin.create_topics([_new(spec) for spec in specs], timeout_ms=REQUEST_TIMEOUT_MS)
     codes = {name: (code, message) for name, code, message, *_ in answer.topic_errors}
     if refused := {name: reason for name, reason in codes.items() if reason[0] not in (_OK, _EXISTS)}:
-        raise TopicError(
-            "; ".join(f"{name}: Kafka refused it ({code}: {text})" for name, (code, text) in refused.items())
-        )
+        raise TopicError(_refusal(refused))
     return [CreatedTopic(spec.name, spec.partitions) for spec in specs if codes[spec.name][0] == _OK]
 
 
+def _refusal(refused: Mapping[str, tuple[int, str]]) -> str:
+    topics: dict[tuple[int, str], list[str]] = {}
+    for name, reason in refused.items():
+        topics.setdefault(reason, []).append(name)
+    return "; ".join(
+        f"{', '.join(names)}: Kafka refused it ({code}: {text})"
+        + ("; set WAYBILL_REPLICATION to at most the number of brokers" if code == _TOO_FEW_BROKERS else "")
+        for (code, text), names in topics.items()
+    )
+
+
 def _new(spec: TopicSpec) -> NewTopic:
-    topic = NewTopic(spec.name, spec.partitions, 1, topic_configs=spec.configs)
-    # The constructor does not take it, the protocol does: how many replicas there are is the cluster's choice.
-    topic.replication_factor = BROKER_DEFAULT
+    topic = NewTopic(spec.name, spec.partitions, spec.replication or 1, topic_configs=spec.configs)
+    if spec.replication is None:
+        # The constructor does not take it, the protocol does: how many replicas there are is the cluster's choice then.
+        topic.replication_factor = BROKER_DEFAULT
     return topic
 
 

@@ -12,6 +12,8 @@ from app.definitions.validation import STRICT_KEYS, definition_error, read_mappi
 from app.errors import DefinitionError, TopicError
 
 FILE: Final = "topics.yaml"
+IN_SYNC_MIN: Final = "min.insync.replicas"
+"""Kafka's setting: how many replicas must have a record before its producer is told that it is stored."""
 _UNITS_MS: Final = {"h": 3_600_000, "d": 86_400_000}
 # Retention goes by the time of a record, which no producer may choose (docs/adr/0029).
 _TIMES: Final = {"message.timestamp.type": "LogAppendTime"}
@@ -68,7 +70,7 @@ class _File(BaseModel):
 class TopicSpec(Struct, frozen=True):
     """One topic as it should be. `retention_ms` is None if compacted alone, `bytes_max` if the broker's limit holds.
 
-    `retention_bytes`, of a partition, is None where time alone limits it.
+    `retention_bytes`, of a partition, is None where time alone limits it; `replication` where the cluster's own holds.
     """
 
     name: str
@@ -82,6 +84,7 @@ class TopicSpec(Struct, frozen=True):
     writers: tuple[str, ...]
     meaning: str
     retention_bytes: int | None = None
+    replication: int | None = None
 
     @property
     def configs(self) -> dict[str, str]:
@@ -95,15 +98,18 @@ class TopicSpec(Struct, frozen=True):
             configs["retention.bytes"] = str(self.retention_bytes)
         if self.bytes_max is not None:
             configs["max.message.bytes"] = str(self.bytes_max)
+        if self.replication is not None:
+            # What a majority has stored survives the loss of any minority.
+            configs[IN_SYNC_MIN] = str(self.replication // 2 + 1)
         return configs
 
 
-def load(partitions: int | None = None) -> tuple[TopicSpec, ...]:
+def load(partitions: int | None = None, replication: int | None = None) -> tuple[TopicSpec, ...]:
     """Return the topics of the packaged topics.yaml. `partitions` replaces the file's number, not a topic's own."""
-    return parse(resources.topics_file(), FILE, partitions)
+    return parse(resources.topics_file(), FILE, partitions, replication)
 
 
-def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpec, ...]:
+def parse(text: str, file: str, partitions: int | None = None, replication: int | None = None) -> tuple[TopicSpec, ...]:
     """Return the topics in `text`. Raises TopicError that names `file`, the path in it and the fix."""
     try:
         content = _File.model_validate(read_mapping(_File, text, file))
@@ -113,10 +119,10 @@ def parse(text: str, file: str, partitions: int | None = None) -> tuple[TopicSpe
         errors = (definition_error(each, file, path_of(each.place)) for each in model_errors(exc, _File))
         raise TopicError("\n".join(map(str, errors))) from exc
     count = partitions or content.partitions
-    return tuple(_spec(name, entry, count) for name, entry in content.topics.items())
+    return tuple(_spec(name, entry, count, replication) for name, entry in content.topics.items())
 
 
-def _spec(name: str, entry: _Entry, partitions: int) -> TopicSpec:
+def _spec(name: str, entry: _Entry, partitions: int, replication: int | None) -> TopicSpec:
     return TopicSpec(
         name=name,
         event=entry.event,
@@ -129,4 +135,5 @@ def _spec(name: str, entry: _Entry, partitions: int) -> TopicSpec:
         bytes_max=entry.bytes_max,
         writers=entry.writers,
         meaning=entry.meaning,
+        replication=replication,
     )

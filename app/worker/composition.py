@@ -119,7 +119,7 @@ def compose(
     return Parts(
         settings=settings,
         environ=environ,
-        topics={topic.name: topic for topic in load_topics(settings.partitions)},
+        topics={topic.name: topic for topic in load_topics(settings.partitions, settings.replication)},
         codec=codec.load(record_bytes_max=settings.record_bytes_max, ids=schema_ids, writers=_writers(settings)),
         orders=sales_orders(),
         setup=setup,

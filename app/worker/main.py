@@ -148,7 +148,7 @@ async def _warn_of_settings(cluster: ClusterAccess, specs: Sequence[TopicSpec]) 
         return
     for drift in drifts:
         if drift.setting != topic_admin.MISSING:  # the lanes that read it say so
-            _journal.warning("%s: %s", drift, topic_admin.FIX_SETTING)
+            _journal.warning("%s: %s", drift, drift.fix)
 
 
 async def _schema_ids(settings: Settings) -> Mapping[int, int] | None:

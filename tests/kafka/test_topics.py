@@ -147,6 +147,21 @@ async def read_all(cluster: ClusterAccess, topic: str) -> list[Record]:
         return sorted([record async for record in topic_reader.read_to_end(reader, places)], key=lambda r: r.timestamp)
 
 
+async def test_fewer_replicas_than_asked_for_are_told_and_more_than_brokers_are_refused(cluster: ClusterAccess) -> None:
+    held = next(topic for topic in load(replication=3) if topic.name == "order-held")
+    await apply(cluster, TOPICS)
+    async with transactions.started_producer(cluster) as producer:  # the broker makes its topic of transactions
+        await transactions.write(producer, [Output("order-held", b"k", b"v")])
+    assert [(d.topic, d.setting, d.expected) for d in await check(cluster, [held]) if "replica" in str(d)] == [
+        ("order-held", "replication", "3"),
+        ("order-held", "min.insync.replicas", "2"),
+        ("__transaction_state", "replication", "3"),
+    ]
+    new = [replace(held, name="new-1"), replace(held, name="new-2")]
+    with pytest.raises(TopicError, match=r"new-1, new-2: Kafka refused it \(38: .*; set WAYBILL_REPLICATION"):
+        await apply(cluster, new)
+
+
 async def test_a_topic_that_the_broker_refuses_is_named(cluster: ClusterAccess) -> None:
     with pytest.raises(TopicError, match=r"wrong name: Kafka refused it \(17: "):
         await apply(cluster, [replace(TOPICS[0], name="wrong name")])

@@ -103,6 +103,17 @@ def test_no_producer_chooses_the_time_by_which_retention_goes() -> None:
     assert {topic.configs["message.timestamp.type"] for topic in TOPICS.values()} == {"LogAppendTime"}
 
 
+@pytest.mark.parametrize(("replication", "in_sync"), [(1, "1"), (2, "2"), (3, "2"), (5, "3")])
+def test_a_majority_of_the_replicas_must_have_a_record_before_its_producer_hears_of_it(
+    replication: int, in_sync: str
+) -> None:
+    assert {topic.configs["min.insync.replicas"] for topic in topics.load(replication=replication)} == {in_sync}
+
+
+def test_without_a_setting_the_cluster_chooses_replicas() -> None:
+    assert not any(topic.replication or "min.insync.replicas" in topic.configs for topic in TOPICS.values())
+
+
 def test_topics_have_one_writer_besides_producers() -> None:
     shared = {name for name, topic in TOPICS.items() if "any" not in topic.writers and len(topic.writers) > 1}
     assert shared == set()
@@ -131,3 +142,4 @@ def test_a_dead_letter_has_room_for_any_record_that_arrives() -> None:
 
 def test_drift_is_a_sentence() -> None:
     assert str(Drift("a", "retention.ms", "1", "2")) == "a: retention.ms is 2, topics.yaml says 1"
+    assert str(Drift("a", "replication", "3", "1")) == "a: replication is 1, WAYBILL_REPLICATION asks for 3"

@@ -52,7 +52,7 @@ async def run(options: DemoOptions, folder: Path, console: Console) -> Report:
     with chosen_broker(os.environ, say) as bootstrap_servers:
         settings = Settings.from_env({**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
         cluster = ClusterAccess.of(settings)
-        topics = load(settings.partitions)
+        topics = load(settings.partitions, settings.replication)
         await prepare(cluster, topics)
         plan = demo.DemoPlan(
             cluster=cluster,

@@ -36,7 +36,7 @@ async def run(environ: Mapping[str, str], say: Say, tell: Callable[[UpAddresses]
         port = free_port()
         simulated_environ = simulated({**environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers}, port)
         settings = Settings.from_env(simulated_environ)
-        await topic_admin.prepare(ClusterAccess.of(settings), topics.load(settings.partitions))
+        await topic_admin.prepare(ClusterAccess.of(settings), topics.load(settings.partitions, settings.replication))
         folder = home(environ) / LOGS
         async with Supervisor(folder, simulated_environ) as supervisor:
             addresses = start_all(supervisor, bootstrap_servers, port)
