@@ -213,7 +213,10 @@ class OrderStopped(Struct, frozen=True):
 
 
 class OrderStatus(Struct, frozen=True):
-    """Raised for each applied event. `lines` are those whose status changed."""
+    """Raised for each applied event. `lines` are those whose status changed.
+
+    `occurred_at` is the time of the applied event, `customer` the account at the order's origin.
+    """
 
     order_id: str
     source_ref: str
@@ -227,6 +230,9 @@ class OrderStatus(Struct, frozen=True):
     flow: str
     flow_version: int
     lines: tuple[LineStatus, ...]
+    occurred_at: int | None = None
+    channel: str = ""
+    customer: Personal[str] = ""
 
 
 class ProviderEvent(Struct, frozen=True):

@@ -102,6 +102,9 @@ class Run:
             flow=state.flow,
             flow_version=state.flow_version,
             lines=moved_lines,
+            occurred_at=self.cause.at,
+            channel=after.channel,
+            customer=after.customer,
         )
         status_id = self.emit(STATUS_CHANGED, status)
         self.state = replace(state, order=after)

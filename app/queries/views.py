@@ -72,7 +72,7 @@ def status_view(event: Event) -> dict[str, Any]:
     return {
         "at": time(event.at),
         "event_id": event.event_id,
-        **asdict(body),
+        **{name: value for name, value in asdict(body).items() if name != "occurred_at"},
         "lines": [asdict(line) for line in body.lines],
     }
 

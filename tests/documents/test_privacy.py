@@ -16,7 +16,7 @@ def test_every_topic_with_personal_data_is_there_and_no_other() -> None:
     without = {spec.name for spec in specs} - {topic.spec.name for topic in personal_topics(specs)}
     assert without == {
         "pull-requested", "stock-change", "order-assigned",
-        "channel-update-requested", "order-picked", "order-shipped", "order-invoiced", "order-status",
+        "channel-update-requested", "order-picked", "order-shipped", "order-invoiced",
         "perform-ledger", "apply-ledger", "pull-ledger",
     }  # fmt: skip
     assert LEDGERS.keys() <= {spec.name for spec in specs}
