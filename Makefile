@@ -8,13 +8,14 @@ WORKERS ?= 2
 # The tests start Python some three hundred times: with its bytecode kept, each start costs half.
 export PYTHONDONTWRITEBYTECODE =
 
-# Tools that only these commands need: resolving the locked set, asking the databases of known faults, and fuzzing, for
+# Tools that only these commands need: resolving the locked set, asking the databases of known faults, building the site, and fuzzing, for
 # which there are packages for Linux on x86-64 alone.
 LOCK_TOOLS := 'uv>=0.8,<1'
+SITE_TOOLS := 'mkdocs==1.6.1' 'mkdocs-material==9.8.2'
 FUZZ_TOOLS := 'atheris>=3,<4'
 AUDIT_TOOLS := 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
 
-.PHONY: help demo test quick check lint types schemas docs layers storm soak fuzz package bench lock audit clean
+.PHONY: help demo test quick check lint types schemas docs site layers storm soak fuzz package bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -53,6 +54,14 @@ schemas: $(READY) ## write the JSON Schemas of what producers may write, as the 
 docs: $(READY) ## write the parts of documents that follow from the code
 	$(BIN)/python -m tests.documents.write
 	$(BIN)/waybill settings --markdown > docs/settings.md
+
+site: $(READY) ## the documentation site, build/site/index.html: a broken link or a page without a place ends it
+	$(PYTHON) -m venv $(VENV)/site
+	$(VENV)/site/bin/python -m pip install --quiet --disable-pip-version-check $(SITE_TOOLS)
+	rm -rf build/pages build/site
+	$(BIN)/python -m tests.documents.site build/pages
+	NO_MKDOCS_2_WARNING=1 $(VENV)/site/bin/mkdocs build --strict
+	$(BIN)/python -m tests.documents.site_requests build/site
 
 layers: $(READY) ## who imports whom, layer by layer
 	$(BIN)/python -m tests.layers

@@ -7,7 +7,6 @@ parts (clock, gazetteer, strategies, flows, providers).
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import cast
 
 from msgspec.structs import replace
@@ -181,7 +180,7 @@ def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
     planner = Planner(parts.network, parts.strategies(settings), measure_plans(solver.solve, metrics))
     allocator = Allocator(planner, load_preferences(settings))
-    places = cache(parts.places)  # loaded with the first address: no other start or restart waits for the cities
+    find = parts.places().find
     batching = Batching(settings.sourcing_batch_ms, settings.sourcing_batch_max)
 
     def make(partition: int) -> Role:
@@ -189,7 +188,7 @@ def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
         return Sourcing(
             codec=parts.codec,
             allocator=allocator,
-            find=lambda address: places().find(address),
+            find=find,
             batching=batching,
             job_s=settings.backorder_job_s,
             lane=place,

@@ -1,16 +1,14 @@
 """`python -m tests.documents.write`: writes the parts of documents that are derived from the repository."""
 
-from tests.documents import asyncapi, privacy, requirements, topics_page
+from tests.documents import asyncapi, codes, commands, privacy, requirements, topics_page
 
 
 def main() -> None:
-    text = requirements.DOCUMENT.read_text(encoding="utf-8")
-    requirements.DOCUMENT.write_text(requirements.written(text), encoding="utf-8")
-    text = privacy.DOCUMENT.read_text(encoding="utf-8")
-    privacy.DOCUMENT.write_text(privacy.written(text), encoding="utf-8")
+    for part in (requirements, privacy, topics_page, codes):
+        text = part.DOCUMENT.read_text(encoding="utf-8")
+        part.DOCUMENT.write_text(part.written(text), encoding="utf-8")
     asyncapi.DOCUMENT.write_text(asyncapi.written(), encoding="utf-8")
-    text = topics_page.DOCUMENT.read_text(encoding="utf-8")
-    topics_page.DOCUMENT.write_text(topics_page.written(text), encoding="utf-8")
+    commands.DOCUMENT.write_text(commands.page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
