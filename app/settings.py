@@ -13,6 +13,7 @@ from app.definitions.model_errors import ModelError, model_errors
 from app.dualwrite.map_names import MAPS
 from app.errors import SettingError, suggest
 from app.redaction import printable_address
+from app.sealing.master_keys import MasterKeys, parse_keys
 from app.secrets import Secret
 
 _NAMED: Final = {
@@ -80,6 +81,11 @@ def _token(token: str | None) -> str | None:
     return token
 
 
+def _master_keys(keys: str | None) -> str | None:
+    parse_keys(keys or "")
+    return keys
+
+
 class Settings(BaseModel):
     """Read from the environment: `WAYBILL_` and the field's name in capitals, but for three named otherwise."""
 
@@ -128,6 +134,19 @@ class Settings(BaseModel):
         repr=False,
         json_schema_extra={"secret": True},
         description="bearer token for orders and schemas; without it they are shown on a loopback address only",
+    )
+
+    personal_data_key: Annotated[str | None, AfterValidator(_master_keys)] = Field(
+        default=None,
+        repr=False,
+        json_schema_extra={"secret": True},
+        description="master key that personal data is sealed with, in hexadecimal; after a comma older ones that still"
+        " open; without it nothing is sealed",
+    )
+    personal_data_sealed: bool = Field(
+        default=True,
+        description="whether what is written from now on is sealed, if there is a master key; false reads what was"
+        " sealed and seals no new order",
     )
 
     session_timeout_s: int = Field(default=6, ge=1, le=300, description="seconds until a silent worker loses its lanes")
@@ -187,6 +206,10 @@ class Settings(BaseModel):
     def chooses_web_port(self) -> bool:
         """Whether no port is set: a worker then takes a free one where the usual one is taken."""
         return "web_port" not in self.model_fields_set
+
+    def master_keys(self) -> MasterKeys:
+        """Return the master keys of personal data, none where they are not set."""
+        return MasterKeys(parse_keys(self.personal_data_key or ""), seals=self.personal_data_sealed)
 
     def group(self, role: str) -> str:
         """Return the consumer group of a role. The transactional id of a lane is that and its partition."""

@@ -12,6 +12,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "resources", "redaction", "secrets"}),
     frozenset({"domain"}),
     frozenset({"definitions"}),
+    frozenset({"sealing"}),
     frozenset({"events"}),
     frozenset({"lanes"}),
     frozenset({"policies", "dualwrite", "optimizer", "inventory"}),

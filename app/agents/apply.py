@@ -16,12 +16,14 @@ from app.errors import RecordError, WaybillError
 from app.events.catalog import ChangeEvent
 from app.events.codec import Codec
 from app.events.dead_letters import dead_letter
+from app.events.order_records import opened
 from app.events.record import Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
 from app.lanes.role import Folded, Job, Role
 from app.providers.port import LeaseLostError, Outcome, Result
 from app.providers.sales_order_writer import SalesOrderWriter, lots_of, refusal_of
+from app.sealing.key_book import NO_ORDER_KEYS, KeyBook
 
 PLAIN_ATTEMPTS_MAX: Final = 6
 PLAIN_RETRY_S: Final = 0.5
@@ -43,16 +45,26 @@ class Apply(Role):
     ledger = "apply-ledger"
 
     def __init__(
-        self, codec: Codec, writer: SalesOrderWriter, observer: CallObserver, clock: Clock = SYSTEM_CLOCK
+        self,
+        codec: Codec,
+        writer: SalesOrderWriter,
+        observer: CallObserver,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        keys: KeyBook = NO_ORDER_KEYS,
     ) -> None:
+        self._keys = keys
         self._codec, self._writer, self._observer, self._clock = codec, writer, observer, clock
         self._answering = Answering(codec, self.name, clock)
         self._handed_over_at = 0.0
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
-        event = self._codec.decode_change(record)
-        if event is None:
+        sealed = self._codec.decode_change(record)
+        if sealed is None:
             return Folded(outcome="tombstone")
+        event = opened(sealed, record, self._keys.find(sealed.order_id))
+        if event is None:
+            return Folded(outcome="forgotten")
         key = event.order_id.encode()
         value = state.get(key)
         before = _decode(value) if value is not None else None

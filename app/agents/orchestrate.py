@@ -1,7 +1,8 @@
 """Role `orchestrate`: takes each order through its flow, event by event, and writes the requests and events that
 follow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from secrets import token_bytes
 from typing import Final
 
 from app.agents import order_ledger
@@ -27,13 +28,17 @@ from app.events.model import (
     SourcingCommand,
     SourcingRequested,
 )
-from app.events.order_records import RecordReader, encoded
+from app.events.order_records import RecordReader, encoded, opened
 from app.events.record import Output, Record
 from app.events.sales_order_reference import reference_of
 from app.flows.engine import Step, StepOutcome, is_forget, step
 from app.flows.installed import MAIN_POOL
 from app.flows.loading.published import Published
 from app.lanes.role import Folded, Role
+from app.sealing.aes_siv import KEY_BYTES
+from app.sealing.key_book import TOPIC as KEYS_TOPIC
+from app.sealing.master_keys import NO_KEYS, MasterKeys
+from app.sealing.order_cipher import OrderCipher
 
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
@@ -62,11 +67,16 @@ class Orchestrate(Role):
         orders: SalesOrders,
         pools: Mapping[str, int] | None = None,
         partitions: int = 1,
+        *,
+        master_keys: MasterKeys = NO_KEYS,
+        random_bytes: Callable[[int], bytes] = token_bytes,
     ) -> None:
         """`pools`: each pool of warehouses and the partition of its requests; the main pool alone by default.
 
-        `partitions` is how many the topic of the ERP's rows has.
+        `partitions` is how many the topic of the ERP's rows has. `random_bytes` gives the keys of new orders, which are
+        sealed if the `master_keys` are for that.
         """
+        self._master_keys, self._random_bytes = master_keys, random_bytes
         self._partitions = partitions
         self._codec, self._published, self._orders = codec, published, orders
         self._pools = pools or {MAIN_POOL: 0}
@@ -83,7 +93,9 @@ class Orchestrate(Role):
         value = state.get(key)
         entry = order_ledger.decode(value) if value is not None else None
         if isinstance(entry, OrderState):
-            return self._folded(key, entry, [self._step(entry, event)])
+            order_key = order_ledger.wrapped_key(value or b"")
+            event = opened(event, record, self._cipher(event.order_id, order_key)) or event
+            return self._folded(key, entry, [self._step(entry, event)], order_key)
         if isinstance(event.body, OrderCreated):
             return self._created(key, event, event.body, entry)
         return self._early(key, record, event, entry)
@@ -113,9 +125,9 @@ class Orchestrate(Role):
         )
         return Folded((self._output(command),), outcome="passed on")
 
-    def _output(self, event: Event) -> Output:
+    def _output(self, event: Event, cipher: OrderCipher | None = None) -> Output:
         """Return the record of an event: on its pool's partition where it is about stock, else on the order's own."""
-        output = encoded(self._codec, event)
+        output = encoded(self._codec, event, cipher)
         if isinstance(event.body, SourcingRequested | SourcingCommand):
             return output._replace(partition=self._pools[event.body.pool])
         return output
@@ -126,14 +138,20 @@ class Orchestrate(Role):
         return _accept(step(self._published.flow_of(state), state, event))
 
     def _folded(
-        self, key: bytes, before: OrderState | None, steps: Sequence[Step], extra: Sequence[Output] = ()
+        self,
+        key: bytes,
+        before: OrderState | None,
+        steps: Sequence[Step],
+        order_key: bytes,
+        extra: Sequence[Output] = (),
     ) -> Folded:
+        """Return what steps of an order lead to. `order_key` is its wrapped key, empty where it is not sealed."""
         outputs = [*extra]
-        state = before
+        state, cipher = before, self._cipher(key.decode(), order_key)
         for result in steps:
-            outputs += [self._output(event) for event in result.events]
+            outputs += [self._output(event, cipher) for event in result.events]
             if result.synced and result.state is not None:
-                outputs.append(encoded(self._codec, self._change(state, result.state, result)))
+                outputs.append(encoded(self._codec, self._change(state, result.state, result), cipher))
             if is_forget(result.cause) and result.outcome is StepOutcome.APPLIED:
                 outputs += _erasures(result.cause, self._partitions)
             state = result.state
@@ -141,7 +159,36 @@ class Orchestrate(Role):
         if state is None or state is before:
             return Folded(outputs, outcome=outcome)
         settled = bool(state.settled_at)
-        return Folded(outputs, {key: order_ledger.encode(state)}, outcome=outcome, settled=settled)
+        order_key = self._keep_key(key, state, order_key, outputs, is_new=before is None)
+        return Folded(outputs, {key: order_ledger.encode(state, order_key)}, outcome=outcome, settled=settled)
+
+    # ---- the key of an order ----
+
+    def _cipher(self, order_id: str, order_key: bytes) -> OrderCipher | None:
+        return self._master_keys.cipher(order_id, order_key) if order_key else None
+
+    def _new_key(self, order_id: str) -> bytes:
+        """Return a wrapped key for an order that is created; empty where nothing is sealed."""
+        if not self._master_keys.seals:
+            return b""
+        return self._master_keys.wrap(order_id, self._random_bytes(KEY_BYTES))
+
+    def _keep_key(
+        self, key: bytes, state: OrderState, order_key: bytes, outputs: list[Output], *, is_new: bool
+    ) -> bytes:
+        """Return the key to keep with an order, wrapped with the newest master key. Tell the others where it changed.
+
+        Of an order that is forgotten it is removed: nobody can read its sealed records any more.
+        """
+        if not order_key:
+            return b""
+        if state.forgotten_at:
+            outputs.append(Output(KEYS_TOPIC, key, None))
+            return b""
+        after = self._master_keys.rewrap(key.decode(), order_key)
+        if is_new or after != order_key:
+            outputs.append(Output(KEYS_TOPIC, key, after))
+        return after
 
     def _change(self, before: OrderState | None, after: OrderState, result: Step) -> ChangeEvent:
         """Return the dual-write row of the order after the step, for the effect that asked for it if one did."""
@@ -174,7 +221,7 @@ class Orchestrate(Role):
                 raise
             except RecordError as refused:
                 late.append(dead_letter(record, refused.code, refused.detail, self.name, event.at))
-        return self._folded(key, None, steps, late)
+        return self._folded(key, None, steps, self._new_key(event.order_id), late)
 
     def _early(self, key: bytes, record: Record, event: Event, early: Early | None) -> Folded:
         if isinstance(event.body, OrderCommand) and event.body.command == OrderCommandName.FIRE_TIMER:

@@ -1,6 +1,7 @@
 """Ledger values of orders: one byte of kind, eight of settling time, then msgpack.
 
 The settling time stands in front so that a restore can tell settled orders from live ones without decoding them.
+Before the msgpack of an order whose records are sealed stands its wrapped key, with its length in two bytes.
 """
 
 import struct
@@ -14,7 +15,9 @@ from app.errors import LedgerError
 from app.events.record import Record
 
 _HEAD = struct.Struct(">Bq")
-_ORDER, _EARLY = 1, 2
+_ORDER, _EARLY, _SEALED_ORDER = 1, 2, 3
+_KEY_LENGTH = struct.Struct(">H")
+_KEY_START = _HEAD.size + _KEY_LENGTH.size
 OrderValue = TypeVar("OrderValue")
 
 
@@ -39,9 +42,12 @@ _decode_timers = msgspec.msgpack.Decoder(_up_to("timers", tuple[Timer, ...])).de
 _decode_early = msgspec.msgpack.Decoder(Early).decode
 
 
-def encode(entry: OrderState | Early) -> bytes:
-    """Return the ledger value of an order, or of the records that wait for one."""
+def encode(entry: OrderState | Early, wrapped_key: bytes = b"") -> bytes:
+    """Return the ledger value of an order, with its wrapped key if it has one, or of the records that wait for one."""
     if isinstance(entry, OrderState):
+        if wrapped_key:
+            head = _HEAD.pack(_SEALED_ORDER, entry.settled_at) + _KEY_LENGTH.pack(len(wrapped_key))
+            return head + wrapped_key + _encode(entry)
         return _HEAD.pack(_ORDER, entry.settled_at) + _encode(entry)
     return _HEAD.pack(_EARLY, 0) + _encode(entry)
 
@@ -49,6 +55,11 @@ def encode(entry: OrderState | Early) -> bytes:
 def decode(value: bytes) -> OrderState | Early:
     """Return what `encode` was given. Raises LedgerError for any other value."""
     return _decoded(value, _decode_order)
+
+
+def wrapped_key(value: bytes) -> bytes:
+    """Return the wrapped key of an order whose records are sealed, empty for another one."""
+    return value[_KEY_START : _key_end(value)] if value[:1] == bytes([_SEALED_ORDER]) else b""
 
 
 def timers(value: bytes) -> Sequence[Timer] | Early:
@@ -65,9 +76,15 @@ def _decoded(value: bytes, order: Callable[[memoryview], OrderValue]) -> OrderVa
             return order(body)
         if kind == _EARLY:
             return _decode_early(body)
-    except (IndexError, msgspec.DecodeError) as problem:
+        if kind == _SEALED_ORDER:
+            return order(memoryview(value)[_key_end(value) :])
+    except (IndexError, struct.error, msgspec.DecodeError) as problem:
         raise LedgerError(f"the ledger holds a value this version cannot read: {problem}") from problem
     raise LedgerError(f"the ledger holds a value of unknown kind {kind}: was it written by a newer version?")
+
+
+def _key_end(value: bytes) -> int:
+    return _KEY_START + int(_KEY_LENGTH.unpack_from(value, _HEAD.size)[0])
 
 
 def settled_at(value: bytes) -> int:

@@ -7,14 +7,18 @@ from app.agents.calls import Answering, CallObserver, Providers, call, not_set_u
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested
+from app.events.order_records import opened
 from app.events.record import Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
 from app.lanes.role import Folded, Job, Role
 from app.providers.port import Action
+from app.sealing.key_book import NO_ORDER_KEYS, KeyBook
 
 Request = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 THROUGH: Final = "http"
+FORGOTTEN: Final = "forgotten"
+"""Outcome of a request whose order was forgotten since: nobody waits for an answer, and no provider is called."""
 
 
 class Perform(Role):
@@ -24,12 +28,24 @@ class Perform(Role):
     inputs: tuple[str, ...] = ("fulfillment-requested", "billing-requested", "channel-update-requested")
     ledger = "perform-ledger"
 
-    def __init__(self, codec: Codec, providers: Providers, observer: CallObserver, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        providers: Providers,
+        observer: CallObserver,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        keys: KeyBook = NO_ORDER_KEYS,
+    ) -> None:
         self._codec, self._providers, self._observer, self._clock = codec, providers, observer, clock
+        self._keys = keys
         self._answering = Answering(codec, self.name, clock)
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded | Job:
-        event = self._codec.decode(record)
+        sealed = self._codec.decode(record)
+        event = opened(sealed, record, self._keys.find(sealed.order_id))
+        if event is None:
+            return Folded(outcome=FORGOTTEN)
         body = event.body
         if not isinstance(body, Request):
             raise RecordError("invalid", f"{record.topic} carries requests, not {event.name}")

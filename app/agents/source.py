@@ -12,14 +12,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+from msgspec.structs import replace
+
 from app.domain.command_names import PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.order import Address
+from app.domain.personal_data import redact
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.ids import derive, partition_of
 from app.events.model import Event, OrderCommand, SourcingCommand, SourcingRequested, StockChange
-from app.events.order_records import RecordReader, encoded
+from app.events.order_records import RecordReader, encoded, opened
 from app.events.record import Output, Record
 from app.inventory import preferences, record_effects, source_ledger
 from app.inventory.allocator import Allocator, Cause
@@ -32,6 +35,7 @@ from app.inventory.stock_book import StockBook
 from app.lanes.role import Folded, Role
 from app.optimizer.gazetteer import Place
 from app.optimizer.sourcing_plan import SourcingPlan
+from app.sealing.key_book import NO_ORDER_KEYS, KeyBook
 
 SOURCE: Final = "waybill/source"
 _journal = logging.getLogger(__name__)
@@ -69,10 +73,12 @@ class Source(Role):
         job_s: int,
         lane: tuple[int, int],
         observer: Observer,
+        keys: KeyBook = NO_ORDER_KEYS,
     ) -> None:
         """`job_s`: seconds between two runs of the backorder job, 0 for none. `lane`: its number, and how many."""
         self._codec, self._allocator, self._find, self._observer = codec, allocator, find, observer
         self._partition, self._partitions = lane
+        self._keys = keys
         self._agenda = SourcingAgenda(allocator, batching)
         self._pools = [
             p for p in allocator.planner.pools if partition_of(p.encode(), self._partitions) == self._partition
@@ -88,11 +94,19 @@ class Source(Role):
         return cast(SourcingRequested | SourcingCommand | StockChange, event.body).pool.encode()
 
     def fold(self, record: Record, state: Mapping[bytes, bytes], *, repeated: bool) -> Folded:
-        event = self._reader.event(record._replace(key=None))
+        event = self._opened(record, self._reader.event(record._replace(key=None)))
         book = StockBook(state)
         effect = self._apply(book, event)
         self._agenda.wake(effect.woken, Cause(event.event_id, event.at))
         return Folded((), book.changes(), outcome=effect.outcome, settled=True)
+
+    def _opened(self, record: Record, event: Event) -> Event:
+        """Return the event with its personal fields; of an order that was forgotten they are empty.
+
+        Stock was reserved for it all the same, and left the warehouse.
+        """
+        cipher = self._keys.find(event.order_id)
+        return opened(event, record, cipher) or replace(event, body=redact(event.body))
 
     def _apply(self, book: StockBook, event: Event) -> RecordEffect:
         """Return what a record does to the stock book."""
@@ -165,7 +179,7 @@ class Source(Role):
             body=body,
             trace=answer.trace,
         )
-        output = encoded(self._codec, event)
+        output = encoded(self._codec, event, self._keys.find(body.order_id))
         return output._replace(partition=partition_of(output.key or b"", self._partitions))
 
     def _tell(self, answer: SourcingAnswer) -> None:

@@ -51,7 +51,7 @@ async def _run(settings: "Settings", pool: str, actor: str) -> "BackorderRun":
     event_id = derive(await _command(settings, pool, PoolCommandName.RUN_BACKORDERS, actor, {"why": "command"}), "pool")
     deadline = asyncio.get_running_loop().time() + RUN_LIMIT_S
     while asyncio.get_running_loop().time() < deadline:
-        for runs in await sourcing_queries.values(ClusterAccess.of(settings), BackorderRuns):
+        for runs in await sourcing_queries.values(ClusterAccess.of(settings), BackorderRuns, settings.master_keys()):
             for run in runs.jobs:
                 if run.event_id == event_id and run.ended:
                     return run
@@ -84,10 +84,10 @@ async def _waiting(settings: "Settings", sku: str | None) -> tuple[list[dict[str
     from app.queries import sourcing_queries
     from app.queries.views import waiting_view
 
-    orders = await sourcing_queries.values(ClusterAccess.of(settings), SourcedOrder)
+    orders = await sourcing_queries.values(ClusterAccess.of(settings), SourcedOrder, settings.master_keys())
     lines = [(order, line) for order in orders for line in order.waiting if sku in (None, line.sku)]
     lines.sort(key=_in_turn)
-    runs = await sourcing_queries.values(ClusterAccess.of(settings), BackorderRuns)
+    runs = await sourcing_queries.values(ClusterAccess.of(settings), BackorderRuns, settings.master_keys())
     return [waiting_view(order, line) for order, line in lines], runs
 
 
@@ -156,7 +156,7 @@ async def _find_overrides(settings: "Settings", pool: str) -> "PreferenceOverrid
     from app.inventory.ledger_values import PreferenceOverrides
     from app.queries import sourcing_queries
 
-    by_pools = await sourcing_queries.values(ClusterAccess.of(settings), PreferenceOverrides)
+    by_pools = await sourcing_queries.values(ClusterAccess.of(settings), PreferenceOverrides, settings.master_keys())
     return next((overrides for overrides in by_pools if overrides.pool == pool), PreferenceOverrides(pool))
 
 

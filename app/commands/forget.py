@@ -22,6 +22,7 @@ from app.kafka.cluster_access import ClusterAccess
 from app.queries import order_queries
 from app.queries.personal_topics import personal_topics
 from app.queries.views import time as moment
+from app.sealing.master_keys import MasterKeys
 from app.settings import Settings
 
 LIMIT_S: Final = 30.0
@@ -37,13 +38,15 @@ def run(order_id: str, actor: str, confirm: Callable[[], bool], *, as_json: bool
     """Forget an order. Raises SettingError when it cannot be forgotten, NotForgottenError, BrokerError, LedgerError."""
     settings = load_settings()
     cluster = ClusterAccess.of(settings)
-    state = asyncio.run(order_queries.find_order(cluster, order_id))
+    state = asyncio.run(order_queries.find_order(cluster, order_id, settings.master_keys()))
     _require_ended(order_id, state)
     if not confirm():
         raise typer.Exit(1)
     asked_at = time.time_ns() // 1_000_000
-    state = asyncio.run(_forget(cluster, order_id, actor))
-    view = {"order_id": order_id, "forgotten_at": moment(state.forgotten_at), **remains(settings, state, asked_at)}
+    state = asyncio.run(_forget(cluster, settings.master_keys(), order_id, actor))
+    is_sealed = asyncio.run(order_queries.had_key(cluster, order_id))
+    rest = remains(settings, state, asked_at, is_sealed=is_sealed)
+    view = {"order_id": order_id, "forgotten_at": moment(state.forgotten_at), **rest}
     if as_json:
         output.data(view)
     else:
@@ -61,7 +64,7 @@ def _require_ended(order_id: str, state: OrderState | None) -> None:
         )
 
 
-async def _forget(cluster: ClusterAccess, order_id: str, actor: str) -> OrderState:
+async def _forget(cluster: ClusterAccess, master_keys: MasterKeys, order_id: str, actor: str) -> OrderState:
     """Write the command and return the order once its ledger is without personal data."""
     event_id = uuid.uuid4().hex
     body = {"order_id": order_id, "command": OrderCommandName.FORGET, "actor": actor}
@@ -70,7 +73,7 @@ async def _forget(cluster: ClusterAccess, order_id: str, actor: str) -> OrderSta
     await transactions.transact(cluster, [record])
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
-        state = await order_queries.find_order(cluster, order_id)
+        state = await order_queries.find_order(cluster, order_id, master_keys)
         if state is not None and event_id in state.recent:
             return state
         await asyncio.sleep(_PAUSE_S)
@@ -80,8 +83,11 @@ async def _forget(cluster: ClusterAccess, order_id: str, actor: str) -> OrderSta
     )
 
 
-def remains(settings: Settings, state: OrderState, now_ms: int) -> dict[str, Any]:
-    """Return what is still there of a forgotten order: in topics until when, in dead letters, at providers."""
+def remains(settings: Settings, state: OrderState, now_ms: int, *, is_sealed: bool) -> dict[str, Any]:
+    """Return what is still there of a forgotten order: in topics until when, in dead letters, at providers.
+
+    `is_sealed`: the order had a key, without which nobody can read what Waybill wrote of it.
+    """
     places = personal_topics(topics.load(settings.partitions))
     return {
         "remains": [
@@ -89,6 +95,7 @@ def remains(settings: Settings, state: OrderState, now_ms: int) -> dict[str, Any
                 "topic": place.spec.name,
                 "by": "compaction" if place.is_overwritten else "retention",
                 "gone_at": moment(place.gone_at(now_ms)),
+                "readable": not (is_sealed and place.is_sealed),
             }
             for place in places
         ],
@@ -105,8 +112,10 @@ def _letters_about(settings: Settings, order_id: str) -> list[str]:
 
 def _print(view: dict[str, Any]) -> None:
     output.line(f"{view['order_id']}: its personal data is gone from the ledgers and from dual-write")
-    rows = [(each["topic"], each["by"], output.moment(each["gone_at"])) for each in view["remains"]]
+    rows = [(each["topic"], each["by"], output.moment(each["gone_at"])) for each in view["remains"] if each["readable"]]
     output.table(("Topic", "Removed by", "Gone at"), rows, "What may still be in topics, and until when (UTC)")
+    if sealed := [each["topic"] for each in view["remains"] if not each["readable"]]:
+        output.line(f"Its key is gone: what remains in {', '.join(sealed)} is unreadable from now on")
     if view["dead_letters"]:
         letters = " ".join(view["dead_letters"])
         output.line(f"Dead letters have it until then as well: `waybill dead-letters discard {letters}`")

@@ -44,11 +44,13 @@ def list_orders(
 ) -> None:
     """Every order that the ledger holds, with its state and reason."""
     from app.commands import output
-    from app.commands.environment import load_cluster
+    from app.commands.environment import load_settings
+    from app.kafka.cluster_access import ClusterAccess
     from app.queries import order_queries
 
     name = None if state is None else _state(state)
-    orders = asyncio.run(order_queries.all_orders(load_cluster()))
+    settings = load_settings()
+    orders = asyncio.run(order_queries.all_orders(ClusterAccess.of(settings), settings.master_keys()))
     briefs = [_brief(each) for each in orders if name in (None, each.order.state)]
     if json:
         output.data(briefs)
@@ -87,10 +89,12 @@ def _brief(item: "OrderState") -> dict[str, Any]:
 def show(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """One order: state, lines, what set each field, and its timeline. Exit code 1 when there is none."""
     from app.commands import output
-    from app.commands.environment import load_cluster
+    from app.commands.environment import load_settings
+    from app.kafka.cluster_access import ClusterAccess
     from app.queries import sourcing_queries
 
-    view = asyncio.run(sourcing_queries.find_view(load_cluster(), order))
+    settings = load_settings()
+    view = asyncio.run(sourcing_queries.find_view(ClusterAccess.of(settings), order, settings.master_keys()))
     if view is None:
         output.refusal(f"no order {order} in the ledger")
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands import output
-from app.commands.environment import load_cluster, load_settings
+from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import DefinitionError, SettingError
 
@@ -71,11 +71,13 @@ def _problem(load: "Callable[[Settings], object]", settings: "Settings") -> Defi
 @commands.command(epilog=examples("sourcing explain bc-demo-1001", "sourcing explain bc-demo-1001 --json"))
 def explain(order: Annotated[str, typer.Argument(help="Order id, e.g. bc-demo-1001.")], json: Json = False) -> None:
     """For each line: which source ships it at which cost, and why each other one does not. Exit code 1: no plan yet."""
+    from app.kafka.cluster_access import ClusterAccess
     from app.queries import sourcing_queries
     from app.queries.views import sourcing_view
 
-    cluster = load_cluster()
-    lines = sourcing_view(asyncio.run(sourcing_queries.find_explained(cluster, order)))
+    settings = load_settings()
+    explained = sourcing_queries.find_explained(ClusterAccess.of(settings), order, settings.master_keys())
+    lines = sourcing_view(asyncio.run(explained))
     if not lines:
         output.refusal(f"no plan was made for order {order}")
         raise typer.Exit(1)

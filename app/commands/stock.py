@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.commands import output
-from app.commands.environment import load_cluster, load_settings
+from app.commands.environment import load_settings
 from app.commands.words import Json, examples
 from app.errors import RecordError, SettingError
 from app.events.record import unsent
@@ -69,7 +69,8 @@ def list_stock(
     from app.queries import sourcing_queries
     from app.queries.views import stock_view
 
-    stocks = asyncio.run(sourcing_queries.values(load_cluster(), ItemStock))
+    settings = load_settings()
+    stocks = asyncio.run(sourcing_queries.values(ClusterAccess.of(settings), ItemStock, settings.master_keys()))
     rows = [row for stock in stocks if sku in (None, stock.sku) for row in stock_view(stock)]
     matching = [row for row in rows if warehouse in (None, row["warehouse"])]
     if json:

@@ -22,6 +22,7 @@ from app.flows.loading.published import Published, publish
 from app.kafka import transactions
 from app.kafka.cluster_access import ClusterAccess
 from app.queries import order_queries
+from app.settings import Settings
 
 TOPIC: Final = "order-created"
 SHOWN_MAX: Final = 10
@@ -43,16 +44,17 @@ def run(file: str, *, as_json: bool) -> None:
         raise SettingError(f"{file}: there is no order in it; {EXAMPLE}")
     checks = Checks(codec.load(record_bytes_max=settings.record_bytes_max))
     orders = checks.all(documents)
-    new_orders = asyncio.run(_send(ClusterAccess.of(settings), checks, orders))
+    new_orders = asyncio.run(_send(settings, checks, orders))
     if as_json:
         output.data([order.order_id for order in new_orders])
     else:
         output.line(f"{len(new_orders)} {'order' if len(new_orders) == 1 else 'orders'} on {TOPIC}")
 
 
-async def _send(cluster: ClusterAccess, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
+async def _send(settings: Settings, checks: "Checks", orders: Sequence[Checked]) -> list[Checked]:
     """Send the orders that the ledger does not hold, and return them."""
-    present = await order_queries.find_orders(cluster, {order.order_id for order in orders})
+    cluster, order_ids = ClusterAccess.of(settings), {order.order_id for order in orders}
+    present = await order_queries.find_orders(cluster, order_ids, settings.master_keys())
     checks.require_same(orders, present)
     new_orders = [order for order in orders if order.order_id not in present]
     _tell([state.order for state in present.values()])

@@ -62,10 +62,12 @@ async def _verify(environ: Mapping[str, str], with_providers: bool) -> Verdict:
         raise SettingError(
             "--providers: none that can be asked is set up here; `waybill provider list` says what lacks"
         )
-    now_ms = time.time_ns() // 1_000_000
+    now_ms, keys = time.time_ns() // 1_000_000, settings.master_keys()
     try:
         async with open_log(ClusterAccess.of(settings)) as log:
-            return await verify(log, records, retentions, now_ms=now_ms, prepare=prepare, finders=finders)
+            return await verify(
+                log, records, retentions, now_ms=now_ms, prepare=prepare, finders=finders, master_keys=keys
+            )
     finally:
         await asyncio.gather(*(client.close() for client in clients.values()))
 

@@ -24,6 +24,8 @@ FORGET: Final = "waybill-forget"
 """Header of a tombstone that removes an order's rows because it is forgotten: the id of the command."""
 OUR_SOURCES: Final = "waybill/"
 """What `ce_source` of each record that Waybill itself writes begins with."""
+SEALED: Final = "waybill-sealed"
+"""Header of a record whose personal fields are sealed with its order's key (app/sealing): the number of the form."""
 OF_CONNECTORS: Final = "__"
 """What the names of headers begin with that Kafka Connect and Debezium add."""
 ID_CHARS_MAX: Final = 256

@@ -1,11 +1,21 @@
 """Records of orders: whose a record is, and the record of an event or of a provider's report."""
 
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+
 from app.domain.event_names import EventName
-from app.events.catalog import RECORDS, ChangeEvent
+from app.events import headers
+from app.events.catalog import BY_TOPIC, RECORDS, ChangeEvent
 from app.events.codec import Codec, Contents
 from app.events.model import Event, ProviderEvent
 from app.events.record import Output, Record
 from app.events.report_ids import report_id
+from app.sealing.order_cipher import OrderCipher
+from app.sealing.sealed_fields import seal, unseal
+
+E = TypeVar("E", Event, ChangeEvent)
+_SEALED: Final = (headers.SEALED, b"1")
 
 
 class RecordReader:
@@ -48,10 +58,35 @@ class RecordReader:
         return self._contents
 
 
-def encoded(codec: Codec, event: Event | ChangeEvent) -> Output:
-    """Return the record of an event, for the topic of its kind."""
-    value, headers = codec.encode(event)
-    return Output(RECORDS[event.name].topic, event.order_id.encode(), value, headers)
+def encoded(codec: Codec, event: Event | ChangeEvent, cipher: OrderCipher | None = None) -> Output:
+    """Return the record of an event, for the topic of its kind.
+
+    With the cipher of its order its personal fields are sealed, unless producers may write the topic as well: what is
+    there is plain.
+    """
+    spec = RECORDS[event.name]
+    body = event.body if cipher is None or spec.intake else seal(event.body, cipher)
+    if body is event.body:
+        value, own_headers = codec.encode(event)
+    else:
+        value, own_headers = codec.encode(replace(event, body=body))
+        own_headers.append(_SEALED)
+    return Output(spec.topic, event.order_id.encode(), value, own_headers)
+
+
+def is_sealed(record: Record) -> bool:
+    """Return whether the personal fields of a record are sealed. Of what producers may write none is."""
+    return any(name == headers.SEALED for name, _ in record.headers) and not BY_TOPIC[record.topic].intake
+
+
+def opened(event: E, record: Record, cipher: OrderCipher | None) -> E | None:
+    """Return the event of a record with its fields as they were before they were sealed.
+
+    None: they are sealed and there is no cipher, because the order was forgotten. Raises RecordError("sealed").
+    """
+    if not is_sealed(record):
+        return event
+    return None if cipher is None else replace(event, body=unseal(event.body, cipher))
 
 
 def reported(codec: Codec, body: ProviderEvent, at: int, source: str) -> Output:

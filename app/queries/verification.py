@@ -26,6 +26,7 @@ from app.queries.audit_records import CHANGES, LEDGERS, TOPICS, AuditReader, Led
 from app.queries.audit_store import AuditStore
 from app.queries.audit_verdict import Verdict
 from app.queries.provider_lookup import ProviderLookup
+from app.sealing.master_keys import NO_KEYS, MasterKeys
 
 CLOCKS_APART_MS: Final = 60_000
 """By how much the clocks of those who stamp records may differ."""
@@ -67,16 +68,17 @@ async def verify(
     now_ms: int,
     prepare: Prepare | None = None,
     finders: Mapping[str, OrderFinder] | None = None,
+    master_keys: MasterKeys = NO_KEYS,
 ) -> Verdict:
     """Return the verdict on all orders of a log. `retentions`: how long (ms) each topic keeps its records.
 
-    `finders` are providers that are asked what they have of orders. Raises BrokerError, TopicError, LedgerError when
-    the log cannot be looked at.
+    `finders` are providers that are asked what they have of orders, `master_keys` open ledgers that are sealed. Raises
+    BrokerError, TopicError, LedgerError when the log cannot be looked at.
     """
     lookup = ProviderLookup(finders or {})
     verdict = Verdict(not_asked=lookup.failures)
     with closing(AuditStore()) as store:
-        limits = await read_log(log, store, codec, retentions, now_ms=now_ms, prepare=prepare)
+        limits = await read_log(log, store, codec, retentions, now_ms=now_ms, prepare=prepare, master_keys=master_keys)
         async for order in lookup.look(store.orders()):
             verdict.take(order, limits)
         verdict.dead_letters = store.open_letters()
@@ -91,10 +93,11 @@ async def read_log(
     *,
     now_ms: int,
     prepare: Prepare | None = None,
+    master_keys: MasterKeys = NO_KEYS,
 ) -> LogLimits:
     """Keep all that a log says of orders. Return what it no longer has. Raises as `verify` does."""
     verification = _Verification(log, store, await _counts(log))
-    await verification.read_ledgers()
+    await verification.read_ledgers(master_keys)
     horizons = await verification.read_topics(codec, retentions, now_ms, prepare)
     letters_since = max(now_ms - LETTERS_KEPT_MS, horizons.pop(DEAD_LETTER, 0))
     return LogLimits(horizons, letters_since, store.dealt_with)
@@ -113,7 +116,7 @@ class _Verification:
         self._log, self._store, self._counts = log, store, counts
         self._cut = LedgerCut({})
 
-    async def read_ledgers(self) -> None:
+    async def read_ledgers(self, master_keys: MasterKeys) -> None:
         """Keep what the ledgers say of orders, and how far each role is."""
         # What is committed here by now belongs to transactions that are written to the ledgers before their ends below.
         self._cut = LedgerCut(await self._log.stable_ends(self._places(TOPICS)))
@@ -123,7 +126,7 @@ class _Verification:
             key = record.key or b""
             if key == POSITION_KEY:
                 self._cut.take(record.topic, record.partition, record.value or b"")
-            elif facts := facts_of(record.topic, key, record.value):
+            elif facts := facts_of(record.topic, key, _plain(record, master_keys)):
                 self._store.put_facts(record.topic, *facts)
 
     async def read_topics(
@@ -171,6 +174,11 @@ class _Verification:
         async for record in self._log.read(places, ends):
             if record.offset < ends[record.topic, record.partition]:
                 yield record
+
+
+def _plain(record: Record, master_keys: MasterKeys) -> bytes | None:
+    key, value = record.key or b"", record.value
+    return None if value is None else master_keys.open_value(record.topic, key, value)
 
 
 class KafkaAuditLog:

@@ -10,7 +10,7 @@ from typing import Any
 
 import faust
 
-from app.errors import LaneError
+from app.errors import LaneError, WaybillError
 from app.events.record import Record
 from app.kafka.cluster_access import ClusterAccess
 from app.kafka.kafka_log import KafkaLimits, KafkaLog
@@ -145,6 +145,8 @@ def _register(app: RoleApp, role: RoleKind, partitions: int, prepare: Prepare | 
                 if prepare is not None:
                     await prepare(batch.records)
                 host.offer(message.partition, event.value.start, batch)
+        except WaybillError as exc:
+            host.fail(exc)
         except Exception as exc:
             # Faust would start the agent again without the batch.
             host.fail(LaneError(f"the agent of {role.name} failed: {type(exc).__name__} {exc}"))

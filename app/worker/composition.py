@@ -7,6 +7,7 @@ parts (clock, gazetteer, strategies, flows, providers).
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_bytes
 from typing import cast
 
 from msgspec.structs import replace
@@ -46,6 +47,7 @@ from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
 from app.providers.port import Provider, PullSource
 from app.providers.sales_order_writer import SalesOrderWriter
+from app.sealing.key_book import NO_ORDER_KEYS, KeyBook
 from app.settings import Settings
 from app.worker import cities
 from app.worker.configured_files import load_network, load_preferences, load_strategies
@@ -83,7 +85,8 @@ def published_flows(setup: Setup, settings: Settings) -> Published:
 class Parts:
     """What a process has once. `providers` are the open clients; whoever made the parts closes them.
 
-    The last four have defaults: the clock, and what is loaded only when a role needs it.
+    The last six have defaults: the keys of orders and what makes new ones, the clock, and what is loaded only when a
+    role needs it.
     """
 
     settings: Settings
@@ -94,6 +97,8 @@ class Parts:
     setup: Setup
     providers: Mapping[str, Provider]
     network: Network
+    keys: KeyBook = NO_ORDER_KEYS
+    random_bytes: Callable[[int], bytes] = token_bytes
     clock: Clock = SYSTEM_CLOCK
     flows: Callable[[Setup, Settings], Published] = published_flows
     strategies: Callable[[Settings], Strategies] = load_strategies
@@ -125,6 +130,7 @@ def compose(
         setup=setup,
         providers=registry.open_all(environ) if providers is None else providers,
         network=network,
+        keys=KeyBook(settings.master_keys()),
     )
 
 
@@ -146,7 +152,9 @@ def compose_role(name: str, parts: Parts, metrics: Metrics) -> ComposedRole:
     makers: Mapping[str, Callable[[], ComposedRole]] = {
         "orchestrate": lambda: _orchestrate(parts),
         "source": lambda: _source(parts, metrics),
-        "perform": lambda: _compose(Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock)),
+        "perform": lambda: _compose(
+            Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock, keys=parts.keys)
+        ),
         "apply": lambda: _apply(parts, metrics),
         "mirror": lambda: _compose(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
         "pull": lambda: _pull(parts),
@@ -168,9 +176,19 @@ def _orchestrate(parts: Parts) -> ComposedRole:
     names = {MAIN_POOL, *(source.pool for source in parts.network.sources)}
     pools = {pool: partition_of(pool.encode(), partitions) for pool in names}
     rows = parts.partitions(ERP_ROWS)
-    return _compose(
-        Orchestrate, lambda: Orchestrate(parts.codec, published, parts.orders, pools=pools, partitions=rows)
-    )
+
+    def make() -> Role:
+        return Orchestrate(
+            parts.codec,
+            published,
+            parts.orders,
+            pools=pools,
+            partitions=rows,
+            master_keys=parts.keys.master_keys,
+            random_bytes=parts.random_bytes,
+        )
+
+    return _compose(Orchestrate, make)
 
 
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
@@ -193,6 +211,7 @@ def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
             job_s=settings.backorder_job_s,
             lane=place,
             observer=metrics,
+            keys=parts.keys,
         )
 
     return ComposedRole(Sourcing.name, Sourcing.inputs, Sourcing.ledger, make)
@@ -210,7 +229,8 @@ def _apply(parts: Parts, metrics: Metrics) -> ComposedRole:
     if len(writers) > 1:
         names = " and ".join(writer.name for writer in writers)
         raise SettingError(f"the role apply writes to one provider, and {names} are set up; unset the variables of one")
-    return _compose(Apply, lambda: Apply(parts.codec, cast(SalesOrderWriter, writers[0]), metrics, parts.clock))
+    writer = cast(SalesOrderWriter, writers[0])
+    return _compose(Apply, lambda: Apply(parts.codec, writer, metrics, parts.clock, keys=parts.keys))
 
 
 def _pull(parts: Parts) -> ComposedRole:

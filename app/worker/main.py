@@ -16,9 +16,12 @@ from app.errors import BrokerError, LaneError, SettingError, TopicError
 from app.events import codec, schema_registry
 from app.kafka import broker_wait, topic_admin
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.kafka_log import KafkaLimits, KafkaLog
+from app.kafka.key_follower import KeyFollower
 from app.kafka.publisher import KafkaPublisher
 from app.kafka.topics import TopicSpec
 from app.lanes.hosting import LaneHost
+from app.lanes.lane_log import Log
 from app.queries import order_queries, sourcing_queries
 from app.resources import PACKAGE
 from app.secrets import Secret
@@ -31,6 +34,7 @@ from app.worker.http_access import HttpAccess
 from app.worker.http_server import HttpServer
 from app.worker.listening import is_loopback, listen, url_of
 from app.worker.metrics import Collectors, Metrics
+from app.worker.order_keys import OrderKeys
 from app.worker.order_lookup import OrderLookup
 from app.worker.repeated_logs import RepetitionLimit
 
@@ -63,11 +67,12 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     publisher = KafkaPublisher(cluster)
     url = Secret(variables()["schema_registry_url"], environ)
     foreign = ForeignSchemas(parts.codec, url.current, parts.clock) if url.is_set and Mirror.name in names else None
+    order_keys = OrderKeys(parts.keys, KeyFollower(cluster, parts.keys))
     registry = CollectorRegistry()
     collectors = Collectors(registry, parts.clock.monotonic)
     try:
         with listen(settings) as listening:
-            apps = {name: _app(name, parts, collectors, foreign) for name in names}
+            apps = {name: _app(name, parts, collectors, order_keys, foreign) for name in names}
             hosts = {name: app.host for name, app in apps.items()}
             application = web.Application(middlewares=[_access(environ, listening, collectors).check])
             http_views.register(
@@ -82,32 +87,41 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
                 # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
                 await _require_broker(cluster)
                 await _require_topics(cluster, parts)
+                await _read_keys(order_keys)
                 return await serving.serve(list(apps.values()))
     finally:
+        await order_keys.close()
         await publisher.close()
         await _close(parts)
 
 
-def _app(name: str, parts: Parts, collectors: Collectors, foreign: ForeignSchemas | None) -> RoleApp:
+def _app(
+    name: str, parts: Parts, collectors: Collectors, order_keys: OrderKeys, foreign: ForeignSchemas | None
+) -> RoleApp:
     metrics = Metrics(name, collectors)
     role = compose_role(name, parts, metrics)
+
+    def make_log(owner: str, ledger: str, partition: int, limits: KafkaLimits) -> Log:
+        return order_keys.ledger(KafkaLog(owner, ledger, partition, limits), ledger)
+
     return build_app(
         parts.settings,
         role,
         parts.partitions(role.inputs[0]),
         observer=metrics,
         clock=parts.clock,
-        prepare=foreign.prepare if foreign and name == Mirror.name else None,
+        prepare=foreign.prepare if foreign and name == Mirror.name else order_keys.prepare,
+        make_log=make_log,
     )
 
 
 def _lookup(parts: Parts, hosts: Mapping[str, LaneHost]) -> OrderLookup:
-    cluster = ClusterAccess.of(parts.settings)
+    cluster, keys = ClusterAccess.of(parts.settings), parts.keys.master_keys
     return OrderLookup(
         hosts.get(Orchestrate.name),
         parts.partitions(Orchestrate.ledger),
-        scan=partial(order_queries.find_order, cluster),
-        show=partial(sourcing_queries.complete_view, cluster),
+        scan=partial(order_queries.find_order, cluster, master_keys=keys),
+        show=partial(sourcing_queries.complete_view, cluster, master_keys=keys),
     )
 
 
@@ -136,6 +150,14 @@ async def _require_topics(cluster: ClusterAccess, parts: Parts) -> None:
         await topic_admin.require_partitions(cluster, specs)
         await _warn_of_settings(cluster, specs)
     except BrokerError as problem:  # it went away again, as starting brokers do: the next start waits for it
+        raise LaneError(str(problem)) from problem
+
+
+async def _read_keys(order_keys: OrderKeys) -> None:
+    """Read the keys of orders. Raises SettingError where a master key is missing, TopicError, LaneError."""
+    try:
+        await order_keys.start()
+    except BrokerError as problem:  # it went away again: the next start waits for it
         raise LaneError(str(problem)) from problem
 
 

@@ -51,16 +51,16 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> None:
         BackorderRuns: [BackorderRuns(HOSTILE, jobs=(BackorderRun("e", AT, "command", HOSTILE),))],
     }
 
-    async def all_orders(_cluster: object) -> list[Any]:
+    async def all_orders(_cluster: object, _keys: object) -> list[Any]:
         return [state]
 
-    async def find_view(_cluster: object, _order: str) -> dict[str, Any]:
+    async def find_view(_cluster: object, _order: str, _keys: object) -> dict[str, Any]:
         return order_view(state)
 
-    async def values(_cluster: object, kind: type[Any]) -> list[Any]:
+    async def values(_cluster: object, kind: type[Any], _keys: object) -> list[Any]:
         return kinds[kind]
 
-    async def find_explained(_cluster: object, _order: str) -> list[ExplainedPlan]:
+    async def find_explained(_cluster: object, _order: str, _keys: object) -> list[ExplainedPlan]:
         return [ExplainedPlan(HOSTILE, 1, AT, strategy=HOSTILE, explanations=(explanation,))]
 
     monkeypatch.setattr(order_queries, "all_orders", all_orders)
@@ -152,7 +152,7 @@ def test_problems_are_text_on_as_many_lines_as_they_have(capsys: pytest.CaptureF
 
 @pytest.mark.usefixtures("ledger")
 def test_an_operators_argument_is_text_too(waybill: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def find_view(_cluster: object, _order: str) -> None:
+    async def find_view(_cluster: object, _order: str, _keys: object) -> None:
         return None
 
     monkeypatch.setattr(sourcing_queries, "find_view", find_view)

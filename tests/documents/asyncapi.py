@@ -24,6 +24,7 @@ from app.events.record import DEAD_LETTER
 from app.kafka import topics
 from app.kafka.topics import TopicSpec
 from app.resources import ROOT
+from app.sealing.key_book import TOPIC as ORDER_KEYS
 from app.settings import Settings
 from tests.documents.topic_examples import CODEC, PRODUCER, examples, json_example
 
@@ -98,7 +99,7 @@ def document() -> dict[str, Any]:
 
 def public_topics() -> list[TopicSpec]:
     """Return the topics that other programs may use, as topics.yaml has them."""
-    return [spec for spec in topics.load() if not spec.name.endswith(LEDGER)]
+    return [spec for spec in topics.load() if not spec.name.endswith(LEDGER) and spec.name != ORDER_KEYS]
 
 
 def readers(topic: str) -> list[str]:

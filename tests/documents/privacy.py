@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from app.events.record import DEAD_LETTER
 from app.kafka import topics
 from app.queries.personal_topics import PersonalTopic, personal_topics
 from app.resources import ROOT
 
 DOCUMENT = ROOT / "docs/privacy.md"
 DAY_MS = 86_400_000
-HEADING = "| topic | personal fields | for how long |\n|---|---|---|\n"
+HEADING = "| topic | personal fields | for how long | sealed |\n|---|---|---|---|\n"
 
 
 def written(text: str) -> str:
@@ -22,7 +23,8 @@ def written(text: str) -> str:
 def _row(topic: PersonalTopic) -> str:
     retention_ms = topic.spec.retention_ms
     time = "compacted: until it is overwritten" if retention_ms is None else f"{retention_ms // DAY_MS} days"
-    return f"| `{topic.spec.name}` | {', '.join(_grouped(topic.fields))} | {time} |"
+    sealed = "yes" if topic.is_sealed else "as it came" if topic.spec.name == DEAD_LETTER else "no"
+    return f"| `{topic.spec.name}` | {', '.join(_grouped(topic.fields))} | {time} | {sealed} |"
 
 
 def _grouped(fields: tuple[str, ...]) -> Iterator[str]:

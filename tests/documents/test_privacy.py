@@ -17,7 +17,7 @@ def test_every_topic_with_personal_data_is_there_and_no_other() -> None:
     assert without == {
         "pull-requested", "stock-change", "order-assigned",
         "channel-update-requested", "order-picked", "order-shipped", "order-invoiced",
-        "perform-ledger", "apply-ledger", "pull-ledger",
+        "order-keys", "perform-ledger", "apply-ledger", "pull-ledger",
     }  # fmt: skip
     assert LEDGERS.keys() <= {spec.name for spec in specs}
     assert "order-status" in {spec.topic for spec in RECORDS.values()}

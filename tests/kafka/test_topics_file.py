@@ -122,7 +122,8 @@ def test_topics_have_one_writer_besides_producers() -> None:
 def test_ledgers_and_change_topics_are_compacted() -> None:
     compacted = {name for name, topic in TOPICS.items() if "compact" in topic.cleanup}
     assert compacted == {name for name in TOPICS if name.endswith("-ledger") or name.startswith("dualwrite.")} | {
-        "dead-letter"
+        "dead-letter",
+        "order-keys",
     }
 
 

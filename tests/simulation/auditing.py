@@ -12,7 +12,7 @@ from app.queries.audit_store import AuditStore
 from app.queries.audit_verdict import Verdict
 from app.queries.verification import Ends, read_log, verify
 from tests.lanes.memory_log import MemoryCluster
-from tests.simulation.transaction import shared_codec
+from tests.simulation.transaction import KEYS, shared_codec
 
 
 class MemoryAuditLog:
@@ -44,10 +44,11 @@ class MemoryAuditLog:
 async def read_orders(cluster: MemoryCluster) -> list[OrderAudit]:
     """All that a world's log says, order by order."""
     with closing(AuditStore()) as store:
-        await read_log(MemoryAuditLog(cluster), store, shared_codec(), {}, now_ms=0)
+        await read_log(MemoryAuditLog(cluster), store, shared_codec(), {}, now_ms=0, master_keys=KEYS.master_keys)
         return list(store.orders())
 
 
 async def audit(cluster: MemoryCluster, finders: Mapping[str, OrderFinder] | None = None) -> Verdict:
     """The verdict on a world's orders. No dead letter is too old to be there, and nothing was deleted."""
-    return await verify(MemoryAuditLog(cluster), shared_codec(), {}, now_ms=0, finders=finders)
+    log, keys = MemoryAuditLog(cluster), KEYS.master_keys
+    return await verify(log, shared_codec(), {}, now_ms=0, finders=finders, master_keys=keys)

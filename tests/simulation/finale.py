@@ -24,7 +24,7 @@ from tests.simulation.auditing import audit
 from tests.simulation.expected import SOURCED
 from tests.simulation.people import CHANGED
 from tests.simulation.providers import ROWS
-from tests.simulation.transaction import INPUTS, decoded, header, origin
+from tests.simulation.transaction import INPUTS, KEYS, decoded, header, origin
 
 REST_S_MAX: Final = 200.0
 """Virtual seconds after the last fault within which everything must have come to its end."""
@@ -135,7 +135,11 @@ class Finale:
 
     def _orders(self) -> dict[str, OrderState]:
         states = self._world.cluster.ledger("order-ledger").items()
-        found = {key.decode(): order_ledger.decode(value) for key, value in states if not key.startswith(b"\0")}
+        found = {
+            key.decode(): order_ledger.decode(KEYS.open("order-ledger", key, value) or b"")
+            for key, value in states
+            if not key.startswith(b"\0")
+        }
         return {key: state for key, state in found.items() if isinstance(state, OrderState)}
 
     # ---- the operator ----

@@ -14,6 +14,7 @@ from app.queries.audit import OUR_ROWS, THEIR_ROWS, LogLimits
 from app.queries.audit_verdict import discrepancies
 from tests.simulation.auditing import audit, read_orders
 from tests.simulation.finale import Finale
+from tests.simulation.transaction import KEYS
 from tests.simulation.world import World
 
 COMPACTED = ("order-ledger", "mirror-ledger", "source-ledger", "dualwrite.iom.salesorders", "dualwrite.fno.salesorders")
@@ -31,6 +32,9 @@ class ForgettingWorld(World):
         self.people = people_in(self.orders_now())
         assert self.people
         assert any(word in self.kept() for word in self.people)
+        await self.forget_all(finale)
+
+    async def forget_all(self, finale: Finale) -> None:
         for _ in range(2):
             for order_id, state in self.orders_now().items():
                 if state.settled_at:
@@ -42,7 +46,7 @@ class ForgettingWorld(World):
 
     def orders_now(self) -> dict[str, OrderState]:
         entries = {
-            key.decode(): order_ledger.decode(value)
+            key.decode(): order_ledger.decode(KEYS.open("order-ledger", key, value) or b"")
             for key, value in self.cluster.ledger("order-ledger").items()
             if not key.startswith(b"\0")
         }

@@ -14,9 +14,11 @@ from app.lanes.inbox import Batch
 from app.lanes.lane import Lane
 from app.lanes.lane_limits import Clock, LaneLimits
 from app.lanes.role import RoleKind
+from app.sealing.key_book import KeyBook
 from app.worker.webhook_intake import WebhookIntake
 from tests.simulation.cluster import VirtualCluster, VirtualLog
 from tests.simulation.dice import Dice
+from tests.simulation.process_keys import ProcessKeys
 from tests.simulation.virtual_loop import PROCESS, Process, VirtualLoop
 
 SESSION_S: Final = 6.0
@@ -39,7 +41,10 @@ class Surroundings(Protocol):
     @property
     def clock(self) -> Clock: ...
 
-    def kinds(self) -> Sequence[RoleKind]:
+    def keys(self) -> ProcessKeys:
+        """What one process has of the keys of orders."""
+
+    def kinds(self, book: KeyBook) -> Sequence[RoleKind]:
         """The roles as one process composes them, with clients of its own."""
 
     def intake(self) -> WebhookIntake: ...
@@ -56,14 +61,15 @@ class Worker(Process):
         self.was_frozen = False
         self.context = copy_context()
         self.context.run(PROCESS.set, self)
-        self.kinds, self.intake = world.kinds(), world.intake()
+        self.keys = world.keys()
+        self.kinds, self.intake = world.kinds(self.keys.book), world.intake()
         self.hosts: dict[str, LaneHost] = {}
         self.context.run(self._begin)
 
     def _begin(self) -> None:
         for kind in self.kinds:
             host = LaneHost(kind.name, kind.inputs, self._maker(kind), self._failed)
-            host.reading = reader = Reader(self.world, kind, host)
+            host.reading = reader = Reader(self.world, kind, host, self.keys)
             self.hosts[kind.name] = host
             self.run(reader.fetch())
 
@@ -73,8 +79,8 @@ class Worker(Process):
         def make(partition: int) -> Lane:
             log = VirtualLog(world.cluster, f"waybill-{kind.name}-{partition}", kind.ledger, partition, self)
             LOG.set(log)
-            partitions = world.partitions_of(kind.name)
-            return Lane(kind.for_lane(partition), log, partition, partitions, world.limits, clock=world.clock)
+            partitions, ledger = world.partitions_of(kind.name), self.keys.ledger(log, kind.ledger)
+            return Lane(kind.for_lane(partition), ledger, partition, partitions, world.limits, clock=world.clock)
 
         return make
 
@@ -133,8 +139,8 @@ def _outside() -> Any:
 class Reader:
     """The consumer of one role in one process."""
 
-    def __init__(self, world: Surroundings, kind: RoleKind, host: LaneHost) -> None:
-        self._world, self._kind, self._host = world, kind, host
+    def __init__(self, world: Surroundings, kind: RoleKind, host: LaneHost, keys: ProcessKeys) -> None:
+        self._world, self._kind, self._host, self._keys = world, kind, host, keys
         self._next: dict[tuple[str, int], int] = {}
         self._news = world.cluster.listen(kind.inputs)
 
@@ -156,11 +162,11 @@ class Reader:
             await asyncio.sleep(dice.between(0.001, 0.03))
             places = list(self._next)
             dice.random.shuffle(places)
-            if sum(self._fetch_one(*place) for place in places):
+            if sum([await self._fetch_one(*place) for place in places]):
                 await asyncio.sleep(HELD_S)
                 self._news.set()
 
-    def _fetch_one(self, topic: str, partition: int) -> bool:
+    async def _fetch_one(self, topic: str, partition: int) -> bool:
         """Whether more of it may wait."""
         start = self._next[topic, partition]
         records = self._world.cluster.read(topic, partition, start, self._world.dice.random.randint(1, 6))
@@ -172,6 +178,7 @@ class Reader:
             return True
         end = records[-1].offset + 1
         self._next[topic, partition] = end
+        await self._keys.prepare(records)
         self._host.offer(partition, start, Batch(topic, records, lambda: self._acknowledge(topic, partition, end)))
         return True
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from contextvars import Context
 from functools import cache
+from random import Random
 from typing import Final, cast
 
 from msgspec.structs import replace
@@ -25,6 +26,8 @@ from app.optimizer.gazetteer import City, Gazetteer
 from app.optimizer.sourcing_network import Network
 from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
+from app.sealing.key_book import KeyBook
+from app.sealing.master_keys import NO_KEYS
 from app.settings import Settings
 from app.worker import composition
 from app.worker.composition import ComposedRole, Parts
@@ -35,10 +38,11 @@ from tests.simulation.cluster import VirtualCluster
 from tests.simulation.dice import Dice
 from tests.simulation.finale import Finale
 from tests.simulation.invariants import Checker
+from tests.simulation.process_keys import ProcessKeys
 from tests.simulation.producing import FaultyPublisher
 from tests.simulation.providers import ENVIRON, Providers
 from tests.simulation.trace import Outcome, Trace
-from tests.simulation.transaction import shared_codec
+from tests.simulation.transaction import KEYS, shared_codec
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.webhooks import Webhooks
 from tests.simulation.workers import Group, Worker
@@ -131,8 +135,12 @@ def flows() -> Published:
 class World:
     """`check` sees each transaction and each request; `operator` mends in the end what people have to mend."""
 
+    master_keys = NO_KEYS
+
     def __init__(self, seed: int) -> None:
         self.seed, self.dice, self.loop = seed, Dice(seed), VirtualLoop()
+        self._random_bytes = Random(seed).randbytes
+        KEYS.begin(self.master_keys)
         self.partitions = self.dice.random.randint(1, 3)
         self.clock, self.limits = VirtualClock(self.loop), _limits(self.dice)
         self.cluster = VirtualCluster(topics_of(self.partitions), self.partitions, self.clock.now_ms)
@@ -203,14 +211,17 @@ class World:
 
     # ---- what a process needs ----
 
-    def kinds(self) -> Sequence[ComposedRole]:
+    def keys(self) -> ProcessKeys:
+        return ProcessKeys(self.cluster, self.master_keys)
+
+    def kinds(self, book: KeyBook) -> Sequence[ComposedRole]:
         settings = settings_of(self.partitions)
         setup = registry.setup(settings, ENVIRON)
         clients = self.providers.clients()
         topics = topics_of(self.partitions)
         parts = Parts(
             settings, ENVIRON, topics, shared_codec(), sales_orders(), setup, clients, network(),
-            clock=self.clock, flows=lambda _setup, _settings: flows(),
+            keys=book, random_bytes=self._random_bytes, clock=self.clock, flows=lambda _setup, _settings: flows(),
             strategies=lambda _settings: patient(), places=gazetteer,
         )  # fmt: skip
         names = [name for name in ROLES if name != "source" or self.workload.sourced]

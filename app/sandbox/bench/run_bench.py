@@ -55,7 +55,8 @@ async def run(orders: int, live: int, fold_only: bool, folder: Path, notice: Cal
     notice(f"Writing down what is said of {orders} orders ...")
     journey_records = list(journeys(make_role(records), records, orders + WARM_ORDERS, int(time.time() * 1000)))
     notice("Folding in memory ...")
-    costs = fold_bench.measure(lambda: make_role(records), journey_records[:FOLD_ORDERS_MAX])
+    master_keys = Settings.from_env(environ).master_keys()
+    costs = fold_bench.measure(lambda: make_role(records), journey_records[:FOLD_ORDERS_MAX], master_keys)
     if fold_only:
         return RoleFigures(describe(""), costs, None)
     notice("Starting a broker ...")
