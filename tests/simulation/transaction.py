@@ -1,7 +1,7 @@
 """One transaction of a lane as the checks see it, and what they read out of records."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from app.events import codec as codecs
@@ -86,8 +86,9 @@ def origin(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
+@lru_cache(maxsize=8192)
 def decoded(record: Record) -> Any:
-    """The event in a record, None for a tombstone. Raises RecordError."""
+    """The event in a record, None for a tombstone. Raises RecordError. Several checks look at the same record."""
     codec = shared_codec()
     if record.topic.startswith("dualwrite."):
         change = codec.decode_change(record)
