@@ -18,6 +18,7 @@ WHOLE_PRODUCT = (
     "tests/kafka/test_sourced_demo.py",
     "tests/kafka/test_outage.py",
     "tests/kafka/test_black_box.py",
+    "tests/kafka/test_examples.py",
     "tests/kafka/test_readme.py",
     "tests/kafka/test_external_fulfiller.py",
     "tests/kafka/test_up.py",

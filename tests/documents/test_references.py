@@ -13,7 +13,7 @@ from app.resources import ROOT
 
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "bench/*.md", "schemas/*.md", "tests/**/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "bench/*.md", "examples/*.md", "schemas/*.md", "tests/**/*.md")
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
