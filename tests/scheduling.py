@@ -26,6 +26,17 @@ WHOLE_PRODUCT = (
     "tests/sandbox/bench/test_bench.py",
 )
 """Modules that run most of Waybill, the longest first."""
+LONG = (
+    "tests/commands/test_usage.py",
+    "tests/fuzz/test_growth.py",
+    "tests/schemas/test_json_schemas.py",
+    "tests/optimizer/test_solver.py",
+    "tests/sandbox/demo/test_definition_checks.py",
+    "tests/providers/test_scaffold.py",
+    "tests/providers/test_contract.py",
+)
+"""Modules without Kafka that take longest, the longest last: who begins there must not meet the others in the middle of
+one."""
 ALONE = ("tests/simulation/test_seeds.py", "tests/optimizer/test_pricing.py", "tests/kafka/test_lanes.py")
 """Modules whose tests are long and share nothing dear: each test is work of its own."""
 
@@ -35,10 +46,12 @@ def module_of(nodeid: str) -> str:
 
 
 def rank(nodeid: str) -> tuple[int, int]:
-    """Return where a test stands in the queue: whole products, the rest of tests/kafka, everything else."""
+    """Return where a test stands in the queue: whole products, the rest of tests/kafka, all else, the long modules."""
     module = module_of(nodeid)
     if module in WHOLE_PRODUCT:
         return 0, WHOLE_PRODUCT.index(module)
+    if module in LONG:
+        return 3, LONG.index(module)
     return (1, 0) if module.startswith("tests/kafka/") else (2, 0)
 
 

@@ -7,13 +7,14 @@ USES_KAFKA = "mark.kafka"
 
 
 def test_the_modules_that_are_named_are_there() -> None:
-    for module in (*scheduling.WHOLE_PRODUCT, *scheduling.ALONE):
+    for module in (*scheduling.WHOLE_PRODUCT, *scheduling.LONG, *scheduling.ALONE):
         assert (ROOT / module).is_file(), module
 
 
-def test_whole_products_come_first_then_the_kafka_tier_then_the_rest() -> None:
+def test_whole_products_come_first_then_the_kafka_tier_then_the_rest_the_longest_last() -> None:
     first, last = scheduling.WHOLE_PRODUCT[0], scheduling.WHOLE_PRODUCT[-1]
-    nodes = ["tests/flows/test_graph.py::a[x::y]", "tests/kafka/test_topics.py::b", f"{last}::c", f"{first}::d[1]"]
+    nodes = [f"{scheduling.LONG[-1]}::e", f"{scheduling.LONG[0]}::f", "tests/flows/test_graph.py::a[x::y]"]
+    nodes += ["tests/kafka/test_topics.py::b", f"{last}::c", f"{first}::d[1]"]
     assert sorted(nodes, key=scheduling.rank) == nodes[::-1]
 
 
