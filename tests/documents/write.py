@@ -1,6 +1,6 @@
 """`python -m tests.documents.write`: writes the parts of documents that are derived from the repository."""
 
-from tests.documents import asyncapi, codes, commands, privacy, requirements, topics_page
+from tests.documents import asyncapi, codes, commands, privacy, requirements, scenarios, topics_page
 
 
 def main() -> None:
@@ -9,6 +9,7 @@ def main() -> None:
         part.DOCUMENT.write_text(part.written(text), encoding="utf-8")
     asyncapi.DOCUMENT.write_text(asyncapi.written(), encoding="utf-8")
     commands.DOCUMENT.write_text(commands.page(), encoding="utf-8")
+    scenarios.write()
 
 
 if __name__ == "__main__":
