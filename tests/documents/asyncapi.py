@@ -19,6 +19,7 @@ from app.agents.pull import Pull
 from app.agents.source import Source
 from app.events.catalog import BY_TOPIC
 from app.events.dead_letters import MARK
+from app.events.headers import FORWARDED, SEALED
 from app.events.json_schemas import HINTS, schema_file
 from app.events.record import DEAD_LETTER
 from app.kafka import topics
@@ -46,6 +47,11 @@ _CLOUD_EVENT: Final = {
     "content-type": ("Avro in Confluent's framing.", {**_TEXT, "const": "avro/binary"}),
     "ce_causationid": ("The id of the event that caused this one; absent where there is none.", _TEXT),
 }
+_MARKS: Final = {
+    SEALED: "1 where the personal fields of the value are sealed (docs/privacy.md); absent where they are plain.",
+    FORWARDED: "Where this record was met first, as topic/partition/offset, in a copy for the partition of its order.",
+}
+"""Headers that some records have."""
 _DEAD_LETTER: Final = {
     "code": "The kind of problem, e.g. malformed.",
     "detail": "What is wrong and how to send it right.",
@@ -227,12 +233,14 @@ def _dead_letter(spec: TopicSpec) -> dict[str, Any]:
 
 
 def _headers() -> dict[str, Any]:
-    optional = "ce_causationid"
+    headers = _CLOUD_EVENT | {name: (text, _TEXT) for name, text in _MARKS.items()}
     return {
         "type": "object",
         "description": "CloudEvents 1.0 in Kafka's binary mode.",
-        "properties": {name: {**schema, "description": text} for name, (text, schema) in _CLOUD_EVENT.items()},
-        "required": [name for name in _CLOUD_EVENT if name != optional],
+        "properties": {
+            name: {**schema, "description": text} for name, (text, schema) in (_CLOUD_EVENT | marks).items()
+        },
+        "required": [name for name in _CLOUD_EVENT if name != "ce_causationid"],
     }
 
 

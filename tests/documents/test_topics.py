@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.events.catalog import BY_TOPIC
-from app.events.headers import write
+from app.events.headers import FORWARDED, SEALED, write
 from app.events.model import Event, OrderCommand
 from app.kafka import topics
 from tests import toolchains
@@ -50,7 +50,7 @@ def test_every_topic_of_producers_is_received_by_a_role_and_has_a_message_in_jso
 def test_headers_are_those_that_are_written(document: dict[str, Any]) -> None:
     headers = document["components"]["schemas"]["CloudEvent"]
     caused = Event("order command", "e", "o", 0, "test", "cause", OrderCommand("o", "change"))
-    assert [name for name, _ in write(caused)] == list(headers["properties"])
+    assert [*(name for name, _ in write(caused)), SEALED, FORWARDED] == list(headers["properties"])
     for example in examples().values():
         Draft202012Validator(headers).validate(example.headers)
 
