@@ -16,6 +16,7 @@ from app.kafka import topics
 from app.lanes.checkpoint import FoldLimits
 from app.lanes.lane import Lane
 from app.lanes.role import Role
+from tests.agents.source_cluster import NEAR, Room
 from tests.dualwrite.rows import ORDERS
 from tests.events.connector import envelope
 from tests.flows.journey import published
@@ -31,6 +32,8 @@ ROLES: dict[str, Callable[[], Role]] = {
     CREATED: lambda: Orchestrate(CODEC, published(), ORDERS),
     "order-command": lambda: Orchestrate(CODEC, published(), ORDERS),
     "provider-event": lambda: Orchestrate(CODEC, published(), ORDERS),
+    "provider-result": lambda: Orchestrate(CODEC, published(), ORDERS),
+    "stock-change": lambda: Room().role(CODEC),
     ROWS: lambda: Mirror(CODEC, ORDERS, enabled=True),
 }
 
@@ -75,6 +78,29 @@ async def test_each_record_is_an_order_a_copy_or_a_dead_letter(values: list[byte
     assert ends.keys() <= {"applied", "duplicate", "dead-letter"}
     assert ends["applied"] == orders
     assert orders >= len({value for value in values if json_id(value) in set("abcd")})
+
+
+CHANGE = EXAMPLES["stock-change"] | {"warehouse": NEAR}
+CHANGES = st.integers(1, 9).map(lambda pieces: json.dumps(CHANGE | {"kind": "add", "quantity": pieces}).encode())
+ANSWER = EXAMPLES["provider-result"]
+ANSWERS = st.sampled_from("abcd").map(lambda name: json.dumps(ANSWER | {"order_id": name}).encode())
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(additions=st.lists(CHANGES, max_size=4), others=st.lists(variants((json.dumps(CHANGE).encode(),)), max_size=8))
+async def test_each_stock_change_is_in_the_stock_or_says_why_not(additions: list[bytes], others: list[bytes]) -> None:
+    ends, _keys = await fold("stock-change", [*others, *additions])
+    assert ends.total() == len(additions) + len(others), ends
+    assert ends.keys() <= {"added", "set", "older", "repeated", "no-source", "dead-letter"}
+    assert ends["added"] >= len(additions)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(values=st.lists(ANSWERS | variants((json.dumps(ANSWER).encode(),)), max_size=12))
+async def test_each_answer_waits_for_its_order_or_is_a_dead_letter(values: list[bytes]) -> None:
+    ends, _keys = await fold("provider-result", values)
+    assert ends.total() == len(values), ends
+    assert ends.keys() <= {"early", "duplicate", "dead-letter"}
 
 
 def json_id(value: bytes) -> object:
