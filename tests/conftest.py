@@ -1,5 +1,6 @@
 """Settings of all tests: no absolute times (machines are noisy), the same examples in every CI run, who runs what."""
 
+import gc
 import os
 from functools import cache
 
@@ -16,6 +17,13 @@ settings.load_profile("waybill")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
         items.sort(key=lambda item: scheduling.rank(item.nodeid))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep thousands of tests, which live as long as the run, out of the garbage collector's rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

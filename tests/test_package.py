@@ -6,7 +6,6 @@
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -44,13 +43,16 @@ def wheel(folder: Path) -> Path:
 
 
 def installed(built: Path, folder: Path, python: str | None = None) -> Path:
-    """Install the wheel into an empty environment, of `python` or this one's. Return its folder of commands."""
-    if python is None:
-        venv.create(folder, with_pip=True)
-    else:
-        said(python, "-m", "venv", folder, folder=folder.parent, limit_s=INSTALL_LIMIT_S)
+    """Install the wheel into an empty environment, of `python` or this one's. Return its folder of commands.
+
+    This environment's pip does so: one in there would take as long to come as the package. Python compiles what it
+    imports, which is a small part of what is installed.
+    """
+    command = (python or sys.executable, "-m", "venv", "--without-pip", folder)
+    said(*command, folder=folder.parent, limit_s=INSTALL_LIMIT_S)
     commands = folder / ("Scripts" if os.name == "nt" else "bin")
-    said(commands / "python", "-m", "pip", "install", "--quiet", built, folder=folder, limit_s=INSTALL_LIMIT_S)
+    install = ("-m", "pip", "--python", commands / "python", "install", "--quiet", "--no-compile", built)
+    said(sys.executable, *install, folder=folder, limit_s=INSTALL_LIMIT_S)
     return commands
 
 

@@ -7,6 +7,7 @@ parts (clock, gazetteer, strategies, flows, providers).
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from secrets import token_bytes
 from typing import cast
 
@@ -198,7 +199,7 @@ def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
     planner = Planner(parts.network, parts.strategies(settings), measure_plans(solver.solve, metrics))
     allocator = Allocator(planner, load_preferences(settings))
-    find = parts.places().find
+    places = cache(parts.places)  # loaded with the first address: no other start or restart waits for the cities
     batching = Batching(settings.sourcing_batch_ms, settings.sourcing_batch_max)
 
     def make(partition: int) -> Role:
@@ -206,7 +207,7 @@ def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
         return Sourcing(
             codec=parts.codec,
             allocator=allocator,
-            find=find,
+            find=lambda address: places().find(address),
             batching=batching,
             job_s=settings.backorder_job_s,
             lane=place,

@@ -1,5 +1,6 @@
 """Random orders and random policies over few values, so that rules meet orders that they apply to."""
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,39 +31,48 @@ _amount = st.sampled_from(AMOUNTS)
 _words = st.sampled_from([text for text in TEXTS if text.strip()])
 _address = st.builds(Address, country=_text, postal_code=_text, city=_text)
 _lines = st.builds(Line, st.just("?"), _text, _text, _amount, _amount, _amount, st.just("r"), _optional, _optional)
+_several_lines = st.lists(_lines, max_size=4)
 
 
 @st.composite
 def orders(draw: st.DrawFn) -> Order:
-    lines = tuple(replace(line, line_id=str(n)) for n, line in enumerate(draw(st.lists(_lines, max_size=4))))
+    lines = tuple(replace(line, line_id=str(n)) for n, line in enumerate(draw(_several_lines)))
     values: dict[str, Any] = {field: draw(_text) for field in ("origin", "channel", "currency")}
     values |= {field: draw(_amount) for field in ("subtotal", "shipping", "tax", "discount", "total")}
     values |= {field: draw(_optional) for field in SETTABLE["order"]}
     return an_order(lines=lines, ship_to=draw(_address), bill_to=draw(_address), **values)
 
 
-@st.composite
-def comparisons(draw: st.DrawFn, scope: str) -> Tree:
-    kind = draw(st.sampled_from(sorted(FIELDS[scope])))
-    fields = FIELDS[scope][kind]
-    other = st.sampled_from(fields).map(lambda name: {"field": name})
-    field = draw(st.sampled_from(fields))
+# Strategies are built once a scope and not once a draw: hypothesis checks each new one before it draws from it.
+
+
+@cache
+def comparisons(scope: str) -> st.SearchStrategy[Tree]:
+    return st.one_of([_comparison(scope, kind) for kind in sorted(FIELDS[scope])])
+
+
+def _comparison(scope: str, kind: str) -> st.SearchStrategy[Tree]:
+    fields = st.sampled_from(FIELDS[scope][kind])
+    other = fields.map(lambda name: {"field": name})
     if kind == "text":
-        value = _words | other
-        choices: list[st.SearchStrategy[Any]] = [
-            st.sampled_from(("contains data", "does not contain data")),
-            st.fixed_dictionaries({"in": st.lists(_words, min_size=1, max_size=3)}),
-            st.fixed_dictionaries({"matches": st.sampled_from(PATTERNS)}),
-        ]
-        return {
-            field: draw(
-                st.one_of(*choices, st.dictionaries(st.sampled_from(("equals", "not equals")), value, min_size=1))
-            )
-        }
+        equality = st.dictionaries(st.sampled_from(("equals", "not equals")), _words | other, min_size=1)
+        return _keyed(fields, st.one_of(*_TEXT_ALONE, equality))
     operators = st.sampled_from((">", ">=", "<", "<=", "equals", "not equals"))
-    return {field: draw(st.dictionaries(operators, st.sampled_from(DECIMALS) | other, min_size=1, max_size=2))}
+    return _keyed(fields, st.dictionaries(operators, st.sampled_from(DECIMALS) | other, min_size=1, max_size=2))
 
 
+_TEXT_ALONE: tuple[st.SearchStrategy[Any], ...] = (
+    st.sampled_from(("contains data", "does not contain data")),
+    st.fixed_dictionaries({"in": st.lists(_words, min_size=1, max_size=3)}),
+    st.fixed_dictionaries({"matches": st.sampled_from(PATTERNS)}),
+)
+
+
+def _keyed(fields: st.SearchStrategy[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Tree]:
+    return st.tuples(fields, values).map(lambda pair: {pair[0]: pair[1]})
+
+
+@cache
 def conditions(scope: str) -> st.SearchStrategy[Tree]:
     def grown(inner: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
         several = st.lists(inner, min_size=1, max_size=3)
@@ -76,15 +86,24 @@ def conditions(scope: str) -> st.SearchStrategy[Tree]:
     return st.recursive(comparisons(scope), grown, max_leaves=5)
 
 
+@cache
+def changes(scope: str) -> st.SearchStrategy[Tree]:
+    """What a rule sets: some fields, each to words or to what another field has."""
+    value = _words | st.sampled_from(FIELDS[scope]["text"]).map(lambda name: {"field": name})
+    return st.dictionaries(st.sampled_from(SETTABLE[scope]), value, min_size=1, max_size=3)
+
+
+_KINDS = st.sampled_from(("set", "set or fail", "set always", "otherwise", "fail"))
+
+
 @st.composite
 def rules(draw: st.DrawFn, scope: str) -> Tree:
-    kind = draw(st.sampled_from(("set", "set or fail", "set always", "otherwise", "fail")))
+    kind = draw(_KINDS)
     rule: Tree = {"applies_to": scope}
     if kind != "set always":
         rule["when"] = draw(conditions(scope))
     if kind.startswith("set"):
-        value = _words | st.sampled_from(FIELDS[scope]["text"]).map(lambda name: {"field": name})
-        rule["set"] = draw(st.dictionaries(st.sampled_from(SETTABLE[scope]), value, min_size=1, max_size=3))
+        rule["set"] = draw(changes(scope))
     if kind in ("otherwise", "set or fail"):
         rule["otherwise"] = "it does not hold"
     if kind == "fail":
@@ -92,17 +111,23 @@ def rules(draw: st.DrawFn, scope: str) -> Tree:
     return rule
 
 
+_RULES = (
+    st.tuples(st.lists(rules("order"), max_size=4), st.lists(rules("line"), max_size=4))
+    .map(lambda pair: pair[0] + pair[1])
+    .filter(bool)
+)
+_CRITICALITIES = st.sampled_from(("critical", "information"))
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Tree:
     """An execution policy as YAML would say it. Rules that a rule above makes useless may be among them."""
-    several = st.tuples(st.lists(rules("order"), max_size=4), st.lists(rules("line"), max_size=4))
-    drawn = draw(several.map(lambda pair: pair[0] + pair[1]).filter(bool))
-    named = [{"rule": f"r{number}", **rule} for number, rule in enumerate(drawn)]
+    named = [{"rule": f"r{number}", **rule} for number, rule in enumerate(draw(_RULES))]
     return {
         "policy": "random",
         "version": 3,
         "type": "execution",
-        "criticality": draw(st.sampled_from(("critical", "information"))),
+        "criticality": draw(_CRITICALITIES),
         "applies_to": "order",
         "rules": named,
     }

@@ -1,11 +1,13 @@
 """Which files the role `source` is made of, and what is said of one that cannot be used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from app.errors import DefinitionError, SettingError
+from app.optimizer.gazetteer import Gazetteer
 from app.settings import Settings
 from app.worker.composition import compose, compose_role
 from app.worker.configured_files import load_network, load_preferences, load_strategies
@@ -63,3 +65,15 @@ def test_each_lane_gets_a_role_of_its_own() -> None:
     first, second = kind.for_lane(0), kind.for_lane(1)
     assert first is not second
     assert first.name == "source"
+
+
+def test_no_worker_waits_for_the_cities_before_an_address_is_placed() -> None:
+    def load() -> Gazetteer:
+        loaded.append("cities")
+        return Gazetteer([])
+
+    loaded: list[str] = []
+    parts = replace(compose(Settings(), {}), places=load)
+    kind = compose_role("source", parts, Metrics("source", Collectors(CollectorRegistry())))
+    kind.for_lane(0)
+    assert loaded == []
