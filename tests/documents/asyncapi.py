@@ -237,9 +237,7 @@ def _headers() -> dict[str, Any]:
     return {
         "type": "object",
         "description": "CloudEvents 1.0 in Kafka's binary mode.",
-        "properties": {
-            name: {**schema, "description": text} for name, (text, schema) in (_CLOUD_EVENT | marks).items()
-        },
+        "properties": {name: {**schema, "description": text} for name, (text, schema) in headers.items()},
         "required": [name for name in _CLOUD_EVENT if name != "ce_causationid"],
     }
 
