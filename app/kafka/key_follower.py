@@ -14,6 +14,7 @@ from app.kafka.written_ends import written_ends
 from app.sealing.key_book import TOPIC, KeyBook
 
 _POLL_MS: Final = 100
+_LOOK_S: Final = 0.1
 _LIMIT_S: Final = 30.0
 """Seconds for reading what was written last. At the start there may be millions of keys: that takes as long as it does
 while some come."""
@@ -61,6 +62,8 @@ class KeyFollower:
             async with asyncio.timeout(_LIMIT_S):
                 while len(ends) < len(self._positions):
                     ends.update(await written_ends(self._reader, self._positions))
+                    if len(ends) < len(self._positions):  # a partition without a leader gives no answer, and at once
+                        await asyncio.sleep(_LOOK_S)
             async with self._advanced:
                 while any(self._positions[place] < end for place, end in ends.items()):
                     await asyncio.wait_for(self._advanced.wait(), _LIMIT_S)
