@@ -13,6 +13,7 @@ from app.flows.loading.flow_spec import FlowSpec, StepSpec, load
 from app.resources import ROOT
 from app.sandbox.demo.scenario import Scenario
 from app.sandbox.demo.scenarios import SCENARIOS
+from tests.documents import course
 from tests.documents.diagram import draw
 
 FOLDER: Final = ROOT / "docs" / "scenarios"
@@ -60,6 +61,7 @@ def _lines(scenario: Scenario) -> Iterator[str]:
     yield "| step | begins with | does | then | on failure | |\n|---|---|---|---|---|---|"
     yield from (_row(step) for step in spec.steps)
     yield ""
+    yield from course.lines(scenario.flow)
 
 
 def _row(step: StepSpec) -> str:

@@ -46,10 +46,10 @@ def _params() -> Iterator[Any]:
 @pytest.mark.parametrize(("flow", "case"), load())
 def test_case(flow: str, case: dict[str, Any]) -> None:
     assert case.keys() <= GIVEN, f"unknown keys {case.keys() - GIVEN}"
-    journey = Journey(_order(case), flow)
+    journey = Journey(order_of(case), flow)
     for number, expected in enumerate(case["steps"], start=1):
         assert expected.keys() <= THEN, f"unknown keys {expected.keys() - THEN}"
-        taken = _when(journey, expected["when"])
+        taken = take_event(journey, expected["when"])
         assert _seen(journey, taken, expected) == expected, f"step {number}: {taken.detail}"
 
 
@@ -63,7 +63,7 @@ def test_every_flow_has_an_accepted_and_a_refused_case() -> None:
         assert {"Completed / Fulfilled", "Canceled / Validation failed"} <= statuses, flow
 
 
-def _order(case: dict[str, Any]) -> Any:
+def order_of(case: dict[str, Any]) -> Any:
     order = BIRTHS[case["given"]](**case.get("order", {}))
     lines = list(order.lines)
     for line_id, changes in case.get("lines", {}).items():
@@ -71,7 +71,7 @@ def _order(case: dict[str, Any]) -> Any:
     return replace(order, lines=tuple(lines), ship_to=replace(order.ship_to, **case.get("ship_to", {})))
 
 
-def _when(journey: Journey, when: dict[str, Any]) -> Step:
+def take_event(journey: Journey, when: dict[str, Any]) -> Step:
     (kind,) = when.keys() & WHEN
     argument, more = when[kind], {key: value for key, value in when.items() if key != kind}
     if kind == "created":
