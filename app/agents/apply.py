@@ -109,7 +109,7 @@ class Apply(Role):
         self, record: Record, event: ChangeEvent, planned: WritePlan, before: ApplyState | None, result: Result
     ) -> Folded:
         key = event.order_id.encode()
-        outputs = self._answer(event, result)
+        outputs, dead = self._answer(event, result), list[str]()
         refused = refusal_of(result)
         if result.outcome is not Outcome.OK or planned.kind is WriteDecision.SKIP_STALE:
             return Folded(outputs, outcome=str(result.outcome))
@@ -121,7 +121,8 @@ class Apply(Role):
             after = replace(after, digest=b"")
             now_ms = self._clock.now_ms()
             outputs = (*outputs, dead_letter(record, DECLINED, self._refusal(refused), self.name, now_ms))
-        return Folded(outputs, {key: _encode(after)}, outcome=str(planned.kind))
+            dead.append(DECLINED)
+        return Folded(outputs, {key: _encode(after)}, outcome=str(planned.kind), dead=dead)
 
     def _answer(self, event: ChangeEvent, result: Result) -> Sequence[Output]:
         source = event.body.source

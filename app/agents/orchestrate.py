@@ -1,11 +1,13 @@
 """Role `orchestrate`: takes each order through its flow, event by event, and writes the requests and events that
 follow."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_bytes
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.agents import order_ledger
+from app.agents.order_figures import FollowedOrder, OrderFigures, OrderObserver, UnobservedOrders
 from app.agents.order_ledger import Early
 from app.agents.timers import Timers
 from app.domain.command_names import OrderCommandName, PoolCommandName
@@ -43,12 +45,21 @@ from app.sealing.order_cipher import OrderCipher
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
 EARLY_WAIT_MS: Final = 3_600_000
+REMEMBERED_MAX: Final = 1_024
+"""Orders whose state a lane keeps beside its ledger value: some 8 MB."""
 UNKNOWN: Final = "unknown-order"
 EARLY_TIMER: Final = "early"
 OF_POOLS: Final = frozenset({PoolCommandName.RUN_BACKORDERS, PoolCommandName.SET_PREFERENCES})
 """Commands to a pool of warehouses."""
 DUAL_WRITE: Final = "dual-write"
 Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
+
+
+class _Written(NamedTuple):
+    """A state and the ledger value that a fold has made of it, so that neither commit nor next fold need decode it."""
+
+    value: bytes
+    state: OrderState
 
 
 class Orchestrate(Role):
@@ -68,19 +79,28 @@ class Orchestrate(Role):
         pools: Mapping[str, int] | None = None,
         partitions: int = 1,
         *,
+        lane: int = 0,
+        observer: OrderObserver | None = None,
         master_keys: MasterKeys = NO_KEYS,
         random_bytes: Callable[[int], bytes] = token_bytes,
     ) -> None:
         """`pools`: each pool of warehouses and the partition of its requests; the main pool alone by default.
 
-        `partitions` is how many the topic of the ERP's rows has. `random_bytes` gives the keys of new orders, which are
-        sealed if the `master_keys` are for that.
+        `partitions` is how many the topic of the ERP's rows has. `lane` is the partition, for the observer.
+        `random_bytes` gives the keys of new orders, which are sealed if the `master_keys` are for that.
         """
         self._master_keys, self._random_bytes = master_keys, random_bytes
         self._partitions = partitions
         self._codec, self._published, self._orders = codec, published, orders
         self._pools = pools or {MAIN_POOL: 0}
         self._timers, self._reader = Timers(), RecordReader(codec)
+        observer = observer or UnobservedOrders()
+        self._figures = OrderFigures([flow.name for flow in published.flows], published.within_ms, observer)
+        self._written: OrderedDict[bytes, _Written] = OrderedDict()
+        """The orders that were folded last. What a fold that came to nothing leaves here is the value of none."""
+        self._created_now: set[bytes] = set()
+        """Orders that folds of this turn have created."""
+        observer.follow(lane, self._figures, self._timers)
 
     def owner_key(self, record: Record) -> bytes | None:
         return self._reader.owner_key(record)
@@ -91,7 +111,7 @@ class Orchestrate(Role):
             return self._pass_on(event, event.body)
         key = event.order_id.encode()
         value = state.get(key)
-        entry = order_ledger.decode(value) if value is not None else None
+        entry = self._entry(key, value)
         if isinstance(entry, OrderState):
             order_key = order_ledger.wrapped_key(value or b"")
             event = opened(event, record, self._cipher(event.order_id, order_key)) or event
@@ -137,16 +157,9 @@ class Orchestrate(Role):
     def _step(self, state: OrderState, event: Event) -> Step:
         return _accept(step(self._published.flow_of(state), state, event))
 
-    def _folded(
-        self,
-        key: bytes,
-        before: OrderState | None,
-        steps: Sequence[Step],
-        order_key: bytes,
-        extra: Sequence[Output] = (),
-    ) -> Folded:
+    def _folded(self, key: bytes, before: OrderState | None, steps: Sequence[Step], order_key: bytes) -> Folded:
         """Return what steps of an order lead to. `order_key` is its wrapped key, empty where it is not sealed."""
-        outputs = [*extra]
+        outputs: list[Output] = []
         state, cipher = before, self._cipher(key.decode(), order_key)
         for result in steps:
             outputs += [self._output(event, cipher) for event in result.events]
@@ -158,9 +171,24 @@ class Orchestrate(Role):
         outcome = steps[-1].outcome
         if state is None or state is before:
             return Folded(outputs, outcome=outcome)
-        settled = bool(state.settled_at)
         order_key = self._keep_key(key, state, order_key, outputs, is_new=before is None)
-        return Folded(outputs, {key: order_ledger.encode(state, order_key)}, outcome=outcome, settled=settled)
+        value = order_ledger.encode(state, order_key)
+        self._remember(key, _Written(value, state))
+        if before is None:
+            self._created_now.add(key)
+        return Folded(outputs, {key: value}, outcome=outcome, settled=bool(state.settled_at))
+
+    def _entry(self, key: bytes, value: bytes | None) -> OrderState | Early | None:
+        if value is None:
+            return None
+        written = self._written.get(key)
+        return written.state if written is not None and written.value is value else order_ledger.decode(value)
+
+    def _remember(self, key: bytes, written: _Written) -> None:
+        self._written[key] = written
+        self._written.move_to_end(key)
+        if len(self._written) > REMEMBERED_MAX:
+            self._written.popitem(last=False)
 
     # ---- the key of an order ----
 
@@ -211,7 +239,7 @@ class Orchestrate(Role):
 
     def _created(self, key: bytes, event: Event, body: OrderCreated, early: Early | None) -> Folded:
         steps = [_accept(step(self._published.choose(body), None, event))]
-        late = []
+        late, codes = [], []
         for record in early.records if early else ():
             state = steps[-1].state
             assert state is not None, "a created order has a state"
@@ -221,7 +249,9 @@ class Orchestrate(Role):
                 raise
             except RecordError as refused:
                 late.append(dead_letter(record, refused.code, refused.detail, self.name, event.at))
-        return self._folded(key, None, steps, self._new_key(event.order_id), late)
+                codes.append(refused.code)
+        folded = self._folded(key, None, steps, self._new_key(event.order_id))
+        return folded._replace(outputs=[*late, *folded.outputs], dead=codes) if late else folded
 
     def _early(self, key: bytes, record: Record, event: Event, early: Early | None) -> Folded:
         if isinstance(event.body, OrderCommand) and event.body.command == OrderCommandName.FIRE_TIMER:
@@ -239,11 +269,13 @@ class Orchestrate(Role):
             return Folded(outcome="ignored")
         why = f"no order {event.order_id} was created in the hour after it"
         letters = [dead_letter(record, UNKNOWN, why, self.name, event.at) for record in early.records]
-        return Folded(letters, {key: None}, outcome="expired")
+        return Folded(letters, {key: None}, outcome="expired", dead=[UNKNOWN] * len(letters))
 
     # ---- timers ----
 
     def due(self, now_ms: int) -> Sequence[Output]:
+        self._created_now.clear()
+        self._figures.pass_time(now_ms)
         return [
             encoded(self._codec, self._fire(key.decode(), timer, now_ms)) for key, timer in self._timers.due(now_ms)
         ]
@@ -261,8 +293,29 @@ class Orchestrate(Role):
             body=body,
         )
 
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        super().restored(items)
+        self._figures.arrange()
+
     def changed(self, key: bytes, value: bytes | None) -> None:
-        self._timers.keep(key, _timers(value))
+        written, is_new = self._written.get(key), key in self._created_now
+        self._created_now.discard(key)
+        if written is not None and written.value is value:
+            self._follow(key, written.state, is_new=is_new)
+        elif value is None or order_ledger.settled_at(value):
+            self._forget(key, ())
+        elif isinstance(entry := order_ledger.followed(value), Early):
+            self._forget(key, (Timer(EARLY_TIMER, entry.expires_at, EARLY_TIMER, ""),))
+        else:
+            self._follow(key, entry, is_new=False)
+
+    def _follow(self, key: bytes, order: FollowedOrder, *, is_new: bool) -> None:
+        self._timers.keep(key, () if order.settled_at else order.timers)
+        self._figures.keep(key, order, is_new=is_new)
+
+    def _forget(self, key: bytes, timers: Sequence[Timer]) -> None:
+        self._timers.keep(key, timers)
+        self._figures.remove(key)
 
     def settled_at(self, value: bytes) -> int:
         return order_ledger.settled_at(value)
@@ -299,12 +352,3 @@ def _requested_effect(result: Step) -> Effect | None:
     requests = [event.body for event in result.events if isinstance(event.body, Requests)]
     through = [body.effect_id for body in requests if body.through == DUAL_WRITE]
     return result.state.effect(through[-1]) if through and result.state is not None else None
-
-
-def _timers(value: bytes | None) -> Sequence[Timer]:
-    if value is None or order_ledger.settled_at(value):
-        return ()
-    timers = order_ledger.timers(value)
-    if isinstance(timers, Early):
-        return (Timer(EARLY_TIMER, timers.expires_at, EARLY_TIMER, ""),)
-    return timers

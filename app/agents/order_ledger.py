@@ -5,12 +5,13 @@ Before the msgpack of an order whose records are sealed stands its wrapped key, 
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from app.domain.order import OrderState, Timer
+from app.agents.order_figures import FollowedOrder
+from app.domain.order import Effect, Order, OrderState, TimelineEntry, Timer
 from app.errors import LedgerError
 from app.events.record import Record
 
@@ -28,17 +29,37 @@ class Early(msgspec.Struct, frozen=True, array_like=True):
     expires_at: int
 
 
-def _up_to(field: str, kind: Any) -> Any:
-    """Return OrderState as far as `field`: what stands before it is passed over and what comes after it is not looked
-    at."""
-    names = OrderState.__struct_fields__
-    before = [(name, msgspec.Raw) for name in names[: names.index(field)]]
-    return msgspec.defstruct("Partly", [*before, (field, kind)], array_like=True, frozen=True)
+def _part(struct: type[msgspec.Struct], kinds: Mapping[str, Any]) -> Any:
+    """Return the struct with only these fields, of these kinds: what stands between them is passed over unread, and
+    what comes after the last one is not looked at."""
+    names = struct.__struct_fields__
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for field in msgspec.structs.fields(struct)[: max(names.index(name) for name in kinds) + 1]:
+        kind = kinds.get(field.name, msgspec.Raw)
+        is_required = field.default is msgspec.NODEFAULT
+        default = field.default if field.name in kinds else msgspec.Raw()
+        fields.append((field.name, kind) if is_required else (field.name, kind, default))
+    return msgspec.defstruct(f"Part{struct.__name__}", fields, array_like=True, frozen=True)
 
 
+_ENTRY: Any = _part(TimelineEntry, {"at": int, "state": str})
+_PART: Any = _part(
+    OrderState,
+    {
+        "order": _part(Order, {"state": str}),
+        "flow": str,
+        "flow_version": int,
+        "done": tuple[str, ...],
+        "effects": tuple[Effect, ...],
+        "timers": tuple[Timer, ...],
+        "timeline": tuple[_ENTRY, ...],
+        "settled_at": int,
+        "failed": tuple[str, ...],
+    },
+)
 _encode = msgspec.msgpack.Encoder().encode
 _decode_order = msgspec.msgpack.Decoder(OrderState).decode
-_decode_timers = msgspec.msgpack.Decoder(_up_to("timers", tuple[Timer, ...])).decode
+_decode_part = msgspec.msgpack.Decoder(_PART).decode
 _decode_early = msgspec.msgpack.Decoder(Early).decode
 
 
@@ -62,10 +83,12 @@ def wrapped_key(value: bytes) -> bytes:
     return value[_KEY_START : _key_end(value)] if value[:1] == bytes([_SEALED_ORDER]) else b""
 
 
-def timers(value: bytes) -> Sequence[Timer] | Early:
-    """Return the timers of an order, in a tenth of the time that `decode` takes. Raises LedgerError as it does."""
-    entry = _decoded(value, _decode_timers)
-    return entry if isinstance(entry, Early) else entry.timers
+def followed(value: bytes) -> FollowedOrder | Early:
+    """Return what timers and figures need of an order, in a third of the time that `decode` takes.
+
+    Raises LedgerError as it does.
+    """
+    return _decoded(value, _decode_part)
 
 
 def _decoded(value: bytes, order: Callable[[memoryview], OrderValue]) -> OrderValue | Early:

@@ -10,12 +10,12 @@ Requirements: S10, S23, S58.
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from app.agents.calls import log_mistake
-from app.agents.pulled import Pulled
+from app.agents.pulled import UNMAPPABLE, Pulled
 from app.errors import ProviderError
-from app.events.record import Output, Record
+from app.events.record import DEAD_LETTER, Output, Record
 from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.role import Folded, Role
 from app.providers.port import PullSource
@@ -23,6 +23,8 @@ from app.providers.port import PullSource
 _journal = logging.getLogger(__name__)
 PAGES_MAX: Final = 4
 """Pages taken in one transaction, so that its size stays bounded."""
+LANE: Final = 0
+"""The one lane of the role."""
 HURRY_S: Final = 1.0
 """Between two questions to a source, however many hints there are: its quota is for the orders, too."""
 
@@ -34,6 +36,13 @@ class PullResult(NamedTuple):
     cursor: str | None = None
     more: bool = False
     problem: str = ""
+
+
+class PullObserver(Protocol):
+    """Where the role reports."""
+
+    def pulled(self, partition: int, source: str, at: float) -> None:
+        """All that a source had was pulled, at that time of the monotonic clock."""
 
 
 class Pull(Role):
@@ -49,8 +58,10 @@ class Pull(Role):
         sources: Iterable[PullSource],
         every_s: float,
         clock: Clock = SYSTEM_CLOCK,
+        observer: PullObserver | None = None,
     ) -> None:
         """`every_s`: seconds between two questions to a source that nothing hints at."""
+        self._observer = observer
         self._pulled, self._every_s = pulled, every_s
         self._sources = {source.cursor_key: source for source in sources}
         self._clock = clock
@@ -113,12 +124,17 @@ class Pull(Role):
         for name in [name for name, task in self._pulls.items() if task.done()]:
             result = self._pulls.pop(name).result()
             self._note(name, result.problem)
+            if not result.problem and not result.more:
+                self._report(name, self._began_at[name])
             if result.more:
                 self._due_at[name] = self._began_at[name]
             outputs += result.outputs
             if result.cursor is not None and result.cursor.encode() != state.get(name.encode()):
                 changes[name.encode()] = result.cursor.encode()
-        return Folded(outputs, changes, outcome="pulled") if outputs or changes else None
+        if not outputs and not changes:
+            return None
+        dead = [UNMAPPABLE for output in outputs if output.topic == DEAD_LETTER]
+        return Folded(outputs, changes, outcome="pulled", dead=dead)
 
     async def _pages(self, name: str, source: PullSource, cursor: str | None) -> PullResult:
         """Pull some pages from the cursor on. Those that were read before a call failed count all the same."""
@@ -136,6 +152,14 @@ class Pull(Role):
             if not page.more:
                 break
         return result
+
+    def restored(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        for name in self._sources:  # the previous owner may have pulled all until now
+            self._report(name, self._clock.monotonic())
+
+    def _report(self, name: str, at: float) -> None:
+        if self._observer is not None:
+            self._observer.pulled(LANE, name, at)
 
     def _note(self, name: str, problem: str) -> None:
         """Log once that a source fails, and once that it answers again."""

@@ -21,6 +21,8 @@ from app.providers.port import Page, RefusedOrder
 
 SOURCE: Final = "waybill/pull"
 ROLE: Final = "pull"
+UNMAPPABLE: Final = "unmappable"
+"""The code of the dead letter of an order that cannot be expressed here."""
 ORDER_BYTES_MAX: Final = RECORD_BYTES_MAX
 """A larger order could not be taken by the lane that it goes to."""
 WIRE_BYTES_MAX: Final = 256 << 10
@@ -78,7 +80,7 @@ class Pulled:
         it."""
         key = f"pull/{source}/{refused.source_ref}".encode()
         marks = {
-            "code": "unmappable",
+            "code": UNMAPPABLE,
             "detail": refused.reason[:DETAIL_CHARACTERS_MAX],
             "topic": "",
             "key": refused.source_ref,

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, cast
 
 from msgspec.structs import replace
 
+from app.agents.earliest import Earliest
 from app.domain.command_names import PoolCommandName
 from app.domain.event_names import EventName
 from app.domain.order import Address
@@ -50,8 +51,8 @@ class Observer(Protocol):
     def solved(self, seconds: float, status: str, gap: float) -> None:
         """One plan was made."""
 
-    def waiting(self, partition: int, pool: str, lines: int) -> None:
-        """So many lines of the pool wait for stock."""
+    def waiting(self, partition: int, pool: str, lines: int, since_ms: int | None) -> None:
+        """So many lines of the pool wait for stock, the first one since then (ms)."""
 
     def stocked(self, partition: int, total: WarehouseTotals) -> None:
         """Totals of one warehouse."""
@@ -85,6 +86,8 @@ class Source(Role):
         ]
         self._job_ms, self._due_at = job_s * 1000, dict[str, int]()
         self._reader = RecordReader(codec)
+        self._waiting_since = dict[str, Earliest]()
+        """By pool: since when each order waits for stock."""
 
     # ---- records ----
 
@@ -240,8 +243,12 @@ class Source(Role):
 
     def _order_changed(self, order: SourcedOrder) -> None:
         self._agenda.keep(order)
-        for pool, lines in self._agenda.queue.counts().items():
-            self._observer.waiting(self._partition, pool, lines)
+        since, key = self._waiting_since.setdefault(order.pool, Earliest()), order.order_id.encode()
+        if order.waiting:
+            since.put(key, min(line.since for line in order.waiting))
+        else:
+            since.remove(key)
+        self._observer.waiting(self._partition, order.pool, self._agenda.queue.count(order.pool), since.first())
 
     def _runs_changed(self, runs: BackorderRuns) -> None:
         """Keep the job's runs. After a restart the job goes on in its rhythm."""

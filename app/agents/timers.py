@@ -1,57 +1,65 @@
-"""Timers of the orders of one lane: a heap beside the state, rebuilt from the ledger."""
+"""Timers of the orders of one lane, beside the state and rebuilt from the ledger: the earliest is always at hand."""
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from app.agents.earliest import Earliest
 from app.domain.order import Timer
-
-_STALE_MAX = 1_000
-"""Entries that no longer count are tolerated up to the number of live ones and this many more."""
 
 
 class Timers:
-    """Each timer is given out once; it comes back only if a restore finds it still in the state, or at another time."""
+    """Each timer is given out once; it comes back only if a restore finds it still in the state, or at another time.
+
+    `waiting` and `overdue` count the timers that were not given out, and those that were and are still in the state.
+    """
 
     def __init__(self) -> None:
+        self.waiting = self.overdue = 0
         self._waiting: dict[bytes, tuple[Timer, ...]] = {}
-        self._fired_timers: dict[bytes, frozenset[Timer]] = {}
-        self._heap: list[tuple[int, bytes]] = []
+        self._fired: dict[bytes, frozenset[Timer]] = {}
+        self._due_at, self._fired_at = Earliest(), Earliest()
 
     def keep(self, key: bytes, timers: Sequence[Timer]) -> None:
         """Replace the timers of `key`."""
-        fired_timers = self._fired_timers.get(key)
-        if fired_timers:
-            fired_timers = self._fired_timers[key] = fired_timers.intersection(timers)
-            timers = [timer for timer in timers if timer not in fired_timers]
-        if not fired_timers:
-            self._fired_timers.pop(key, None)
-        self._wait(key, timers)
-
-    def _wait(self, key: bytes, timers: Sequence[Timer]) -> None:
-        if not timers:
-            self._waiting.pop(key, None)
+        if not timers and key not in self._waiting and key not in self._fired:
             return
-        self._waiting[key] = tuple(timers)
-        self._push(key, timers)
+        fired = self._fired.get(key)
+        if fired:
+            fired = fired.intersection(timers)
+            self._fire(key, fired)
+            timers = [timer for timer in timers if timer not in fired]
+        self._wait(key, timers)
 
     def due(self, now_ms: int) -> Iterator[tuple[bytes, Timer]]:
         """Yield the timers that are due at `now_ms`, each once, with the keys of their orders."""
-        while self._heap and self._heap[0][0] <= now_ms:
-            _, key = heapq.heappop(self._heap)
-            timers = self._waiting.get(key, ())
+        for key in self._due_at.take_until(now_ms):
+            timers = self._waiting[key]
             ready = [timer for timer in timers if timer.due_at <= now_ms]
-            if not ready:
-                continue
-            self._fired_timers[key] = self._fired_timers.get(key, frozenset()).union(ready)
-            later = [timer for timer in timers if timer.due_at > now_ms]
-            self._wait(key, later)
+            self._fire(key, self._fired.get(key, frozenset()).union(ready))
+            self._wait(key, [timer for timer in timers if timer.due_at > now_ms])
             yield from ((key, timer) for timer in ready)
 
-    def __len__(self) -> int:
-        return sum(len(timers) for timers in self._waiting.values())
+    def overdue_since(self, now_ms: int) -> int | None:
+        """Return when the first timer was due that is still in the state, None where none is due at `now_ms`."""
+        times = [at for each in (self._fired_at, self._due_at) if (at := each.first_until(now_ms)) is not None]
+        return min(times, default=None)
 
-    def _push(self, key: bytes, timers: Sequence[Timer]) -> None:
-        heapq.heappush(self._heap, (min(timer.due_at for timer in timers), key))
-        if len(self._heap) > 2 * len(self._waiting) + _STALE_MAX:
-            self._heap = [(min(t.due_at for t in waiting), k) for k, waiting in self._waiting.items()]
-            heapq.heapify(self._heap)
+    def __len__(self) -> int:
+        """Return how many timers were not given out yet."""
+        return self.waiting
+
+    def _wait(self, key: bytes, timers: Sequence[Timer]) -> None:
+        before = self._waiting.pop(key, ())
+        self.waiting += len(timers) - len(before)
+        if timers:
+            self._waiting[key] = tuple(timers)
+            self._due_at.put(key, min(timer.due_at for timer in timers))
+        elif before:
+            self._due_at.remove(key)
+
+    def _fire(self, key: bytes, timers: Collection[Timer]) -> None:
+        self.overdue += len(timers) - len(self._fired.pop(key, ()))
+        if timers:
+            self._fired[key] = frozenset(timers)
+            self._fired_at.put(key, min(timer.due_at for timer in timers))
+        else:
+            self._fired_at.remove(key)

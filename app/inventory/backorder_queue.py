@@ -66,10 +66,6 @@ class BackorderQueue:
         """Return how many lines of the pool wait."""
         return self._in_pool[pool]
 
-    def counts(self) -> dict[str, int]:
-        """Return how many lines wait, by pool; 0 where some once did."""
-        return dict(self._in_pool)
-
     def items(self, pool: str | None = None) -> list[ItemKey]:
         """Return the items that lines wait for, of the pool or of all."""
         return [item for item in self._by_item if pool in (None, item.pool)]

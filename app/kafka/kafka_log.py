@@ -7,7 +7,7 @@ lane whose request is never answered would stand still without a word. Only a re
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from app.kafka.clients import new_consumer, new_producer
 from app.kafka.cluster_access import ClusterAccess
 from app.kafka.records import record_of
 from app.kafka.written_ends import written_ends
-from app.lanes.lane_log import Bounds, Change, LedgerEntry
+from app.lanes.lane_log import Bounds, Change, LedgerEntry, Take
 
 _RESTORE_PARTITION_BYTES = 8 << 20
 _RESTORE_FETCH_BYTES = 64 << 20
@@ -81,7 +81,7 @@ class KafkaLog:
             async with asyncio.timeout(self._limits.broker_gone_s):
                 await (await self._connect(lambda: self._new_producer(owner))).stop()
 
-    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
+    async def restore(self, take: Take) -> None:
         ledger = TopicPartition(self._ledger, self._partition)
         with self._failures(f"could not read {self._ledger}"):
             reader = await self._connect(lambda: self._new_reader(_RESTORE_PARTITION_BYTES, _RESTORE_FETCH_BYTES))
@@ -91,7 +91,7 @@ class KafkaLog:
                 end = await self._stable_end(reader, ledger)
                 while await reader.position(ledger) < end:
                     for records in (await reader.getmany(timeout_ms=500)).values():
-                        take([LedgerEntry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end])
+                        take([LedgerEntry(raw.key, raw.value, raw.offset) for raw in records if raw.offset < end], end)
             finally:
                 await reader.stop()
 
@@ -131,19 +131,12 @@ class KafkaLog:
         return {place.topic: end for place, end in written.items()}
 
     async def fetch(self, topic: str, offset: int) -> Record | None:
-        record = await self._first(topic, Bounds(offset, offset + 1))
+        record = await self.first_record(topic, Bounds(offset, offset + 1))
         return record if record is not None and record.offset == offset else None
 
-    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
-        record = await self._first(topic, bounds)
-        return None if record is None else record.offset
-
-    async def _first(self, topic: str, bounds: Bounds) -> Record | None:
-        """Return the first committed record from the beginning on; None when the end is passed without one.
-
-        The consumer's place is what says that the end is passed: it moves over markers and aborted records too, which
-        `getmany` does not return. One look at a time, since all share one reader.
-        """
+    async def first_record(self, topic: str, bounds: Bounds) -> Record | None:
+        # The consumer's place is what says that the end is passed: it moves over markers and aborted records too, which
+        # `getmany` does not return. One look at a time, since all share one reader.
         place = TopicPartition(topic, self._partition)
         with self._failures(f"could not read {topic}"):
             async with self._looking, asyncio.timeout(self._limits.broker_gone_s):

@@ -61,9 +61,11 @@ class Checkpoint:
         """Add what one record did, `size` bytes of it."""
         self.records += 1
         self.size += size
-        outputs, changes, outcome, settled = folded
+        outputs, changes, outcome, settled, dead = folded
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         self.outputs += outputs
+        if dead:
+            self.dead += dead
         if changes:
             self.changes.update(changes)
             if settled:

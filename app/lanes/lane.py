@@ -150,6 +150,11 @@ class Lane:
         """Return how many records of each input wait. Raises LaneError when the broker does not answer."""
         return await self._backlog.count()
 
+    @property
+    def oldest_at(self) -> Mapping[str, int]:
+        """The timestamp (ms) of the first record that waits in an input, as the last `backlog` found it."""
+        return self._backlog.oldest_at
+
     async def withheld(self) -> Sequence[Withheld]:
         """Return what open transactions hold back of the inputs. Raises LaneError when the broker does not answer."""
         return await self._transactions.look()
@@ -202,11 +207,12 @@ class Lane:
         """Load state and position. Return the owner that the ledger names; an empty one is the lane's own."""
         own: dict[bytes, bytes | None] = {}
 
-        def take(entries: Sequence[LedgerEntry]) -> None:
+        def take(entries: Sequence[LedgerEntry], end: int) -> None:
             self._ledger_end = max((self._ledger_end, *(entry.offset + 1 for entry in entries[-1:])))
             for entry in entries:
                 if entry.key == POSITION_KEY:
                     self._former_position = entry.offset
+            self._observer.restoring(self.partition, self._ledger_end, end)
             own.update((entry.key, entry.value) for entry in entries if is_lanes_own(entry.key))
             self._state.load([entry for entry in entries if not is_lanes_own(entry.key)], self._clock.now_ms())
 

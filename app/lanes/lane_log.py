@@ -20,6 +20,10 @@ class LedgerEntry(NamedTuple):
     offset: int
 
 
+Take = Callable[[Sequence[LedgerEntry], int], None]
+"""Takes the next entries of a ledger, and the offset where it ends."""
+
+
 class Bounds(NamedTuple):
     """Where a partition begins and where its committed part ends: the first and the one after the last offset."""
 
@@ -43,10 +47,11 @@ class Log(Protocol):
     async def fence_other(self, owner: str) -> None:
         """Stop an owner with another transactional id in the same way."""
 
-    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
+    async def restore(self, take: Take) -> None:
         """Read the ledger partition from its beginning to its committed end as of now.
 
-        `take` is called with its entries in order, a portion at a time, so that a long ledger is never all in memory.
+        `take` is called with its entries in order, a portion at a time, so that a long ledger is never all in memory,
+        and each time with the offset of that end.
         """
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
@@ -61,8 +66,8 @@ class Log(Protocol):
     async def fetch(self, topic: str, offset: int) -> Record | None:
         """Return the record at that offset of the lane's partition; None when it is not there any more."""
 
-    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
-        """Return the offset of the first committed record within the bounds, None where there is none.
+    async def first_record(self, topic: str, bounds: Bounds) -> Record | None:
+        """Return the first committed record within the bounds, None where there is none.
 
         What else takes up offsets are the markers that end transactions and what compaction removed.
         """

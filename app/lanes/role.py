@@ -12,13 +12,15 @@ class Folded(NamedTuple):
     """The effect of one record: all of it is committed, or none.
 
     `changes` are new values of the ledger, absolute; None removes the key. `outcome` is a closed label that is counted.
-    `settled` says that a changed key may have become final: the lane then asks the role's `settled_at`.
+    `settled` says that a changed key may have become final: the lane then asks the role's `settled_at`. `dead` are the
+    codes of the dead letters among the outputs, which are counted.
     """
 
     outputs: Sequence[Output] = ()
     changes: Mapping[bytes, bytes | None] = {}
     outcome: str = "applied"
     settled: bool = False
+    dead: Sequence[str] = ()
 
 
 class Job(NamedTuple):
@@ -110,6 +112,9 @@ class RoleKind(Protocol):
 class LaneObserver(Protocol):
     """Where lanes report what they do. Called on the event loop: must return at once and never raise."""
 
+    def restoring(self, partition: int, done: int, end: int) -> None:
+        """A lane that opens has read its ledger up to the offset `done`, of `end`."""
+
     def opened(self, partition: int, keys: int, seconds: float) -> None:
         """A lane is fenced and restored: `keys` in memory, after `seconds`."""
 
@@ -128,10 +133,13 @@ class LaneObserver(Protocol):
     def in_flight(self, partition: int, running: int, waiting: int) -> None:
         """Jobs that run and records that wait for a job's turn, whenever it changes."""
 
-    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+    def backlog(
+        self, partition: int, records: Mapping[str, int], since: float | None, oldest_at: Mapping[str, int]
+    ) -> None:
         """The records that wait in each input of a lane, from time to time.
 
         `since` is the time of the monotonic clock from which on some waited without a commit; None when none waits.
+        `oldest_at` has the timestamp (ms) of the first one that waits, of the inputs where one does.
         """
 
     def withheld(self, partition: int, seconds: Mapping[str, float]) -> None:
@@ -144,11 +152,14 @@ class LaneObserver(Protocol):
 class Unobserved:
     """An observer that does nothing."""
 
+    def restoring(self, partition: int, done: int, end: int) -> None: ...
     def opened(self, partition: int, keys: int, seconds: float) -> None: ...
     def closed(self, partition: int) -> None: ...
     def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None: ...
     def dead_letter(self, code: str) -> None: ...
     def forwarded(self, records: int) -> None: ...
     def in_flight(self, partition: int, running: int, waiting: int) -> None: ...
-    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None: ...
+    def backlog(
+        self, partition: int, records: Mapping[str, int], since: float | None, oldest_at: Mapping[str, int]
+    ) -> None: ...
     def withheld(self, partition: int, seconds: Mapping[str, float]) -> None: ...

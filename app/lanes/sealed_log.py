@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from app.events.record import Output, Record
-from app.lanes.lane_log import Bounds, Change, LedgerEntry, Log
+from app.lanes.lane_log import Bounds, Change, LedgerEntry, Log, Take
 from app.lanes.ledger_keys import is_lanes_own
 from app.sealing.master_keys import MasterKeys
 
@@ -42,9 +42,9 @@ class SealedLog:
     async def fence_other(self, owner: str) -> None:
         await self._log.fence_other(owner)
 
-    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
-        def open_all(entries: Sequence[LedgerEntry]) -> None:
-            take([entry._replace(value=self._open(entry.key, entry.value)) for entry in entries])
+    async def restore(self, take: Take) -> None:
+        def open_all(entries: Sequence[LedgerEntry], end: int) -> None:
+            take([entry._replace(value=self._open(entry.key, entry.value)) for entry in entries], end)
 
         if self._catch_up is not None:
             await self._catch_up()
@@ -62,7 +62,7 @@ class SealedLog:
             return record
         return record._replace(value=self._open(record.key or b"", record.value))
 
-    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
+    async def first_record(self, topic: str, bounds: Bounds) -> Record | None:
         return await self._log.first_record(topic, bounds)
 
     async def partitions(self, topic: str) -> int:

@@ -91,7 +91,7 @@ class Watchdog:
         self._report_open_transactions(lane, withheld)
         now = self.monotonic()
         wait = self._wait_of(lane, now) if any(backlog.values()) else None
-        self.observer.backlog(lane.partition, backlog, None if wait is None else wait.since)
+        self.observer.backlog(lane.partition, backlog, None if wait is None else wait.since, lane.oldest_at)
         if wait is None:
             self._waits.pop(lane, None)
             return

@@ -34,6 +34,8 @@ logger: Final = logging.getLogger(__name__)
 CONNECTIONS_MAX: Final = 64
 CALLS_AT_ONCE: Final = 48
 """To one address. F+O takes 52 of a user at a time; more would wait for a connection after the lease was checked."""
+CALLS_LEFT_MAX: Final = 1_000_000_000
+"""Of what a reply says of the provider's quota."""
 KEEPALIVE_S: Final = 15.0
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one reply, unpacked: 250 orders of BigCommerce take less than 1 MiB."""
@@ -142,6 +144,8 @@ class Link:
         self._clock = clock
         self._credentials = credentials
         self._not_before = 0.0
+        self.calls_left: int | None = None
+        """Calls that the provider's quota has left, as its last reply said; None for a provider that does not say."""
         self._bulkhead = asyncio.Semaphore(CALLS_AT_ONCE)
         self._current_credentials()
 
@@ -184,6 +188,11 @@ class Link:
         if admission.wait_ms:
             raise self.failure(_wait(Code.CIRCUIT_OPEN, f"{self.provider} is ill and not called", admission.wait_ms))
         return await self._send_admitted(call, lease, admission)
+
+    @property
+    def circuit_state(self) -> str:
+        """The state of the circuit breaker: closed, open or half-open."""
+        return self.breaker.state
 
     def pause_ms(self) -> int:
         """Return for how long from now the provider asked for no calls."""
@@ -272,6 +281,8 @@ class Link:
 
     def _keep_pace(self, reply: Reply) -> None:
         """Pause as the provider asks: after 429, and when a quota is used up (BigCommerce announces that)."""
+        if (left := reply.headers.get("x-rate-limit-requests-left", "")).isdecimal():
+            self.calls_left = min(int(left[:12]), CALLS_LEFT_MAX)
         if reply.status == 429:
             self.pause_for(failures.throttled_ms(reply.headers) or self._throttle_ms)
         elif reply.headers.get("x-rate-limit-requests-left") == "0":

@@ -46,6 +46,7 @@ from app.optimizer.gazetteer import Gazetteer
 from app.optimizer.sourcing_network import Network
 from app.optimizer.sourcing_strategy import Strategies
 from app.providers import registry
+from app.providers.http import Link
 from app.providers.port import Provider, PullSource
 from app.providers.sales_order_writer import SalesOrderWriter
 from app.sealing.key_book import NO_ORDER_KEYS, KeyBook
@@ -151,14 +152,14 @@ def compose_role(name: str, parts: Parts, metrics: Metrics) -> ComposedRole:
     Raises SettingError for one that does not exist or lacks its provider.
     """
     makers: Mapping[str, Callable[[], ComposedRole]] = {
-        "orchestrate": lambda: _orchestrate(parts),
+        "orchestrate": lambda: _orchestrate(parts, metrics),
         "source": lambda: _source(parts, metrics),
         "perform": lambda: _compose(
             Perform, lambda: Perform(parts.codec, parts.providers, metrics, parts.clock, keys=parts.keys)
         ),
         "apply": lambda: _apply(parts, metrics),
         "mirror": lambda: _compose(Mirror, lambda: Mirror(parts.codec, parts.orders, _mirrors(parts))),
-        "pull": lambda: _pull(parts),
+        "pull": lambda: _pull(parts, metrics),
     }
     if name not in makers:
         raise SettingError(f"no role {name!r}; there are {', '.join(ROLES)}")
@@ -169,7 +170,7 @@ def _compose(role: type[Role], make: Callable[[], Role]) -> ComposedRole:
     return ComposedRole(role.name, role.inputs, role.ledger, lambda _: make())
 
 
-def _orchestrate(parts: Parts) -> ComposedRole:
+def _orchestrate(parts: Parts, metrics: Metrics) -> ComposedRole:
     published = parts.flows(parts.setup, parts.settings)
     for (flow, version), problem in published.refused.items():
         _journal.warning("flow %s version %d is not published: %s", flow, version, problem)
@@ -178,24 +179,27 @@ def _orchestrate(parts: Parts) -> ComposedRole:
     pools = {pool: partition_of(pool.encode(), partitions) for pool in names}
     rows = parts.partitions(ERP_ROWS)
 
-    def make() -> Role:
+    def make(partition: int) -> Role:
         return Orchestrate(
-            parts.codec,
-            published,
-            parts.orders,
+            codec=parts.codec,
+            published=published,
+            orders=parts.orders,
             pools=pools,
             partitions=rows,
             master_keys=parts.keys.master_keys,
             random_bytes=parts.random_bytes,
+            lane=partition,
+            observer=metrics,
         )
 
-    return _compose(Orchestrate, make)
+    return ComposedRole(Orchestrate.name, Orchestrate.inputs, Orchestrate.ledger, make)
 
 
 def _source(parts: Parts, metrics: Metrics) -> ComposedRole:
     # The solver and what it needs take as long to import as all the rest: no other role waits for them.
     from app.optimizer import solver
 
+    metrics.expect_answers()
     settings, partitions = parts.settings, parts.partitions("sourcing-result")
     planner = Planner(parts.network, parts.strategies(settings), measure_plans(solver.solve, metrics))
     allocator = Allocator(planner, load_preferences(settings))
@@ -234,13 +238,13 @@ def _apply(parts: Parts, metrics: Metrics) -> ComposedRole:
     return _compose(Apply, lambda: Apply(parts.codec, writer, metrics, parts.clock, keys=parts.keys))
 
 
-def _pull(parts: Parts) -> ComposedRole:
+def _pull(parts: Parts, metrics: Metrics) -> ComposedRole:
     names = registry.with_capability(registry.PULL)
     sources = [cast(PullSource, parts.providers[name]) for name in names if name in parts.providers]
     if not sources:
         raise SettingError(f"the role pull has nobody to ask; {_set_up(names)}")
     pulled = Pulled(parts.codec, parts.partitions("order-created"), parts.partitions(DEAD_LETTER), parts.clock)
-    return _compose(Pull, lambda: Pull(pulled, sources, parts.settings.pull_interval_s, parts.clock))
+    return _compose(Pull, lambda: Pull(pulled, sources, parts.settings.pull_interval_s, parts.clock, observer=metrics))
 
 
 def _set_up(names: Sequence[str]) -> str:
@@ -252,7 +256,18 @@ def _set_up(names: Sequence[str]) -> str:
 def webhook_intake(parts: Parts, publisher: Publisher, collectors: Collectors) -> WebhookIntake:
     """Return the intake of webhooks of the providers that are set up. Raises SettingError."""
 
-    def count(provider: str, outcome: str) -> None:
-        collectors.webhooks.labels(provider, outcome).inc()
+    receivers = registry.receivers(parts.environ)
+    collectors.expect_webhooks(receivers)
+    return WebhookIntake(receivers, publisher, parts.codec, collectors.webhook)
 
-    return WebhookIntake(registry.receivers(parts.environ), publisher, parts.codec, count)
+
+def links(parts: Parts) -> list[Link]:
+    """Return the links over which the open clients call their providers."""
+    each = (getattr(provider, "link", None) for provider in parts.providers.values())
+    return [link for link in each if isinstance(link, Link)]
+
+
+def called_actions(parts: Parts) -> list[tuple[str, str]]:
+    """Return provider and name of each action that the open clients carry out."""
+    actions = parts.setup.actions
+    return [(name, action) for name in parts.providers for action in actions.get(name, ())]

@@ -5,12 +5,16 @@ import logging
 import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from app.agents.apply import Apply
 from app.agents.mirror import Mirror
 from app.agents.orchestrate import Orchestrate
+from app.agents.perform import Perform
+from app.agents.pull import Pull
 from app.agents.roles import ROLES
 from app.errors import BrokerError, LaneError, SettingError, TopicError
 from app.events import codec, schema_registry
@@ -28,7 +32,7 @@ from app.secrets import Secret
 from app.settings import Settings, variables
 from app.worker import http_views, serving
 from app.worker.app_factory import RoleApp, build_app
-from app.worker.composition import Parts, compose, compose_role, webhook_intake
+from app.worker.composition import Parts, called_actions, compose, compose_role, links, webhook_intake
 from app.worker.foreign_schemas import ForeignSchemas
 from app.worker.http_access import HttpAccess
 from app.worker.http_server import HttpServer
@@ -39,6 +43,8 @@ from app.worker.order_lookup import OrderLookup
 from app.worker.repeated_logs import RepetitionLimit
 
 _journal = logging.getLogger(__name__)
+CALLERS: Final = frozenset({Apply.name, Perform.name, Pull.name})
+"""Roles that call providers."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -69,11 +75,12 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
     foreign = ForeignSchemas(parts.codec, url.current, parts.clock) if url.is_set and Mirror.name in names else None
     order_keys = OrderKeys(parts.keys, KeyFollower(cluster, parts.keys))
     registry = CollectorRegistry()
-    collectors = Collectors(registry, parts.clock.monotonic)
+    collectors = Collectors(registry, parts.clock)
     try:
         with listen(settings) as listening:
             apps = {name: _app(name, parts, collectors, order_keys, foreign) for name in names}
             hosts = {name: app.host for name, app in apps.items()}
+            _follow(collectors, parts, hosts)
             application = web.Application(middlewares=[_access(environ, listening, collectors).check])
             http_views.register(
                 application,
@@ -113,6 +120,16 @@ def _app(
         prepare=foreign.prepare if foreign and name == Mirror.name else order_keys.prepare,
         make_log=make_log,
     )
+
+
+def _follow(collectors: Collectors, parts: Parts, hosts: Mapping[str, LaneHost]) -> None:
+    """Let scrapes look at the lanes of this process, and at the links of roles that call providers."""
+    for name, host in hosts.items():
+        collectors.lanes.follow(name, host)
+    if hosts.keys() & CALLERS:
+        collectors.links.follow(links(parts))
+    if hosts.keys() & {Apply.name, Perform.name}:
+        collectors.expect_calls(called_actions(parts))
 
 
 def _lookup(parts: Parts, hosts: Mapping[str, LaneHost]) -> OrderLookup:

@@ -1,26 +1,48 @@
-"""Prometheus metrics: base units, no order ids in labels, counted once for each checkpoint.
+"""Prometheus metrics: what lanes and agents report, counted once for each checkpoint.
 
-Names follow the Prometheus practices: prefix `waybill_`, unit as suffix, `_total` for counters. Faust's own sensor is
-not used: it costs more per record than a lane does (docs/adr/0008).
+app/worker/metric_catalog.py says what there is, app/worker/scraped_figures.py has what is computed when it is scraped.
+Faust's own sensor is not used: it costs more per record than a lane does (docs/adr/0008).
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import Final, NamedTuple
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client.process_collector import ProcessCollector
 
+from app.agents.order_figures import OrderFigures
+from app.agents.timers import Timers
+from app.domain.lifecycle import TERMINAL
 from app.domain.order import AMOUNT_SCALE
+from app.domain.outcomes import Outcome, SourcingOutcome
+from app.events.dead_letter_codes import CODES
+from app.inventory.checked_plans import EXCEPTION
 from app.inventory.ledger_values import WarehouseTotals
+from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
+from app.providers.port import Code
+from app.worker import metric_catalog as catalog
+from app.worker.metric_catalog import Metric
+from app.worker.scraped_figures import Ages, FollowedLanes, FollowedLinks, FollowedOrders
+from app.worker.webhook_intake import OUTCOMES
 
-_CHECKPOINT_SECONDS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-_CALL_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_SOLVE_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-_GAPS: Final = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
-_RECORDS: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+CAUSES: Final = (
+    "malformed", "no_room", "incomplete", "too_large", "compressed", "chunked",
+    "foreign_host", "no_token_set", "bad_token",
+)  # fmt: skip
+"""Causes for which the web server refuses requests and connections (http_server.py, http_access.py)."""
+_USUAL_ANSWERS: Final = (
+    (Outcome.OK, Code.OK),
+    (Outcome.RETRY, Code.UNAVAILABLE),
+    (Outcome.RETRY, Code.TIMEOUT),
+    (Outcome.RETRY, Code.RATE_LIMITED),
+    (Outcome.RETRY, Code.CIRCUIT_OPEN),
+    (Outcome.UNKNOWN, Code.UNAVAILABLE),
+    (Outcome.UNKNOWN, Code.TIMEOUT),
+    (Outcome.DECLINED, Code.INVALID),
+    (Outcome.DECLINED, Code.UNAUTHORIZED),
+)
+_FINAL_STATES: Final = sorted({status.state.value for status in TERMINAL})
 
 
 class Metrics:
@@ -28,199 +50,204 @@ class Metrics:
 
     def __init__(self, role: str, shared: "Collectors") -> None:
         self.role = role
-        self._records, self._dead, self._calls = shared.records, shared.dead_letters, shared.calls
+        self._shared = shared
         self._checkpoint_seconds = shared.checkpoint_seconds.labels(role)
         self._checkpoint_records = shared.checkpoint_records.labels(role)
         self._forwarded = shared.forwarded.labels(role)
-        self._keys, self._restore, self._jobs = shared.keys, shared.restore_seconds, shared.jobs
-        self._call_seconds = shared.call_seconds
-        self._lag, self._withheld, self._ages = shared.lag, shared.withheld, shared.ages
+        self._ages, self._record_ages = shared.ages, shared.record_ages
         self._outcomes: dict[str, Counter] = {}
-        self._sourcing, self._shown = shared.sourcing, dict[int, set[tuple[Gauge, tuple[str, ...]]]]()
+        self._steps: dict[tuple[str, str], Histogram] = {}
+        self._gauges: dict[int, set[tuple[Gauge, tuple[str, ...]]]] = {}
+        """By partition, the samples that go with its lane."""
+        self._aged: dict[int, set[tuple[Ages, Metric, tuple[str, ...]]]] = {}
+        for code in CODES:
+            shared.dead_letters.labels(role, code)
 
     # ---- what the lanes report (LaneObserver) ----
 
+    def restoring(self, partition: int, done: int, end: int) -> None:
+        self._show(partition, self._shared.restore_ratio, done / end if end else 1.0, self.role, str(partition))
+
     def opened(self, partition: int, keys: int, seconds: float) -> None:
-        self._keys.labels(self.role, partition).set(keys)
-        self._restore.labels(self.role, partition).set(seconds)
-        self._ages.opened(self.role, partition)
+        self.restoring(partition, 1, 1)
+        self._show(partition, self._shared.restore_seconds, seconds, self.role, str(partition))
+        self._show_age(partition, self._ages, catalog.COMMIT_AGE_SECONDS, None, self.role, str(partition))
 
     def closed(self, partition: int) -> None:
-        self._ages.closed(self.role, partition)
-        for gauge in (self._keys, self._restore):
-            gauge.remove(self.role, str(partition))
-        for gauge, labels in self._shown.pop(partition, ()):
+        for gauge, labels in self._gauges.pop(partition, ()):
             gauge.remove(*labels)
+        for ages, metric, labels in self._aged.pop(partition, ()):
+            ages.remove(metric, labels)
+        self._shared.orders.remove(self.role, partition)
 
     def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None:
         self._checkpoint_seconds.observe(seconds)
         self._checkpoint_records.observe(records)
-        self._ages.committed(self.role, partition)
+        self._ages.renew(catalog.COMMIT_AGE_SECONDS, (self.role, str(partition)))
         for outcome, count in outcomes.items():
             self._outcome(outcome).inc(count)
 
     def _outcome(self, outcome: str) -> Counter:
         child = self._outcomes.get(outcome)
         if child is None:
-            child = self._outcomes[outcome] = self._records.labels(self.role, outcome)
+            child = self._outcomes[outcome] = self._shared.records.labels(self.role, outcome)
         return child
 
     def dead_letter(self, code: str) -> None:
-        self._dead.labels(self.role, code).inc()
+        self._shared.dead_letters.labels(self.role, code).inc()
 
     def forwarded(self, records: int) -> None:
         self._forwarded.inc(records)
 
     def in_flight(self, partition: int, running: int, waiting: int) -> None:
-        self._jobs.labels(self.role, partition, "running").set(running)
-        self._jobs.labels(self.role, partition, "waiting").set(waiting)
+        for status, count in (("running", running), ("waiting", waiting)):
+            self._show(partition, self._shared.jobs, count, self.role, str(partition), status)
 
-    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+    def backlog(
+        self, partition: int, records: Mapping[str, int], since: float | None, oldest_at: Mapping[str, int]
+    ) -> None:
         for topic, count in records.items():
-            self._show(partition, self._lag, count, self.role, topic, str(partition))
-        self._ages.waits(self.role, partition, since)
+            place = self.role, topic, str(partition)
+            self._show(partition, self._shared.lag, count, *place)
+            at_ms = oldest_at.get(topic)
+            at = None if at_ms is None else at_ms / 1000
+            self._show_age(partition, self._record_ages, catalog.OLDEST_RECORD_SECONDS, at, *place)
+        self._show_age(partition, self._ages, catalog.COMMIT_AGE_SECONDS, since, self.role, str(partition))
 
     def withheld(self, partition: int, seconds: Mapping[str, float]) -> None:
         for topic, age in seconds.items():
-            self._show(partition, self._withheld, age, self.role, topic, str(partition))
+            self._show(partition, self._shared.withheld, age, self.role, topic, str(partition))
+
+    # ---- what orders report (OrderObserver) ----
+
+    def follow(self, partition: int, figures: OrderFigures, timers: Timers) -> None:
+        self._shared.orders.follow(self.role, partition, figures, timers)
+        for flow in figures.flows:
+            self._shared.orders_created.labels(flow)
+            for state in _FINAL_STATES:
+                self._shared.order_seconds.labels(flow, state)
+
+    def order_created(self, flow: str) -> None:
+        self._shared.orders_created.labels(flow).inc()
+
+    def order_ended(self, flow: str, state: str, seconds: float) -> None:
+        self._shared.order_seconds.labels(flow, state).observe(seconds)
+
+    def step_done(self, flow: str, step: str, seconds: float) -> None:
+        timing = self._steps.get((flow, step))
+        if timing is None:
+            timing = self._steps[flow, step] = self._shared.step_seconds.labels(flow, step)
+        timing.observe(seconds)
 
     # ---- what the agents that call providers report ----
 
     def called(self, provider: str, action: str, outcome: str, code: str, seconds: float) -> None:
         """Count one attempt at an effect, from the first request to the answer."""
-        self._calls.labels(provider, action, outcome, code).inc()
-        self._call_seconds.labels(provider, action).observe(seconds)
+        self._shared.calls.labels(provider, action, outcome, code).inc()
+        self._shared.call_seconds.labels(provider, action).observe(seconds)
+
+    def pulled(self, partition: int, source: str, at: float) -> None:
+        """Note that all that a source had was pulled at that time of the monotonic clock."""
+        self._show_age(partition, self._ages, catalog.PULL_AGE_SECONDS, at, source)
 
     # ---- what sourcing reports ----
 
+    def expect_answers(self) -> None:
+        """Show every outcome of sourcing from now on."""
+        for outcome in (*SourcingOutcome, EXCEPTION):
+            self._shared.sourced.labels(outcome)
+
     def sourced(self, outcome: str) -> None:
         """Count one answer to an order: sourced, partial, none, released, exception."""
-        self._sourcing.orders.labels(outcome).inc()
+        self._shared.sourced.labels(outcome).inc()
 
     def solved(self, seconds: float, status: str, gap: float) -> None:
         """Count one plan; `gap` is a share of its cost."""
-        self._sourcing.seconds.labels(status).observe(seconds)
-        self._sourcing.gap.observe(gap)
+        self._shared.solve_seconds.labels(status).observe(seconds)
+        self._shared.solve_gap.observe(gap)
 
-    def waiting(self, partition: int, pool: str, lines: int) -> None:
-        """Show how many order lines of a pool wait for stock."""
-        self._show(partition, self._sourcing.waiting, lines, pool)
+    def waiting(self, partition: int, pool: str, lines: int, since_ms: int | None) -> None:
+        """Show how many order lines of a pool wait for stock, and since when the first one does."""
+        self._show(partition, self._shared.waiting, lines, pool)
+        since = None if since_ms is None else since_ms / 1000
+        self._show_age(partition, self._record_ages, catalog.OLDEST_BACKORDER_SECONDS, since, pool)
 
     def stocked(self, partition: int, total: WarehouseTotals) -> None:
         """Show the totals of one warehouse over all its items."""
         for name in ("on_hand", "reserved", "available", "short"):
-            self._show(partition, self._sourcing.stock, getattr(total, name) / AMOUNT_SCALE, total.warehouse, name)
+            self._show(partition, self._shared.stock, getattr(total, name) / AMOUNT_SCALE, total.warehouse, name)
 
     def _show(self, partition: int, gauge: Gauge, value: float, *labels: str) -> None:
         """Set a figure that is removed when its lane is closed."""
         gauge.labels(*labels).set(value)
-        self._shown.setdefault(partition, set()).add((gauge, labels))
+        self._gauges.setdefault(partition, set()).add((gauge, labels))
 
-
-class _Ages(Collector):
-    """Seconds for which records have waited for each open lane without a commit, computed when scraped."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._since: dict[tuple[str, int], float | None] = {}
-        """Times of the monotonic clock; None for a lane that no record waits for."""
-
-    def opened(self, role: str, partition: int) -> None:
-        self._since[role, partition] = None
-
-    def committed(self, role: str, partition: int) -> None:
-        if self._since.get((role, partition)) is not None:
-            self._since[role, partition] = self._monotonic()
-
-    def waits(self, role: str, partition: int, since: float | None) -> None:
-        self._since[role, partition] = since
-
-    def closed(self, role: str, partition: int) -> None:
-        self._since.pop((role, partition), None)
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
-            "waybill_commit_age_seconds",
-            "Seconds for which records have waited for a lane that committed nothing, 0 when none wait",
-            labels=["role", "partition"],
-        )
-        now = self._monotonic()
-        for (role, partition), since in self._since.items():
-            family.add_metric([role, str(partition)], 0.0 if since is None else now - since)
-        yield family
-
-
-class Sourcing(NamedTuple):
-    """Collectors of the role `source`."""
-
-    orders: Counter
-    seconds: Histogram
-    gap: Histogram
-    waiting: Gauge
-    stock: Gauge
+    def _show_age(self, partition: int, ages: Ages, metric: Metric, since: float | None, *labels: str) -> None:
+        """Show an age that is removed when its lane is closed."""
+        ages.begin(metric, labels, since)
+        self._aged.setdefault(partition, set()).add((ages, metric, labels))
 
 
 class Collectors:
-    """All collectors, registered once in a registry. `monotonic` is the clock that the lanes look at as well."""
+    """All collectors, registered once in a registry. `clock` is the one that the lanes look at as well."""
 
-    def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float] = time.monotonic) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
+    def __init__(self, registry: CollectorRegistry, clock: Clock = SYSTEM_CLOCK) -> None:
+        def counter(metric: Metric) -> Counter:
+            return metric.make_counter(registry)
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry)
+        def gauge(metric: Metric) -> Gauge:
+            return metric.make_gauge(registry)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(name, text, labels, registry=registry, buckets=buckets)
+        def histogram(metric: Metric) -> Histogram:
+            return metric.make_histogram(registry)
 
-        self.records = counter("waybill_records_total", "Records folded, by what became of them", "role", "outcome")
-        self.dead_letters = counter("waybill_dead_letters_total", "Records set aside, by code", "role", "code")
-        self.forwarded = counter("waybill_forwarded_records_total", "Records passed on to their order's lane", "role")
-        self.calls = counter(
-            "waybill_effect_attempts_total", "Attempts at effects", "provider", "action", "outcome", "code"
+        self.records = counter(catalog.RECORDS)
+        self.dead_letters = counter(catalog.DEAD_LETTERS)
+        self.forwarded = counter(catalog.FORWARDED_RECORDS)
+        self.checkpoint_seconds = histogram(catalog.CHECKPOINT_SECONDS)
+        self.checkpoint_records = histogram(catalog.CHECKPOINT_RECORDS)
+        self.restore_seconds, self.restore_ratio = gauge(catalog.RESTORE_SECONDS), gauge(catalog.RESTORE_RATIO)
+        self.jobs, self.lag, self.withheld = (
+            gauge(catalog.JOBS),
+            gauge(catalog.LAG_RECORDS),
+            gauge(catalog.WITHHELD_SECONDS),
         )
-        self.webhooks = counter("waybill_webhooks_total", "Webhooks, by what became of them", "provider", "outcome")
-        self.http_refusals = counter(
-            "waybill_http_refused_total", "Requests and connections refused, by cause", "cause"
+        self.orders_created = counter(catalog.ORDERS_CREATED)
+        self.order_seconds, self.step_seconds = histogram(catalog.ORDER_SECONDS), histogram(catalog.STEP_SECONDS)
+        self.calls, self.call_seconds = counter(catalog.EFFECT_ATTEMPTS), histogram(catalog.EFFECT_SECONDS)
+        self.webhooks = counter(catalog.WEBHOOKS)
+        self.http_refusals = counter(catalog.HTTP_REFUSED)
+        self.sourced = counter(catalog.SOURCED_ORDERS)
+        self.solve_seconds, self.solve_gap = histogram(catalog.SOLVE_SECONDS), histogram(catalog.SOLVE_GAP_RATIO)
+        self.waiting, self.stock = gauge(catalog.BACKORDER_LINES), gauge(catalog.STOCK_PIECES)
+        self.ages = Ages(clock.monotonic, catalog.COMMIT_AGE_SECONDS, catalog.PULL_AGE_SECONDS)
+        self.record_ages = Ages(
+            lambda: clock.now_ms() / 1000, catalog.OLDEST_RECORD_SECONDS, catalog.OLDEST_BACKORDER_SECONDS
         )
-        self.checkpoint_seconds = histogram(
-            "waybill_checkpoint_seconds", "From the fold of a batch to its commit", _CHECKPOINT_SECONDS, "role"
-        )
-        self.checkpoint_records = histogram("waybill_checkpoint_records", "Records in a checkpoint", _RECORDS, "role")
-        self.call_seconds = histogram(
-            "waybill_effect_seconds", "One attempt at an effect", _CALL_SECONDS, "provider", "action"
-        )
-        self.keys = gauge("waybill_lane_keys", "Keys in memory when the lane opened", "role", "partition")
-        self.restore_seconds = gauge(
-            "waybill_restore_seconds", "Seconds the lane took to fence and restore", "role", "partition"
-        )
-        self.jobs = gauge(
-            "waybill_jobs", "Provider calls of a lane, running and waiting", "role", "partition", "status"
-        )
-        self.lag = gauge(
-            "waybill_lag_records", "Records of an input that wait for their lane", "role", "topic", "partition"
-        )
-        self.withheld = gauge(
-            "waybill_withheld_seconds",
-            "Seconds for which an open transaction has held back records of an input, 0 when none does",
-            "role",
-            "topic",
-            "partition",
-        )
-        self.sourcing = Sourcing(
-            orders=counter(
-                "waybill_sourced_orders_total", "Answers to orders that want sources, by outcome", "outcome"
-            ),
-            seconds=histogram("waybill_solve_seconds", "One plan for a batch of orders", _SOLVE_SECONDS, "status"),
-            gap=histogram("waybill_solve_gap_ratio", "Cost that a plan may be away from the best one", _GAPS),
-            waiting=gauge("waybill_backorder_lines", "Order lines that wait for stock", "pool"),
-            stock=gauge("waybill_stock_pieces", "Pieces of all items at a warehouse", "warehouse", "kind"),
-        )
-        self.ages = _Ages(monotonic)
-        registry.register(self.ages)
-        build = gauge("waybill_build_info", "Version, always 1", "version")
-        build.labels(version("waybill")).set(1)
+        self.orders, self.lanes, self.links = FollowedOrders(clock), FollowedLanes(), FollowedLinks()
+        for collector in (self.ages, self.record_ages, self.orders, self.lanes, self.links):
+            registry.register(collector)
+        for cause in CAUSES:
+            self.http_refusals.labels(cause)
+        gauge(catalog.BUILD_INFO).labels(version("waybill")).set(1)
+        ProcessCollector(registry=registry)
+
+    def expect_webhooks(self, providers: Iterable[str]) -> None:
+        """Show every outcome of webhooks of these providers from now on: a series that begins at 1 has no increase."""
+        for provider in providers:
+            for outcome in OUTCOMES:
+                self.webhooks.labels(provider, outcome)
+
+    def expect_calls(self, actions: Iterable[tuple[str, str]]) -> None:
+        """Show the usual answers to these actions (provider, action) from now on."""
+        for provider, action in actions:
+            for outcome, code in _USUAL_ANSWERS:
+                self.calls.labels(provider, action, outcome, code)
 
     def refused(self, cause: str) -> None:
         """Count a request or a connection that the web server refused."""
         self.http_refusals.labels(cause).inc()
+
+    def webhook(self, provider: str, outcome: str) -> None:
+        """Count a webhook."""
+        self.webhooks.labels(provider, outcome).inc()

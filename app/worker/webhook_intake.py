@@ -19,7 +19,7 @@ from app.events.codec import Codec
 from app.events.order_records import reported
 from app.events.record import Output
 from app.providers.registry import Receive
-from app.providers.webhooks import TOLERANCE_S, Received, WebhookRefusedError
+from app.providers.webhooks import TOLERANCE_S, Received, RefusalCode, WebhookRefusedError
 from app.worker.http_views import WEBHOOK_BYTES_MAX, WebhookAnswer
 
 SOURCE: Final = "waybill/webhooks"
@@ -33,6 +33,11 @@ IDS_S: Final = 2.0 * TOLERANCE_S
 RETRY_AFTER_S: Final = 5
 UNKNOWN: Final = "unknown"
 """Provider in the metrics for an address that no provider has."""
+OUTCOMES: Final = (
+    "taken", "ignored", "duplicate", "busy", "unavailable", "incomplete", "too_large",
+    *(code.value for code in RefusalCode),
+)  # fmt: skip
+"""What may become of a webhook of a provider that is set up."""
 _JSON: Final = (("content-type", b"application/json"),)
 _journal = logging.getLogger(__name__)
 

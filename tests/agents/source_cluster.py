@@ -55,6 +55,7 @@ class Reports:
         self.outcomes: list[str] = []
         self.solves: list[str] = []
         self.lines: dict[str, int] = {}
+        self.waiting_since: dict[str, int | None] = {}
         self.totals: dict[str, WarehouseTotals] = {}
 
     def sourced(self, outcome: str) -> None:
@@ -63,8 +64,9 @@ class Reports:
     def solved(self, seconds: float, status: str, gap: float) -> None:
         self.solves.append(status)
 
-    def waiting(self, partition: int, pool: str, lines: int) -> None:
+    def waiting(self, partition: int, pool: str, lines: int, since_ms: int | None) -> None:
         self.lines[pool] = lines
+        self.waiting_since[pool] = since_ms
 
     def stocked(self, partition: int, total: WarehouseTotals) -> None:
         self.totals[total.warehouse] = total

@@ -299,6 +299,8 @@ async def test_totals_of_warehouses_are_reported() -> None:
     total = room.reports.totals[NEAR]
     assert [n // ONE for n in (total.on_hand, total.reserved, total.available, total.short)] == [9, 2, 7, 0]
     assert room.reports.lines == {"main": 1}
+    (waiting,) = [line for order in room.kept(SourcedOrder) for line in order.waiting]
+    assert room.reports.waiting_since == {"main": waiting.since}
 
 
 async def test_order_lines_of_the_day_are_counted_where_the_source_is() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.agents import timers
+from app.agents import earliest
 from app.agents.timers import Timers
 from app.domain.order import Timer
 
@@ -74,10 +74,10 @@ def test_a_timer_that_was_given_stays_given_when_a_later_one_is() -> None:
 
 def test_the_heap_is_pruned() -> None:
     kept = Timers()
-    for n in range(5 * timers._STALE_MAX):
+    for n in range(5 * earliest._STALE_MAX):
         kept.keep(b"a", [timer(f"t{n}", 1_000 + n)])
-    assert len(kept._heap) <= 2 + timers._STALE_MAX
-    assert due(kept, 10**9) == [(b"a", f"t{5 * timers._STALE_MAX - 1}")]
+    assert len(kept._due_at._heap) <= 2 + earliest._STALE_MAX
+    assert due(kept, 10**9) == [(b"a", f"t{5 * earliest._STALE_MAX - 1}")]
 
 
 KEYS = st.sampled_from([b"a", b"b", b"c"])

@@ -60,11 +60,10 @@ def _codes_in(path: Path) -> Iterator[str]:
                 yield from _values(node.args[0], path)
         elif isinstance(node, ast.Dict) and path.parent.name == "agents":
             marks = zip(node.keys, node.values, strict=True)
-            yield from (
-                str(value.value)
-                for name, value in marks
-                if isinstance(name, ast.Constant) and name.value == "code" and isinstance(value, ast.Constant)
-            )
+            for name, value in marks:
+                is_code = isinstance(name, ast.Constant) and name.value == "code"
+                if is_code and isinstance(value, ast.Constant | ast.Name):
+                    yield from _values(value, path)
 
 
 def _values(code: ast.expr, path: Path) -> tuple[str, ...]:

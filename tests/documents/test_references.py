@@ -18,7 +18,7 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
-PATH = re.compile(r"(?<![\w./-])(?:app|tests|docs|schemas|bench|packaging)/[\w./*<>-]*")
+PATH = re.compile(r"(?<![\w./-])(?:app|tests|docs|schemas|bench|packaging|ops)/[\w./*<>-]*")
 MODULE = re.compile(r"(?<![\w./-])(?:app|tests)(?:\.[a-z_0-9]+)+")
 TARGET = re.compile(r"\bmake ([a-z]+)")
 

@@ -1,12 +1,13 @@
-"""What the ledger keeps comes back as it was, and its timers can be had without the rest."""
+"""What the ledger keeps comes back as it was, and what is followed of it can be had without the rest."""
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from app.agents import order_ledger
 from app.agents.order_ledger import Early
-from app.domain.order import Address, Line, Lineage, Order, OrderState, TimelineEntry, Timer
+from app.domain.order import Address, Effect, Line, Lineage, Order, OrderState, TimelineEntry, Timer
 from app.errors import LedgerError
 from app.events.record import Record
 
@@ -31,6 +32,7 @@ TIMERS = (Timer("t1", 5, "wait", "await picking"), Timer("t2", 7, "retry", "effe
 STATE = OrderState(
     ORDER, "bigcommerce-fno-fno", 1, 3, ("e1", "e2"), ("validate",), timers=TIMERS,
     lineage=(Lineage("company", "e1", "everywhere-else"),),
+    effects=(Effect("f1", "pack", "fno", "Create fulfillment order", 1, 4),), failed=("pack",),
     timeline=(TimelineEntry("order created", "e1", "", 1, "test", "", "New", "New"),),
 )  # fmt: skip
 EARLY = Early((Record("provider-event", 0, 4, 9, b"bc-shop-1", b"{}", (("ce_id", b"e3"),)),), 3_600_009)
@@ -41,10 +43,25 @@ def test_comes_back_as_it_was(entry: OrderState | Early) -> None:
     assert order_ledger.decode(order_ledger.encode(entry)) == entry
 
 
-def test_timers_are_those_of_the_whole_state() -> None:
-    assert order_ledger.timers(order_ledger.encode(STATE)) == TIMERS
-    assert order_ledger.timers(order_ledger.encode(OrderState(ORDER, "bigcommerce-fno-fno", 1))) == ()
-    assert order_ledger.timers(order_ledger.encode(EARLY)) == EARLY
+def test_what_is_followed_is_as_the_whole_state_has_it() -> None:
+    order = order_ledger.followed(order_ledger.encode(STATE))
+    assert not isinstance(order, Early)
+    assert (order.timers, order.effects, order.done, order.failed) == (TIMERS, STATE.effects, ("validate",), ("pack",))
+    assert (order.flow, order.flow_version, order.settled_at) == ("bigcommerce-fno-fno", 1, 0)
+    assert order.order.state == ORDER.state
+    assert [(entry.at, entry.state) for entry in order.timeline] == [(1, "New")]
+    fresh = order_ledger.followed(order_ledger.encode(OrderState(ORDER, "bigcommerce-fno-fno", 1)))
+    assert not isinstance(fresh, Early)
+    assert (fresh.timers, fresh.timeline, fresh.failed) == ((), (), ())
+    assert order_ledger.followed(order_ledger.encode(EARLY)) == EARLY
+
+
+def test_an_order_of_an_earlier_version_is_followed_without_what_it_lacks() -> None:
+    fields = msgspec.to_builtins(STATE)[: OrderState.__struct_fields__.index("timeline")]
+    value = order_ledger.encode(STATE)[:9] + msgspec.msgpack.encode(fields)
+    order = order_ledger.followed(value)
+    assert not isinstance(order, Early)
+    assert (order.timers, order.timeline, order.settled_at, order.failed) == (TIMERS, (), 0, ())
 
 
 def test_tells_when_an_order_settled_without_decoding_it() -> None:
@@ -56,7 +73,7 @@ def test_tells_when_an_order_settled_without_decoding_it() -> None:
     ]
 
 
-@pytest.mark.parametrize("read", [order_ledger.decode, order_ledger.timers], ids=["all", "timers"])
+@pytest.mark.parametrize("read", [order_ledger.decode, order_ledger.followed], ids=["all", "followed"])
 @pytest.mark.parametrize(
     "value", [b"", b"\x07" + bytes(8), order_ledger.encode(STATE)[:40], b"\x01" + bytes(8) + b"\xc0"]
 )

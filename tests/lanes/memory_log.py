@@ -11,7 +11,7 @@ from enum import Enum
 
 from app.errors import LaneError
 from app.events.record import Output, Record
-from app.lanes.lane_log import Bounds, Change, LedgerEntry
+from app.lanes.lane_log import Bounds, Change, LedgerEntry, Take
 
 STEPS = (
     "fence before", "fence after", "restore before", "restore after", "bounds before", "fetch before",
@@ -187,13 +187,13 @@ class MemoryLog:
         self._epoch = self._cluster.fence(self._id)
         self._at("fence after")
 
-    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
+    async def restore(self, take: Take) -> None:
         self._at("restore before")
         entries = [
             LedgerEntry(r.key or b"", r.value, r.offset) for r in self._cluster.read(self._ledger, self._partition)
         ]
         for start in range(0, len(entries), _RESTORE_PORTION):
-            take(entries[start : start + _RESTORE_PORTION])
+            take(entries[start : start + _RESTORE_PORTION], entries[-1].offset + 1)
         self._at("restore after")
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:
@@ -210,10 +210,10 @@ class MemoryLog:
         found = self._cluster.read(topic, self._partition, offset, 1)
         return found[0] if found and found[0].offset == offset else None
 
-    async def first_record(self, topic: str, bounds: Bounds) -> int | None:
+    async def first_record(self, topic: str, bounds: Bounds) -> Record | None:
         self._at("first record before")
         records = self._cluster.read(topic, self._partition, bounds.begin, 1)
-        return next((record.offset for record in records if record.offset < bounds.end), None)
+        return next((record for record in records if record.offset < bounds.end), None)
 
     async def partitions(self, topic: str) -> int:
         return self._cluster.partitions

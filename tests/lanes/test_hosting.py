@@ -254,9 +254,13 @@ class Backlogs(Seen):
     def __init__(self) -> None:
         super().__init__()
         self.backlogs: list[tuple[dict[str, int], float | None]] = []
+        self.oldest_at: list[dict[str, int]] = []
 
-    def backlog(self, partition: int, records: Mapping[str, int], since: float | None) -> None:
+    def backlog(
+        self, partition: int, records: Mapping[str, int], since: float | None, oldest_at: Mapping[str, int]
+    ) -> None:
         self.backlogs.append((dict(records), since))
+        self.oldest_at.append(dict(oldest_at))
 
 
 async def test_the_watchdog_ends_a_process_whose_lane_stands_still() -> None:
@@ -264,10 +268,12 @@ async def test_the_watchdog_ends_a_process_whose_lane_stands_still() -> None:
     failures: list[BaseException] = []
     driven = await world.open()
     watchdog = Watchdog(60, world.clock.monotonic, seen, failures.append)
+    written_at = world.clock.now_ms()
     world.produce(b"k", b"one")
     await watchdog.look([driven.lane])
     world.clock.advance(59)
     await watchdog.look([driven.lane])
+    assert seen.oldest_at == [{"in-a": written_at}] * 2, "it is as old as the record is"
     assert failures == []
     world.clock.advance(2)
     await watchdog.look([driven.lane])
@@ -335,6 +341,7 @@ async def test_a_burst_after_an_idle_hour_ends_no_process() -> None:
     await watchdog.look([driven.lane])
     assert failures == []
     assert seen.backlogs[-1] == ({"in-a": 0, "in-b": 0}, None)
+    assert seen.oldest_at[-1] == {}
 
 
 async def test_markers_that_were_looked_at_are_not_read_again() -> None:

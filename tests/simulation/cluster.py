@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from app.events.record import Output, Record
-from app.lanes.lane_log import Bounds, Change, LedgerEntry
+from app.lanes.lane_log import Bounds, Change, LedgerEntry, Take
 from tests.lanes.memory_log import MemoryCluster, MemoryLog
 
 Committed = Callable[[str, Sequence[Record]], None]
@@ -88,15 +88,15 @@ class VirtualLog(MemoryLog):
         await super().fence()
         await self._faults.at("fence after")
 
-    async def restore(self, take: Callable[[Sequence[LedgerEntry]], None]) -> None:
+    async def restore(self, take: Take) -> None:
         await self._faults.at("restore before")
-        portions: list[Sequence[LedgerEntry]] = []
-        await super().restore(portions.append)
-        for entries in portions:
+        portions: list[tuple[Sequence[LedgerEntry], int]] = []
+        await super().restore(lambda entries, end: portions.append((entries, end)))
+        for entries, end in portions:
             middle = len(entries) // 2
-            take(entries[:middle])
+            take(entries[:middle], end)
             await self._faults.at("restore middle")
-            take(entries[middle:])
+            take(entries[middle:], end)
         await self._faults.at("restore after")
 
     async def bounds(self, topics: Iterable[str]) -> Mapping[str, Bounds]:

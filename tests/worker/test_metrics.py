@@ -1,11 +1,35 @@
 """What a scrape shows after lanes and agents reported: names, labels and base units, and nothing of a single order."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from app.events.dead_letter_codes import CODES
 from app.inventory.ledger_values import WarehouseTotals
-from app.worker.metrics import Collectors, Metrics
+from app.lanes.lane import Lane
+from app.providers.breaker import CALLS_MIN
+from app.providers.http import Link, Timeouts
+from app.providers.http_messages import Reply
+from app.redaction import Redaction
+from app.worker import http_access, http_server
+from app.worker.metric_catalog import CATALOG, PROCESS
+from app.worker.metrics import CAUSES, Collectors, Metrics
+from app.worker.webhook_intake import OUTCOMES
+from tests.lanes.lane_driver import World
+
+START_MS = 1_760_000_000_000
+
+
+class Hosted(NamedTuple):
+    """A host of lanes, as scrapes look at it."""
+
+    lanes: Sequence[Lane]
 
 
 class Shown:
@@ -13,8 +37,14 @@ class Shown:
 
     def __init__(self) -> None:
         self.registry, self.now = CollectorRegistry(), 100.0
-        shared = Collectors(self.registry, lambda: self.now)
-        self.orchestrate, self.perform = Metrics("orchestrate", shared), Metrics("perform", shared)
+        self.shared = Collectors(self.registry, self)
+        self.orchestrate, self.perform = Metrics("orchestrate", self.shared), Metrics("perform", self.shared)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def now_ms(self) -> int:
+        return START_MS + int(self.now * 1000)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -66,22 +96,28 @@ def test_what_an_open_transaction_holds_back_is_shown_while_the_lane_is_here(sho
 
 
 def test_a_lane_that_opens_and_closes(shown: Shown) -> None:
+    shown.orchestrate.restoring(3, 300, 1200)
+    assert shown.value("waybill_restore_ratio", role="orchestrate", partition="3") == 0.25
     shown.orchestrate.opened(3, 1200, 0.8)
     labels = {"role": "orchestrate", "partition": "3"}
-    assert shown.value("waybill_lane_keys", **labels) == 1200
+    assert shown.value("waybill_restore_ratio", **labels) == 1
     assert shown.value("waybill_restore_seconds", **labels) == pytest.approx(0.8)
     assert shown.value("waybill_commit_age_seconds", **labels) is not None
     shown.orchestrate.closed(3)
-    assert shown.value("waybill_lane_keys", **labels) is None
+    assert shown.value("waybill_restore_ratio", **labels) is None
     assert shown.value("waybill_commit_age_seconds", **labels) is None
 
 
 def test_lag_goes_with_its_lane(shown: Shown) -> None:
     labels = {"role": "orchestrate", "partition": "0"}
     shown.orchestrate.opened(0, 0, 0.1)
-    shown.orchestrate.backlog(0, {"order-created": 60, "order-command": 0}, 0.0)
+    shown.orchestrate.backlog(0, {"order-created": 60, "order-command": 0}, 0.0, {"order-created": START_MS + 95_000})
     assert shown.value("waybill_lag_records", **labels, topic="order-created") == 60
     assert shown.value("waybill_lag_records", **labels, topic="order-command") == 0
+    assert shown.value("waybill_oldest_record_seconds", **labels, topic="order-created") == 5
+    assert shown.value("waybill_oldest_record_seconds", **labels, topic="order-command") == 0
+    shown.now += 7
+    assert shown.value("waybill_oldest_record_seconds", **labels, topic="order-created") == 12
     shown.orchestrate.closed(0)
     assert shown.value("waybill_lag_records", **labels, topic="order-created") is None
 
@@ -91,15 +127,15 @@ def test_the_age_of_a_commit_grows_while_records_wait_and_nothing_is_committed(s
     shown.orchestrate.opened(0, 0, 0.1)
     shown.now = 130.0
     assert shown.value("waybill_commit_age_seconds", **age) == 0, "an idle lane has no age"
-    shown.orchestrate.backlog(0, {"order-created": 4, "order-command": 0}, 120.0)
+    shown.orchestrate.backlog(0, {"order-created": 4, "order-command": 0}, 120.0, {})
     assert shown.value("waybill_commit_age_seconds", **age) == 10
     shown.now = 150.0
-    shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 4}, 120.0)
+    shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 4}, 120.0, {})
     assert shown.value("waybill_commit_age_seconds", **age) == 30, "an input that is caught up excuses no other"
     shown.orchestrate.checkpoint(0, 1, 0.1, {"applied": 1})
     shown.now = 151.0
     assert shown.value("waybill_commit_age_seconds", **age) == 1
-    shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 0}, None)
+    shown.orchestrate.backlog(0, {"order-created": 0, "order-command": 0}, None, {})
     shown.orchestrate.checkpoint(0, 0, 0.1, {})
     shown.now = 190.0
     assert shown.value("waybill_commit_age_seconds", **age) == 0
@@ -117,13 +153,14 @@ def test_what_sourcing_reports_goes_with_its_lane(shown: Shown) -> None:
     source = shown.perform
     for on_hand in (9, 7):
         source.stocked(2, WarehouseTotals("EU-HAM", on_hand=on_hand * 10_000, reserved=25_000))
-    source.waiting(2, "main", 3)
+    source.waiting(2, "main", 3, START_MS + 40_000)
     source.sourced("partial")
     source.solved(0.3, "gap", 0.004)
     pieces = "waybill_stock_pieces"
     assert shown.value(pieces, warehouse="EU-HAM", kind="on_hand") == 7
     assert shown.value(pieces, warehouse="EU-HAM", kind="reserved") == 2.5
     assert shown.value("waybill_backorder_lines", pool="main") == 3
+    assert shown.value("waybill_oldest_backorder_seconds", pool="main") == 60
     assert shown.value("waybill_sourced_orders_total", outcome="partial") == 1
     assert shown.value("waybill_solve_seconds_sum", status="gap") == pytest.approx(0.3)
     assert shown.value("waybill_solve_gap_ratio_bucket", le="0.005") == 1
@@ -138,9 +175,80 @@ def test_a_lane_that_never_opened_may_be_closed(shown: Shown) -> None:
     assert shown.value("waybill_commit_age_seconds", role="orchestrate", partition="9") is None
 
 
-def test_every_name_is_ours_and_the_version_is_there(shown: Shown) -> None:
+def test_every_metric_of_the_catalog_is_there_and_no_other(shown: Shown) -> None:
     text = generate_latest(shown.registry).decode()
-    families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
-    assert families
-    assert all(name.startswith("waybill_") for name in families)
+    families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    ours = {metric.name for metric in CATALOG}
+    created = {f"{name.removesuffix('_total')}_created" for name in ours}
+    assert families - created == ours | set(PROCESS)
     assert 'waybill_build_info{version="' in text
+
+
+def test_no_metric_has_a_label_that_grows_with_the_orders() -> None:
+    labels = {label for metric in CATALOG for label in metric.labels}
+    assert labels == {
+        "action", "cause", "code", "flow", "kind", "outcome", "partition", "pool", "provider", "role", "source",
+        "state", "status", "step", "topic", "version", "warehouse",
+    }  # fmt: skip
+    assert len({metric.name for metric in CATALOG}) == len(CATALOG)
+    assert all(metric.name.startswith("waybill_") for metric in CATALOG)
+
+
+def test_the_first_of_anything_is_an_increase(shown: Shown) -> None:
+    """A series that begins at 1 has no increase: what may happen has one from the beginning."""
+    for code in CODES:
+        assert shown.value("waybill_dead_letters_total", role="orchestrate", code=code) == 0
+    for outcome in OUTCOMES:
+        assert shown.value("waybill_webhooks_total", provider="flexe", outcome=outcome) is None
+    shown.shared.expect_webhooks(["flexe"])
+    for outcome in OUTCOMES:
+        assert shown.value("waybill_webhooks_total", provider="flexe", outcome=outcome) == 0
+    for cause in CAUSES:
+        assert shown.value("waybill_http_refused_total", cause=cause) == 0
+
+
+def test_every_cause_of_a_refusal_is_expected() -> None:
+    files = (http_server.__file__, http_access.__file__)
+    text = "".join(Path(file or "").read_text(encoding="utf-8") for file in files)
+    counted = set(re.findall(r'_count\("(\w+)"\)|_refuse\(request, \d+, "(\w+)"', text))
+    causes = {name for names in counted for name in names if name} | set(http_server._CAUSES.values())
+    assert causes == set(CAUSES)
+
+
+async def test_the_keys_of_a_lane_follow_its_state(shown: Shown) -> None:
+    world = World()
+    driven = await world.open()
+    shown.shared.lanes.follow("count", Hosted([driven.lane]))
+    keys = {"role": "count", "partition": "0"}
+    assert shown.value("waybill_lane_keys", **keys) == 0
+    world.produce(b"k", b"one")
+    await driven.settle()
+    assert shown.value("waybill_lane_keys", **keys) == 1
+    assert shown.value("waybill_lanes", role="count", status="open") == 1
+    driven.lane.suspend()
+    assert shown.value("waybill_lanes", role="count", status="open") == 0
+    assert shown.value("waybill_lanes", role="count", status="paused") == 1
+
+
+def test_circuit_pause_and_quota_are_those_of_the_link(shown: Shown) -> None:
+    link = Link(
+        "fno", "http://127.0.0.1:1", httpx.AsyncClient(), redaction=Redaction(), timeouts=Timeouts(),
+        message_of=lambda _: "", throttle_ms=1, clock=shown.monotonic,
+    )  # fmt: skip
+    for _ in range(CALLS_MIN):
+        link.breaker.settle(link.breaker.admit(), is_healthy=False)
+    link.pause_for(1_500)
+    shown.shared.links.follow([link])
+    assert shown.value("waybill_circuit_state", provider="fno", state="open") == 1
+    assert shown.value("waybill_circuit_state", provider="fno", state="closed") == 0
+    assert shown.value("waybill_call_pause_seconds", provider="fno") == 1.5
+    assert shown.value("waybill_calls_left", provider="fno") is None
+    link._keep_pace(Reply(200, {"x-rate-limit-requests-left": "17"}, b""))
+    assert shown.value("waybill_calls_left", provider="fno") == 17
+
+
+def test_a_source_ages_from_when_all_of_it_was_pulled(shown: Shown) -> None:
+    shown.perform.pulled(0, "bigcommerce/abc", 90.0)
+    assert shown.value("waybill_pull_age_seconds", source="bigcommerce/abc") == 10
+    shown.perform.closed(0)
+    assert shown.value("waybill_pull_age_seconds", source="bigcommerce/abc") is None

@@ -110,7 +110,7 @@ async def test_a_sealed_ledger_is_restored_with_its_master_key_alone(master_keys
     await log.fence()
     if master_keys is not KEYS:
         with pytest.raises(LedgerError, match="the value of web-1 in order-ledger is sealed with master key"):
-            await log.restore(lambda some: entries.extend(entry.value for entry in some))
+            await log.restore(lambda some, _: entries.extend(entry.value for entry in some))
     else:
-        await log.restore(lambda some: entries.extend(entry.value for entry in some))
+        await log.restore(lambda some, _: entries.extend(entry.value for entry in some))
         assert entries == [b"value", b"position"]

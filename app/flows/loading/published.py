@@ -74,6 +74,12 @@ class Published:
         versions = [version for name, version in {*self._versions, *self.refused} if name == state.flow]
         return bool(versions) and state.flow_version > max(versions)
 
+    def within_ms(self, flow: str, version: int, step: str) -> int:
+        """Return for how long the step may wait; 0 where it has no limit, or there is no such step any more."""
+        published = self._versions.get((flow, version))
+        node = published.nodes.get(step) if published else None
+        return node.within_ms if node else 0
+
     def _refusal(self, version: tuple[str, int]) -> RecordError:
         return RecordError("flow-refused", f"flow {version[0]!r} is not published: {self.refused[version]}")
 

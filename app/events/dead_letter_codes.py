@@ -1,0 +1,38 @@
+"""The codes of dead letters: the kinds of reasons for which a record is set aside (docs/codes.md). A closed list."""
+
+from typing import Final
+
+CODES: Final = (
+    "company-immutable",
+    "empty",
+    "error",
+    "flow-refused",
+    "invalid",
+    "malformed",
+    "map-disabled",
+    "no-flow",
+    "no-key",
+    "no-transition",
+    "not-ended",
+    "not-failed",
+    "other-content",
+    "output-too-large",
+    "pending",
+    "read-only",
+    "sealed",
+    "sync-declined",
+    "sync-retry",
+    "sync-unknown",
+    "too-large",
+    "unknown-field",
+    "unknown-line",
+    "unknown-order",
+    "unknown-pool",
+    "unknown-schema",
+    "unknown-status",
+    "unknown-step",
+    "unknown-value",
+    "unmappable",
+    "unsupported",
+    "wrong-pool",
+)
