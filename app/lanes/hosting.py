@@ -5,7 +5,7 @@ The transport calls it. The first thing that goes wrong with any lane ends the p
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,7 +46,9 @@ class _Feed:
 
 
 class LaneHost:
-    """The lanes of a role. `make_lane` makes that of a partition, `fail` ends the process; it may return only in tests.
+    """The lanes of a role, of which there are `partitions` in all processes together.
+
+    `make_lane` makes that of a partition, `fail` ends the process; it may return only in tests.
 
     `assigned`: the group has said which partitions are ours, be it none, and no rebalance is under way. `joined`: it
     has said so once, and the host is not closed yet.
@@ -58,8 +60,11 @@ class LaneHost:
         inputs: tuple[str, ...],
         make_lane: Callable[[int], Lane],
         fail: Callable[[BaseException], None],
+        *,
+        partitions: int,
     ) -> None:
         self.name, self._inputs, self._make_lane, self._fail = name, inputs, make_lane, fail
+        self._partitions = partitions
         self._feeds: dict[int, _Feed] = {}
         self.assigned = self.joined = False
         self.reading: Reading
@@ -156,6 +161,8 @@ class LaneHost:
         New lanes open in tasks of their own. The group waits for the rebalance to end, and restoring may take longer
         than the time that a member is given.
         """
+        if extra := sorted((topic, n) for topic, n in partitions if topic in self._inputs and n >= self._partitions):
+            self.fail(self._raised(extra))
         mine = {partition for topic, partition in partitions if topic in self._inputs}
         if missing := {(topic, n) for topic in self._inputs for n in mine} - partitions:
             problem = f"{self.name} was not given {sorted(missing)}"
@@ -173,6 +180,15 @@ class LaneHost:
         self.joined = False
         await self.revoke()
         await asyncio.gather(*(self._close(partition) for partition in set(self._feeds)))
+
+    def _raised(self, extra: Sequence[tuple[str, int]]) -> TopicError:
+        """Return the error for partitions of which there is no lane: their orders' states lie in other partitions."""
+        places = ", ".join(f"{topic}/{partition}" for topic, partition in extra)
+        return TopicError(
+            f"{self.name} was given {places}: somebody has raised the number of partitions, which was"
+            f" {self._partitions}. What lies in the new ones is kept, and not read: make the topic anew with the former"
+            " number, and write it there"
+        )
 
     def _read_again(self, feed: _Feed, gap: str) -> None:
         """Stop handing records to the lane, and seek to the first one that is missing.

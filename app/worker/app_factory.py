@@ -99,7 +99,7 @@ def build_app(
             observer=observer,
         )
 
-    host = make_host(name, role.inputs, make_lane, end_process)
+    host = make_host(name, role.inputs, make_lane, end_process, partitions=partitions)
     app = _new_app(name, settings, partitions)
     app.host = host
     app.transport = transport(app.conf.broker_consumer, app, lanes=host, cluster=cluster)

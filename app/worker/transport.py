@@ -29,6 +29,8 @@ from app.kafka.cluster_access import ClusterAccess
 from app.kafka.records import record_of
 
 FETCH_WAIT_MS = 500
+METADATA_AGE_MS = 10_000
+"""For as long a process may not know of partitions that somebody adds, and orders wait in them unseen."""
 FETCH_S_MAX = 0.5
 """Seconds that a fetch may wait for records: a rebalance waits for the one that it meets."""
 PAUSED_FETCH_WAIT_S = 0.05
@@ -261,6 +263,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             max_partition_fetch_bytes=conf.consumer_max_fetch_size,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),

@@ -1,5 +1,5 @@
 """Two workers of one role on one host, with one partition for both: each has a port of its own, the spare one is ready,
-and it goes on when the other one is gone."""
+and it goes on when the other one is gone. When somebody adds a partition it ends, and says what to do."""
 
 import asyncio
 import json
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from app.events.catalog import ERP_ROWS as ROWS
 from app.kafka import topic_admin, topics
 from app.sandbox.local import broker
+from app.worker.process_end import EXIT_REFUSED
 from tests.kafka.processes import wait_for
 
 LIMIT_S = 180.0
@@ -49,6 +52,10 @@ class Started:
             pass
         return None
 
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -56,6 +63,18 @@ class Started:
 
 def lanes(body: dict[str, Any] | None) -> list[int]:
     return [lane["partition"] for lane in body["lanes"]["waybill-mirror"]] if body else []
+
+
+async def add_a_partition(bootstrap_servers: str, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    await admin.create_partitions({topic: NewPartitions(2)})
+    await admin.close()
+
+
+def run(*arguments: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "app", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
 @pytest.mark.kafka
@@ -73,6 +92,15 @@ def test_a_spare_worker_has_its_port_is_ready_and_takes_over(tmp_path: Path) -> 
             assert (lanes(owner.ready()), lanes(spare.ready())) == ([0], [])
             owner.end()
             wait_for("the spare one took over", lambda: lanes(spare.ready()) == [0], LIMIT_S)
+            asyncio.run(add_a_partition(info.bootstrap_servers, ROWS))
+            assert spare.process.wait(LIMIT_S) == EXIT_REFUSED
+            assert f"was given {ROWS}/1: somebody has raised the number of partitions, which was 1" in spare.log
+            checked = run("topics", "check", "--json", environment=environment)
+            drift = {"topic": ROWS, "setting": "partitions", "wanted": "1", "found": "2"}
+            assert drift in json.loads(checked.stdout)
+            again = run("worker", "mirror", environment=environment)
+            assert again.returncode == 1
+            assert f"{ROWS} has 2, not 1" in again.stderr
         finally:
             for worker in workers:
                 worker.end()

@@ -70,7 +70,7 @@ class Hosted:
         self.gate.set()
         self.world = World(partitions=2)
         self.failures: list[BaseException] = []
-        self.host = LaneHost("count", INPUTS, self.make_lane, self.failures.append)
+        self.host = LaneHost("count", INPUTS, self.make_lane, self.failures.append, partitions=2)
         self.reading = Reading(self.world, self.host)
         self.host.reading = self.reading
         self.logs: list[SlowLog] = []
@@ -228,6 +228,15 @@ async def test_records_that_get_lost_again_and_again_end_the_process(hosted: Hos
     await hosted.until(lambda: hosted.reads(0))
     hosted.lose("in-a", 0)
     assert "in-a from offset 0 to 1 got lost" in str(hosted.failures[0])
+    await hosted.host.close()
+
+
+async def test_partitions_that_were_added_are_named_although_all_inputs_have_them(hosted: Hosted) -> None:
+    await hosted.host.assign({(topic, partition) for topic in INPUTS for partition in (0, 2)})
+    assert isinstance(hosted.failures[0], TopicError)
+    sentence = "count was given in-a/2, in-b/2: somebody has raised the number of partitions, which was 2. What lies in"
+    assert str(hosted.failures[0]).startswith(sentence)
+    hosted.host._feeds.pop(2).task.cancel()  # type: ignore[union-attr]  # a process would have ended
     await hosted.host.close()
 
 

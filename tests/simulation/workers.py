@@ -68,7 +68,8 @@ class Worker(Process):
 
     def _begin(self) -> None:
         for kind in self.kinds:
-            host = LaneHost(kind.name, kind.inputs, self._maker(kind), self._failed)
+            partitions = self.world.partitions_of(kind.name)
+            host = LaneHost(kind.name, kind.inputs, self._maker(kind), self._failed, partitions=partitions)
             host.reading = reader = Reader(self.world, kind, host, self.keys)
             self.hosts[kind.name] = host
             self.run(reader.fetch())

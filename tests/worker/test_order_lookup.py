@@ -79,7 +79,9 @@ class Process:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.flows = ledger, published()
         self.failures: list[BaseException] = []
-        self.host = LaneHost("waybill-orchestrate", Orchestrate.inputs, self._make_lane, self.failures.append)
+        self.host = LaneHost(
+            "waybill-orchestrate", Orchestrate.inputs, self._make_lane, self.failures.append, partitions=PARTITIONS
+        )
         self.host.reading = Reading()
 
     def _make_lane(self, partition: int) -> Lane:
