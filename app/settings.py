@@ -5,9 +5,9 @@ Settings of providers are absent: each provider's manifest declares its own.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from app.definitions.model_errors import ModelError, model_errors
 from app.dualwrite.map_names import MAPS
@@ -39,7 +39,10 @@ MACHINE: Final = {
 """What the local broker and `waybill up` read: (default, meaning). No setting of a worker."""
 _SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _ADDRESS: Final = re.compile(r"https?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s]*)?")
+_SAFE: Final = re.compile(r"https://[^@]*$|http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
 PORT_MAX: Final = 65_535
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 _TOKEN: Final = re.compile("[!-~]{16,4096}")
 
 
@@ -59,6 +62,13 @@ def _servers(value: str) -> str:
         address = _SERVER.fullmatch(part)
         if address is None or not 1 <= int(address[2] or 1) <= PORT_MAX:
             raise ValueError(f"{printable_address(part)!r} is no host:port")
+    return value
+
+
+def _token_address(value: str | None) -> str | None:
+    """A client's secret goes there: in the clear to this machine only."""
+    if value is not None and not (_ADDRESS.fullmatch(value) and _SAFE.match(value)):
+        raise ValueError("write https://host/path")
     return value
 
 
@@ -87,9 +97,11 @@ def _master_keys(keys: str | None) -> str | None:
 
 
 class Settings(BaseModel):
-    """Read from the environment: `WAYBILL_` and the field's name in capitals, but for three named otherwise."""
+    """Read from the environment: `WAYBILL_` and the field's name in capitals, but for `kafka_...` and three others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    _environ: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
         default="127.0.0.1:9092", description="host:port of brokers, by commas"
@@ -100,6 +112,45 @@ class Settings(BaseModel):
         json_schema_extra={"secret": True},
         description="address of a schema registry, with user and password if it wants them; without it a worker answers"
         " its read calls itself",
+    )
+    kafka_security_protocol: SecurityProtocol = Field(
+        default="PLAINTEXT",
+        description="protocol of the brokers: TLS (SSL), a login (SASL), both or neither",
+    )
+    kafka_ssl_ca_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="PEM file of the authorities that sign the brokers' certificates; without it those of the machine",
+    )
+    kafka_ssl_certificate_file: str | None = Field(
+        default=None, min_length=1, description="PEM file of the client's certificate, for mutual TLS"
+    )
+    kafka_ssl_key_file: str | None = Field(
+        default=None, min_length=1, description="PEM file of that certificate's private key"
+    )
+    kafka_ssl_key_password: str | None = Field(
+        default=None, repr=False, json_schema_extra={"secret": True}, description="password of that key, if it has one"
+    )
+    kafka_sasl_mechanism: SaslMechanism | None = Field(default=None, description="mechanism of the login")
+    kafka_sasl_username: str | None = Field(
+        default=None, min_length=1, description="user (of Confluent Cloud: the API key), for PLAIN and SCRAM"
+    )
+    kafka_sasl_password: str | None = Field(
+        default=None, repr=False, json_schema_extra={"secret": True}, description="that user's password"
+    )
+    kafka_oauth_token_url: Annotated[str | None, AfterValidator(_token_address)] = Field(
+        default=None, description="token endpoint that gives tokens for a client's credentials, for OAUTHBEARER"
+    )
+    kafka_oauth_client_id: str | None = Field(default=None, min_length=1, description="client at that endpoint")
+    kafka_oauth_client_secret: str | None = Field(
+        default=None, repr=False, json_schema_extra={"secret": True}, description="that client's secret"
+    )
+    kafka_oauth_scope: str | None = Field(default=None, min_length=1, description="scope to ask for, by spaces")
+    kafka_oauth_token: str | None = Field(
+        default=None,
+        repr=False,
+        json_schema_extra={"secret": True},
+        description="token in place of an endpoint; in a file that somebody else renews",
     )
     partitions: int | None = Field(
         default=None,
@@ -113,10 +164,17 @@ class Settings(BaseModel):
         le=32,
         description="replicas of each topic, of which a majority must be in sync; without it the cluster's default",
     )
+    prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,80}$",
+        description="beginning of every topic, consumer group and transactional id, such as shop-a.: so that several"
+        " installations share a cluster",
+    )
     installation: str = Field(
         default="waybill",
         pattern=r"^[A-Za-z0-9._-]{1,80}$",
-        description="prefix of consumer groups and transactional ids; with a random part nobody guesses them",
+        description="what follows the prefix in consumer groups and transactional ids; with a random part nobody"
+        " guesses them",
     )
     maps: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_enabled)] = Field(
         default=(), description=f"enabled dual-write maps, by commas, of {', '.join(MAPS)}"
@@ -200,7 +258,12 @@ class Settings(BaseModel):
         except ValidationError as exc:
             raise _refusal(exc) from exc
         settings._check_times()
+        settings._environ = environ
         return settings
+
+    def secret(self, field: str) -> Secret:
+        """Return a secret setting whose file is read each time the secret is used. Raises SettingError."""
+        return Secret(variables()[field], self._environ)
 
     @property
     def chooses_web_port(self) -> bool:
@@ -213,7 +276,12 @@ class Settings(BaseModel):
 
     def group(self, role: str) -> str:
         """Return the consumer group of a role. The transactional id of a lane is that and its partition."""
-        return f"{self.installation}-{role}"
+        return f"{self.owner}-{role}"
+
+    @property
+    def owner(self) -> str:
+        """What groups and transactional ids begin with."""
+        return f"{self.prefix}{self.installation}"
 
     def _check_times(self) -> None:
         """Check limits that only make sense together. Raises SettingError."""
@@ -236,7 +304,11 @@ def is_secret(field: str) -> bool:
 
 def variables() -> dict[str, str]:
     """Return field -> environment variable."""
-    return {name: _NAMED.get(name, f"{PREFIX}{name.upper()}") for name in Settings.model_fields}
+    return {name: _NAMED.get(name, _variable(name)) for name in Settings.model_fields}
+
+
+def _variable(field: str) -> str:
+    return field.upper() if field.startswith("kafka_") else f"{PREFIX}{field.upper()}"
 
 
 def _refusal(error: ValidationError) -> SettingError:

@@ -1,8 +1,8 @@
-"""`waybill topics`: create what is missing on the broker, report what differs."""
+"""`waybill topics`: create what is missing on the broker, report what differs, say who may do what."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -76,3 +76,45 @@ def check(json: Json = False) -> None:
             )
         output.line(f"{len(drifts)} differences" if drifts else "The broker's topics are as topics.yaml says")
     raise typer.Exit(1 if drifts else 0)
+
+
+@commands.command(
+    epilog=examples("topics acls", "topics acls orchestrate --user User:CN=waybill", "topics acls --json")
+)
+def acls(
+    who: Annotated[
+        list[str] | None,
+        typer.Argument(help="Roles, webhooks, operator, producer, subscriber, connector; all if none."),
+    ] = None,
+    user: Annotated[str, typer.Option(help="Who is allowed it; without it a user with the name of each.")] = "",
+    json: Json = False,
+) -> None:
+    """Print the least rights at a secured cluster, as commands of Kafka's own kafka-acls.sh. Asks no broker."""
+    from app.commands import output
+    from app.commands.environment import load_settings
+    from app.errors import SettingError, suggest
+    from app.kafka import topics
+    from app.kafka.cluster_access import ClusterAccess
+    from app.worker.access_rights import EVERY_PRINCIPAL, MEANINGS, command_of, rights_of
+
+    settings = load_settings()
+    cluster, specs = ClusterAccess.of(settings), topics.load(settings.partitions)
+    for name in who or ():
+        if name not in EVERY_PRINCIPAL:
+            raise SettingError(f"{name} is none of those who have rights; {suggest(name, EVERY_PRINCIPAL)}")
+    rights = {name: rights_of(name, cluster, specs) for name in who or EVERY_PRINCIPAL}
+    if json:
+        output.data(
+            {
+                name: [
+                    {"kind": each.kind, "names": each.names, "operations": each.operations, "prefix": each.is_prefix}
+                    for each in their_rights
+                ]
+                for name, their_rights in rights.items()
+            }
+        )
+        return
+    for name, their_rights in rights.items():
+        output.line(f"# {name}: {MEANINGS.get(name, f'`waybill worker {name}`')}")
+        for right in their_rights:
+            output.line(command_of(right, user or f"User:{name}", cluster.servers))

@@ -14,6 +14,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 import app.kafka.compressed_batches  # noqa: F401 bounds what every consumer here unpacks
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.connection import client_settings
 
 __all__ = [
     "AIOKafkaAdminClient",
@@ -40,17 +41,17 @@ aiokafka.admin.client.MetadataRequest = MetadataQuery
 
 def new_consumer(cluster: ClusterAccess, **settings: Any) -> AIOKafkaConsumer:
     """Return a consumer of the cluster, not started yet. `settings` are aiokafka's."""
-    return AIOKafkaConsumer(bootstrap_servers=cluster.servers, **settings)
+    return AIOKafkaConsumer(**client_settings(cluster), **settings)
 
 
 def new_producer(cluster: ClusterAccess, **settings: Any) -> AIOKafkaProducer:
     """Return a producer of the cluster, not started yet. `settings` are aiokafka's."""
-    return AIOKafkaProducer(bootstrap_servers=cluster.servers, **settings)
+    return AIOKafkaProducer(**client_settings(cluster), **settings)
 
 
 def new_admin(cluster: ClusterAccess, **settings: Any) -> AIOKafkaAdminClient:
     """Return a client for the administration of the cluster, not started yet. `settings` are aiokafka's."""
-    return AIOKafkaAdminClient(bootstrap_servers=cluster.servers, **settings)
+    return AIOKafkaAdminClient(**client_settings(cluster), **settings)
 
 
 async def partition_counts(client: AIOKafkaConsumer | AIOKafkaProducer) -> Mapping[str, int]:

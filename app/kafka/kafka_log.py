@@ -21,10 +21,11 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
-from app.errors import LaneError
+from app.errors import BrokerError, LaneError
 from app.events.record import Output, Record
 from app.kafka.clients import new_consumer, new_producer
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import ClosedError, answers, explain_denial
 from app.kafka.records import record_of
 from app.kafka.written_ends import written_ends
 from app.lanes.lane_log import Bounds, Change, LedgerEntry, Take
@@ -197,10 +198,20 @@ class KafkaLog:
                 return client
             except KafkaConnectionError:
                 await client.stop()
+                await self._require_welcome()
                 await asyncio.sleep(_CONNECT_PAUSE_S)
             except BaseException:
                 await client.stop()
                 raise
+
+    async def _require_welcome(self) -> None:
+        """Raise LaneError when a broker is there and refuses us: it does so however long it is waited for."""
+        try:
+            await answers(self._limits.cluster)
+        except ClosedError:
+            return
+        except BrokerError as refusal:
+            raise LaneError(f"{self._name}: {refusal}") from refusal
 
     def _new_producer(self, transactional_id: str) -> Any:
         limits = self._limits
@@ -249,7 +260,8 @@ class KafkaLog:
             limit = self._limits.broker_gone_s
             raise LaneError(f"{self._name} {what}: no answer from the broker for {limit:g} s") from exc
         except (KafkaError, IllegalOperation, ConsumerStoppedError, AssertionError) as exc:
-            raise LaneError(f"{self._name} {what}: {type(exc).__name__} {exc}") from exc
+            denial = explain_denial(self._limits.cluster, exc)
+            raise LaneError(f"{self._name} {what}: {denial or f'{type(exc).__name__} {exc}'}") from exc
         except asyncio.CancelledError as exc:
             # A client whose connection breaks cancels what waits for it. Nobody asked this task to end, so it must not
             # end in silence: the lane would stand still for ever.

@@ -15,6 +15,7 @@ from app.errors import BrokerError
 from app.events.record import Output
 from app.kafka.clients import new_producer
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import explain_denial
 
 PUBLISH_LIMIT_S: Final = 5.0
 """Seconds until `publish` fails."""
@@ -40,7 +41,8 @@ class KafkaPublisher:
                 await asyncio.gather(*(_send(producer, output) for output in outputs))
         except (KafkaError, OSError, TimeoutError) as exc:
             self._discard(producer)
-            raise BrokerError(f"Kafka at {self._cluster} did not take a record: {exc!r}") from exc
+            reason = explain_denial(self._cluster, exc)
+            raise BrokerError(reason or f"Kafka at {self._cluster} did not take a record: {exc!r}") from exc
 
     async def close(self) -> None:
         """Stop the producer, and wait for those that were replaced."""

@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from msgspec import Struct
 
 from app.errors import BrokerError, TopicError
 from app.kafka.clients import AIOKafkaAdminClient, new_admin
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import RefusedError, explain, explain_denial
 from app.kafka.topics import FILE, IN_SYNC_MIN, TopicSpec
 
 REQUEST_TIMEOUT_MS: Final = 15_000
@@ -103,6 +104,26 @@ async def require_partitions(cluster: ClusterAccess, specs: Iterable[TopicSpec])
         raise TopicError(f"partitions of topics that exist are not as {FILE} says: {', '.join(wrong)}; {FIX}")
 
 
+async def require_rights(cluster: ClusterAccess, topics: Iterable[str], groups: Iterable[str]) -> None:
+    """Return when the cluster hides none of the topics and groups from us. Raises RefusedError, BrokerError.
+
+    A consumer that may not join its group or see a topic waits for ever, and says nothing.
+    """
+    async with _admin(cluster) as admin:
+        codes = {topic["topic"]: topic["error_code"] for topic in await admin.describe_topics(sorted(set(topics)))}
+        denied = sorted(name for name, code in codes.items() if code == TopicAuthorizationFailedError.errno)
+        denials: list[KafkaError] = [TopicAuthorizationFailedError(denied)] if denied else []
+        for group in groups:
+            try:
+                await admin.find_coordinator(group)
+            except GroupAuthorizationFailedError:
+                denials.append(GroupAuthorizationFailedError(group))
+            except KafkaError:
+                continue  # it has none yet: the first group of a new cluster
+    for denial in denials:
+        raise RefusedError(explain_denial(cluster, denial))
+
+
 async def check(cluster: ClusterAccess, specs: Sequence[TopicSpec]) -> list[Drift]:
     """Return every difference between the broker and `specs`.
 
@@ -163,7 +184,7 @@ async def _admin(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.start()
         yield admin
     except KafkaError as exc:
-        raise BrokerError(f"no answer from Kafka at {cluster} ({exc!r}); is the broker running?") from exc
+        raise BrokerError(await explain(cluster, exc)) from exc
     finally:
         await admin.close()
 

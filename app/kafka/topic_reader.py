@@ -13,6 +13,7 @@ from app.errors import BrokerError
 from app.events.record import Record
 from app.kafka.clients import AIOKafkaConsumer, new_consumer, partition_counts
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import explain, explain_denial
 from app.kafka.records import record_of
 
 FETCH_MAX_BYTES: Final = 8 << 20
@@ -39,14 +40,11 @@ async def consumer(
         await asyncio.wait_for(reader.start(), CONNECT_TIMEOUT_S)
     except (KafkaError, TimeoutError) as problem:
         await reader.stop()
-        raise BrokerError(
-            f"no Kafka answers at {cluster}: start one (`waybill up`, or"
-            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
-        ) from problem
+        raise BrokerError(await explain(cluster, problem)) from problem
     try:
         yield reader
     except KafkaError as problem:
-        raise BrokerError(f"Kafka at {cluster}: {problem!r}") from problem
+        raise BrokerError(explain_denial(cluster, problem) or f"Kafka at {cluster}: {problem!r}") from problem
     finally:
         await reader.stop()
 

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Set
 from itertools import islice
 from typing import Final
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from app.errors import BrokerError
 from app.events.record import Output
 from app.kafka.clients import AIOKafkaProducer, new_producer, partition_counts
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import explain, explain_denial
 
 CONNECT_TIMEOUT_S: Final = 10.0
 REQUEST_BYTES_MAX: Final = 8 << 20
@@ -71,7 +72,7 @@ async def started_producer(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaProd
     """Yield a producer of transactions. Raises BrokerError for what goes wrong with it inside the block as well."""
     producer = new_producer(
         cluster,
-        transactional_id=f"waybill-command-{uuid.uuid4().hex}",
+        transactional_id=f"{cluster.owner}-command-{uuid.uuid4().hex}",
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         max_request_size=REQUEST_BYTES_MAX,
     )
@@ -85,7 +86,8 @@ async def started_producer(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaProd
         ) from problem
     except KafkaError as problem:
         raise BrokerError(
-            f"Kafka at {cluster}: {problem!r}; were the topics made (`waybill topics apply`)?"
+            explain_denial(cluster, problem)
+            or f"Kafka at {cluster}: {problem!r}; were the topics made (`waybill topics apply`)?"
         ) from problem
     finally:
         with contextlib.suppress(TimeoutError):
@@ -95,8 +97,5 @@ async def started_producer(cluster: ClusterAccess) -> AsyncIterator[AIOKafkaProd
 async def _start(producer: AIOKafkaProducer, cluster: ClusterAccess) -> None:
     try:
         await asyncio.wait_for(producer.start(), CONNECT_TIMEOUT_S)
-    except (KafkaConnectionError, TimeoutError) as problem:
-        raise BrokerError(
-            f"no Kafka answers at {cluster}: start one (`waybill up`, or"
-            " `waybill broker start`), or set KAFKA_BOOTSTRAP_SERVERS to one that runs"
-        ) from problem
+    except (KafkaError, TimeoutError) as problem:
+        raise BrokerError(await explain(cluster, problem)) from problem

@@ -70,9 +70,10 @@ class Lane:
         *,
         clock: Clock = SYSTEM_CLOCK,
         observer: LaneObserver | None = None,
+        prefix: str = "",
     ) -> None:
         self.role, self.partition, self.opened, self.commits = role, partition, False, 0
-        self._log, self._partitions, self._limits = log, partitions, limits
+        self._log, self._partitions, self._limits, self._prefix = log, partitions, limits, prefix
         self._clock, self._observer = clock, observer or Unobserved()
         self._wake, self._turning = asyncio.Event(), asyncio.Lock()
         self._lease = LaneLease(limits.lease_s, self._clock.monotonic, self._wake.set)
@@ -225,7 +226,7 @@ class Lane:
             self._position.partitions = self._partitions
         if (owner := own.get(OWNER_KEY)) is not None:
             return owner.decode()
-        return first_owner(self.role.name, self.partition) if own else self._log.owner
+        return first_owner(self.role.name, self.partition, self._prefix) if own else self._log.owner
 
     async def _take_over(self, owner: str) -> None:
         """Take the ledger over from another owner (app/lanes/ownership.py says why in this order).

@@ -8,6 +8,9 @@ of the two, finds the note, and does the same: whatever their order, one of the 
 """
 
 
-def first_owner(role: str, partition: int) -> str:
-    """Return the owner of a ledger without a note: the transactional id that lanes have unless a prefix is set."""
-    return f"waybill-{role}-{partition}"
+def first_owner(role: str, partition: int, prefix: str) -> str:
+    """Return the owner of a ledger without a note: the id that lanes have unless an installation is named.
+
+    `prefix` is that of the ledger's topic: without it the id would be that of another installation at the same cluster.
+    """
+    return f"{prefix}waybill-{role}-{partition}"

@@ -38,9 +38,10 @@ _journal = logging.getLogger(__name__)
 
 
 class RoleApp(faust.App):
-    """A Faust app with the lanes of one role."""
+    """A Faust app with the lanes of one role, and the cluster that it reads."""
 
     host: LaneHost
+    cluster: ClusterAccess
 
     def _create_directories(self) -> None:
         """None are needed: state is in Kafka and in memory."""
@@ -97,11 +98,12 @@ def build_app(
             limits=limits,
             clock=clock,
             observer=observer,
+            prefix=cluster.prefix,
         )
 
     host = make_host(name, role.inputs, make_lane, end_process, partitions=partitions)
     app = _new_app(name, settings, partitions)
-    app.host = host
+    app.host, app.cluster = host, cluster
     app.transport = transport(app.conf.broker_consumer, app, lanes=host, cluster=cluster)
     _register(app, role, partitions, prepare)
     watchdog = Watchdog(settings.commit_age_max_s, clock.monotonic, observer, host.fail)

@@ -20,6 +20,7 @@ from app.errors import BrokerError, LaneError, SettingError, TopicError
 from app.events import codec, schema_registry
 from app.kafka import broker_wait, topic_admin
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import RefusedError
 from app.kafka.kafka_log import KafkaLimits, KafkaLog
 from app.kafka.key_follower import KeyFollower
 from app.kafka.publisher import KafkaPublisher
@@ -31,6 +32,7 @@ from app.resources import PACKAGE
 from app.secrets import Secret
 from app.settings import Settings, variables
 from app.worker import http_views, serving
+from app.worker.access_rights import TOPIC, rights_of
 from app.worker.app_factory import RoleApp, build_app
 from app.worker.composition import Parts, called_actions, compose, compose_role, links, webhook_intake
 from app.worker.foreign_schemas import ForeignSchemas
@@ -93,7 +95,7 @@ async def _serve(names: Sequence[str], environ: Mapping[str, str]) -> int:
             async with HttpServer(application, listening, collectors.refused):
                 # Only now: a setting that is wrong is refused at once, not after the wait for a broker.
                 await _require_broker(cluster)
-                await _require_topics(cluster, parts)
+                await _require_topics(cluster, parts, names)
                 await _read_keys(order_keys)
                 return await serving.serve(list(apps.values()))
     finally:
@@ -160,12 +162,20 @@ async def _require_broker(cluster: ClusterAccess) -> None:
         )
 
 
-async def _require_topics(cluster: ClusterAccess, parts: Parts) -> None:
-    """Check that lanes can read the topics, and log what else differs. Raises TopicError, LaneError."""
+async def _require_topics(cluster: ClusterAccess, parts: Parts, names: Sequence[str]) -> None:
+    """Check that lanes of these roles can read the topics, and log what else differs.
+
+    Raises TopicError, LaneError, and RefusedError for a right that a role lacks.
+    """
     specs = list(parts.topics.values())
+    rights = [right for name in names for right in rights_of(name, cluster, specs)]
+    topics = [name.removeprefix(cluster.prefix) for right in rights if right.kind == TOPIC for name in right.names]
     try:
+        await topic_admin.require_rights(cluster, topics, map(parts.settings.group, names))
         await topic_admin.require_partitions(cluster, specs)
         await _warn_of_settings(cluster, specs)
+    except RefusedError:
+        raise
     except BrokerError as problem:  # it went away again, as starting brokers do: the next start waits for it
         raise LaneError(str(problem)) from problem
 

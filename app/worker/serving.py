@@ -6,6 +6,8 @@ import logging
 import signal
 from collections.abc import Sequence
 
+from app.errors import BrokerError
+from app.kafka.cluster_refusals import explain_denial
 from app.worker.app_factory import RoleApp
 from app.worker.process_end import EXIT_LANE_LOST, end_process
 
@@ -19,6 +21,7 @@ async def serve(apps: Sequence[RoleApp]) -> int:
     """Run apps until SIGTERM or SIGINT, then stop them in order. Return the exit code for the process.
 
     One app that ends by itself ends them all: the process is started again, and each lane goes on at its position.
+    Raises BrokerError, once all have stopped, when it ended because the cluster does not allow it something.
     """
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     stop = asyncio.Event()
@@ -29,8 +32,12 @@ async def serve(apps: Sequence[RoleApp]) -> int:
     running = [asyncio.create_task(_run(app)) for app in apps]
     done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
     failed = [task for task in done if task is not stopping]
+    denial = None
     for task in failed:
-        _journal.critical("a worker ended: %s", task.exception() or task.result())
+        reason = task.exception() or task.result()
+        cluster = apps[running.index(task)].cluster
+        denial = explain_denial(cluster, reason) if isinstance(reason, BaseException) else None
+        _journal.critical("a worker ended: %s", denial or reason)
     try:
         async with asyncio.timeout(STOP_LIMIT_S):
             for app in apps:
@@ -41,6 +48,8 @@ async def serve(apps: Sequence[RoleApp]) -> int:
     for task in (stopping, *running):
         task.cancel()
     await asyncio.gather(stopping, *running, return_exceptions=True)
+    if denial:
+        raise BrokerError(denial)
     return EXIT_LANE_LOST if failed else 0
 
 

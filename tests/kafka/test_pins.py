@@ -12,7 +12,7 @@ import mode
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import _detect_xerial_stream
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import OAuthAuthenticator, create_conn
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
@@ -24,8 +24,10 @@ from faust.transport.consumer import Consumer, ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from app.kafka.connection import ClusterConnection
 from app.worker.transport import BatchConsumer, assignor_of
 
+CONNECTION: Any = ClusterConnection.__base__
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
 RELIED_ON: list[tuple[Any, str, str]] = [
@@ -106,9 +108,11 @@ RELIED_ON: list[tuple[Any, str, str]] = [
     (
         create_conn,
         "81c60f49",
-        "broker_wait.py connects with it: it logs no refusal",
+        "connection.py connects with it: it logs no refusal, and makes connections by the name AIOKafkaConnection",
     ),
-    (AIOKafkaConnection.send, "8857b9cc", "broker_wait.py sends its request for metadata with it"),
+    (CONNECTION._do_sasl_handshake, "18dd4e42", "asks authenticator_oauth and steps until None or an error"),
+    (OAuthAuthenticator.step, "f72195fb", "TokenExchange looks at the broker's answer, which it does not"),
+    (CONNECTION.send, "8857b9cc", "cluster_refusals.py sends its request for metadata with it"),
     (RequestStruct.build_request_header, "2d901b71", "ports.py writes its request for metadata with it"),
     (
         Fetcher._proc_fetch_request,

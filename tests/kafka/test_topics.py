@@ -168,5 +168,5 @@ async def test_a_topic_that_the_broker_refuses_is_named(cluster: ClusterAccess) 
 
 
 async def test_a_broker_that_is_away_is_named() -> None:
-    with pytest.raises(BrokerError, match=r"no answer from Kafka at 127\.0\.0\.1:9 .* is the broker running"):
+    with pytest.raises(BrokerError, match=r"no Kafka answers at 127\.0\.0\.1:9: start one"):
         await check(ClusterAccess("127.0.0.1:9"), TOPICS)

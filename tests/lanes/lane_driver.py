@@ -70,6 +70,7 @@ class World:
         )
 
     installation = "waybill"
+    prefix = ""
 
     def limit(self, **changes: Any) -> None:
         self.limits = replace(self.limits, **changes)
@@ -92,7 +93,16 @@ class World:
     ) -> "Driven":
         role = role or Counting(self.inputs)
         log = MemoryLog(self.cluster, f"{self.installation}-{role.name}-{partition}", LEDGER, partition)
-        lane = Lane(role, log, partition, self.cluster.partitions, self.limits, clock=self.clock, observer=self.seen)
+        lane = Lane(
+            role,
+            log,
+            partition,
+            self.cluster.partitions,
+            self.limits,
+            clock=self.clock,
+            observer=self.seen,
+            prefix=self.prefix,
+        )
         await lane.open(committed or {})
         return Driven(self, lane, log)
 

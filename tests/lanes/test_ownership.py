@@ -30,6 +30,15 @@ async def test_a_lane_with_the_usual_prefix_notes_nothing() -> None:
     assert owner(world) is None
 
 
+async def test_a_lane_whose_topics_have_a_prefix_fences_no_lane_of_another_installation() -> None:
+    world = World()
+    world.installation, world.prefix = "shop-a.waybill", "shop-a."
+    world.produce(b"k", b"one")
+    await (await world.open()).settle()
+    await (await world.open()).settle()
+    assert owner(world) is None
+
+
 async def test_a_process_with_the_former_prefix_is_fenced_and_the_other_way_round() -> None:
     world = World()
     world.produce(b"k", b"one")

@@ -21,7 +21,7 @@ from app.sandbox.bench.machine import describe
 from app.sandbox.local import broker
 from app.sandbox.local.ports import free_port
 from app.sandbox.local.up import simulated
-from app.settings import Settings
+from app.settings import Settings, variables
 from app.worker.composition import compose, compose_role
 from app.worker.metrics import Collectors, Metrics
 
@@ -49,7 +49,9 @@ class RoleFigures(NamedTuple):
 
 async def run(orders: int, live: int, fold_only: bool, folder: Path, notice: Callable[[str], None]) -> RoleFigures:
     """Measure `orders` that go through the role while `live` others lie in its ledger. Raises WaybillError."""
-    environ = simulated(os.environ, free_port())
+    # On a broker of its own, where neither a cluster's login nor a prefix has a meaning.
+    ours = {name for field, name in variables().items() if field == "prefix" or field.startswith("kafka_")}
+    environ = simulated({name: value for name, value in os.environ.items() if name not in ours}, free_port())
     records = codec.load()
     make_role = role_maker(environ)
     notice(f"Writing down what is said of {orders} orders ...")

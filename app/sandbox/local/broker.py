@@ -22,7 +22,8 @@ from app.sandbox.local.broker_folder import BrokerFolder, BrokerRecord, last_err
 from app.sandbox.local.jars import Kafka, Notice, find_kafka
 from app.sandbox.local.jvm import MarkedProcess, dies_with_us, find_java, launch, run, wait_until
 from app.sandbox.local.ports import HOST, cluster_at, free_port, require_free
-from app.settings import PREFIX
+from app.secrets import FILE_SUFFIX
+from app.settings import PREFIX, variables
 
 DEFAULT_PORT = 9092
 READY_TIMEOUT_S = 60.0
@@ -208,8 +209,9 @@ def _start_new(folder: BrokerFolder, port: int, ready_timeout_s: float, notice: 
 
 def _environment(kafka: Kafka) -> dict[str, str]:
     # The class path stands here to keep the command line short; the locale lets Java open a folder that is not ASCII.
-    # The broker outlives this command, and has no use for the secrets of providers.
-    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    # The broker outlives this command, and has no use for anyone's secrets.
+    ours = set(variables().values()) | {name + FILE_SUFFIX for name in variables().values()}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) and name not in ours}
     return {**own, "CLASSPATH": kafka.classpath, "LC_ALL": "C.UTF-8"}
 
 

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from app.kafka.clients import AIOKafkaProducer, new_producer
 from app.kafka.cluster_access import ClusterAccess
+from app.kafka.cluster_refusals import explain
 from app.sandbox.vendors.fno.rows import Rows
 
 TOPIC: Final = "dualwrite.fno.salesorders"
@@ -70,9 +71,10 @@ class RowOutbox(Rows):
             try:
                 await self._connected()
             except (KafkaError, OSError) as exc:
+                reason = await explain(self._cluster, exc)
                 if not self.error:
-                    log.warning("%s: rows wait for the broker at %s: %r", self._topic, self._cluster, exc)
-                self.error = repr(exc)
+                    log.warning("%s: rows wait: %s", self._topic, reason)
+                self.error = reason
             await asyncio.sleep(_RETRY_S)
 
     async def _connected(self) -> None:
