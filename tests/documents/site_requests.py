@@ -1,6 +1,7 @@
 """`python -m tests.documents.site_requests FOLDER`: name what the pages of a built site would load from outside.
 
 A link is followed only when somebody asks for it. A script, a style, a font or a picture is loaded by itself.
+The theme's script gets Mermaid from a server of others for every element of class `mermaid`.
 """
 
 import re
@@ -13,7 +14,8 @@ _LOADED: Final = re.compile(
     r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*?\ssrc\s*=\s*[\"']?(?P<source>(?:https?:)?//[^\s\"'>]+)"
     r"|<link\b(?=[^>]*?\srel\s*=\s*[\"']?(?:stylesheet|preconnect|preload|icon|dns-prefetch))[^>]*?\shref\s*=\s*[\"']?(?P<link>(?:https?:)?//[^\s\"'>]+)"
     r"|url\(\s*[\"']?(?P<style>(?:https?:)?//[^\s\"')]+)"
-    r"|@import\s+[\"'](?P<imported>(?:https?:)?//[^\s\"']+)",
+    r"|@import\s+[\"'](?P<imported>(?:https?:)?//[^\s\"']+)"
+    r"|class=[\"'](?P<diagram>mermaid)\b",
     re.IGNORECASE,
 )  # fmt: skip
 

@@ -98,6 +98,7 @@ def test_a_page_from_elsewhere_finds_the_others() -> None:
         ('<link rel="stylesheet" href="//fonts.example/css">', ["//fonts.example/css"]),
         ("<link href=https://fonts.example rel=preconnect>", ["https://fonts.example"]),
         ("@font-face { src: url('https://fonts.example/a.woff') }", ["https://fonts.example/a.woff"]),
+        ('<pre class="mermaid"><code>', ["mermaid"]),
         ('<a href="https://kafka.example/">Kafka</a> <script src="assets/a.js"></script> url("../a.svg")', []),
     ],
 )
