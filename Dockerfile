@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.title="Waybill" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Nothing of the image belongs to this user, and nothing has to be written: the root may be read-only.
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin waybill
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin waybill
 COPY --from=build /opt/waybill /opt/waybill
 ENV PATH=/opt/waybill/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
