@@ -35,6 +35,7 @@ FULL: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "settings": {
         "KAFKA_BOOTSTRAP_SERVERS": "one.kafka:9093,two.kafka:9093",
+        "WAYBILL_PREFIX": "shop-a.",
         "WAYBILL_INSTALLATION": "north",
         "WAYBILL_PARTITIONS": 12,
         "WAYBILL_RECORD_BYTES_MAX": 2097152,
@@ -263,12 +264,17 @@ def test_probes_and_services_ask_the_port_that_is_open(tmp_path: Path) -> None:
 
 def test_lag_scales_every_role_but_the_one_with_one_partition(tmp_path: Path) -> None:
     objects = rendered(FULL, tmp_path)
-    settings = Settings(installation=FULL["settings"]["WAYBILL_INSTALLATION"])
+    own = FULL["settings"]
+    settings = Settings(prefix=own["WAYBILL_PREFIX"], installation=own["WAYBILL_INSTALLATION"])
     groups = {
         each["spec"]["scaleTargetRef"]["name"]: {t["metadata"]["consumerGroup"] for t in each["spec"]["triggers"]}
         for each in of_kind("ScaledObject", objects)
     }
     assert groups == {f"shop-waybill-{role}": {settings.group(role)} for role in ROLES if role != Pull.name}
+    topics = {t["metadata"]["topic"] for each in of_kind("ScaledObject", objects) for t in each["spec"]["triggers"]}
+    assert topics == {
+        f"shop-a.{topic}" for role in (Orchestrate, Source, Perform, Apply, Mirror) for topic in role.inputs
+    }
     fixed = [each["metadata"]["name"] for each in of_kind("Deployment", objects) if "replicas" in each["spec"]]
     assert fixed == ["shop-waybill-pull"]
     assert {each["spec"]["maxReplicaCount"] for each in of_kind("ScaledObject", objects)} == {12}

@@ -82,7 +82,9 @@ def test_prometheus_scrapes_every_role() -> None:
 def test_what_is_mounted_is_in_the_repository_or_kept_by_name() -> None:
     volumes = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())]
     paths = {volume for volume in volumes if volume.startswith("./")}
-    assert {path for path in paths if not (ROOT / path).exists()} <= {"./ops/prometheus", "./ops/grafana"}
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    assert list((ROOT / "ops/prometheus").glob("*-rules.yml")), "what the rule_files of ops/compose/prometheus.yml name"
+    assert list((ROOT / "ops/grafana").glob("*.json"))
     assert set(volumes) - paths == set(FILE["volumes"])
 
 

@@ -31,9 +31,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* The prefix of consumer groups, as app/settings.py has it. */}}
+{{/* What consumer groups begin with, as app/settings.py has it. */}}
 {{- define "waybill.installation" -}}
-{{- get .Values.settings "WAYBILL_INSTALLATION" | default "waybill" -}}
+{{- get .Values.settings "WAYBILL_PREFIX" -}}{{- get .Values.settings "WAYBILL_INSTALLATION" | default "waybill" -}}
 {{- end -}}
 
 {{/* The settings as environment variables: values as they are, secrets and files as paths. */}}
