@@ -27,7 +27,7 @@ from app.domain.order import RECENT_EVENTS_MAX, Effect, Lineage, Order, OrderSta
 from app.domain.order_fields import mapped_fields_differ
 from app.dualwrite.sync_gate import missing
 from app.events.ids import derive
-from app.events.model import Body, Event, OrderStatus, PolicyResult
+from app.events.model import Body, Event, OrderStatus, PolicyResult, ProviderEvent
 from app.flows import event_bodies
 from app.flows.event_bodies import Results
 from app.flows.installed import KAFKA, ActionSpec
@@ -172,6 +172,19 @@ class Run:
     def _settle(self, name: str) -> None:
         for node in self.flow.awaited.get(name, ()):
             self.finish(*node.settles)
+            self._mend(node)
+
+    def _mend(self, node: Node) -> None:
+        """Mark calls that seemed to fail as done, where their provider reports what only follows from them.
+
+        A provider may carry out a call and answer with a failure. Run again later, when the order has other values, the
+        call would be another one, which the provider must refuse. One whose answer may still come is left to it.
+        """
+        state, report = self.state, self.cause.body
+        if not isinstance(report, ProviderEvent) or report.provider != node.source:
+            return
+        pending = {effect.step for effect in state.effects}
+        self.finish(*[step for step in node.proves if step in state.failed and step not in pending])
 
     def finish(self, *names: str) -> None:
         """Mark steps as done: they run no more, their waits end, and their earlier failures are mended."""

@@ -210,6 +210,30 @@ def test_steps_after_a_step_that_is_run_again_follow() -> None:
     assert journey.state.failed == ()
 
 
+@pytest.mark.parametrize(("by", "failed"), [("flexe", ()), ("fno", ("send",))])
+def test_what_a_fulfiller_reports_shows_that_it_has_the_order(by: str, failed: tuple[str, ...]) -> None:
+    """Its answer was lost or refused, and it has the order: nobody may send it once more, with other values."""
+    journey = Journey(an_order(), "bigcommerce-flexe-fno")
+    journey.created()
+    journey.answered("send", "declined", "forbidden")
+    assert (journey.status, journey.state.failed) == ("On Hold / Needs attention", ("send",))
+    journey.reported("order shipped", by=by)
+    assert (journey.status, journey.state.failed) == ("Fulfillment in Process / Packed", failed)
+    journey.answered("bill", "declined", "forbidden")
+    assert effects(journey.state) == []
+    journey.command("reprocess")
+    assert effects(journey.state) == ["bill #1"]
+
+
+def test_a_report_does_not_end_a_call_whose_answer_may_come() -> None:
+    journey = Journey(an_order(), "bigcommerce-flexe-fno")
+    journey.created()
+    journey.reported("order shipped", by="flexe")
+    assert effects(journey.state) == ["send #1", "bill #1"]
+    journey.answered("send")
+    assert effects(journey.state) == ["bill #1"]
+
+
 def test_order_that_is_too_far_to_be_rejected_is_held() -> None:
     journey = sent()
     node = journey.flow.nodes["send"]

@@ -23,6 +23,8 @@ PINNED = (
     2_000_301,  # an attempt that broke off had sent a line, and F+O has invoiced it when the header is changed
     3_000_600,  # Flexe answers when it has shipped, and F+O has refused to hear of it: the order must not go back
     911_277,  # somebody at F+O cancels an order of which a line had left before another was added
+    4_021_204,  # Flexe has the order although it refused it, and ships: nobody may send it once more
+    4_027_245,  # a process is given a lane, stands still before it fences, and fences an owner that is at work
 )
 """Seeds that find a fault that the product had, or would have without one of its checks, where no seed above does."""
 ROTATING = 10

@@ -9,13 +9,13 @@ from app.domain.order import Order
 from app.flows.installed import MAIN_POOL, ActionSpec, EngineLimits, Setup
 from app.flows.loading.flow_check import check
 from app.flows.loading.flow_spec import FlowSpec, StepSpec
-from app.flows.loading.step_paths import downstream, overtaken_waits
+from app.flows.loading.step_paths import carried_out, downstream, overtaken_waits
 from app.policies.policy_compiler import CompiledPolicy
 
 
 class Node(Struct, frozen=True):
     """One step, ready to run. A waiting node has `wait`; `settles` are the waits that its event ends: its own and
-    overtaken ones."""
+    overtaken ones; `proves` the calls that its event shows to have arrived."""
 
     name: str
     filter: CompiledPolicy | None = None
@@ -27,6 +27,7 @@ class Node(Struct, frozen=True):
     source: str = ""
     within_ms: int = 0
     settles: tuple[str, ...] = ()
+    proves: tuple[str, ...] = ()
     downstream: frozenset[str] = frozenset()
 
 
@@ -90,6 +91,7 @@ def _node(spec: FlowSpec, step: StepSpec, policies: Mapping[str, CompiledPolicy]
         source=step.source or "",
         within_ms=step.within or 0,
         settles=overtaken_waits(spec, step) if step.wait else (),
+        proves=carried_out(spec, step) if step.wait else (),
         downstream=downstream(spec, step),
     )
 

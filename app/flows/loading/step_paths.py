@@ -51,6 +51,12 @@ def overtaken_waits(spec: FlowSpec, step: StepSpec) -> tuple[str, ...]:
     return tuple(other.step for other in spec.steps if other.step in earlier or other is step)
 
 
+def carried_out(spec: FlowSpec, step: StepSpec) -> tuple[str, ...]:
+    """Return the calls that must have arrived when the event of `step` came: those of its provider before it."""
+    earlier = {before.step for before in _walk(step, lambda at: _before(spec, at)) if before.provider == step.source}
+    return tuple(other.step for other in spec.steps if other.step in earlier and other.action)
+
+
 def loops(spec: FlowSpec) -> Iterator[StepSpec]:
     """Yield the steps that come after themselves."""
     return (step for step in spec.steps if step.step in downstream(spec, step))
