@@ -1,13 +1,12 @@
 """Role `orchestrate`: takes each order through its flow, event by event, and writes the requests and events that
 follow."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import token_bytes
-from typing import Final, NamedTuple
+from typing import Final
 
 from app.agents import order_ledger
-from app.agents.order_figures import FollowedOrder, OrderFigures, OrderObserver, UnobservedOrders
+from app.agents.order_figures import FollowedOrder, OrderFigures, OrderObserver, UnobservedOrders, followed
 from app.agents.order_ledger import Early
 from app.agents.timers import Timers
 from app.domain.command_names import OrderCommandName, PoolCommandName
@@ -45,21 +44,12 @@ from app.sealing.order_cipher import OrderCipher
 SOURCE: Final = "waybill/orchestrate"
 EARLY_RECORDS_MAX: Final = 32
 EARLY_WAIT_MS: Final = 3_600_000
-REMEMBERED_MAX: Final = 1_024
-"""Orders whose state a lane keeps beside its ledger value: some 8 MB."""
 UNKNOWN: Final = "unknown-order"
 EARLY_TIMER: Final = "early"
 OF_POOLS: Final = frozenset({PoolCommandName.RUN_BACKORDERS, PoolCommandName.SET_PREFERENCES})
 """Commands to a pool of warehouses."""
 DUAL_WRITE: Final = "dual-write"
 Requests = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
-
-
-class _Written(NamedTuple):
-    """A state and the ledger value that a fold has made of it, so that neither commit nor next fold need decode it."""
-
-    value: bytes
-    state: OrderState
 
 
 class Orchestrate(Role):
@@ -96,8 +86,10 @@ class Orchestrate(Role):
         self._timers, self._reader = Timers(), RecordReader(codec)
         observer = observer or UnobservedOrders()
         self._figures = OrderFigures([flow.name for flow in published.flows], published.within_ms, observer)
-        self._written: OrderedDict[bytes, _Written] = OrderedDict()
-        """The orders that were folded last. What a fold that came to nothing leaves here is the value of none."""
+        self._written: dict[bytes, tuple[bytes, FollowedOrder]] = {}
+        """Ledger values that folds of this turn have made, and what is followed of their orders, so that a commit need
+        not decode them. What a fold that came to nothing leaves here is the value of no order. Whole states are not
+        kept: to let go of them later, when no cache has them any more, costs more than to decode some again."""
         self._created_now: set[bytes] = set()
         """Orders that folds of this turn have created."""
         observer.follow(lane, self._figures, self._timers)
@@ -111,7 +103,7 @@ class Orchestrate(Role):
             return self._pass_on(event, event.body)
         key = event.order_id.encode()
         value = state.get(key)
-        entry = self._entry(key, value)
+        entry = order_ledger.decode(value) if value is not None else None
         if isinstance(entry, OrderState):
             order_key = order_ledger.wrapped_key(value or b"")
             event = opened(event, record, self._cipher(event.order_id, order_key)) or event
@@ -173,22 +165,10 @@ class Orchestrate(Role):
             return Folded(outputs, outcome=outcome)
         order_key = self._keep_key(key, state, order_key, outputs, is_new=before is None)
         value = order_ledger.encode(state, order_key)
-        self._remember(key, _Written(value, state))
+        self._written[key] = value, followed(state)
         if before is None:
             self._created_now.add(key)
         return Folded(outputs, {key: value}, outcome=outcome, settled=bool(state.settled_at))
-
-    def _entry(self, key: bytes, value: bytes | None) -> OrderState | Early | None:
-        if value is None:
-            return None
-        written = self._written.get(key)
-        return written.state if written is not None and written.value is value else order_ledger.decode(value)
-
-    def _remember(self, key: bytes, written: _Written) -> None:
-        self._written[key] = written
-        self._written.move_to_end(key)
-        if len(self._written) > REMEMBERED_MAX:
-            self._written.popitem(last=False)
 
     # ---- the key of an order ----
 
@@ -274,6 +254,7 @@ class Orchestrate(Role):
     # ---- timers ----
 
     def due(self, now_ms: int) -> Sequence[Output]:
+        self._written.clear()
         self._created_now.clear()
         self._figures.pass_time(now_ms)
         return [
@@ -298,20 +279,21 @@ class Orchestrate(Role):
         self._figures.arrange()
 
     def changed(self, key: bytes, value: bytes | None) -> None:
-        written, is_new = self._written.get(key), key in self._created_now
-        self._created_now.discard(key)
-        if written is not None and written.value is value:
-            self._follow(key, written.state, is_new=is_new)
-        elif value is None or order_ledger.settled_at(value):
-            self._forget(key, ())
+        order: FollowedOrder
+        written, is_new = self._written.pop(key, None), key in self._created_now
+        if is_new:
+            self._created_now.remove(key)
+        if written is not None and written[0] is value:
+            order = written[1]
+        elif value is None or (order_ledger.settled_at(value) and not is_new):
+            return self._forget(key, ())
         elif isinstance(entry := order_ledger.followed(value), Early):
-            self._forget(key, (Timer(EARLY_TIMER, entry.expires_at, EARLY_TIMER, ""),))
+            return self._forget(key, (Timer(EARLY_TIMER, entry.expires_at, EARLY_TIMER, ""),))
         else:
-            self._follow(key, entry, is_new=False)
-
-    def _follow(self, key: bytes, order: FollowedOrder, *, is_new: bool) -> None:
+            order = entry
         self._timers.keep(key, () if order.settled_at else order.timers)
         self._figures.keep(key, order, is_new=is_new)
+        return None
 
     def _forget(self, key: bytes, timers: Sequence[Timer]) -> None:
         self._timers.keep(key, timers)

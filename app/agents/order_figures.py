@@ -13,11 +13,12 @@ from msgspec import Struct
 
 from app.agents.timers import Timers
 from app.domain.lifecycle import State
-from app.domain.order import Effect, Timer, TimerPurpose
+from app.domain.order import Effect, OrderState, Timer, TimerPurpose
 from app.domain.vocabulary import Term
 
 _ENDS: Final = frozenset({State.COMPLETED, State.CANCELED})
 """The states in which an order is final."""
+_RETRY, _ANSWER, _WAIT = TimerPurpose.RETRY.value, TimerPurpose.ANSWER.value, TimerPurpose.WAIT.value
 StepLimit = Callable[[str, int, str], int]
 """(flow, version, step) -> milliseconds for which the step may wait; 0 where it has no limit or is not known."""
 
@@ -56,48 +57,61 @@ class UnobservedOrders:
     def step_done(self, flow: str, step: str, seconds: float) -> None: ...
 
 
-class _Entry(Protocol):
-    @property
-    def at(self) -> int: ...
-    @property
-    def state(self) -> str: ...
+class FollowedOrder(Struct, frozen=True, gc=False):
+    """The part of an order that timers and figures follow. It outlives the fold, which the rest of its state does not.
+
+    `at` is the time of the last event, `since` that at which the order came to its state, as far as its timeline goes
+    back.
+    """
+
+    flow: str
+    version: int
+    state: str
+    created_at: int
+    at: int
+    since: int
+    done: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    timers: tuple[Timer, ...]
+    settled_at: int
+    has_failed: bool
 
 
-class _Status(Protocol):
-    @property
-    def state(self) -> str: ...
+def followed(order: OrderState) -> FollowedOrder:
+    """Return what is followed of an order."""
+    timeline, state = order.timeline, order.order.state
+    since = 0
+    for entry in reversed(timeline):
+        if entry.state != state:
+            break
+        since = entry.at
+    return FollowedOrder(
+        order.flow,
+        order.flow_version,
+        state,
+        timeline[0].at if timeline else 0,
+        at=timeline[-1].at if timeline else 0,
+        since=since,
+        done=order.done,
+        effects=order.effects,
+        timers=order.timers,
+        settled_at=order.settled_at,
+        has_failed=bool(order.failed),
+    )
 
 
-class FollowedOrder(Protocol):
-    """The part of an OrderState that figures are made of."""
+class _Order(Struct, gc=False):
+    """What is kept of an order. `place`: its flow and state. `late_at`: when it will count as stuck, 0 for never.
 
-    @property
-    def order(self) -> _Status: ...
-    @property
-    def flow(self) -> str: ...
-    @property
-    def flow_version(self) -> int: ...
-    @property
-    def done(self) -> Sequence[str]: ...
-    @property
-    def effects(self) -> tuple[Effect, ...]: ...
-    @property
-    def timers(self) -> tuple[Timer, ...]: ...
-    @property
-    def timeline(self) -> Sequence[_Entry]: ...
-    @property
-    def settled_at(self) -> int: ...
-    @property
-    def failed(self) -> Sequence[str]: ...
-
-
-class _Order(Struct, frozen=True):
-    """What is kept of an order. `place`: its flow and state. `late_at`: when it will count as stuck, 0 for never."""
+    `limit` is that of the wait (ms) until the order counts as stuck, and `is_late` says that it does.
+    """
 
     place: tuple[str, str]
     created_at: int
     has_failed: bool = False
     late_at: int = 0
+    limit: int = 0
+    is_late: bool = False
     effects: tuple[Effect, ...] = ()
     timers: tuple[Timer, ...] = ()
 
@@ -117,12 +131,12 @@ class OrderFigures:
         self._orders: dict[bytes, _Order] = {}
         self._by_place: dict[tuple[str, str], OrderedDict[bytes, int]] = {}
         """By flow and state: since when each order stands there."""
-        self._waits: dict[bytes, int] = {}
-        """The limits by which orders wait, of those that are not late yet."""
         self._by_limit: dict[int, OrderedDict[bytes, int]] = {}
         """By limit (ms): when each order that waits will be late."""
-        self._late: dict[bytes, str] = {}
-        """Orders with a wait past half its limit, and their flows."""
+        self._limits: dict[tuple[str, int, str], int] = {}
+        """The limits of steps that were asked for."""
+        self._late: Counter[str] = Counter()
+        """By flow: how many orders have a wait past half its limit."""
         self._failed: Counter[str] = Counter()
         self._pending: Counter[str] = Counter()
         self._retries: Counter[str] = Counter()
@@ -136,8 +150,8 @@ class OrderFigures:
 
     def stuck(self) -> Mapping[tuple[str, str], int]:
         """Return how many orders are stuck, by flow and cause."""
-        late = Counter((flow, StuckCause.WAIT.value) for flow in self._late.values())
-        return {**late, **{(flow, StuckCause.FAILED.value): count for flow, count in self._failed.items()}}
+        causes = (StuckCause.WAIT, self._late), (StuckCause.FAILED, self._failed)
+        return {(flow, cause.value): count for cause, counts in causes for flow, count in counts.items()}
 
     def pending(self) -> Mapping[str, int]:
         """Return how many effects have not been answered, by provider."""
@@ -158,57 +172,53 @@ class OrderFigures:
 
     def keep(self, key: bytes, order: FollowedOrder, *, is_new: bool = False) -> None:
         """Take note of an order as it is now. `is_new`: it was created since the last time."""
-        timeline, effects, timers = order.timeline, order.effects, order.timers
-        now = timeline[-1].at if timeline else 0
-        place = order.flow, order.order.state
-        before = self._orders.get(key)
-        is_followed = before is not None
-        if before is None:
-            before = _Order(place, timeline[0].at if timeline else 0)
-        if is_new:
-            self._observer.order_created(place[0])
-        if place[1] in _ENDS and (is_new or before.place[1] not in _ENDS):
-            self._observer.order_ended(*place, max(0, now - before.created_at) / 1000)
-        has_changed = before.effects != effects or before.timers != timers
-        if has_changed:
-            self._report_steps(before, order, now)
+        place, before = (order.flow, order.state), self._orders.get(key)
+        entry = before or _Order(place, order.created_at)
+        has_moved = before is None or entry.place != place
+        if has_moved:
+            self._report_ends(entry, order, is_new=is_new)
+        has_changed = entry.effects != order.effects or entry.timers != order.timers
+        if has_changed and before is not None:
+            self._report_steps(entry, order)
         if order.settled_at:
-            self.remove(key)
-            return
-        has_failed = bool(order.failed)
-        if has_failed is not before.has_failed:
-            self._failed[place[0]] += has_failed - before.has_failed
-        late_at = before.late_at
+            return self.remove(key)
+        if has_moved:
+            self._move(key, before, place, order.since)
+            entry.place, self._orders[key] = place, entry
+        if order.has_failed is not entry.has_failed:
+            self._failed[place[0]] += order.has_failed - entry.has_failed
+            entry.has_failed = order.has_failed
         if has_changed:
-            self._count(before.effects, before.timers, -1)
-            self._count(effects, timers, 1)
-            late_at = self._wait(key, before, order)
-        if not is_followed or before.place != place:
-            self._move(key, before.place if is_followed else None, place, _since(timeline, place[1]))
-        self._orders[key] = _Order(
-            place, before.created_at, has_failed=has_failed, late_at=late_at, effects=effects, timers=timers
-        )
+            if entry.effects or entry.timers:
+                self._count(entry.effects, entry.timers, -1)
+            if order.effects or order.timers:
+                self._count(order.effects, order.timers, 1)
+            entry.effects, entry.timers = order.effects, order.timers
+            self._wait(key, entry, order)
+        return None
 
     def remove(self, key: bytes) -> None:
         """Take note that there is no such order any more, or that it has settled."""
-        before = self._orders.pop(key, None)
-        if before is not None:
-            del self._by_place[before.place][key]
-            self._failed[before.place[0]] -= before.has_failed
-            self._count(before.effects, before.timers, -1)
-            self._stop_waiting(key)
+        entry = self._orders.pop(key, None)
+        if entry is not None:
+            del self._by_place[entry.place][key]
+            self._failed[entry.place[0]] -= entry.has_failed
+            self._count(entry.effects, entry.timers, -1)
+            if entry.late_at:
+                self._stop_waiting(key, entry)
 
     def pass_time(self, now_ms: int) -> None:
         """Count the orders as stuck whose wait is past half its limit at `now_ms`."""
         for queue in self._by_limit.values():
             while queue and next(iter(queue.values())) <= now_ms:
                 key, _ = queue.popitem(last=False)
-                del self._waits[key]
-                self._late[key] = self._orders[key].place[0]
+                entry = self._orders[key]
+                entry.is_late = True
+                self._late[entry.place[0]] += 1
 
-    def _move(self, key: bytes, before: tuple[str, str] | None, after: tuple[str, str], since: int) -> None:
+    def _move(self, key: bytes, before: _Order | None, after: tuple[str, str], since: int) -> None:
         if before is not None:
-            del self._by_place[before][key]
+            del self._by_place[before.place][key]
         members = self._by_place.get(after)
         if members is None:
             members = self._by_place[after] = OrderedDict()
@@ -218,66 +228,67 @@ class OrderFigures:
         for effect in effects:
             self._pending[effect.provider] += sign
         for timer in timers:
-            if timer.purpose == TimerPurpose.RETRY:
-                self._retries[_provider(effects, timer.subject)] += sign
+            if timer.purpose == _RETRY:
+                waiting = _effect(effects, timer.subject)
+                self._retries[waiting.provider if waiting else ""] += sign
 
-    def _wait(self, key: bytes, before: _Order, order: FollowedOrder) -> int:
-        """Let the order count as stuck from the half of its first wait on, and not before. Return when that is."""
+    def _wait(self, key: bytes, entry: _Order, order: FollowedOrder) -> None:
+        """Let the order count as stuck from the half of its first wait on, and not before."""
         late_at = first_limit = 0
-        for timer in order.timers:
-            limit = self._limit(order, _step(timer, order.effects))
+        for timer in entry.timers:
+            step = timer.subject if timer.purpose == _WAIT else _answered_step(timer, entry.effects)
+            limit = self._limit(order, step) if step else 0
             if limit and (not late_at or timer.due_at - limit // 2 < late_at):
                 late_at, first_limit = timer.due_at - limit // 2, limit
-        if late_at != before.late_at:
-            self._stop_waiting(key)
+        if late_at != entry.late_at:
+            if entry.late_at:
+                self._stop_waiting(key, entry)
+            entry.late_at, entry.limit = late_at, first_limit
             if late_at:
-                self._waits[key] = first_limit
-                self._by_limit.setdefault(first_limit, OrderedDict())[key] = late_at
-        return late_at
+                queue = self._by_limit.get(first_limit)
+                if queue is None:
+                    queue = self._by_limit[first_limit] = OrderedDict()
+                queue[key] = late_at
 
-    def _stop_waiting(self, key: bytes) -> None:
-        limit = self._waits.pop(key, None)
-        if limit is not None:
-            del self._by_limit[limit][key]
+    def _stop_waiting(self, key: bytes, entry: _Order) -> None:
+        if entry.is_late:
+            entry.is_late = False
+            self._late[entry.place[0]] -= 1
         else:
-            self._late.pop(key, None)
+            del self._by_limit[entry.limit][key]
 
-    def _report_steps(self, before: _Order, order: FollowedOrder, now: int) -> None:
+    def _report_ends(self, before: _Order, order: FollowedOrder, *, is_new: bool) -> None:
+        """Report that the order was created, and that it came to a state in which it is final."""
+        flow, state = order.flow, order.state
+        if is_new:
+            self._observer.order_created(flow)
+        if state in _ENDS and (is_new or before.place[1] not in _ENDS):
+            self._observer.order_ended(flow, state, max(0, order.at - before.created_at) / 1000)
+
+    def _report_steps(self, before: _Order, order: FollowedOrder) -> None:
         """Report the steps that were done since: their effect was answered, or what they waited for has come."""
-        done = order.done
+        done, effects, report = order.done, order.effects, self._observer.step_done
         for effect in before.effects:
-            if effect.step in done and all(each.effect_id != effect.effect_id for each in order.effects):
-                self._step_done(order.flow, effect.step, now - effect.requested_at)
+            if effect.step in done and not (effects and _effect(effects, effect.effect_id)):
+                report(order.flow, effect.step, max(0, order.at - effect.requested_at) / 1000)
         for timer in before.timers:
-            if timer.purpose == TimerPurpose.WAIT and timer.subject in done and timer not in order.timers:
-                limit = self._limit(order, timer.subject)
-                self._step_done(order.flow, timer.subject, now - (timer.due_at - limit))
+            if timer.purpose == _WAIT and timer.subject in done and timer not in order.timers:
+                since = timer.due_at - self._limit(order, timer.subject)
+                report(order.flow, timer.subject, max(0, order.at - since) / 1000)
 
     def _limit(self, order: FollowedOrder, step: str) -> int:
-        return self._step_limit(order.flow, order.flow_version, step) if step else 0
-
-    def _step_done(self, flow: str, step: str, milliseconds: int) -> None:
-        self._observer.step_done(flow, step, max(0, milliseconds) / 1000)
-
-
-def _step(timer: Timer, effects: tuple[Effect, ...]) -> str:
-    """Return the step that waits until the timer at most, empty where none does."""
-    if timer.purpose == TimerPurpose.WAIT:
-        return timer.subject
-    if timer.purpose == TimerPurpose.ANSWER:
-        return next((effect.step for effect in effects if effect.effect_id == timer.subject), "")
-    return ""
+        place = order.flow, order.version, step
+        limit = self._limits.get(place)
+        if limit is None:
+            limit = self._limits[place] = self._step_limit(*place)
+        return limit
 
 
-def _since(timeline: Sequence[_Entry], state: str) -> int:
-    """Return when the order came to its state, as far back as its timeline goes."""
-    since = 0
-    for entry in reversed(timeline):
-        if entry.state != state:
-            break
-        since = entry.at
-    return since
+def _answered_step(timer: Timer, effects: tuple[Effect, ...]) -> str:
+    """Return the step whose answer comes until the timer at most, empty where none does."""
+    effect = _effect(effects, timer.subject) if timer.purpose == _ANSWER else None
+    return effect.step if effect else ""
 
 
-def _provider(effects: Sequence[Effect], effect_id: str) -> str:
-    return next((effect.provider for effect in effects if effect.effect_id == effect_id), "")
+def _effect(effects: tuple[Effect, ...], effect_id: str) -> Effect | None:
+    return next((effect for effect in effects if effect.effect_id == effect_id), None)

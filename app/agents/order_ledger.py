@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from app.agents import order_figures
 from app.agents.order_figures import FollowedOrder
 from app.domain.order import Effect, Order, OrderState, TimelineEntry, Timer
 from app.errors import LedgerError
@@ -80,7 +81,7 @@ def decode(value: bytes) -> OrderState | Early:
 
 def wrapped_key(value: bytes) -> bytes:
     """Return the wrapped key of an order whose records are sealed, empty for another one."""
-    return value[_KEY_START : _key_end(value)] if value[:1] == bytes([_SEALED_ORDER]) else b""
+    return value[_KEY_START : _key_end(value)] if value and value[0] == _SEALED_ORDER else b""
 
 
 def followed(value: bytes) -> FollowedOrder | Early:
@@ -88,7 +89,8 @@ def followed(value: bytes) -> FollowedOrder | Early:
 
     Raises LedgerError as it does.
     """
-    return _decoded(value, _decode_part)
+    entry = _decoded(value, _decode_part)
+    return entry if isinstance(entry, Early) else order_figures.followed(entry)
 
 
 def _decoded(value: bytes, order: Callable[[memoryview], OrderValue]) -> OrderValue | Early:

@@ -20,11 +20,8 @@ class Timers:
 
     def keep(self, key: bytes, timers: Sequence[Timer]) -> None:
         """Replace the timers of `key`."""
-        if not timers and key not in self._waiting and key not in self._fired:
-            return
-        fired = self._fired.get(key)
-        if fired:
-            fired = fired.intersection(timers)
+        if key in self._fired:
+            fired = self._fired[key].intersection(timers)
             self._fire(key, fired)
             timers = [timer for timer in timers if timer not in fired]
         self._wait(key, timers)
@@ -48,12 +45,15 @@ class Timers:
         return self.waiting
 
     def _wait(self, key: bytes, timers: Sequence[Timer]) -> None:
-        before = self._waiting.pop(key, ())
-        self.waiting += len(timers) - len(before)
+        before = self._waiting.get(key)
+        if before is not None:
+            self.waiting -= len(before)
         if timers:
+            self.waiting += len(timers)
             self._waiting[key] = tuple(timers)
-            self._due_at.put(key, min(timer.due_at for timer in timers))
-        elif before:
+            self._due_at.put(key, timers[0].due_at if len(timers) == 1 else min(timer.due_at for timer in timers))
+        elif before is not None:
+            del self._waiting[key]
             self._due_at.remove(key)
 
     def _fire(self, key: bytes, timers: Collection[Timer]) -> None:

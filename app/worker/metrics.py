@@ -23,7 +23,7 @@ from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.providers.port import Code
 from app.worker import metric_catalog as catalog
 from app.worker.metric_catalog import Metric
-from app.worker.scraped_figures import Ages, FollowedLanes, FollowedLinks, FollowedOrders
+from app.worker.scraped_figures import Ages, Durations, FollowedLanes, FollowedLinks, FollowedOrders
 from app.worker.webhook_intake import OUTCOMES
 
 CAUSES: Final = (
@@ -55,8 +55,9 @@ class Metrics:
         self._checkpoint_records = shared.checkpoint_records.labels(role)
         self._forwarded = shared.forwarded.labels(role)
         self._ages, self._record_ages = shared.ages, shared.record_ages
+        self._order_seconds, self._step_seconds = shared.order_seconds, shared.step_seconds
         self._outcomes: dict[str, Counter] = {}
-        self._steps: dict[tuple[str, str], Histogram] = {}
+        self._created: dict[str, Counter] = {}
         self._gauges: dict[int, set[tuple[Gauge, tuple[str, ...]]]] = {}
         """By partition, the samples that go with its lane."""
         self._aged: dict[int, set[tuple[Ages, Metric, tuple[str, ...]]]] = {}
@@ -123,21 +124,18 @@ class Metrics:
     def follow(self, partition: int, figures: OrderFigures, timers: Timers) -> None:
         self._shared.orders.follow(self.role, partition, figures, timers)
         for flow in figures.flows:
-            self._shared.orders_created.labels(flow)
+            self._created[flow] = self._shared.orders_created.labels(flow)
             for state in _FINAL_STATES:
-                self._shared.order_seconds.labels(flow, state)
+                self._order_seconds.expect((flow, state))
 
     def order_created(self, flow: str) -> None:
-        self._shared.orders_created.labels(flow).inc()
+        self._created[flow].inc()
 
     def order_ended(self, flow: str, state: str, seconds: float) -> None:
-        self._shared.order_seconds.labels(flow, state).observe(seconds)
+        self._order_seconds.observe((flow, state), seconds)
 
     def step_done(self, flow: str, step: str, seconds: float) -> None:
-        timing = self._steps.get((flow, step))
-        if timing is None:
-            timing = self._steps[flow, step] = self._shared.step_seconds.labels(flow, step)
-        timing.observe(seconds)
+        self._step_seconds.observe((flow, step), seconds)
 
     # ---- what the agents that call providers report ----
 
@@ -213,7 +211,7 @@ class Collectors:
             gauge(catalog.WITHHELD_SECONDS),
         )
         self.orders_created = counter(catalog.ORDERS_CREATED)
-        self.order_seconds, self.step_seconds = histogram(catalog.ORDER_SECONDS), histogram(catalog.STEP_SECONDS)
+        self.order_seconds, self.step_seconds = Durations(catalog.ORDER_SECONDS), Durations(catalog.STEP_SECONDS)
         self.calls, self.call_seconds = counter(catalog.EFFECT_ATTEMPTS), histogram(catalog.EFFECT_SECONDS)
         self.webhooks = counter(catalog.WEBHOOKS)
         self.http_refusals = counter(catalog.HTTP_REFUSED)
@@ -225,6 +223,8 @@ class Collectors:
             lambda: clock.now_ms() / 1000, catalog.OLDEST_RECORD_SECONDS, catalog.OLDEST_BACKORDER_SECONDS
         )
         self.orders, self.lanes, self.links = FollowedOrders(clock), FollowedLanes(), FollowedLinks()
+        for durations in (self.order_seconds, self.step_seconds):
+            registry.register(durations)
         for collector in (self.ages, self.record_ages, self.orders, self.lanes, self.links):
             registry.register(collector)
         for cause in CAUSES:

@@ -121,7 +121,7 @@ async def test_what_came_too_late_is_set_aside_beside_the_answer_of_the_effect()
     body = event_of(answer).body
     assert isinstance(body, ProviderResult)
     assert body.outcome == "ok"
-    assert marks_of(letter)["code"] == "sync-declined"
+    assert (marks_of(letter)["code"], folded.dead) == ("sync-declined", ["sync-declined"])
     assert marks_of(letter)["detail"] == "F+O did not take the change: is invoiced"
     assert letter.value == a_row(**EFFECT).value
     assert (kept(state).version, kept(state).digest) == (1, b""), "the next row brings it again"

@@ -253,6 +253,7 @@ def test_of_the_waiting_events_one_that_cannot_be_taken_becomes_a_letter_and_the
     (letter,) = on(folded, "dead-letter")
     assert letter.key == b"provider-event/0/1"
     assert (marks_of(letter)["code"], marks_of(letter)["key"]) == ("invalid", "bc-shop-1")
+    assert folded.dead == ["invalid"], "it is counted"
     assert driven.order().order.reason == "Picked"
 
 
@@ -267,7 +268,10 @@ def test_so_many_wait_and_no_more() -> None:
 
 
 def expired(driven: Driven, now: int) -> list[Output]:
-    return [output for fire in driven.role.due(now) for output in driven.fold(read_back(fire)).outputs]
+    folds = [driven.fold(read_back(fire)) for fire in driven.role.due(now)]
+    letters = [output for folded in folds for output in folded.outputs]
+    assert [code for folded in folds for code in folded.dead] == [marks_of(letter)["code"] for letter in letters]
+    return letters
 
 
 def test_after_an_hour_those_that_waited_in_vain_become_letters() -> None:

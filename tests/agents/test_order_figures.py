@@ -165,6 +165,18 @@ def test_a_fold_that_came_to_nothing_is_forgotten() -> None:
     assert figures_of(driven.reports) == committed
 
 
+def test_what_a_checkpoint_creates_is_counted_though_a_later_fold_of_it_came_to_nothing() -> None:
+    driven = Followed()
+    event = Event("order created", "e1", "bc-shop-1", AT, "test", "", OrderCreated(an_order(2)))
+    created = driven.role.fold(as_record(event, offset=1, timestamp=AT), driven.state, repeated=False)
+    event = Event("provider event", "e9", "bc-shop-1", AT + 9000, "test", "", ProviderEvent("bc-shop-1", "fno", PICKED))
+    written = {key: value for key, value in created.changes.items() if value is not None}
+    driven.role.fold(as_record(event, offset=9, timestamp=AT + 9000), written, repeated=False)
+    driven.role.changed(KEY, written[KEY])
+    assert driven.reports.created == [FLOW]
+    assert driven.orders() == {"Validated": (1, AT)}
+
+
 def test_the_earliest_of_many_keys_is_at_hand_whatever_changes() -> None:
     chosen = random.Random(3)
     earliest, times = Earliest(), dict[bytes, int]()

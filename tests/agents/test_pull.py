@@ -100,6 +100,7 @@ async def test_orders_reports_refusals_and_the_cursor_are_written_together() -> 
     stage = Stage(shop=Told(page))
     folded = await stage.poll()
     assert topics(folded) == ["order-created", "provider-event", "dead-letter"]
+    assert folded.dead == ["unmappable"], "it is counted"
     assert folded.changes == {SHOP.encode(): b"c1"}
 
 

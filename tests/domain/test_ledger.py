@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from app.agents import order_ledger
+from app.agents.order_figures import followed
 from app.agents.order_ledger import Early
 from app.domain.order import Address, Effect, Line, Lineage, Order, OrderState, TimelineEntry, Timer
 from app.errors import LedgerError
@@ -46,13 +47,13 @@ def test_comes_back_as_it_was(entry: OrderState | Early) -> None:
 def test_what_is_followed_is_as_the_whole_state_has_it() -> None:
     order = order_ledger.followed(order_ledger.encode(STATE))
     assert not isinstance(order, Early)
-    assert (order.timers, order.effects, order.done, order.failed) == (TIMERS, STATE.effects, ("validate",), ("pack",))
-    assert (order.flow, order.flow_version, order.settled_at) == ("bigcommerce-fno-fno", 1, 0)
-    assert order.order.state == ORDER.state
-    assert [(entry.at, entry.state) for entry in order.timeline] == [(1, "New")]
+    assert order == followed(STATE)
+    assert (order.timers, order.effects, order.done) == (TIMERS, STATE.effects, ("validate",))
+    assert (order.flow, order.version, order.state, order.settled_at) == ("bigcommerce-fno-fno", 1, ORDER.state, 0)
+    assert (order.created_at, order.since, order.at, order.has_failed) == (1, 1, 1, True)
     fresh = order_ledger.followed(order_ledger.encode(OrderState(ORDER, "bigcommerce-fno-fno", 1)))
     assert not isinstance(fresh, Early)
-    assert (fresh.timers, fresh.timeline, fresh.failed) == ((), (), ())
+    assert (fresh.timers, fresh.since, fresh.has_failed) == ((), 0, False)
     assert order_ledger.followed(order_ledger.encode(EARLY)) == EARLY
 
 
@@ -61,7 +62,7 @@ def test_an_order_of_an_earlier_version_is_followed_without_what_it_lacks() -> N
     value = order_ledger.encode(STATE)[:9] + msgspec.msgpack.encode(fields)
     order = order_ledger.followed(value)
     assert not isinstance(order, Early)
-    assert (order.timers, order.timeline, order.settled_at, order.failed) == (TIMERS, (), 0, ())
+    assert (order.timers, order.at, order.settled_at, order.has_failed) == (TIMERS, 0, 0, False)
 
 
 def test_tells_when_an_order_settled_without_decoding_it() -> None:

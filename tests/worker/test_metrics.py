@@ -11,16 +11,21 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from app.events.dead_letter_codes import CODES
+from app.events.record import DEAD_LETTER, Output
 from app.inventory.ledger_values import WarehouseTotals
 from app.lanes.lane import Lane
+from app.lanes.role import Folded
 from app.providers.breaker import CALLS_MIN
 from app.providers.http import Link, Timeouts
 from app.providers.http_messages import Reply
 from app.redaction import Redaction
 from app.worker import http_access, http_server
+from app.worker import metric_catalog as catalog
 from app.worker.metric_catalog import CATALOG, PROCESS
 from app.worker.metrics import CAUSES, Collectors, Metrics
+from app.worker.scraped_figures import Durations
 from app.worker.webhook_intake import OUTCOMES
+from tests.lanes.example_roles import OUT, Counting
 from tests.lanes.lane_driver import World
 
 START_MS = 1_760_000_000_000
@@ -72,6 +77,30 @@ def test_dead_letters_are_counted_by_code(shown: Shown) -> None:
         shown.orchestrate.dead_letter(code)
     assert shown.value("waybill_dead_letters_total", role="orchestrate", code="malformed") == 2
     assert shown.value("waybill_dead_letters_total", role="orchestrate", code="invalid") == 1
+
+
+@pytest.mark.parametrize("code", ["unmappable", "unknown-order", "sync-declined"])
+async def test_a_dead_letter_that_a_role_writes_itself_is_counted(shown: Shown, code: str) -> None:
+    world, role = World(), Counting()
+    world.seen = shown.perform  # type: ignore[assignment]
+    driven = await world.open(role)
+    role.polled.append(Folded((Output(DEAD_LETTER, b"k", b"refused"), Output(OUT, b"k", b"taken")), dead=[code]))
+    await driven.until(lambda: world.outputs() == [b"taken"])
+    assert shown.value("waybill_dead_letters_total", role="perform", code=code) == 1
+
+
+def test_durations_are_shown_as_a_histogram_of_the_library_shows_them() -> None:
+    metric, registry, library = catalog.STEP_SECONDS, CollectorRegistry(), CollectorRegistry()
+    ours, theirs = Durations(metric), metric.make_histogram(library)
+    registry.register(ours)
+    ours.expect(("flow", "pack"))
+    theirs.labels("flow", "pack")
+    for seconds in (0.0, 0.05, *metric.buckets, 2.5, 9e9):
+        ours.observe(("flow", "await picking"), seconds)
+        theirs.labels("flow", "await picking").observe(seconds)
+    ours.expect(("flow", "await picking"))
+    lines = [line for line in generate_latest(library).decode().splitlines() if "_created" not in line]
+    assert generate_latest(registry).decode().splitlines() == lines
 
 
 def test_calls_are_counted_and_timed(shown: Shown) -> None:
