@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.errors import SettingError
-from app.kafka.oauth_tokens import ClientCredentials
 from app.secrets import ReadSecret
 from app.settings import Settings
 
@@ -109,6 +108,9 @@ class ClusterSecurity:
 def _token(settings: Settings) -> ReadToken:
     token = settings.secret("kafka_oauth_token")
     if not token.is_set:
+        # Here, because commands that need no token would wait for the import of httpx.
+        from app.kafka.oauth_tokens import ClientCredentials
+
         return ClientCredentials(
             settings.kafka_oauth_token_url or "",
             settings.kafka_oauth_client_id or "",

@@ -17,7 +17,8 @@ from tests.commands.console import Console
 
 EXPECTED = {
     "up", "demo", "verify", "simulators", "worker", "settings", "broker start", "broker stop", "broker status",
-    "topics apply", "topics check", "schemas check", "flows check", "flows graph", "policies check", "orders submit",
+    "topics apply", "topics check", "topics acls", "schemas check", "flows check", "flows graph", "policies check",
+    "orders submit",
     "orders list", "orders show", "orders forget", "orders watch", "dead-letters list", "dead-letters show",
     "dead-letters replay",
     "dead-letters discard", "provider list", "provider new",

@@ -63,7 +63,7 @@ BREAKS: Final = (
     Break(
         "no timer ever fires",
         "app/agents/orchestrate.py",
-        "self._timers.keep(key, _timers(value))",
+        "self._timers.keep(key, () if order.settled_at else order.timers)",
         "self._timers.keep(key, ())",
     ),
     Break(
