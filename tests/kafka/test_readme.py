@@ -93,9 +93,12 @@ class Terminals:
 
 @pytest.fixture(scope="module")
 def terminals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminals]:
+    # What is started in the background of a shell ignores Ctrl-C, and so does all that it starts. A terminal does not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     made = Terminals(tmp_path_factory.mktemp("readme"))
     yield made
     made.end()
+    signal.signal(signal.SIGINT, before)
 
 
 def written() -> list[Line]:
