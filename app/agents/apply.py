@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from app.agents.calls import Answering, CallObserver, mistake_of
+from app.agents.calls import FORGOTTEN, Answering, CallObserver, mistake_of
 from app.dualwrite.write_plan import ApplyState, WriteDecision, WritePlan, applied, echoed, plan
 from app.errors import RecordError, WaybillError
 from app.events.catalog import ChangeEvent
@@ -64,7 +64,7 @@ class Apply(Role):
             return Folded(outcome="tombstone")
         event = opened(sealed, record, self._keys.find(sealed.order_id))
         if event is None:
-            return Folded(outcome="forgotten")
+            return Folded(outcome=FORGOTTEN)
         key = event.order_id.encode()
         value = state.get(key)
         before = _decode(value) if value is not None else None

@@ -19,6 +19,8 @@ from app.lanes.lane_limits import SYSTEM_CLOCK, Clock
 from app.lanes.lease import Lease
 from app.providers.port import Action, Code, LeaseLostError, Outcome, Provider, Result
 
+FORGOTTEN: Final = "forgotten"
+"""Outcome of a record whose order was forgotten since: nobody waits for an answer, and no provider is called."""
 _journal: Final = logging.getLogger(__name__)
 
 

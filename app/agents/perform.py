@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from app.agents.calls import Answering, CallObserver, Providers, call, not_set_up
+from app.agents.calls import FORGOTTEN, Answering, CallObserver, Providers, call, not_set_up
 from app.errors import RecordError
 from app.events.codec import Codec
 from app.events.model import BillingRequested, ChannelUpdateRequested, FulfillmentRequested
@@ -17,8 +17,6 @@ from app.sealing.key_book import NO_ORDER_KEYS, KeyBook
 
 Request = FulfillmentRequested | BillingRequested | ChannelUpdateRequested
 THROUGH: Final = "http"
-FORGOTTEN: Final = "forgotten"
-"""Outcome of a request whose order was forgotten since: nobody waits for an answer, and no provider is called."""
 
 
 class Perform(Role):

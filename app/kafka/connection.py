@@ -52,11 +52,11 @@ class ClusterConnection(AIOKafkaConnection):  # type: ignore[misc]
     def send(self, request: Any, expect_response: bool = True) -> Any:
         if not self._prefix:
             return super().send(request, expect_response)
-        sent = super().send(PrefixedRequest(request, self._prefix), expect_response)
-        return self._without_prefix(sent) if expect_response else sent
+        response = super().send(PrefixedRequest(request, self._prefix), expect_response)
+        return self._without_prefix(response) if expect_response else response
 
-    async def _without_prefix(self, sent: Awaitable[Any]) -> Any:
-        return without_prefix(await sent, self._prefix)
+    async def _without_prefix(self, response: Awaitable[Any]) -> Any:
+        return without_prefix(await response, self._prefix)
 
     def authenticator_oauth(self) -> OAuthAuthenticator:
         return TokenExchange(sasl_oauth_token_provider=self._sasl_oauth_token_provider)

@@ -68,6 +68,8 @@ class KeyFollower:
                 while any(self._positions[place] < end for place, end in ends.items()):
                     await asyncio.wait_for(self._advanced.wait(), _LIMIT_S)
         except TimeoutError as problem:
+            if self._following is not None and self._following.done() and not self._following.cancelled():
+                raise LaneError(f"{TOPIC} is not read any more: {self._following.exception()!r}") from problem
             raise LaneError(
                 f"{TOPIC} could not be read to its end within {_LIMIT_S:g} s: is the broker there, and does somebody"
                 " keep a transaction open in it?"

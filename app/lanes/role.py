@@ -112,8 +112,8 @@ class RoleKind(Protocol):
 class LaneObserver(Protocol):
     """Where lanes report what they do. Called on the event loop: must return at once and never raise."""
 
-    def restoring(self, partition: int, done: int, end: int) -> None:
-        """A lane that opens has read its ledger up to the offset `done`, of `end`."""
+    def restoring(self, partition: int, offset: int, end: int) -> None:
+        """A lane that opens has read its ledger up to `offset`, of `end`."""
 
     def opened(self, partition: int, keys: int, seconds: float) -> None:
         """A lane is fenced and restored: `keys` in memory, after `seconds`."""
@@ -152,7 +152,7 @@ class LaneObserver(Protocol):
 class Unobserved:
     """An observer that does nothing."""
 
-    def restoring(self, partition: int, done: int, end: int) -> None: ...
+    def restoring(self, partition: int, offset: int, end: int) -> None: ...
     def opened(self, partition: int, keys: int, seconds: float) -> None: ...
     def closed(self, partition: int) -> None: ...
     def checkpoint(self, partition: int, records: int, seconds: float, outcomes: Mapping[str, int]) -> None: ...

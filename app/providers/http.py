@@ -281,8 +281,8 @@ class Link:
 
     def _keep_pace(self, reply: Reply) -> None:
         """Pause as the provider asks: after 429, and when a quota is used up (BigCommerce announces that)."""
-        if (left := reply.headers.get("x-rate-limit-requests-left", "")).isdecimal():
-            self.calls_left = min(int(left[:12]), CALLS_LEFT_MAX)
+        if (calls_left := reply.headers.get("x-rate-limit-requests-left", "")).isdecimal():
+            self.calls_left = min(int(calls_left[:12]), CALLS_LEFT_MAX)
         if reply.status == 429:
             self.pause_for(failures.throttled_ms(reply.headers) or self._throttle_ms)
         elif reply.headers.get("x-rate-limit-requests-left") == "0":

@@ -66,8 +66,8 @@ class Metrics:
 
     # ---- what the lanes report (LaneObserver) ----
 
-    def restoring(self, partition: int, done: int, end: int) -> None:
-        self._show(partition, self._shared.restore_ratio, done / end if end else 1.0, self.role, str(partition))
+    def restoring(self, partition: int, offset: int, end: int) -> None:
+        self._show(partition, self._shared.restore_ratio, offset / end if end else 1.0, self.role, str(partition))
 
     def opened(self, partition: int, keys: int, seconds: float) -> None:
         self.restoring(partition, 1, 1)

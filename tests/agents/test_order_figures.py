@@ -82,6 +82,8 @@ def test_an_order_is_counted_where_it_stands_until_it_has_settled() -> None:
     assert driven.orders() == {"Completed": (1, AT + 6000)}, "the shop has not been told yet"
     driven.answered("ok")
     assert driven.orders() == {}
+    driven.reported("order invoiced")
+    assert driven.orders() == {}, "what comes late is in its timeline, and does not bring it back"
     assert driven.reports.created == [FLOW]
     assert driven.reports.ended == [("Completed", 5.0)]
 

@@ -7,12 +7,9 @@ even ones. The exit code says whether every order completed, every event was com
 effect once. Not every Kafka can do that: docs/adr/0021.
 """
 
-import argparse
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -23,8 +20,9 @@ from app.sandbox.local import broker
 from app.sandbox.local.broker import BrokerInfo
 from tests.kafka import black_box, courses
 from tests.kafka.demo_follower import Follower
-from tests.kafka.processes import StandstillError, Waybill, kill, wait_for, waybill
+from tests.kafka.processes import Waybill, kill, wait_for, waybill
 from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
+from tests.kafka.storm_rounds import run_rounds
 
 START_LIMIT_S: Final = 180.0
 STEP_LIMIT_S: Final = 240.0
@@ -84,36 +82,14 @@ def _problems(
     return said + black_box.problems(found, effects, born)
 
 
+def ride(folder: Path, orders: int, are_killed: bool) -> list[str]:
+    """Return what is wrong after a round, in which brokers are killed or stopped in order."""
+    end = crash if are_killed else stop
+    return ride_out(folder, orders, {at / 10: end for at in range(1, TIMES + 1)})
+
+
 def main() -> int:
-    options = argparse.ArgumentParser(
-        prog="python -m tests.kafka.broker_storm", description=(__doc__ or "").splitlines()[0]
-    )
-    options.add_argument("--rounds", type=int, default=8)
-    options.add_argument("--orders", type=int, default=300, help="of each round")
-    chosen = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="waybill-broker-storm-"))
-    wrong = sum(_round(folder / str(number), chosen.orders, number) for number in range(1, chosen.rounds + 1))
-    if wrong:
-        sys.stdout.write(f"{wrong} of {chosen.rounds} rounds did not hold; logs in {folder}\n")
-        return 1
-    sys.stdout.write("Every event and every effect exactly once.\n")
-    shutil.rmtree(folder)
-    return 0
-
-
-def _round(folder: Path, orders: int, number: int) -> bool:
-    """Whether something was wrong."""
-    folder.mkdir()
-    name, end = ("kill -9", crash) if number % 2 else ("stop", stop)
-    try:
-        problems = ride_out(folder, orders, {at / 10: end for at in range(1, TIMES + 1)})
-    except StandstillError as stood:
-        problems = [str(stood)]
-    sys.stdout.write(
-        "\n".join([f"round {number}: {TIMES} times {name}, {len(problems)} problems", *problems[:20]]) + "\n"
-    )
-    sys.stdout.flush()
-    return bool(problems)
+    return run_rounds("broker_storm", (__doc__ or "").splitlines()[0], 8, ride)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ code says whether every order completed, every event was committed once, every p
 whether `waybill verify` and `waybill topics check` find nothing wrong.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -24,8 +22,9 @@ from typing import Final
 from tests.kafka import black_box, courses
 from tests.kafka.cluster import NODES, Cluster, Node, cluster
 from tests.kafka.demo_follower import Follower
-from tests.kafka.processes import COMMAND, StandstillError, Waybill, wait_for, waybill
+from tests.kafka.processes import COMMAND, Waybill, wait_for, waybill
 from tests.kafka.seeded_orders import SCENARIOS, seed_orders
+from tests.kafka.storm_rounds import run_rounds
 
 START_LIMIT_S: Final = 180.0
 STEP_LIMIT_S: Final = 300.0
@@ -105,36 +104,13 @@ def _refusals(environment: dict[str, str], *arguments: str) -> list[str]:
     return [f"waybill {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}"] if done.returncode else []
 
 
+def ride(folder: Path, orders: int, are_killed: bool) -> list[str]:
+    """Return what is wrong after a round, in which brokers are killed or stopped in order."""
+    return ride_out(folder, orders, Node.crash if are_killed else Node.stop)
+
+
 def main() -> int:
-    options = argparse.ArgumentParser(
-        prog="python -m tests.kafka.cluster_storm", description=(__doc__ or "").splitlines()[0]
-    )
-    options.add_argument("--rounds", type=int, default=2)
-    options.add_argument("--orders", type=int, default=300, help="of each round")
-    chosen = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="waybill-cluster-storm-"))
-    wrong = sum(_round(folder / str(number), chosen.orders, number) for number in range(1, chosen.rounds + 1))
-    if wrong:
-        sys.stdout.write(f"{wrong} of {chosen.rounds} rounds did not hold; logs in {folder}\n")
-        return 1
-    sys.stdout.write("Every event and every effect exactly once.\n")
-    shutil.rmtree(folder)
-    return 0
-
-
-def _round(folder: Path, orders: int, number: int) -> bool:
-    """Whether something was wrong."""
-    folder.mkdir()
-    began = time.monotonic()
-    name, end = ("kill -9", Node.crash) if number % 2 else ("stop", Node.stop)
-    try:
-        problems = ride_out(folder, orders, end)
-    except StandstillError as stood:
-        problems = [str(stood)]
-    told = f"round {number}: {orders} orders, {len(NODES)} brokers by {name}, {time.monotonic() - began:.0f} s"
-    sys.stdout.write("\n".join([f"{told}, {len(problems)} problems", *problems[:20]]) + "\n")
-    sys.stdout.flush()
-    return bool(problems)
+    return run_rounds("cluster_storm", (__doc__ or "").splitlines()[0], 2, ride)
 
 
 if __name__ == "__main__":

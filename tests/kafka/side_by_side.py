@@ -18,7 +18,6 @@ every provider must have seen every effect once. Both versions run with the pack
 import argparse
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from tests.kafka import black_box, courses
 from tests.kafka.one_worker import OneWorker
 from tests.kafka.processes import ROLES, StandstillError, wait_for
 from tests.kafka.seeded_orders import SCENARIOS, seed_orders
+from tests.kafka.storm_rounds import conclude
 from tests.kafka.upgrade import extract
 
 PARTITIONS: Final = 2
@@ -176,12 +176,7 @@ def main() -> int:
     chosen = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="waybill-side-by-side-"))
     problems = upgrade(chosen.ref, chosen.orders, folder)
-    sys.stdout.write("\n".join(problems[:40] or ["Every event and every effect exactly once."]) + "\n")
-    if problems:
-        sys.stdout.write(f"It did not hold; logs in {folder}\n")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return conclude(problems, folder)
 
 
 if __name__ == "__main__":

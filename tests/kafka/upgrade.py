@@ -10,7 +10,6 @@ unless they are said to be new.
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from tests.kafka import black_box, courses
 from tests.kafka.demo_follower import Follower
 from tests.kafka.processes import ROLES, kill, wait_for, waybill
 from tests.kafka.seeded_orders import CHOSEN, SCENARIOS
+from tests.kafka.storm_rounds import conclude
 
 FIRST_SHARE: Final = 0.05
 """Share of the orders that end in the older version alone, and between two roles."""
@@ -81,12 +81,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="waybill-upgrade-"))
     are_new = chosen.simulators_of == "new"
     problems = upgrade(chosen.ref, chosen.orders, folder, are_simulators_new=are_new)
-    sys.stdout.write("\n".join(problems[:40] or ["Every event and every effect exactly once."]) + "\n")
-    if problems:
-        sys.stdout.write(f"It did not hold; logs in {folder}\n")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return conclude(problems, folder)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from app.agents.order_figures import FollowedOrder, OrderFigures, UnobservedOrders
+from app.agents.timers import Timers
 from app.events.dead_letter_codes import CODES
 from app.events.record import DEAD_LETTER, Output
 from app.inventory.ledger_values import WarehouseTotals
@@ -202,6 +204,29 @@ def test_what_sourcing_reports_goes_with_its_lane(shown: Shown) -> None:
 def test_a_lane_that_never_opened_may_be_closed(shown: Shown) -> None:
     shown.orchestrate.closed(9)
     assert shown.value("waybill_commit_age_seconds", role="orchestrate", partition="9") is None
+
+
+def test_orders_of_all_lanes_are_added_up_and_the_oldest_of_them_is_shown(shown: Shown) -> None:
+    for partition, age_s in enumerate((60, 5, 20)):
+        since = shown.now_ms() - 1000 * age_s
+        order = FollowedOrder(
+            flow="f",
+            version=1,
+            state="Validated",
+            created_at=since,
+            at=since,
+            since=since,
+            done=(),
+            effects=(),
+            timers=(),
+            settled_at=0,
+            has_failed=False,
+        )
+        figures = OrderFigures(["f"], lambda *_: 0, UnobservedOrders())
+        figures.keep(b"web-1", order)
+        shown.orchestrate.follow(partition, figures, Timers())
+    assert shown.value("waybill_orders", flow="f", state="Validated") == 3
+    assert shown.value("waybill_oldest_order_seconds", flow="f", state="Validated") == 60
 
 
 def test_every_metric_of_the_catalog_is_there_and_no_other(shown: Shown) -> None:

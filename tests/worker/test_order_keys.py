@@ -114,3 +114,12 @@ async def test_a_sealed_ledger_is_restored_with_its_master_key_alone(master_keys
     else:
         await log.restore(lambda some, _: entries.extend(entry.value for entry in some))
         assert entries == [b"value", b"position"]
+
+
+async def test_a_ledger_whose_orders_are_answered_without_a_record_is_restored_with_all_keys() -> None:
+    keys, follower = keys_of(KEYS)
+    for ledger, lookups in ((LEDGER, 0), (SOURCE_LEDGER, 1)):
+        log = keys.ledger(MemoryLog(MemoryCluster([ledger, DEAD_LETTER], 1), "lane-0", ledger, 0), ledger)
+        await log.fence()
+        await log.restore(lambda *_: None)
+        assert follower.asked == lookups, ledger
